@@ -1,0 +1,140 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Keyring maps addresses to the vaults that hold their keys. It answers from a
+// snapshot in memory, which Refresh replaces.
+type Keyring struct {
+	vaults   []Vault
+	snapshot atomic.Pointer[snapshot]
+
+	// searching admits one search for an unknown address at a time; searched
+	// is when the last one ended, and is guarded by it.
+	searching sync.Mutex
+	searched  time.Time
+	interval  time.Duration
+}
+
+type snapshot struct {
+	accounts []Account
+	holders  map[common.Address][]holder // in the vaults' order
+}
+
+type holder struct {
+	vault   Vault
+	account Account
+}
+
+// NewKeyring returns a keyring over the vaults, in order of preference: an
+// address that two of them hold is one account, signed for by the first vault
+// that can. A search for an unknown address asks the vaults at most once in
+// each searchInterval.
+func NewKeyring(searchInterval time.Duration, vaults ...Vault) *Keyring {
+	k := &Keyring{vaults: vaults, interval: searchInterval}
+	k.rebuild()
+	return k
+}
+
+// Accounts returns the accounts in the order of the vaults and, within one, in
+// the vault's own order. It asks no vault.
+func (k *Keyring) Accounts() []Account {
+	known := k.snapshot.Load().accounts
+	accounts := make([]Account, len(known))
+	for i, account := range known {
+		accounts[i] = account.Clone()
+	}
+	return accounts
+}
+
+// Lookup returns the account of an address, from memory.
+func (k *Keyring) Lookup(address common.Address) (Account, bool) {
+	holders := k.snapshot.Load().holders[address]
+	if len(holders) == 0 {
+		return Account{}, false
+	}
+	return holders[0].account.Clone(), true
+}
+
+// Find returns the account of an address. When it is unknown, the vaults are
+// read again, at most once in each search interval, so that a key created a
+// moment ago is found and a stream of wrong addresses costs nothing.
+func (k *Keyring) Find(ctx context.Context, address common.Address) (Account, bool) {
+	if account, ok := k.Lookup(address); ok {
+		return account, true
+	}
+	if !k.searching.TryLock() {
+		return Account{}, false
+	}
+	defer k.searching.Unlock()
+	if time.Since(k.searched) < k.interval {
+		return Account{}, false
+	}
+	// What a vault can't answer now is logged by it; the rest may have the key.
+	_ = k.Refresh(ctx)
+	k.searched = time.Now()
+	return k.Lookup(address)
+}
+
+// Refresh reads all vaults again and returns what failed. Vaults that fail
+// keep the accounts that they had.
+func (k *Keyring) Refresh(ctx context.Context) error {
+	failures := make([]error, len(k.vaults))
+	var wg sync.WaitGroup
+	for i, vault := range k.vaults {
+		wg.Go(func() { failures[i] = vault.Refresh(ctx) })
+	}
+	wg.Wait()
+	k.rebuild()
+	return errors.Join(failures...)
+}
+
+// Sign signs digest with the key of an address. Where several vaults hold the
+// key, the next is asked when one fails: any signature of the same digest by
+// the same key authorises the same thing. The error is ErrUnknownAccount or of
+// type *Error.
+func (k *Keyring) Sign(ctx context.Context, address common.Address, digest common.Hash) (Signature, error) {
+	holders := k.snapshot.Load().holders[address]
+	if len(holders) == 0 {
+		return Signature{}, ErrUnknownAccount
+	}
+	notSigned := true
+	for i, h := range holders {
+		signature, err := h.vault.Sign(ctx, h.account, digest)
+		if err == nil {
+			return signature, nil
+		}
+		var failure *Error
+		if !errors.As(err, &failure) {
+			failure = &Error{Message: "signing failed in vault " + h.vault.Name(), Cause: err}
+		}
+		notSigned = notSigned && failure.NotSigned
+		if i == len(holders)-1 || ctx.Err() != nil {
+			last := *failure
+			last.NotSigned = notSigned
+			return Signature{}, &last
+		}
+	}
+	return Signature{}, ErrUnknownAccount
+}
+
+// rebuild makes the snapshot anew from what the vaults hold in memory.
+func (k *Keyring) rebuild() {
+	next := &snapshot{holders: make(map[common.Address][]holder)}
+	for _, vault := range k.vaults {
+		for _, account := range vault.Accounts() {
+			if len(next.holders[account.Address]) == 0 {
+				next.accounts = append(next.accounts, account)
+			}
+			next.holders[account.Address] = append(next.holders[account.Address], holder{vault, account})
+		}
+	}
+	k.snapshot.Store(next)
+}
