@@ -1,0 +1,4 @@
+// Command kvclef is an external signer for Ethereum nodes.
+package main
+
+func main() {}
