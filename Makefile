@@ -1,0 +1,70 @@
+# What a developer and CI run. `make help` lists the targets.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+GO       ?= go
+TOOLS    := .ci/tools/bin
+PREFIX   ?= /usr/local
+FUZZTIME ?= 10s
+
+# Paths of the machine that builds stay out of the binary. The version comes
+# from the build information that Go itself stamps.
+GOBUILD := $(GO) build -trimpath
+
+.DEFAULT_GOAL := help
+.PHONY: run demo test race lint fuzz bench vuln build install tools clean help
+
+run: build ## start a signer with an embedded vault and one account, for development
+	bin/kvclef dev --approve-all $(ARGS)
+
+demo: build $(TOOLS)/geth ## a private chain: a real geth sends a transfer signed with a vault key
+	$(GOBUILD) -o bin/ ./cmd/kvclef-demo
+	bin/kvclef-demo -kvclef bin/kvclef -geth $(TOOLS)/geth
+
+test: $(TOOLS)/geth ## all tests, with a real geth and the npm client of Key Vault
+	$(GO) test -timeout 15m ./...
+
+race: ## the tests that need no other program, under the race detector
+	$(GO) test -race -short -timeout 15m ./...
+
+lint: $(TOOLS)/golangci-lint ## formatting, vet, linters, tidy modules
+	$(GO) mod tidy -diff
+	cd .ci/tools && $(GO) mod tidy -diff
+	$(TOOLS)/golangci-lint run ./...
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | { grep '^Fuzz' || true; }); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+bench: ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what is linked (asks vuln.go.dev)
+	$(TOOLS)/govulncheck ./...
+
+build: ## bin/kvclef
+	$(GOBUILD) -o bin/ ./cmd/kvclef
+
+install: build ## bin/kvclef to PREFIX/bin (/usr/local/bin)
+	install -D -m 0755 bin/kvclef $(DESTDIR)$(PREFIX)/bin/kvclef
+
+tools: $(TOOLS)/geth $(TOOLS)/golangci-lint $(TOOLS)/govulncheck ## the programs that tests and linting use
+
+clean: ## what was built
+	rm -rf bin $(TOOLS)
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+# The tools module is apart so that go.mod holds only what the product needs.
+$(TOOLS)/geth: PACKAGE := github.com/ethereum/go-ethereum/cmd/geth
+$(TOOLS)/golangci-lint: PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(TOOLS)/govulncheck: PACKAGE := golang.org/x/vuln/cmd/govulncheck
+$(TOOLS)/%: .ci/tools/go.mod .ci/tools/go.sum
+	cd .ci/tools && $(GO) build -trimpath -o bin/ $(PACKAGE)
+	@touch $@
