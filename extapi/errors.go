@@ -1,7 +1,13 @@
 package extapi
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"time"
 
 	"github.com/kvclef/kvclef/rules"
 )
@@ -11,7 +17,13 @@ import (
 var (
 	errDenied         = errors.New("request denied")
 	errUnknownAccount = errors.New("unknown account")
+	errTimeout        = errors.New("signing timed out: look at the signer's log before trying again")
+	errInternal       = errors.New("internal error")
 )
+
+// codeBusy is the JSON-RPC code of a request that may be repeated later
+// ("limit exceeded", EIP-1474).
+const codeBusy = -32005
 
 // deniedBy returns the error of a refused request. Clef's text comes first.
 // A signer without rules says so; the reasons of rules stay in the log, so
@@ -28,3 +40,80 @@ type publicError string
 
 // Error returns the text.
 func (e publicError) Error() string { return string(e) }
+
+// refuse returns an error whose text is fit for the caller. Every error about
+// what the caller sent is made with it; an error made otherwise reaches the
+// caller as "internal error".
+func refuse(format string, args ...any) error {
+	return publicError(fmt.Sprintf(format, args...))
+}
+
+// busyError asks the caller to come back later. It implements rpc.Error and
+// rpc.DataError.
+type busyError struct {
+	text  string
+	after time.Duration
+}
+
+// Error returns the text with the time to wait.
+func (e *busyError) Error() string { return fmt.Sprintf("%s: retry after %d s", e.text, e.seconds()) }
+
+// ErrorCode returns the JSON-RPC code.
+func (e *busyError) ErrorCode() int { return codeBusy }
+
+// ErrorData returns the time to wait, for programs.
+func (e *busyError) ErrorData() any { return map[string]int{"retryAfterSeconds": e.seconds()} }
+
+// seconds rounds the time to wait up, as the Retry-After header does.
+func (e *busyError) seconds() int { return int(math.Ceil(e.after.Seconds())) }
+
+// onWire returns what the caller is told of an error. It is the one table from
+// errors of the domain to codes and texts; what it doesn't know is internal.
+func onWire(err error) error {
+	var (
+		public publicError
+		told   interface{ Public() string }
+		busy   interface{ RetryAfter() time.Duration }
+	)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errDenied):
+		return errDenied
+	case errors.Is(err, errUnknownAccount):
+		return errUnknownAccount
+	case errors.As(err, &public):
+		return public
+	case errors.As(err, &busy) && busy.RetryAfter() > 0:
+		text := "busy"
+		if errors.As(err, &told) {
+			text = told.Public()
+		}
+		return &busyError{text: text, after: busy.RetryAfter()}
+	case errors.As(err, &told):
+		return publicError(told.Public())
+	case errors.Is(err, context.DeadlineExceeded):
+		return errTimeout
+	default:
+		return errInternal
+	}
+}
+
+// finish is deferred by every method: it turns a panic into a refusal, and an
+// error into the one for the wire. What the caller isn't told is in the log.
+func (a *Account) finish(ctx context.Context, method string, err *error) {
+	if crash := recover(); crash != nil {
+		a.log.ErrorContext(ctx, "Method crashed", "method", method, "panic", crash, "stack", string(debug.Stack()))
+		*err = errInternal
+		return
+	}
+	told := onWire(*err)
+	if told != nil {
+		level := slog.LevelDebug
+		if errors.Is(told, errInternal) || told.Error() != (*err).Error() {
+			level = slog.LevelError
+		}
+		a.log.Log(ctx, level, "Method failed", "method", method, "told", told.Error(), "error", *err)
+	}
+	*err = told
+}

@@ -1,0 +1,164 @@
+package extapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// Version is the version of Clef's external API that is spoken.
+const Version = "6.1.0"
+
+// DefaultSignTimeout bounds the work after a decision.
+const DefaultSignTimeout = 25 * time.Second
+
+// Config is what an Account works with.
+type Config struct {
+	Decider  Decider
+	Signer   Signer
+	KeyMaker KeyMaker // nil: account_new is off
+
+	// ChainIDs are the chains signed for. A request for another is refused.
+	ChainIDs []*big.Int
+
+	// Advanced lets requests pass whose validation warns, as Clef's --advanced.
+	Advanced bool
+
+	// FourByteFile names a JSON file of further method selectors, read once.
+	// It may be missing if it is DefaultFourByteFile; empty: none.
+	FourByteFile string
+
+	SignTimeout time.Duration // bounds the work after a decision; 0: DefaultSignTimeout
+	Logger      *slog.Logger  // nil: discard
+}
+
+// Account answers the JSON-RPC methods of the account namespace. Register it
+// under that name on an rpc.Server. It is safe for concurrent use.
+type Account struct {
+	service   *Service
+	signer    Signer
+	maker     KeyMaker
+	chains    chains
+	validator *Validator
+	advanced  bool
+	log       *slog.Logger
+}
+
+// NewAccount returns the receiver of the account methods. It reads the file of
+// custom selectors; the error names what is wrong with the configuration.
+func NewAccount(cfg Config) (*Account, error) {
+	if cfg.Decider == nil || cfg.Signer == nil {
+		return nil, errors.New("an account needs a decider and a signer")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.SignTimeout <= 0 {
+		cfg.SignTimeout = DefaultSignTimeout
+	}
+	chains, err := newChains(cfg.ChainIDs)
+	if err != nil {
+		return nil, err
+	}
+	validator, err := NewValidator(cfg.FourByteFile)
+	if err != nil {
+		return nil, err
+	}
+	return &Account{
+		service:   NewService(cfg.Decider, cfg.Signer, cfg.SignTimeout, cfg.Logger),
+		signer:    cfg.Signer,
+		maker:     cfg.KeyMaker,
+		chains:    chains,
+		validator: validator,
+		advanced:  cfg.Advanced,
+		log:       cfg.Logger,
+	}, nil
+}
+
+// Version answers account_version. It is not put to rules.
+func (a *Account) Version() string { return Version }
+
+// List answers account_list: the addresses in lower case, never null.
+func (a *Account) List(ctx context.Context) (addresses []common.Address, err error) {
+	defer a.finish(ctx, "account_list", &err)
+	req := a.newRequest(ctx, rules.KindList, "account_list", common.Address{})
+	decision, err := a.service.decide(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	addresses = make([]common.Address, 0)
+	for _, account := range a.signer.Accounts() {
+		addresses = append(addresses, account.Address)
+	}
+	if err := a.service.settle(ctx, req, decision, rules.NotSigned); err != nil {
+		return nil, err
+	}
+	return addresses, nil
+}
+
+// New answers account_new: it makes a key in a vault and returns its address.
+// Clef asks for a password at its console; here a decider judges.
+func (a *Account) New(ctx context.Context) (address common.Address, err error) {
+	defer a.finish(ctx, "account_new", &err)
+	if a.maker == nil {
+		return common.Address{}, refuse("account creation is off: name the vault for new keys in the signer's configuration")
+	}
+	req := a.newRequest(ctx, rules.KindNewAccount, "account_new", common.Address{})
+	account, err := a.service.create(ctx, req, a.maker)
+	return account.Address, err
+}
+
+// newRequest begins a request with what the transport knows of its caller.
+func (a *Account) newRequest(ctx context.Context, kind rules.Kind, method string, address common.Address) *rules.Request {
+	return &rules.Request{
+		ID:      rand.Text(),
+		Kind:    kind,
+		Method:  method,
+		Account: rules.Account{Address: address},
+		Caller:  callerOf(rpc.PeerInfoFromContext(ctx)),
+	}
+}
+
+// callerOf describes the peer as Clef's meta object does.
+func callerOf(peer rpc.PeerInfo) rules.Caller {
+	if peer.Transport == "http" || peer.Transport == "ws" {
+		return rules.Caller{
+			Transport: peer.Transport,
+			Remote:    peer.RemoteAddr,
+			Local:     peer.HTTP.Host,
+			UserAgent: peer.HTTP.UserAgent,
+			Origin:    peer.HTTP.Origin,
+		}
+	}
+	return rules.Caller{Transport: "ipc", Remote: "NA", Local: "NA"}
+}
+
+// create is the path of account_new: decide, make the key, settle.
+func (s *Service) create(ctx context.Context, req *rules.Request, maker KeyMaker) (rules.Account, error) {
+	decision, err := s.decide(ctx, req)
+	if err != nil {
+		return rules.Account{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+	defer cancel()
+
+	account, err := maker.NewAccount(ctx)
+	if err != nil {
+		err = fmt.Errorf("making a key: %w", err)
+		return rules.Account{}, errors.Join(err, s.settle(ctx, req, decision, outcomeOf(err)))
+	}
+	// A key was made: what was held for it counts, as for a signature.
+	if err := s.settle(ctx, req, decision, rules.Signed); err != nil {
+		return rules.Account{}, err
+	}
+	return account, nil
+}
