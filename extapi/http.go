@@ -1,0 +1,64 @@
+package extapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// maxHeaderBytes bounds the headers of an HTTP request.
+const maxHeaderBytes = 32 << 10
+
+// httpServer serves JSON-RPC over HTTP/1.1: POST at any path, as Clef does.
+type httpServer struct {
+	server   *http.Server
+	listener net.Listener
+	wg       sync.WaitGroup
+}
+
+// startHTTP listens and serves until shutdown.
+func startHTTP(ctx context.Context, cfg ServerConfig, server *rpc.Server, refused *refusals) (*httpServer, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTPAddr)
+	if err != nil {
+		return nil, fmt.Errorf("opening HTTP listener %s: %w", cfg.HTTPAddr, err)
+	}
+	s := &httpServer{
+		listener: limitListener(listener, cfg.MaxHTTPConns, func() {
+			refused.add(refusedConnection, slog.String("transport", "http"), slog.Int("limit", cfg.MaxHTTPConns))
+		}),
+		server: &http.Server{
+			Handler:           newHTTPHandler(cfg, server, refused),
+			ReadHeaderTimeout: cfg.HeaderTimeout,
+			ReadTimeout:       cfg.ReadTimeout,
+			WriteTimeout:      cfg.RequestTimeout + cfg.WriteTimeout, // counted from the headers too
+			IdleTimeout:       cfg.IdleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+			ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+		},
+	}
+	s.wg.Go(func() {
+		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			cfg.Logger.Error("HTTP server stopped", "error", err)
+		}
+	})
+	return s, nil
+}
+
+func (s *httpServer) addr() string { return s.listener.Addr().String() }
+
+// shutdown stops accepting, waits for the requests in flight until the context
+// ends, then closes every connection.
+func (s *httpServer) shutdown(ctx context.Context) error {
+	err := s.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("closing HTTP listener %s with unanswered requests: %w", s.addr(), err), s.server.Close())
+	}
+	s.wg.Wait()
+	return err
+}

@@ -1,0 +1,109 @@
+package extapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// ipcServer serves JSON-RPC on a unix socket or named pipe.
+type ipcServer struct {
+	cfg      ServerConfig
+	rpc      *rpc.Server
+	refused  *refusals
+	listener net.Listener
+
+	wg       sync.WaitGroup // the accept loop and every connection
+	mu       sync.Mutex
+	conns    map[*ipcConn]struct{}
+	draining bool
+}
+
+// startIPC opens the endpoint and serves it until shutdown.
+func startIPC(ctx context.Context, cfg ServerConfig, server *rpc.Server, refused *refusals) (*ipcServer, error) {
+	listener, err := listenIPC(ctx, cfg.IPCPath)
+	if err != nil {
+		return nil, fmt.Errorf("opening IPC endpoint %s: %w", cfg.IPCPath, err)
+	}
+	s := &ipcServer{cfg: cfg, rpc: server, refused: refused, conns: make(map[*ipcConn]struct{})}
+	s.listener = limitListener(listener, cfg.MaxIPCConns, func() {
+		refused.add(refusedConnection, slog.String("transport", "ipc"), slog.Int("limit", cfg.MaxIPCConns))
+	})
+	s.wg.Go(s.accept)
+	return s, nil
+}
+
+func (s *ipcServer) accept() {
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return // closed by shutdown
+		}
+		c := newIPCConn(conn, s.cfg, s.refused)
+		if !s.track(c) {
+			_ = c.Close()
+			continue
+		}
+		s.wg.Go(func() {
+			defer s.untrack(c)
+			s.rpc.ServeCodec(rpc.NewCodec(c), 0)
+		})
+	}
+}
+
+func (s *ipcServer) track(c *ipcConn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *ipcServer) untrack(c *ipcConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// open returns the connections that are being served.
+func (s *ipcServer) open() []*ipcConn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	conns := make([]*ipcConn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// shutdown reads no more, waits for the answers in flight until the context
+// ends, then closes every connection.
+func (s *ipcServer) shutdown(ctx context.Context) error {
+	err := s.listener.Close()
+	for _, c := range s.open() {
+		c.drain()
+	}
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		s.wg.Wait()
+	}()
+	select {
+	case <-idle:
+		return err
+	case <-ctx.Done():
+	}
+	conns := s.open()
+	for _, c := range conns {
+		_ = c.Close() // its caller waited long enough
+	}
+	return errors.Join(err, fmt.Errorf("closing IPC endpoint %s: %d connections with unanswered requests: %w", s.cfg.IPCPath, len(conns), ctx.Err()))
+}

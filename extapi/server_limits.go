@@ -1,0 +1,146 @@
+package extapi
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// flight counts what a connection has asked and not been answered, in messages
+// and in bytes, and makes the next one wait. A caller that never reads its
+// answers stops being read itself, instead of growing memory.
+type flight struct {
+	maxCount int
+	maxBytes int64
+
+	mu     sync.Mutex
+	freed  sync.Cond
+	count  int
+	bytes  int64 // of all messages since the count was last zero
+	closed bool
+}
+
+func newFlight(maxCount int, maxBytes int64) *flight {
+	f := &flight{maxCount: maxCount, maxBytes: maxBytes}
+	f.freed.L = &f.mu
+	return f
+}
+
+// enter waits for room for a message of size bytes and takes it. A message
+// larger than all the room flies alone. It returns false once closed.
+func (f *flight) enter(size int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for !f.closed && f.count > 0 && (f.count >= f.maxCount || f.bytes+int64(size) > f.maxBytes) {
+		f.freed.Wait()
+	}
+	if f.closed {
+		return false
+	}
+	f.count++
+	f.bytes += int64(size)
+	return true
+}
+
+// leave says that one message has been answered. Answers don't tell which, so
+// that the bytes are given back when none is left.
+func (f *flight) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count > 0 {
+		f.count--
+	}
+	if f.count == 0 {
+		f.bytes = 0
+	}
+	f.freed.Signal()
+}
+
+// close lets nothing in any more.
+func (f *flight) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	f.freed.Broadcast()
+}
+
+// limitedListener closes connections above a limit at once, and goes on after
+// errors that pass, such as too many open files.
+type limitedListener struct {
+	net.Listener
+	slots   chan struct{}
+	refused func()
+	done    chan struct{}
+	once    sync.Once
+}
+
+func limitListener(l net.Listener, limit int, refused func()) *limitedListener {
+	return &limitedListener{Listener: l, slots: make(chan struct{}, limit), refused: refused, done: make(chan struct{})}
+}
+
+// Accept returns the next connection within the limit.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		switch {
+		case err == nil:
+		case errors.Is(err, net.ErrClosed) || l.closed():
+			return nil, net.ErrClosed
+		default:
+			if !l.pause() {
+				return nil, net.ErrClosed
+			}
+			continue
+		}
+		select {
+		case l.slots <- struct{}{}:
+			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
+		default:
+			_ = conn.Close() // nothing was promised on it
+			l.refused()
+		}
+	}
+}
+
+// pause waits before the next attempt to accept; false when the listener was
+// closed meanwhile.
+func (l *limitedListener) pause() bool {
+	select {
+	case <-time.After(50 * time.Millisecond):
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+func (l *limitedListener) closed() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close stops accepting. It may be called more than once.
+func (l *limitedListener) Close() error {
+	var err error
+	l.once.Do(func() {
+		close(l.done)
+		err = l.Listener.Close()
+	})
+	return err
+}
+
+// limitedConn gives its place back when it is closed.
+type limitedConn struct {
+	net.Conn
+	release func()
+}
+
+// Close closes the connection.
+func (c *limitedConn) Close() error {
+	defer c.release()
+	return c.Conn.Close()
+}
