@@ -87,7 +87,7 @@ func (n *Node) WaitMined(ctx context.Context, transaction common.Hash) (*types.R
 
 // requestPayload asks the node to build a block on head.
 func (n *Node) requestPayload(ctx context.Context, head *types.Header) (json.RawMessage, error) {
-	timestamp := max(head.Time+1, uint64(time.Now().Unix())) //nolint:gosec // after 1970
+	timestamp := max(head.Time+1, uint64(time.Now().Unix()))
 	return n.updateForkchoice(ctx, head.Hash(), common.Hash{}, map[string]any{
 		"timestamp":             hexutil.Uint64(timestamp),
 		"prevRandao":            common.Hash{},

@@ -70,12 +70,14 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 
 // connect waits for both listeners of the node and dials them.
 func (n *Node) connect(ctx context.Context, started *endpoints, secret []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	select {
 	case <-started.complete:
 	case <-n.process.done:
 		return fmt.Errorf("geth ended at its start: %s", n.process.lastWords())
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("waiting for geth: %w: %s", ctx.Err(), n.process.lastWords())
 	}
 	n.url = "http://" + started.public
 	var err error
@@ -129,7 +131,7 @@ func dataDir(dir string) string { return filepath.Join(dir, "data") }
 // writeSecret makes the secret that geth and its consensus client share.
 func writeSecret(dir string) (secret []byte, file string, err error) {
 	secret = make([]byte, 32)
-	rand.Read(secret) //nolint:errcheck // never fails since Go 1.24
+	rand.Read(secret) // never fails since Go 1.24
 	file = filepath.Join(dir, "jwt.hex")
 	if err := os.WriteFile(file, []byte(hexutil.Encode(secret)), 0o600); err != nil {
 		return nil, "", fmt.Errorf("writing the engine API's secret: %w", err)

@@ -12,8 +12,10 @@ import (
 	"time"
 )
 
-// grace is how long a program may take to end before it is killed.
-const grace = 20 * time.Second
+const (
+	patience = time.Minute      // how long a program may take to start
+	grace    = 20 * time.Second // how long it may take to end before it is killed
+)
 
 // process is a child program. It is asked to end by an interrupt.
 type process struct {

@@ -1,0 +1,121 @@
+package devnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// SignerConfig describes a kvclef for development.
+type SignerConfig struct {
+	Kvclef string    // path of kvclef
+	Dir    string    // folder of its keys and its socket; the caller removes it
+	HTTP   bool      // listen on HTTP too
+	Log    io.Writer // what kvclef prints; nil discards it
+}
+
+// Signer is a running `kvclef dev --approve-all`.
+type Signer struct {
+	process *process
+	ipcPath string
+	httpURL string
+}
+
+// StartSigner starts a kvclef that signs everything with the keys of its
+// embedded vault, and returns when it answers. The keys are in the folder: a
+// signer started there again has the same accounts. It ends with ctx, or with
+// Stop.
+func StartSigner(ctx context.Context, cfg SignerConfig) (*Signer, error) {
+	signer := &Signer{ipcPath: filepath.Join(cfg.Dir, "kvclef.ipc")}
+	args := []string{
+		"dev", "--approve-all", "--chainid", strconv.Itoa(ChainID),
+		"--datadir", filepath.Join(cfg.Dir, "keys"), "--ipcpath", signer.ipcPath,
+	}
+	if cfg.HTTP {
+		args = append(args, "--http.addr", "127.0.0.1", "--http.port", "0")
+	} else {
+		args = append(args, "--http=false")
+	}
+	listening := &httpAddress{found: make(chan string, 1)}
+	var err error
+	if signer.process, err = start(ctx, cfg.Log, listening.read, cfg.Kvclef, args...); err != nil {
+		return nil, fmt.Errorf("starting kvclef: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := signer.await(ctx); err != nil {
+		return nil, errors.Join(err, signer.Stop())
+	}
+	if !cfg.HTTP {
+		return signer, nil
+	}
+	select {
+	case signer.httpURL = <-listening.found:
+		return signer, nil
+	case <-ctx.Done():
+		return nil, errors.Join(fmt.Errorf("waiting for kvclef's HTTP listener: %w", ctx.Err()), signer.Stop())
+	}
+}
+
+// IPC is the path of the signer's socket.
+func (s *Signer) IPC() string { return s.ipcPath }
+
+// HTTP is the URL of the signer's HTTP listener; "" without one.
+func (s *Signer) HTTP() string { return s.httpURL }
+
+// Accounts asks the signer for its accounts.
+func (s *Signer) Accounts(ctx context.Context) ([]common.Address, error) {
+	client, err := rpc.DialContext(ctx, s.ipcPath)
+	if err != nil {
+		return nil, fmt.Errorf("dialling kvclef: %w", err)
+	}
+	defer client.Close()
+	var accounts []common.Address
+	if err := client.CallContext(ctx, &accounts, "account_list"); err != nil {
+		return nil, fmt.Errorf("listing accounts: %w", err)
+	}
+	return accounts, nil
+}
+
+// Stop ends the signer in good order and waits for that.
+func (s *Signer) Stop() error { return s.process.stop() }
+
+// await tries the socket until it answers or the program ends.
+func (s *Signer) await(ctx context.Context) error {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if _, err := s.Accounts(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-s.process.done:
+			return fmt.Errorf("kvclef ended at its start: %s", s.process.lastWords())
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for kvclef: %w: %s", ctx.Err(), s.process.lastWords())
+		}
+	}
+}
+
+// httpAddress reads from kvclef's output where it listens.
+type httpAddress struct{ found chan string }
+
+func (a *httpAddress) read(line []byte) {
+	match := regexp.MustCompile(`^HTTP +(http://127\.0\.0\.1:\d+)$`).FindSubmatch(line)
+	if match == nil {
+		return
+	}
+	select {
+	case a.found <- string(match[1]):
+	default: // the first one counts
+	}
+}
