@@ -1,0 +1,224 @@
+package keyvault
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kvclef/kvclef/backend"
+)
+
+// readers is how many keys are read at once.
+const readers = 16
+
+// survey is what one reading of the vault has found out about one key. Only
+// one goroutine works on a survey at a time.
+type survey struct {
+	candidate
+	entries map[identifier]*entry // by folded identifier
+	skipped []*Skipped
+	failed  error // the key could not be read
+}
+
+// read reads the vault's keys and replaces what is held. The first reading of
+// a big vault leaves older versions to a second one and reports more=true: one
+// request per key is what the start has to wait for, and most keys have no
+// other version.
+func (v *Vault) read(ctx context.Context, first bool) (more bool, err error) {
+	select {
+	case <-v.reading:
+	case <-ctx.Done():
+		return false, v.refusal(ctx, backend.KindCanceled, 0, v.of("reading %s was given up")).asError()
+	}
+	defer func() { v.reading <- struct{}{} }()
+
+	old := v.held.Load()
+	candidates, err := v.candidates(ctx)
+	if err != nil {
+		return false, err
+	}
+	surveys := make([]*survey, len(candidates))
+	for i, c := range candidates {
+		surveys[i] = &survey{candidate: c, entries: make(map[identifier]*entry)}
+	}
+	v.each(surveys, func(s *survey) { v.readCurrent(ctx, s, old) })
+	more = first && len(surveys) > v.tune.eagerKeys
+	if !more {
+		v.each(surveys, func(s *survey) { v.readVersions(ctx, s, old) })
+	}
+	if err := ctx.Err(); err != nil {
+		return false, v.refusal(ctx, backend.KindCanceled, 0, v.of("reading %s was given up")).asError()
+	}
+	if err := allFailed(surveys); err != nil {
+		return false, err
+	}
+	next := newHoldings(surveys, old)
+	v.logChanges(old, next)
+	v.held.Store(next)
+	return more, nil
+}
+
+func (v *Vault) each(surveys []*survey, work func(*survey)) {
+	var group errgroup.Group
+	group.SetLimit(readers)
+	for _, s := range surveys {
+		if s.candidate.skipped == nil {
+			group.Go(func() error { work(s); return nil })
+		}
+	}
+	_ = group.Wait() // work keeps its error in the survey
+}
+
+// allFailed returns an error if there were keys to read and none could be.
+func allFailed(surveys []*survey) error {
+	var first error
+	for _, s := range surveys {
+		if s.failed == nil {
+			return nil
+		}
+		first = s.failed
+	}
+	return first
+}
+
+// readCurrent reads the version that the configuration names, or the current
+// version of a key that is not known yet.
+func (v *Vault) readCurrent(ctx context.Context, s *survey, old *holdings) {
+	if s.listed != nil && (old.knows(s.id.name) || checkAttributes(s.id, s.listed.Attributes, time.Now()) != nil) {
+		return // readVersions has less to ask
+	}
+	s.add(v.readVersion(ctx, s.id, old))
+}
+
+// readVersions reads the versions of a key that have not been read yet.
+func (v *Vault) readVersions(ctx context.Context, s *survey, old *holdings) {
+	if s.id.version != "" {
+		return
+	}
+	versions, err := v.versions(ctx, s.id.name)
+	if err != nil {
+		v.keep(s, old, err)
+		return
+	}
+	read := *s
+	s.entries, s.skipped, s.failed = make(map[identifier]*entry, len(versions)), nil, nil
+	for _, p := range versions {
+		id, err := parseIdentifier(string(deref(p.KID)))
+		if err != nil || id.version == "" {
+			s.skipped = append(s.skipped, skip(s.id, SkipError, "has a version with an identifier that can't be read"))
+			continue
+		}
+		id.name = s.id.name
+		if unusable := checkAttributes(id, p.Attributes, time.Now()); unusable != nil {
+			s.skipped = append(s.skipped, unusable)
+			continue
+		}
+		if e := read.entries[id.fold()]; e != nil {
+			s.entries[id.fold()] = e
+		} else if e := old.find(id); e != nil && e.unchanged(p) {
+			s.entries[id.fold()] = e
+		} else if judged := findSkipped(id, read.skipped, old.skipped); judged != nil {
+			s.skipped = append(s.skipped, judged)
+		} else {
+			s.add(v.readVersion(ctx, id, old))
+		}
+	}
+}
+
+// keep settles a key whose versions can't be listed. One that is gone is gone;
+// an identity without the right to list keeps what it can read by name.
+func (v *Vault) keep(s *survey, old *holdings, err error) {
+	var failure *backend.Error
+	if errors.As(err, &failure) && failure.Kind == backend.KindNotFound {
+		s.entries = nil
+		s.skipped = []*Skipped{skip(s.id, SkipError, "is not in the vault any more")}
+		return
+	}
+	for _, e := range old.ofKey(s.id.name) {
+		if s.entries[e.id().fold()] == nil {
+			s.entries[e.id().fold()] = e
+		}
+	}
+	if len(s.entries) == 0 && s.failed == nil && len(s.skipped) == 0 {
+		s.failed = err
+	}
+	if s.listed != nil || s.failed != nil {
+		s.skipped = append(s.skipped, skip(s.id, SkipError, "has versions that can't be read: %v", err))
+	}
+}
+
+// readVersion gets one version of a key, or the current one.
+func (v *Vault) readVersion(ctx context.Context, id identifier, old *holdings) (*entry, *Skipped, error) {
+	began := time.Now()
+	bundle, err := call(ctx, v, v.getting(id), func(ctx context.Context, client *azkeys.Client) (azkeys.GetKeyResponse, error) {
+		return client.GetKey(ctx, id.name, id.version, nil)
+	})
+	if err != nil {
+		return v.unread(id, old, err)
+	}
+	e, skipped := newEntry(v.cfg.Name, id, bundle.KeyBundle, v.cfg.IncludeManaged, time.Now())
+	if skipped != nil {
+		return nil, skipped, nil
+	}
+	if e.hardware {
+		v.gate.charge(v.costs.read * (v.costs.hardware - 1))
+	}
+	e.settled = !e.updated.IsZero() && began.Sub(e.updated) > v.tune.settledAfter
+	if pinned := old.find(e.id()); pinned != nil && pinned.account.PublicKey != e.account.PublicKey {
+		v.logger.Error("the public key of a key version has changed, as it never may: the pinned one stays, find out who changed it",
+			"key", e.account.Key, "version", e.account.Version, "pinned", pinned.account.Address, "now", e.account.Address)
+		return pinned, skip(e.id(), SkipChanged, "has another public key than the pinned one, which stays in force"), nil
+	}
+	return e, nil, nil
+}
+
+// unread settles a version that can't be read: the vault may have said that it
+// is gone or disabled; else what is known of it stays.
+func (v *Vault) unread(id identifier, old *holdings, err error) (*entry, *Skipped, error) {
+	answer, _, answered := asFault(err)
+	switch {
+	case answered && answer.status == http.StatusNotFound:
+		return nil, skip(id, SkipError, "is not in the vault"), err
+	case answered && answer.status == http.StatusForbidden && (answer.inner == "KeyDisabled" || answer.mentions("disabled")):
+		return nil, skip(id, SkipDisabled, "is disabled"), nil
+	}
+	skipped := skip(id, SkipError, "can't be read: %v", err)
+	if id.version != "" {
+		if e := old.find(id); e != nil {
+			return e, skipped, nil
+		}
+	}
+	return nil, skipped, err
+}
+
+// add takes in what one request for a version has given.
+func (s *survey) add(e *entry, skipped *Skipped, err error) {
+	if e != nil {
+		s.entries[e.id().fold()] = e
+	}
+	if skipped != nil {
+		s.skipped = append(s.skipped, skipped)
+	}
+	if err != nil {
+		s.failed = err
+	}
+}
+
+// findSkipped returns an earlier judgement of a version that stays true: type
+// and curve of a version never change.
+func findSkipped(id identifier, lists ...[]*Skipped) *Skipped {
+	for _, list := range lists {
+		i := slices.IndexFunc(list, func(s *Skipped) bool {
+			return (s.Kind == SkipType || s.Kind == SkipCurve) && identifier{s.Key, s.Version}.fold() == id.fold()
+		})
+		if i >= 0 {
+			return list[i]
+		}
+	}
+	return nil
+}

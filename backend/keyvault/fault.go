@@ -1,0 +1,103 @@
+package keyvault
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+)
+
+// fault is what an error answer of the vault says.
+type fault struct {
+	status    int
+	code      string // error.code or the x-ms-error-code header
+	inner     string // error.innererror.code
+	message   string // error.message: for the log, and to tell apart what has no code
+	requestID string
+}
+
+// newFault reads the vault's answer from the SDK's error, whose own text is a
+// dump over many lines.
+func newFault(err *azcore.ResponseError) fault {
+	f := fault{status: err.StatusCode, code: err.ErrorCode}
+	if err.RawResponse == nil {
+		return f
+	}
+	f.requestID = printable(err.RawResponse.Header.Get("x-ms-request-id"))
+	if body, err := runtime.Payload(err.RawResponse); err == nil {
+		parsed := parseFault(body)
+		f.inner, f.message = parsed.inner, parsed.message
+		if f.code == "" {
+			f.code = parsed.code
+		}
+	}
+	f.code = printable(f.code)
+	return f
+}
+
+// parseFault reads {"error":{"code","message","innererror":{"code"}}}; some
+// answers spell it innerError. Anything else, such as a gateway's HTML page,
+// gives an empty fault.
+func parseFault(body []byte) fault {
+	var answer struct {
+		Error struct {
+			Code       string `json:"code"`
+			Message    string `json:"message"`
+			InnerError struct {
+				Code string `json:"code"`
+			} `json:"innererror"` // encoding/json matches names in any case
+		} `json:"error"`
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return fault{}
+	}
+	return fault{
+		code:    oneLine(answer.Error.Code),
+		inner:   oneLine(answer.Error.InnerError.Code),
+		message: oneLine(answer.Error.Message),
+	}
+}
+
+// oneLine makes a text of the service fit for a log line.
+func oneLine(s string) string {
+	if len(s) > 1024 {
+		s = s[:1024]
+	}
+	return strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?")
+}
+
+// mentions reports whether the message holds one of the words.
+func (f fault) mentions(words ...string) bool {
+	message := strings.ToLower(f.message)
+	for _, word := range words {
+		if strings.Contains(message, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// describe is the fault in a few words, for messages about codes that have no
+// words of their own.
+func (f fault) describe() string {
+	parts := []string{http.StatusText(f.status)}
+	if f.code != "" && f.code != parts[0] {
+		parts = append(parts, f.code)
+	}
+	if f.inner != "" {
+		parts = append(parts, f.inner)
+	}
+	return strings.TrimSpace(strings.Join(parts, " "))
+}
+
+// asFault returns the vault's answer if err holds one.
+func asFault(err error) (fault, *http.Response, bool) {
+	var answer *azcore.ResponseError
+	if !errors.As(err, &answer) {
+		return fault{}, nil, false
+	}
+	return newFault(answer), answer.RawResponse, true
+}

@@ -1,0 +1,76 @@
+package keyvault
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+// tokenError marks a failure to get a token, as opposed to one of the vault.
+type tokenError struct {
+	cause     error // of azidentity
+	transport error // of the last request that got no answer, if there was one
+}
+
+func (e *tokenError) Error() string { return e.cause.Error() }
+func (e *tokenError) Unwrap() error { return e.cause }
+
+// tokens passes on the tokens of a credential. It answers a failure again for
+// a while without asking: the SDK makes every waiting request ask in its turn,
+// which would be a storm of token requests when Entra refuses. And it bounds a
+// refresh ahead of time, so that a slow Entra does not eat up the whole time of
+// the request that happens to do it while the old token is still good.
+type tokens struct {
+	inner azcore.TokenCredential
+	pause time.Duration // after the first failure
+	early time.Duration // allowed for a refresh ahead of time
+
+	mu       sync.Mutex
+	expires  time.Time // of the last token
+	failure  *tokenError
+	until    time.Time // failure is answered until then
+	failures int
+}
+
+// GetToken implements azcore.TokenCredential.
+func (t *tokens) GetToken(ctx context.Context, options policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t.mu.Lock()
+	now := time.Now()
+	if t.failure != nil && now.Before(t.until) {
+		defer t.mu.Unlock()
+		return azcore.AccessToken{}, t.failure
+	}
+	early := t.expires.After(now.Add(t.early))
+	t.mu.Unlock()
+
+	asking := ctx
+	if early {
+		var cancel context.CancelFunc
+		asking, cancel = context.WithTimeout(ctx, t.early)
+		defer cancel()
+	}
+	var last atomic.Value
+	token, err := t.inner.GetToken(context.WithValue(asking, lastError{}, &last), options)
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil {
+		t.expires, t.failure, t.failures = token.ExpiresOn, nil, 0
+		return token, nil
+	}
+	failure := &tokenError{cause: err}
+	if transport, ok := last.Load().(transportError); ok {
+		failure.transport = transport.error
+	}
+	// A caller that gave up says nothing about the credential.
+	if ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+		t.failure, t.until = failure, time.Now().Add(t.pause<<min(t.failures, 4))
+		t.failures++
+	}
+	return azcore.AccessToken{}, failure
+}
