@@ -124,11 +124,8 @@ func (v *Vault) refusal(ctx context.Context, kind backend.Kind, wait time.Durati
 // backoff is the wait before the next attempt: what the vault asks for, else
 // doubling, with jitter so that requests that failed together part.
 func (v *Vault) backoff(attempt int, f *failure) time.Duration {
-	if f.Kind == backend.KindBusy {
-		return f.RetryAfter
-	}
 	wait := v.tune.backoff << (attempt - 1)
-	return wait/2 + rand.N(wait) //nolint:gosec // jitter
+	return max(f.RetryAfter, wait/2+rand.N(wait)) //nolint:gosec // jitter
 }
 
 // report logs a failure, with what support will ask for.

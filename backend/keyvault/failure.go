@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kvclef/kvclef/backend"
@@ -121,6 +122,7 @@ func (v *Vault) classifyAnswer(f *failure, op operation, resp *http.Response) {
 		f.Message = v.of("%s is busy, its request limit is reached")
 	case status >= 500 || status == http.StatusRequestTimeout:
 		f.Kind, f.retry, f.verdict = backend.KindUnavailable, true, outage
+		f.RetryAfter = retryAfter(resp)
 		f.Message = v.of("%s is out of order") + " (" + f.fault.describe() + ")"
 	case status >= 300 && status < 400:
 		f.Kind = backend.KindUnavailable
@@ -153,6 +155,10 @@ func (v *Vault) forbidden(answer fault, op operation) string {
 	}
 	return v.of("%s does not let this identity "+op.verb+" "+op.subject()) + " (" + answer.describe() + "): grant " + op.right()
 }
+
+// isUnreadable recognises the SDK's error for an answer that is not what its
+// model says; the SDK does not wrap the cause.
+func isUnreadable(err error) bool { return strings.Contains(err.Error(), "unmarshalling type") }
 
 // of puts the vault's name into a message.
 func (v *Vault) of(format string) string { return fmt.Sprintf(format, "vault "+v.cfg.Name) }
