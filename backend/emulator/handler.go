@@ -95,6 +95,7 @@ func writeFailure(h http.Header, flavor Flavor, f *failure) any {
 		h.Set("Content-Type", "text/html")
 		return f.html
 	case f.emptyOnHSM && flavor == ManagedHSM:
+		h.Del("x-ms-keyvault-region")
 		return nil
 	}
 	return f.body()
