@@ -125,6 +125,10 @@ func (k *Keyring) Sign(ctx context.Context, address common.Address, digest commo
 	return Signature{}, ErrUnknownAccount
 }
 
+// Update takes in what the vaults hold in memory now, such as a key that was
+// made a moment ago. It asks no vault.
+func (k *Keyring) Update() { k.rebuild() }
+
 // rebuild makes the snapshot anew from what the vaults hold in memory.
 func (k *Keyring) rebuild() {
 	next := &snapshot{holders: make(map[common.Address][]holder)}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1 // something failed at run time
+	exitUsage   = 2 // the command line or the configuration is wrong
+)
+
+// app returns the commands. Only commands have flags: arrange moves flags that
+// stand before the command behind it, as Clef's do.
+func (p *program) app() *cli.App {
+	return &cli.App{
+		Name:  "kvclef",
+		Usage: "signs for Ethereum nodes with keys in Azure Key Vault, through Clef's external API",
+		Description: examples(
+			"try it, no Azure needed", "kvclef dev --approve-all",
+			"sign for a node on chain 10", "kvclef serve --chainid 10 --vault https://kv-prod.vault.azure.net",
+			"see whether the vault is set up well", "kvclef check --vault https://kv-prod.vault.azure.net",
+		) + "\n\nWithout a command, kvclef serves; flags may stand before the command.",
+		UsageText:       "kvclef [command] [flags]",
+		Reader:          p.stdin,
+		Writer:          p.stdout,
+		ErrWriter:       p.stderr,
+		HideVersion:     true, // there is a command for it
+		ExitErrHandler:  func(*cli.Context, error) {},
+		HideHelpCommand: true,
+		Commands: []*cli.Command{
+			p.serveCommand(), p.devCommand(), p.emulatorCommand(), p.keysCommand(), p.checkCommand(),
+			p.versionCommand(), p.completionCommand(),
+		},
+	}
+}
+
+// examples formats pairs of what is wanted and the command line that does it.
+func examples(pairs ...string) string {
+	var b strings.Builder
+	b.WriteString("Examples:")
+	for i := 0; i+1 < len(pairs); i += 2 {
+		fmt.Fprintf(&b, "\n  # %s\n  %s", pairs[i], pairs[i+1])
+	}
+	return b.String()
+}
+
+// usageError is a mistake on the command line or in the configuration.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// runError is a failure of a command that had begun its work.
+type runError struct{ err error }
+
+func (e *runError) Error() string { return e.err.Error() }
+func (e *runError) Unwrap() error { return e.err }
+
+// action marks the errors of a command's work, to tell them from those of
+// reading its command line.
+func action(do func(*cli.Context) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		err := do(c)
+		var usage *usageError
+		if err == nil || errors.As(err, &usage) {
+			return err
+		}
+		return &runError{err}
+	}
+}
+
+// report prints an error as one line and returns the exit code.
+func (p *program) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	if errors.Is(err, context.Canceled) {
+		text = "interrupted"
+	}
+	p.sayf("kvclef: %s", text)
+	var run *runError
+	if errors.As(err, &run) {
+		return exitFailure
+	}
+	return exitUsage
+}
+
+// sayf prints a line on the standard error stream. There is nowhere to report
+// that this failed.
+func (p *program) sayf(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stderr, format+"\n", args...)
+}
+
+// printf prints to the standard output.
+func (p *program) printf(format string, args ...any) error {
+	if _, err := fmt.Fprintf(p.stdout, format, args...); err != nil {
+		return fmt.Errorf("writing to the standard output: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package main
+
+import "slices"
+
+// clefFlag is a flag of Clef 1.17.3 that has no use here. The flags that work
+// as they do in Clef are among the flags of serve.
+type clefFlag struct {
+	name     string
+	valued   bool
+	unneeded string // accepted with this warning
+	instead  string // refused with this remedy
+}
+
+func clefFlagNamed(name string) (clefFlag, bool) {
+	i := slices.IndexFunc(clefFlags, func(f clefFlag) bool { return f.name == name })
+	if i < 0 {
+		return clefFlag{}, false
+	}
+	return clefFlags[i], true
+}
+
+// clefFlags are accepted where dropping them changes nothing that is signed,
+// and refused where the operator counts on something that would not happen.
+var clefFlags = []clefFlag{
+	{name: "nousb", unneeded: "there are no USB wallets"},
+	{name: "lightkdf", unneeded: "there is no keystore; keys stay in the vault"},
+	{name: "pcscdpath", valued: true, unneeded: "there are no smart cards"},
+	{name: "keystore", valued: true, instead: "keys are in a vault, not in a keystore folder; name the vault with --vault"},
+	{name: "signersecret", valued: true, instead: "there is no master seed; the credential of the vault takes its place, see --credential"},
+	{name: "rules", valued: true, instead: "rules are not supported by this version; remove the flag to list accounts only, or use kvclef dev --approve-all for development"},
+	{name: "auditlog", valued: true, instead: "the audit log is not supported by this version; remove the flag, the log on the standard error stream names every decision"},
+	{name: "stdio-ui", instead: "there is no user interface on the standard streams; remove the flag"},
+	{name: "stdio-ui-test", instead: "there is no user interface on the standard streams; remove the flag"},
+}
+
+// clefCommand says what takes the place of a command of Clef.
+func clefCommand(name string) (string, bool) {
+	switch name {
+	case "newaccount":
+		return "use kvclef keys create NAME --vault VAULT", true
+	case "importraw":
+		return "use kvclef keys import NAME FILE --vault VAULT", true
+	case "list-accounts", "list-wallets":
+		return "use kvclef keys list", true
+	case "init", "setpw", "delpw":
+		return "there is no master seed and no password; the credential of the vault takes their place", true
+	case "attest":
+		return "rules are not supported by this version", true
+	case "gendoc":
+		return "see docs/compatibility.md", true
+	default:
+		return "", false
+	}
+}

@@ -1,0 +1,238 @@
+// Package config reads kvclef's configuration file: one YAML document, each
+// key a field of [Config].
+//
+// Reading is strict. Unknown and duplicate keys, aliases, values of the wrong
+// type and a second document are errors that name the line. The package never
+// reaches a vault, never reads a secret's file, and puts no secret in an error.
+package config
+
+import (
+	"time"
+
+	"github.com/kvclef/kvclef/backend/keyvault"
+)
+
+// Config is the configuration of a signer. The comment of each field says what
+// the key does and what is used when it is absent. docs/configuration.md
+// explains the same keys in the same order.
+type Config struct {
+	// ChainIDs are the chains for which transactions are signed. There is no
+	// default: a signer that guesses the chain signs for the wrong one.
+	ChainIDs []uint64 `yaml:"chainids"`
+
+	// ConfigDir is the folder of the IPC socket, with Clef's name clef.ipc, when
+	// listeners.ipc.path is absent. Default: ~/.kvclef/kvclef.ipc is the socket.
+	ConfigDir string `yaml:"configdir"`
+
+	// Advanced signs transactions that validation warns of, as Clef's flag of
+	// that name does. Default: false, they are refused.
+	Advanced bool `yaml:"advanced"`
+
+	// FourByteFile is a JSON file of additional method selectors. It is read and
+	// never written. Default: none.
+	FourByteFile string `yaml:"fourbyte_file"`
+
+	Listeners Listeners `yaml:"listeners"`
+
+	// Vaults hold the keys. At least one is needed. An entry may also have the
+	// form of a hosted CloudHSM configuration, see [HostedVault].
+	Vaults []Vault `yaml:"vaults"`
+
+	AccountNew AccountNew `yaml:"account_new"`
+
+	// RefreshInterval is how often the vaults' keys are read again in the
+	// background. Default: 5m; "0s" is never.
+	RefreshInterval time.Duration `yaml:"refresh_interval"`
+
+	Log    Log    `yaml:"log"`
+	Limits Limits `yaml:"limits"`
+}
+
+// Listeners are the ways in.
+type Listeners struct {
+	IPC  IPC  `yaml:"ipc"`
+	HTTP HTTP `yaml:"http"`
+}
+
+// IPC is the Unix socket, mode 0600.
+type IPC struct {
+	// Disabled turns the socket off. Default: false.
+	Disabled bool `yaml:"disabled"`
+
+	// Path is the socket if it ends in ".ipc"; otherwise, as in Clef, a folder,
+	// and clef.ipc in it is the socket. Default: ~/.kvclef/kvclef.ipc.
+	Path string `yaml:"path"`
+}
+
+// HTTP is the HTTP listener. It has no authentication and no TLS.
+type HTTP struct {
+	// Enabled turns the listener on. Default: false.
+	Enabled bool `yaml:"enabled"`
+
+	// Addr is the host name or IP address to listen on. Default: localhost.
+	Addr string `yaml:"addr"`
+
+	// Port is the TCP port to listen on; 0 is any free one. Default: 8550.
+	Port uint16 `yaml:"port"`
+
+	// VirtualHosts are the host names that requests may be sent to; "*" is any.
+	// IP addresses always are. Default: localhost.
+	VirtualHosts []string `yaml:"vhosts"`
+
+	// Origins are the web origins whose pages may send requests, such as
+	// "https://wallet.example". Default: none, and a request with an Origin
+	// header is refused.
+	Origins []string `yaml:"origins"`
+}
+
+// Vault is an Azure Key Vault or a Managed HSM.
+type Vault struct {
+	// Name is what logs, rules and commands call the vault. Default: the first
+	// label of the host in its URL.
+	Name string `yaml:"name"`
+
+	// URL is the vault's address, such as https://kv-prod.vault.azure.net or
+	// https://hsm-prod.managedhsm.azure.net. Required.
+	URL string `yaml:"url"`
+
+	// Keys are the keys to use: "name" for all enabled versions of a key,
+	// "name/version" for one. Default: all keys, which needs the right to list.
+	Keys []string `yaml:"keys"`
+
+	// IncludeManaged also takes the keys behind certificates. Default: false.
+	IncludeManaged bool `yaml:"include_managed"`
+
+	// HSM makes new keys in hardware, which needs a Premium vault. A Managed HSM
+	// makes no others. Default: false.
+	HSM bool `yaml:"hsm"`
+
+	Credential Credential `yaml:"credential"`
+
+	// CAFile holds PEM certificates to trust besides the system's, for a
+	// network that inspects TLS. Default: none.
+	CAFile string `yaml:"ca_file"`
+
+	// RequestsPerSecond bounds what is sent to the vault. Default: what Azure
+	// publishes for the kind of vault; negative is no bound.
+	RequestsPerSecond float64 `yaml:"requests_per_second"`
+
+	// MaxInFlight bounds the requests under way at the same time. Default: 64.
+	MaxInFlight int `yaml:"max_in_flight"`
+
+	// TryTimeout bounds one try of a request. Default: 5s.
+	TryTimeout time.Duration `yaml:"try_timeout"`
+
+	// Timeout bounds a request with its retries. Default: 20s.
+	Timeout time.Duration `yaml:"timeout"`
+
+	// CustomEndpoint permits a host that is not one of Azure's. It turns the
+	// check of the challenge's resource and the discovery of the identity
+	// provider off: use it for a vault of your own alone. Default: false.
+	CustomEndpoint bool `yaml:"custom_endpoint"`
+
+	// Authority is the identity provider, such as
+	// https://login.microsoftonline.com/. Default: the one of the vault's cloud.
+	Authority string `yaml:"authority"`
+}
+
+// Credential is how kvclef proves itself to a vault. Secrets stand in files or
+// environment variables, never in the configuration.
+type Credential struct {
+	// Kind is one of client-secret, client-certificate, workload-identity,
+	// managed-identity, azure-cli, environment, default. Default: environment,
+	// the AZURE_* variables.
+	Kind string `yaml:"kind"`
+
+	// TenantID and ClientID name the application. For a managed identity the
+	// client id is needed only where the machine has several.
+	TenantID string `yaml:"tenant_id"`
+	ClientID string `yaml:"client_id"`
+
+	// SecretFile is a file that holds the client secret, for client-secret.
+	SecretFile string `yaml:"secret_file"`
+
+	// SecretEnv is the name of an environment variable that holds it.
+	SecretEnv string `yaml:"secret_env"`
+
+	// CertificateFile is a PEM or PKCS#12 file with the certificate and its RSA
+	// key, for client-certificate.
+	CertificateFile string `yaml:"certificate_file"`
+
+	// CertificatePasswordFile holds the password of a PKCS#12 file. Default: none.
+	CertificatePasswordFile string `yaml:"certificate_password_file"`
+
+	// TokenFile is the projected service account token, for workload-identity.
+	// Default: the file named by AZURE_FEDERATED_TOKEN_FILE.
+	TokenFile string `yaml:"token_file"`
+
+	// AdditionallyAllowedTenants are tenants other than the application's own
+	// that a vault may be in; "*" is any. Default: none.
+	AdditionallyAllowedTenants []string `yaml:"additionally_allowed_tenants"`
+
+	// Secret is the secret of an entry in hosted form. It has no key of its own.
+	Secret keyvault.Secret `yaml:"-"`
+}
+
+// AccountNew lets callers make keys by account_new. It is off unless a vault
+// is named.
+type AccountNew struct {
+	// Vault is the name of the vault to make keys in. Default: none, off.
+	Vault string `yaml:"vault"`
+
+	// Prefix starts the names of the keys made. Default: kvclef.
+	Prefix string `yaml:"prefix"`
+}
+
+// Log is what is written to the standard error stream.
+type Log struct {
+	// Level is error, warn, info or debug, or Clef's number from 0 to 5.
+	// Default: info.
+	Level string `yaml:"level"`
+
+	// Format is text for people or json for machines. Default: text.
+	Format string `yaml:"format"`
+}
+
+// Limits bound what one request may cost.
+type Limits struct {
+	// BodyBytes is the size of a request. Default: 5242880.
+	BodyBytes int64 `yaml:"body_bytes"`
+
+	// Batch is the number of calls in one request. Default: 1000.
+	Batch int `yaml:"batch"`
+
+	// ResponseBytes is the size of the answer to a batch. Default: 25000000.
+	ResponseBytes int `yaml:"response_bytes"`
+
+	// RequestTimeout bounds the reading, answering and writing of a request.
+	// Default: 30s.
+	RequestTimeout time.Duration `yaml:"request_timeout"`
+
+	// SignTimeout bounds the work after an approval, which goes on when the
+	// caller hangs up. Default: 25s.
+	SignTimeout time.Duration `yaml:"sign_timeout"`
+
+	// ShutdownTimeout bounds how long requests under way are waited for at the
+	// end. Default: 10s.
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
+}
+
+// Default returns the configuration that an empty file stands for.
+func Default() *Config {
+	return &Config{
+		Listeners: Listeners{
+			HTTP: HTTP{Addr: "localhost", Port: 8550, VirtualHosts: []string{"localhost"}},
+		},
+		AccountNew:      AccountNew{Prefix: "kvclef"},
+		RefreshInterval: 5 * time.Minute,
+		Log:             Log{Level: "info", Format: "text"},
+		Limits: Limits{
+			BodyBytes:       5 << 20,
+			Batch:           1000,
+			ResponseBytes:   25_000_000,
+			RequestTimeout:  30 * time.Second,
+			SignTimeout:     25 * time.Second,
+			ShutdownTimeout: 10 * time.Second,
+		},
+	}
+}

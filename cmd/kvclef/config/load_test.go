@@ -1,0 +1,197 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const full = `
+chainids: [1, 10]
+configdir: /etc/clef
+advanced: true
+fourbyte_file: selectors.json
+listeners:
+  ipc: {disabled: true, path: /run/kvclef}
+  http: {enabled: true, addr: 127.0.0.1, port: 8551, vhosts: [signer], origins: ["https://wallet.example"]}
+vaults:
+  - name: prod
+    url: https://kv-prod.vault.azure.net
+    keys: [treasury, hot/0123456789abcdef0123456789abcdef]
+    include_managed: true
+    hsm: true
+    credential: {kind: client-secret, tenant_id: t, client_id: c, secret_env: PROD_SECRET, additionally_allowed_tenants: ["*"]}
+    ca_file: ca.pem
+    requests_per_second: 12.5
+    max_in_flight: 7
+    try_timeout: 2s
+    timeout: 9s
+  - url: https://hsm.example:8443
+    custom_endpoint: true
+    authority: https://login.example/
+account_new: {vault: prod, prefix: app}
+refresh_interval: 90s
+log: {level: debug, format: json}
+limits: {body_bytes: 1, batch: 2, response_bytes: 3, request_timeout: 4s, sign_timeout: 5s, shutdown_timeout: 6s}
+`
+
+func TestParse(t *testing.T) {
+	cfg, err := Parse("kvclef.yaml", []byte(full))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	want := `{ChainIDs:[1 10] ConfigDir:/etc/clef Advanced:true FourByteFile:selectors.json ` +
+		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example]}} ` +
+		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +
+		`Credential:{Kind:client-secret TenantID:t ClientID:c SecretFile: SecretEnv:PROD_SECRET CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[*] Secret:[redacted]} ` +
+		`CAFile:ca.pem RequestsPerSecond:12.5 MaxInFlight:7 TryTimeout:2s Timeout:9s CustomEndpoint:false Authority:} ` +
+		`{Name:hsm URL:https://hsm.example:8443 Keys:[] IncludeManaged:false HSM:false ` +
+		`Credential:{Kind:environment TenantID: ClientID: SecretFile: SecretEnv: CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[] Secret:[redacted]} ` +
+		`CAFile: RequestsPerSecond:0 MaxInFlight:0 TryTimeout:0s Timeout:0s CustomEndpoint:true Authority:https://login.example/}] ` +
+		`AccountNew:{Vault:prod Prefix:app} RefreshInterval:1m30s Log:{Level:debug Format:json} ` +
+		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s SignTimeout:5s ShutdownTimeout:6s}}`
+	if got := fmt.Sprintf("%+v", *cfg); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestParseKeepsDefaults(t *testing.T) {
+	for _, text := range []string{"", "\n", "# nothing\n", "listeners:\n", "listeners:\n  http:\n    enabled: false\n"} {
+		cfg, err := Parse("kvclef.yaml", []byte(text))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if cfg.Listeners.HTTP.Port != 8550 || cfg.Limits.SignTimeout != 25*time.Second || cfg.Log.Level != "info" {
+			t.Errorf("%q: lost a default: %+v", text, cfg)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"unknown key", "chainids: [1]\nvault: []\n", `kvclef.yaml:2: unknown key "vault"; did you mean vaults`},
+		{"unknown key inside", "listeners:\n  http:\n    prot: 1\n", `kvclef.yaml:3: unknown key "listeners.http.prot"; did you mean port`},
+		{"unknown key without a near one", "rules: x\n", `kvclef.yaml:1: unknown key "rules"`},
+		{"other case", "ChainIDs: [1]\n", `kvclef.yaml:1: unknown key "ChainIDs"; did you mean chainids`},
+		{"key in a list", "vaults:\n  - url: https://a.vault.azure.net\n    key: [a]\n", `kvclef.yaml:3: unknown key "vaults[0].key"; did you mean keys`},
+		{"secret inline", "vaults:\n  - url: x\n    credential:\n      secret: hunter2\n", `kvclef.yaml:4: unknown key "vaults[0].credential.secret"`},
+		{"duplicate", "log: {level: info}\nchainids: [1]\nlog: {level: warn}\n", `kvclef.yaml:3: duplicate key "log", first on line 1: remove one`},
+		{"second document", "chainids: [1]\n---\nchainids: [2]\n", `kvclef.yaml:2: a second document; put everything into one`},
+		{"syntax", "chainids: [1\nlog: x\n", `kvclef.yaml:1: did not find expected ',' or ']'`},
+		{"not a mapping", "- 1\n", `kvclef.yaml:1: document: want keys and values, not a list`},
+		{"scalar for section", "listeners: yes\n", `kvclef.yaml:1: listeners: want keys and values, not a single value`},
+		{"scalar for list", "vaults: prod\n", `kvclef.yaml:1: vaults: want a list, not a single value`},
+		{"list for scalar", "log:\n  level: [info]\n", `kvclef.yaml:2: log.level: want text, not a list`},
+		{"text for number", "chainids: [main]\n", `kvclef.yaml:1: chainids[0]: want a whole number, not "main"`},
+		{"negative chain", "chainids: [-1]\n", `kvclef.yaml:1: chainids[0]: want a whole number, not "-1"`},
+		{"port too big", "listeners: {http: {port: 70000}}\n", `kvclef.yaml:1: listeners.http.port: want a whole number from 0 to 65535, not "70000"`},
+		{"text for bool", "advanced: maybe\n", `kvclef.yaml:1: advanced: want true or false, not "maybe"`},
+		{"number for duration", "refresh_interval: 30\n", `kvclef.yaml:1: refresh_interval: want a duration such as 30s, not "30"`},
+		{"alias", "listeners:\n  http: &h {port: 1}\n  ipc: *h\n", `kvclef.yaml:2: listeners.http: anchors and aliases are not supported; write the value out`},
+		{"merge key", "log:\n  <<: {level: info}\n", `kvclef.yaml:2: unknown key "log.<<"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("kvclef.yaml", []byte(tt.text))
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Error("the error shows a secret")
+			}
+		})
+	}
+}
+
+func TestValidateRefuses(t *testing.T) {
+	vault := func(rest string) string { return "vaults:\n  - url: https://kv.vault.azure.net\n" + rest }
+	for _, tt := range []struct{ name, text, want string }{
+		{"chain 0", "chainids: [0]", "chainids: 0 is no chain id"},
+		{"chain twice", "chainids: [5, 5]", "chainids: 5 is given twice"},
+		{"no url", "vaults:\n  - name: a", "vaults[0].url is missing"},
+		{"name twice", vault("  - url: https://kv.vault.azure.cn"), `vaults[1].name: "kv" is given twice`},
+		{"credential", vault("    credential: {kind: managed}"), `vaults[0].credential.kind: "managed" is not one of environment, client-secret`},
+		{"credential near", vault("    credential: {kind: client-secrt}"), `did you mean client-secret`},
+		{"in flight", vault("    max_in_flight: -1"), "vaults[0]: max_in_flight, try_timeout and timeout can't be negative"},
+		{"account_new", vault("account_new: {vault: kw}"), `account_new.vault: no vault is called "kw"; did you mean kv`},
+		{"format", "log: {format: xml}", `log.format: "xml" is neither text nor json`},
+		{"level", "log: {level: loud}", `log.level: "loud" is none of error`},
+		{"limit", "limits: {batch: 0}", "limits: body_bytes, batch and response_bytes must be above 0"},
+		{"timeout", "limits: {sign_timeout: 0s}", "limits: request_timeout, sign_timeout and shutdown_timeout must be above 0s"},
+		{"refresh", "refresh_interval: -1s", "refresh_interval can't be negative"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, err := Parse("kvclef.yaml", []byte(tt.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestLoadRefusesASecretThatOthersCanRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kvclef.yaml")
+	write := func(text string, mode os.FileMode) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const hosted = "vaults:\n  - {provider: azure, user_id: u, user_secret: hunter2, tenant_id: t, vault_name: kv}\n"
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o777} {
+		write(hosted, mode)
+		_, err := Load(path)
+		if err == nil || !strings.Contains(err.Error(), "run chmod 600") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("mode %#o: got %v, want a refusal that says what to do and shows no secret", mode, err)
+		}
+	}
+	for _, mode := range []os.FileMode{0o600, 0o400} {
+		write(hosted, mode)
+		if _, err := Load(path); err != nil {
+			t.Errorf("mode %#o: %v", mode, err)
+		}
+	}
+	write("vaults:\n  - url: https://kv.vault.azure.net\n", 0o644)
+	if _, err := Load(path); err != nil {
+		t.Errorf("a file without a secret: %v", err)
+	}
+}
+
+func TestLoadBoundsTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kvclef.yaml")
+	if err := os.WriteFile(path, []byte(strings.Repeat("#", maxSize+1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("got %v, want a refusal of the size", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(full))
+	f.Add([]byte("vaults:\n  - {provider: azure, user_id: u, user_secret: s, tenant_id: t, vault_name: kv}\n"))
+	f.Add([]byte(`{"vaults":[{"type":"cloudhsm","name":"n","membership_id":"m","details":{"provider":"azure"}}]}`))
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("? [x]\n: y\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cfg, err := Parse("f", data)
+		if (cfg == nil) == (err == nil) {
+			t.Fatalf("configuration %v with error %v", cfg, err)
+		}
+		if err == nil {
+			_ = cfg.Validate() // must not panic
+		}
+	})
+}

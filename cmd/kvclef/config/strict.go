@@ -1,0 +1,156 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
+)
+
+// checker compares a document with the types that it is to be decoded into,
+// before it is. The YAML package alone would name neither the file nor the key.
+type checker struct {
+	file string
+}
+
+// check reports the first key or value of the node that has no place in t.
+// The path is the node's own, such as "listeners.http".
+func (c checker) check(node *yaml.Node, t reflect.Type, path string) error {
+	switch {
+	case node.Kind == yaml.AliasNode || node.Anchor != "":
+		return c.errorf(node, "%s: anchors and aliases are not supported; write the value out", orDocument(path))
+	case node.Tag == "!!null":
+		return nil
+	case t == reflect.TypeFor[Vault]():
+		return c.mapping(node, vaultType(node), path)
+	case t.Kind() == reflect.Struct:
+		return c.mapping(node, t, path)
+	case t.Kind() == reflect.Slice:
+		return c.sequence(node, t.Elem(), path)
+	default:
+		return c.scalar(node, t, path)
+	}
+}
+
+// vaultType returns the type of the form that an entry of the vaults has.
+func vaultType(node *yaml.Node) reflect.Type {
+	switch formOf(node) {
+	case formDocument:
+		return reflect.TypeFor[HostedDocument]()
+	case formHosted:
+		return reflect.TypeFor[HostedVault]()
+	default:
+		return reflect.TypeFor[Vault]()
+	}
+}
+
+func (c checker) mapping(node *yaml.Node, t reflect.Type, path string) error {
+	if node.Kind != yaml.MappingNode {
+		return c.errorf(node, "%s: want keys and values, not %s", orDocument(path), kindOf(node))
+	}
+	fields := fieldsOf(t)
+	seen := make(map[string]int)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		field, known := fields[key.Value]
+		if key.Kind != yaml.ScalarNode || !known {
+			return c.errorf(key, "unknown key %q%s", join(path, key.Value), suggest.DidYouMean("", key.Value, namesOf(fields)))
+		}
+		if line, again := seen[key.Value]; again {
+			return c.errorf(key, "duplicate key %q, first on line %d: remove one", join(path, key.Value), line)
+		}
+		seen[key.Value] = key.Line
+		if err := c.check(value, field, join(path, key.Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c checker) sequence(node *yaml.Node, element reflect.Type, path string) error {
+	if node.Kind != yaml.SequenceNode {
+		return c.errorf(node, "%s: want a list, not %s", path, kindOf(node))
+	}
+	for i, item := range node.Content {
+		if err := c.check(item, element, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c checker) scalar(node *yaml.Node, t reflect.Type, path string) error {
+	if node.Kind != yaml.ScalarNode {
+		return c.errorf(node, "%s: want %s, not %s", path, wanted(t), kindOf(node))
+	}
+	if err := node.Decode(reflect.New(t).Interface()); err != nil {
+		return c.errorf(node, "%s: want %s, not %q", path, wanted(t), node.Value)
+	}
+	return nil
+}
+
+func (c checker) errorf(node *yaml.Node, format string, args ...any) error {
+	return fmt.Errorf("%s:%d: %s", c.file, node.Line, fmt.Sprintf(format, args...))
+}
+
+// fieldsOf returns the types of a struct's fields by their keys.
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	fields := make(map[string]reflect.Type)
+	for i := range t.NumField() {
+		if key := t.Field(i).Tag.Get("yaml"); key != "-" {
+			fields[key] = t.Field(i).Type
+		}
+	}
+	return fields
+}
+
+func namesOf(fields map[string]reflect.Type) []string {
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// wanted describes a scalar type to the writer of a configuration.
+func wanted(t reflect.Type) string {
+	switch {
+	case t.PkgPath() == "time":
+		return "a duration such as 30s"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.String:
+		return "text"
+	case t.Kind() == reflect.Float64:
+		return "a number"
+	case t.Kind() == reflect.Uint16:
+		return "a whole number from 0 to 65535"
+	default:
+		return "a whole number"
+	}
+}
+
+func kindOf(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return "keys and values"
+	case yaml.SequenceNode:
+		return "a list"
+	default:
+		return "a single value"
+	}
+}
+
+func join(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }
+
+func orDocument(path string) string {
+	if path == "" {
+		return "document"
+	}
+	return path
+}

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
+)
+
+// CredentialKinds returns the kinds of credential, the default first.
+func CredentialKinds() []string {
+	return []string{"environment", "client-secret", "client-certificate", "workload-identity", "managed-identity", "azure-cli", "default"}
+}
+
+// Validate completes the configuration and reports the first value that can't
+// be meant. What only a vault's client can judge is left to it.
+func (c *Config) Validate() error {
+	return errors.Join(c.validateChains(), c.validateVaults(), c.validateLog(), c.validateLimits())
+}
+
+func (c *Config) validateChains() error {
+	for i, id := range c.ChainIDs {
+		if id == 0 {
+			return errors.New("chainids: 0 is no chain id; it starts at 1")
+		}
+		if slices.Contains(c.ChainIDs[:i], id) {
+			return fmt.Errorf("chainids: %d is given twice", id)
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateVaults() error {
+	names := make([]string, 0, len(c.Vaults))
+	for i := range c.Vaults {
+		vault := &c.Vaults[i]
+		if vault.URL == "" {
+			return fmt.Errorf("vaults[%d].url is missing: give the vault's address, such as https://kv-prod.vault.azure.net", i)
+		}
+		vault.Name = vault.Label()
+		if slices.Contains(names, vault.Name) {
+			return fmt.Errorf("vaults[%d].name: %q is given twice; name one of them otherwise", i, vault.Name)
+		}
+		names = append(names, vault.Name)
+		if vault.Credential.Kind == "" {
+			vault.Credential.Kind = "environment"
+		}
+		if kind := vault.Credential.Kind; !slices.Contains(CredentialKinds(), kind) {
+			return fmt.Errorf("vaults[%d].credential.kind: %q is not one of %s%s", i, kind,
+				strings.Join(CredentialKinds(), ", "), suggest.DidYouMean("", kind, CredentialKinds()))
+		}
+		if vault.MaxInFlight < 0 || vault.TryTimeout < 0 || vault.Timeout < 0 {
+			return fmt.Errorf("vaults[%d]: max_in_flight, try_timeout and timeout can't be negative", i)
+		}
+	}
+	if name := c.AccountNew.Vault; name != "" && !slices.Contains(names, name) {
+		return fmt.Errorf("account_new.vault: no vault is called %q%s", name, suggest.DidYouMean("", name, names))
+	}
+	return nil
+}
+
+// IsURL reports whether a text names a vault by its address, not by its name.
+func IsURL(text string) bool { return strings.Contains(text, "://") }
+
+// Label returns the vault's name or, without one, the first label of the host
+// in its URL, which it does not judge.
+func (v *Vault) Label() string {
+	if v.Name != "" {
+		return v.Name
+	}
+	_, host, _ := strings.Cut(v.URL, "://")
+	host, _, _ = strings.Cut(host, "/")
+	name, _, _ := strings.Cut(host, ".")
+	return strings.ToLower(name)
+}
+
+func (c *Config) validateLog() error {
+	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
+		return fmt.Errorf("log.format: %q is neither text nor json", c.Log.Format)
+	}
+	levels := []string{"error", "warn", "info", "debug", "0", "1", "2", "3", "4", "5"}
+	if !slices.Contains(levels, strings.ToLower(c.Log.Level)) {
+		return fmt.Errorf("log.level: %q is none of error, warn, info, debug, nor a number from 0 to 5", c.Log.Level)
+	}
+	return nil
+}
+
+func (c *Config) validateLimits() error {
+	l := c.Limits
+	switch {
+	case l.BodyBytes <= 0, l.Batch <= 0, l.ResponseBytes <= 0:
+		return errors.New("limits: body_bytes, batch and response_bytes must be above 0")
+	case l.RequestTimeout <= 0, l.SignTimeout <= 0, l.ShutdownTimeout <= 0:
+		return errors.New("limits: request_timeout, sign_timeout and shutdown_timeout must be above 0s")
+	case c.RefreshInterval < 0:
+		return errors.New("refresh_interval can't be negative; 0s is never")
+	}
+	return nil
+}

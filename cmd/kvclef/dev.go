@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"log/slog"
+	"net"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/rules"
+)
+
+// devChain is the chain id of dev, that of geth's own development chain.
+const devChain = 1337
+
+func (p *program) devCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "dev",
+		Usage:     "sign with an embedded vault, for development",
+		UsageText: "kvclef dev [--approve-all] [flags]",
+		Description: examples(
+			"a signer with one new account", "kvclef dev --approve-all",
+			"keep the accounts", "kvclef dev --approve-all --datadir ./dev",
+			"sign with a key you have", "kvclef dev --approve-all --import ./key.hex",
+			"feel a real vault's latency", "kvclef dev --approve-all --vault-latency 50ms",
+			"a real vault, on a private chain", "kvclef dev --approve-all --vault https://kv-test.vault.azure.net",
+		) + "\n\nNOT FOR PRODUCTION. It listens on this machine only and refuses the chain ids of public networks.",
+		Flags: slices.Concat(generalFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
+			boolFlag(categoryDev, "approve-all", "sign everything that is asked for; without it nothing is signed"),
+			stringFlag(categoryDev, "datadir", "`FOLDER` where the embedded vault keeps its keys, not encrypted, and the IPC socket is", "keys in memory"),
+			stringFlag(categoryDev, "import", "`FILE` with a private key in hexadecimal to put into the embedded vault", ""),
+			durationFlag(categoryDev, "vault-latency", "`TIME` that the embedded vault takes for each operation", "0s"),
+		}),
+		Action: action(p.dev),
+	}
+}
+
+func (p *program) dev(c *cli.Context) error {
+	cfg, err := devSettings(c)
+	if err != nil {
+		return err
+	}
+	log := newLogger(p.stderr, cfg.Log)
+	vaults, closeVaults, err := p.devVaults(c, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer closeVaults()
+	signer := &signing{
+		cfg: cfg, vaults: vaults, decider: devDecider(c.Context, c.Bool("approve-all"), log), loopbackOnly: true, log: log,
+		ready: func(open addresses) error {
+			return p.welcome(open, vaults.keyring().Accounts(), cfg.ChainIDs[0], c.Bool("approve-all"))
+		},
+	}
+	return signer.run(c.Context)
+}
+
+// devDecider returns what judges requests.
+func devDecider(ctx context.Context, approveAll bool, log *slog.Logger) extapi.Decider {
+	if approveAll {
+		log.WarnContext(ctx, "EVERY REQUEST IS APPROVED, NOT FOR PRODUCTION")
+		return rules.ApproveAll{}
+	}
+	log.WarnContext(ctx, "No rules are configured: every signing request is refused; --approve-all approves them for development")
+	return rules.NoRules{}
+}
+
+// devVaults opens the vaults named, or else an embedded one.
+func (p *program) devVaults(c *cli.Context, cfg *config.Config, log *slog.Logger) (vaultSet, func(), error) {
+	if len(cfg.Vaults) > 0 {
+		for _, name := range []string{"import", "vault-latency"} {
+			if c.IsSet(name) {
+				return nil, nil, usagef("--%s is for the embedded vault, and --vault or the configuration names another: remove one of them", name)
+			}
+		}
+		vaults, err := openVaults(c.Context, cfg.Vaults, log)
+		return vaults, vaults.close, err
+	}
+	var imported *ecdsa.PrivateKey
+	if file := c.String("import"); file != "" {
+		key, err := p.readKey(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		imported = key
+	}
+	embedded, err := startEmbedded(c.Context, embeddedOptions{
+		dataDir: c.String("datadir"), latency: c.Duration("vault-latency"), imported: imported, log: p.embeddedLogger(cfg.Log),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return embedded.vaults, embedded.close, nil
+}
+
+// embeddedLogger returns the log of the embedded vault. That it is empty at
+// first, or lacks the key that is about to be made, is no news.
+func (p *program) embeddedLogger(cfg config.Log) *slog.Logger {
+	if levelOf(cfg.Level) > slog.LevelDebug {
+		cfg.Level = "error"
+	}
+	return newLogger(p.stderr, cfg)
+}
+
+// devSettings returns the configuration of dev: HTTP is on unless it is turned
+// off, and what would reach beyond this machine or a private chain is refused.
+func devSettings(c *cli.Context) (*config.Config, error) {
+	if c.NArg() > 0 {
+		return nil, usagef("dev takes no arguments, only flags: %q", c.Args().First())
+	}
+	cfg, err := settings(c)
+	if err != nil {
+		return nil, err
+	}
+	l := &cfg.Listeners
+	if !c.IsSet("http") {
+		l.HTTP.Enabled = true
+	}
+	if dir := c.String("datadir"); dir != "" && l.IPC.Path == "" && cfg.ConfigDir == "" {
+		l.IPC.Path = dir + "/" + ownSocket
+	}
+	if host := l.HTTP.Addr; l.HTTP.Enabled && host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		return nil, usagef("--http.addr: dev listens on this machine only, not on %q: use localhost, or kvclef serve", host)
+	}
+	if len(cfg.ChainIDs) == 0 {
+		cfg.ChainIDs = []uint64{devChain}
+	}
+	for _, id := range cfg.ChainIDs {
+		if name, public := publicChainNamed(id); public {
+			return nil, usagef("--chainid: %d is %s, a public network; dev signs for private chains only: use kvclef serve", id, name)
+		}
+	}
+	return cfg, nil
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+)
+
+// The categories of flags in the help.
+const (
+	categoryGeneral   = "General"
+	categoryListeners = "Listeners"
+	categoryVaults    = "Vaults"
+	categoryDev       = "Development"
+)
+
+// envOf is the environment variable of a flag: KVCLEF_HTTP_PORT for http.port.
+func envOf(name string) []string {
+	return []string{"KVCLEF_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))}
+}
+
+func stringFlag(category, name, usage, defaultText string) cli.Flag {
+	return &cli.StringFlag{Name: name, Usage: usage, DefaultText: defaultText, EnvVars: envOf(name), Category: category}
+}
+
+func listFlag(category, name, usage, defaultText string) cli.Flag {
+	return &cli.StringSliceFlag{Name: name, Usage: usage, DefaultText: defaultText, EnvVars: envOf(name), Category: category}
+}
+
+func boolFlag(category, name, usage string) cli.Flag {
+	return &cli.BoolFlag{Name: name, Usage: usage, EnvVars: envOf(name), Category: category, DisableDefaultText: true}
+}
+
+func durationFlag(category, name, usage, defaultText string) cli.Flag {
+	return &cli.DurationFlag{Name: name, Usage: usage, DefaultText: defaultText, EnvVars: envOf(name), Category: category}
+}
+
+// generalFlags are those of every command that reads the configuration.
+func generalFlags() []cli.Flag {
+	return append([]cli.Flag{
+		stringFlag(categoryGeneral, "config", "YAML `FILE` with the configuration; flags and KVCLEF_* variables go before it", ""),
+	}, logFlags()...)
+}
+
+func logFlags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag(categoryGeneral, "loglevel", "how much to log: error, warn, info, debug, or Clef's `LEVEL` from 0 to 5", "info"),
+		stringFlag(categoryGeneral, "log.format", "`FORMAT` of the log: text or json", "text"),
+	}
+}
+
+// vaultFlags name vaults without a configuration file.
+func vaultFlags() []cli.Flag {
+	return []cli.Flag{
+		listFlag(categoryVaults, "vault", "`VAULT` to use, in place of all of the configuration: a URL, or the name of one of them; may be repeated", ""),
+		stringFlag(categoryVaults, "credential", "`KIND` of credential for a URL in --vault: "+strings.Join(config.CredentialKinds(), ", "), "environment, the AZURE_* variables"),
+	}
+}
+
+// signerFlags are Clef's own, with Clef's meaning, and a few more.
+func signerFlags(ipcPath string) []cli.Flag {
+	return []cli.Flag{
+		listFlag(categoryGeneral, "chainid", "chain `ID` to sign for; several with commas: 1,10", ""),
+		stringFlag(categoryGeneral, "configdir", "`FOLDER` of the IPC socket clef.ipc", ""),
+		boolFlag(categoryGeneral, "advanced", "sign transactions that validation warns of"),
+		stringFlag(categoryGeneral, "4bytedb-custom", "JSON `FILE` of additional method selectors; only read", ""),
+		boolFlag(categoryGeneral, "suppress-bootwarn", "no effect; nothing is asked at the start"),
+		durationFlag(categoryVaults, "refresh", "`TIME` after which the vaults' keys are read again, 0s for never", "5m"),
+		stringFlag(categoryListeners, "ipcpath", "`PATH` of the IPC socket if it ends in .ipc, otherwise the folder of clef.ipc", ipcPath),
+		boolFlag(categoryListeners, "ipcdisable", "no IPC socket"),
+		boolFlag(categoryListeners, "http", "listen on HTTP"),
+		stringFlag(categoryListeners, "http.addr", "`HOST` to listen on", "localhost"),
+		&cli.IntFlag{
+			Name: "http.port", Usage: "TCP `PORT` to listen on, 0 for any", DefaultText: "8550",
+			EnvVars: envOf("http.port"), Category: categoryListeners,
+		},
+		listFlag(categoryListeners, "http.vhosts", "host `NAMES` that requests may be sent to, * for any", "localhost"),
+		listFlag(categoryListeners, "http.origins", "web `ORIGINS` that may send requests", "none"),
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/backend"
+	"github.com/kvclef/kvclef/backend/keyvault"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+)
+
+func (p *program) keysCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "keys",
+		Usage:     "list, show, create, import and disable keys",
+		UsageText: "kvclef keys COMMAND [arguments] [flags]",
+		Description: examples(
+			"the accounts of a vault", "kvclef keys list --vault https://kv-prod.vault.azure.net",
+			"a new key", "kvclef keys create treasury --config kvclef.yaml --vault kv-prod",
+		),
+		HideHelpCommand: true,
+		Subcommands: []*cli.Command{
+			p.keysListCommand(), p.keysShowCommand(), p.keysCreateCommand(), p.keysImportCommand(), p.keysDisableCommand(),
+		},
+		Action: action(func(*cli.Context) error {
+			return usagef("keys needs a command: list, show, create, import or disable; see kvclef keys --help")
+		}),
+	}
+}
+
+// keysFlags are those of every command on keys.
+func keysFlags(more ...cli.Flag) []cli.Flag {
+	return slices.Concat(generalFlags(), vaultFlags(), more)
+}
+
+func yesFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "yes", Usage: "don't ask", DisableDefaultText: true}
+}
+
+// arguments returns the arguments of a command, which must be those named.
+func arguments(c *cli.Context, names ...string) ([]string, error) {
+	switch given := c.Args().Slice(); {
+	case len(given) < len(names):
+		return nil, usagef("%s: %s is missing: kvclef %s", c.Command.FullName(), names[len(given)], strings.TrimPrefix(c.Command.UsageText, "kvclef "))
+	case len(given) > len(names):
+		return nil, usagef("%s: %q is one argument too many: kvclef %s", c.Command.FullName(), given[len(names)], strings.TrimPrefix(c.Command.UsageText, "kvclef "))
+	default:
+		return given, nil
+	}
+}
+
+// toolSettings returns the configuration of a command that ends by itself:
+// it prints what it found and what failed, so that a log would say it twice.
+func toolSettings(c *cli.Context) (*config.Config, error) {
+	cfg, err := settings(c)
+	if err != nil {
+		return nil, err
+	}
+	if !c.IsSet("loglevel") {
+		cfg.Log.Level = "error"
+	}
+	return cfg, needVaults(cfg)
+}
+
+// withVaults opens the vaults for a command on all of them.
+func (p *program) withVaults(c *cli.Context, do func(vaultSet) error) error {
+	cfg, err := toolSettings(c)
+	if err != nil {
+		return err
+	}
+	vaults, err := openVaults(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log))
+	if err != nil {
+		return err
+	}
+	defer vaults.close()
+	return do(vaults)
+}
+
+// withVault opens the vault for a command on one.
+func (p *program) withVault(c *cli.Context, do func(*keyvault.Vault, config.Vault) error) error {
+	cfg, err := toolSettings(c)
+	if err != nil {
+		return err
+	}
+	if len(cfg.Vaults) > 1 {
+		var names []string
+		for _, vault := range cfg.Vaults {
+			names = append(names, vault.Name)
+		}
+		return usagef("%s works on one vault: choose by --vault among %s", c.Command.FullName(), strings.Join(names, ", "))
+	}
+	vaults, err := openVaults(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log))
+	if err != nil {
+		return err
+	}
+	defer vaults.close()
+	return do(vaults[0], cfg.Vaults[0])
+}
+
+// keyInfo is a key as the commands print it.
+type keyInfo struct {
+	Address   string            `json:"address"`
+	Vault     string            `json:"vault"`
+	Key       string            `json:"key"`
+	Version   string            `json:"version"`
+	PublicKey string            `json:"public_key,omitempty"`
+	Tags      map[string]string `json:"tags,omitempty"`
+}
+
+// accountsOf returns the accounts of all vaults, in their order. An address that
+// two vaults hold is listed twice.
+func (s vaultSet) accounts() []backend.Account {
+	var accounts []backend.Account
+	for _, vault := range s {
+		accounts = append(accounts, vault.Accounts()...)
+	}
+	return accounts
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+)
+
+// The names of the socket: Clef's, where a folder is given as for Clef, and
+// our own, so that both programs can run with their defaults.
+const (
+	clefSocket = "clef.ipc"
+	ownSocket  = "kvclef.ipc"
+)
+
+// ipcPath returns the socket's path, "" when it is off. A path that ends in
+// .ipc is the socket; any other is a folder, as in Clef. Without a path the
+// configuration folder takes its place, and without that ~/.kvclef/kvclef.ipc
+// is the socket. On Windows the socket is a named pipe, which has no folder.
+func ipcPath(cfg *config.Config) (string, error) {
+	path, folder := cfg.Listeners.IPC.Path, cfg.ConfigDir
+	switch {
+	case cfg.Listeners.IPC.Disabled:
+		return "", nil
+	case strings.HasSuffix(path, ".ipc"):
+		return expandHome(path)
+	case runtime.GOOS == "windows" && path+folder == "":
+		return `\\.\pipe\` + ownSocket, nil
+	case runtime.GOOS == "windows":
+		return `\\.\pipe\` + clefSocket, nil
+	case path != "":
+		return expandHome(filepath.Join(path, clefSocket))
+	case folder != "":
+		return expandHome(filepath.Join(folder, clefSocket))
+	default:
+		return expandHome("~/.kvclef/" + ownSocket)
+	}
+}
+
+// expandHome replaces a leading ~/, which the shell leaves in a file, by the
+// home directory.
+func expandHome(path string) (string, error) {
+	rest, found := strings.CutPrefix(path, "~/")
+	if !found {
+		return path, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", usagef("%s: there is no home directory: give the path of the socket by --ipcpath", path)
+	}
+	return filepath.Join(home, rest), nil
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/rules"
+)
+
+func (p *program) serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "serve",
+		Usage:     "sign with the keys of the configured vaults",
+		UsageText: "kvclef [serve] --chainid ID (--config FILE | --vault URL) [flags]",
+		Description: examples(
+			"a configuration file", "kvclef serve --config /etc/kvclef/kvclef.yaml",
+			"no file: the AZURE_* variables and flags", "kvclef serve --chainid 10 --vault https://kv-prod.vault.azure.net",
+			"where a node that expects Clef looks for it", "kvclef --chainid 1 --configdir ~/.clef --vault https://kv-prod.vault.azure.net",
+		) + "\n\nThis version has no rules yet: accounts are listed, and every signing request is refused.",
+		Flags:  slices.Concat(generalFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc")),
+		Action: action(p.serve),
+	}
+}
+
+func (p *program) serve(c *cli.Context) error {
+	cfg, err := serveSettings(c)
+	if err != nil {
+		return err
+	}
+	log := newLogger(p.stderr, cfg.Log)
+	vaults, err := openVaults(c.Context, cfg.Vaults, log)
+	if err != nil {
+		return err
+	}
+	defer vaults.close()
+	log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
+	signer := &signing{cfg: cfg, vaults: vaults, decider: rules.NoRules{}, log: log, ready: p.announce}
+	return signer.run(c.Context)
+}
+
+// serveSettings returns the configuration of serve, which needs a chain and a
+// vault.
+func serveSettings(c *cli.Context) (*config.Config, error) {
+	if c.NArg() > 0 {
+		return nil, usagef("serve takes no arguments, only flags: %q", c.Args().First())
+	}
+	cfg, err := settings(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(cfg.ChainIDs) == 0 {
+		return nil, usagef("no chain id: give --chainid, such as --chainid 1 for Ethereum (there is no default, so that nothing is signed for the wrong chain)")
+	}
+	return cfg, needVaults(cfg)
+}
+
+func needVaults(cfg *config.Config) error {
+	if len(cfg.Vaults) == 0 {
+		return usagef("no vault: give --vault https://NAME.vault.azure.net, or --config FILE with vaults in it")
+	}
+	return nil
+}
+
+// announce prints where the signer listens.
+func (p *program) announce(open addresses) error {
+	if open.ipc != "" {
+		if err := p.printf("IPC   %s\n", open.ipc); err != nil {
+			return err
+		}
+	}
+	if open.http != "" {
+		return p.printf("HTTP  %s\n", open.httpURL())
+	}
+	return nil
+}

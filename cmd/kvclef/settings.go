@@ -1,0 +1,114 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
+)
+
+// settings returns the configuration of a command: the flags, else the
+// KVCLEF_* variables, else the file, else the defaults. Flags and variables
+// come in one step because the flag parser puts the flag first.
+func settings(c *cli.Context) (*config.Config, error) {
+	cfg := config.Default()
+	if file := c.String("config"); file != "" {
+		loaded, err := config.Load(file)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		cfg = loaded
+	}
+	if err := override(c, cfg); err != nil {
+		return nil, err
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, &usageError{err}
+	}
+	return cfg, nil
+}
+
+// override puts what the flags and variables say into the configuration.
+func override(c *cli.Context, cfg *config.Config) error {
+	l := &cfg.Listeners
+	set(c, "loglevel", c.String, &cfg.Log.Level)
+	set(c, "log.format", c.String, &cfg.Log.Format)
+	set(c, "configdir", c.String, &cfg.ConfigDir)
+	set(c, "advanced", c.Bool, &cfg.Advanced)
+	set(c, "4bytedb-custom", c.String, &cfg.FourByteFile)
+	set(c, "refresh", c.Duration, &cfg.RefreshInterval)
+	set(c, "ipcpath", c.String, &l.IPC.Path)
+	set(c, "ipcdisable", c.Bool, &l.IPC.Disabled)
+	set(c, "http", c.Bool, &l.HTTP.Enabled)
+	set(c, "http.addr", c.String, &l.HTTP.Addr)
+	set(c, "http.vhosts", c.StringSlice, &l.HTTP.VirtualHosts)
+	set(c, "http.origins", c.StringSlice, &l.HTTP.Origins)
+	if c.IsSet("http.port") {
+		port := c.Int("http.port")
+		if port < 0 || port > 65535 {
+			return usagef("--http.port: %d is not a port from 0 to 65535", port)
+		}
+		l.HTTP.Port = uint16(port)
+	}
+	if c.IsSet("chainid") {
+		ids, err := chainIDs(c.StringSlice("chainid"))
+		if err != nil {
+			return err
+		}
+		cfg.ChainIDs = ids
+	}
+	return overrideVaults(c, cfg)
+}
+
+// set copies a flag's value when the flag or its variable is given.
+func set[T any](c *cli.Context, name string, value func(string) T, to *T) {
+	if c.IsSet(name) {
+		*to = value(name)
+	}
+}
+
+func chainIDs(texts []string) ([]uint64, error) {
+	var ids []uint64
+	for _, text := range texts {
+		id, err := strconv.ParseUint(text, 10, 64)
+		if err != nil || id == 0 {
+			return nil, usagef("--chainid: %q is not a chain id; give decimal numbers from 1, such as 1 or 1,10", text)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// overrideVaults puts the vaults of --vault in the place of the file's. A value
+// without a scheme is the name of a vault of the file, and chooses it.
+func overrideVaults(c *cli.Context, cfg *config.Config) error {
+	if !c.IsSet("vault") {
+		if c.IsSet("credential") && len(cfg.Vaults) > 0 {
+			return usagef("--credential goes with --vault URL; vaults of the configuration have credentials of their own")
+		}
+		return nil
+	}
+	byName := make(map[string]config.Vault)
+	var names []string
+	for _, vault := range cfg.Vaults {
+		byName[vault.Label()] = vault
+		names = append(names, vault.Label())
+	}
+	var vaults []config.Vault
+	for _, value := range c.StringSlice("vault") {
+		vault, found := byName[value]
+		switch {
+		case found:
+		case config.IsURL(value):
+			vault = config.Vault{URL: value, Credential: config.Credential{Kind: c.String("credential")}}
+		default:
+			return usagef("--vault: %q is neither a URL such as https://kv-prod.vault.azure.net nor a vault of the configuration%s",
+				value, suggest.DidYouMean("", value, names))
+		}
+		vaults = append(vaults, vault)
+	}
+	cfg.Vaults = vaults
+	return nil
+}

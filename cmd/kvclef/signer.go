@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/backend"
+	"github.com/kvclef/kvclef/rules"
+)
+
+// keyringSigner is the keyring as the external API sees it.
+type keyringSigner struct {
+	keyring *backend.Keyring
+}
+
+// Accounts returns the accounts from memory.
+func (s keyringSigner) Accounts() []rules.Account {
+	held := s.keyring.Accounts()
+	accounts := make([]rules.Account, len(held))
+	for i, account := range held {
+		accounts[i] = ruleAccount(account)
+	}
+	return accounts
+}
+
+// Find returns the account of an address; it may look for a new key.
+func (s keyringSigner) Find(ctx context.Context, address common.Address) (rules.Account, bool) {
+	account, ok := s.keyring.Find(ctx, address)
+	return ruleAccount(account), ok
+}
+
+// Sign signs a digest. Its failures are fit for the caller.
+func (s keyringSigner) Sign(ctx context.Context, address common.Address, digest common.Hash) ([65]byte, error) {
+	signature, err := s.keyring.Sign(ctx, address, digest)
+	var failure *backend.Error
+	switch {
+	case errors.As(err, &failure):
+		return [65]byte{}, vaultError{failure}
+	case errors.Is(err, backend.ErrUnknownAccount):
+		return [65]byte{}, goneError{err}
+	default:
+		return signature, err
+	}
+}
+
+// ruleAccount is an account as rules see it: without its public key.
+func ruleAccount(a backend.Account) rules.Account {
+	return rules.Account{Address: a.Address, Vault: a.Vault, Key: a.Key, Version: a.Version, Tags: a.Tags}
+}
+
+// vaultError is a vault's failure as the external API asks about it.
+type vaultError struct {
+	failure *backend.Error
+}
+
+// Error returns the failure's words.
+func (e vaultError) Error() string { return e.failure.Error() }
+
+// Unwrap returns the failure, so that its kind and cause stay in reach.
+func (e vaultError) Unwrap() error { return e.failure }
+
+// Public returns the words that are fit for the caller.
+func (e vaultError) Public() string { return e.failure.Message }
+
+// NotSigned reports whether it is certain that no signature was made.
+func (e vaultError) NotSigned() bool { return e.failure.NotSigned }
+
+// RetryAfter returns how long to wait before trying again, 0 when unknown or
+// when waiting would not help.
+func (e vaultError) RetryAfter() time.Duration { return e.failure.RetryAfter }
+
+// goneError is an account that vanished between looking it up and signing.
+type goneError struct{ error }
+
+func (e goneError) Unwrap() error { return e.error }
+
+// Public returns Clef's words for an account that isn't there.
+func (goneError) Public() string { return "unknown account" }
+
+// NotSigned is true: there was nothing to sign with.
+func (goneError) NotSigned() bool { return true }
+
+// asVaultError makes a vault's failure fit for the external API.
+func asVaultError(err error) error {
+	var failure *backend.Error
+	if errors.As(err, &failure) {
+		return vaultError{failure}
+	}
+	return err
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kvclef/kvclef/backend"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/extapi"
+)
+
+// signing is what a signer is made of, whether serve or dev started it.
+type signing struct {
+	cfg          *config.Config
+	vaults       vaultSet
+	decider      extapi.Decider
+	loopbackOnly bool
+	log          *slog.Logger
+
+	// ready is called when the listeners are open.
+	ready func(addresses) error
+}
+
+// addresses is where a signer listens; "" is off.
+type addresses struct {
+	ipc, http string
+}
+
+// run opens the listeners and serves until the context ends. Then requests
+// under way are waited for, within the configured bound.
+func (s *signing) run(ctx context.Context) error {
+	keyring := s.vaults.keyring()
+	maker, err := s.keyMaker(keyring)
+	if err != nil {
+		return err
+	}
+	account, err := extapi.NewAccount(extapi.Config{
+		Decider:      s.decider,
+		Signer:       keyringSigner{keyring},
+		KeyMaker:     maker,
+		ChainIDs:     bigIDs(s.cfg.ChainIDs),
+		Advanced:     s.cfg.Advanced,
+		FourByteFile: s.cfg.FourByteFile,
+		SignTimeout:  s.cfg.Limits.SignTimeout,
+		Logger:       s.log,
+	})
+	if err != nil {
+		return &usageError{err}
+	}
+	listen, err := s.serverConfig()
+	if err != nil {
+		return err
+	}
+	server, err := extapi.NewServer(account, listen)
+	if err != nil {
+		return &usageError{err}
+	}
+	if err := server.Start(ctx); err != nil {
+		return err
+	}
+	return s.serve(ctx, keyring, server, addresses{listen.IPCPath, server.HTTPAddr()})
+}
+
+// serve waits for the end and closes the listeners.
+func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, server *extapi.Server, open addresses) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.ready(open) })
+	group.Go(func() error { s.refresh(ctx, keyring); return nil })
+	group.Go(func() error {
+		<-ctx.Done()
+		s.log.InfoContext(ctx, "Shutting down", "timeout", s.cfg.Limits.ShutdownTimeout)
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.ShutdownTimeout)
+		defer cancel()
+		return server.Shutdown(bounded)
+	})
+	return group.Wait()
+}
+
+// refresh reads the vaults' keys again and again until the context ends. The
+// vaults log what changed and what failed.
+func (s *signing) refresh(ctx context.Context, keyring *backend.Keyring) {
+	if s.cfg.RefreshInterval == 0 {
+		return
+	}
+	ticker := time.NewTicker(s.cfg.RefreshInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := keyring.Refresh(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "Keys not read again; those known stay in use", "error", err)
+			}
+		}
+	}
+}
+
+func (s *signing) serverConfig() (extapi.ServerConfig, error) {
+	ipc, err := ipcPath(s.cfg)
+	if err != nil {
+		return extapi.ServerConfig{}, err
+	}
+	l, h := s.cfg.Limits, s.cfg.Listeners.HTTP
+	listen := extapi.ServerConfig{
+		IPCPath:        ipc,
+		LoopbackOnly:   s.loopbackOnly,
+		VirtualHosts:   h.VirtualHosts,
+		AllowedOrigins: h.Origins,
+		MaxBody:        l.BodyBytes,
+		MaxBatch:       l.Batch,
+		MaxResponse:    l.ResponseBytes,
+		ReadTimeout:    l.RequestTimeout,
+		RequestTimeout: l.RequestTimeout,
+		Logger:         s.log,
+	}
+	if h.Enabled {
+		listen.HTTPAddr = net.JoinHostPort(h.Addr, strconv.Itoa(int(h.Port)))
+	}
+	if listen.IPCPath == "" && listen.HTTPAddr == "" {
+		return listen, usagef("both listeners are off: remove --ipcdisable or add --http")
+	}
+	return listen, nil
+}
+
+// keyMaker returns what makes keys for account_new, nil when that is off.
+func (s *signing) keyMaker(keyring *backend.Keyring) (extapi.KeyMaker, error) {
+	name := s.cfg.AccountNew.Vault
+	if name == "" {
+		return nil, nil
+	}
+	for i, vault := range s.vaults {
+		if vault.Name() == name {
+			return &keyMaker{vault: vault, keyring: keyring, prefix: s.cfg.AccountNew.Prefix, hsm: s.cfg.Vaults[i].HSM}, nil
+		}
+	}
+	return nil, usagef("account_new.vault: no vault is called %q", name)
+}
+
+func bigIDs(ids []uint64) []*big.Int {
+	numbers := make([]*big.Int, len(ids))
+	for i, id := range ids {
+		numbers[i] = new(big.Int).SetUint64(id)
+	}
+	return numbers
+}
+
+// httpURL returns the URL of an HTTP listener.
+func (a addresses) httpURL() string { return fmt.Sprintf("http://%s", a.http) }

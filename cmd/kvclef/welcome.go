@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kvclef/kvclef/backend"
+)
+
+// welcome prints what a developer needs next: the accounts, where the signer
+// listens, and lines to paste.
+func (p *program) welcome(open addresses, accounts []backend.Account, chain uint64, approveAll bool) error {
+	var b strings.Builder
+	for _, account := range accounts {
+		fmt.Fprintf(&b, "Account  %s  (vault %s, key %s)\n", account.Address, account.Vault, account.Key)
+	}
+	fmt.Fprintf(&b, "Chain    %d\n", chain)
+	endpoint := open.ipc
+	if open.http != "" {
+		endpoint = open.httpURL()
+	}
+	if open.ipc != "" {
+		fmt.Fprintf(&b, "IPC      %s\n", open.ipc)
+		endpoint = open.ipc
+	}
+	if open.http != "" {
+		fmt.Fprintf(&b, "HTTP     %s\n", open.httpURL())
+	}
+	if !approveAll {
+		fmt.Fprintf(&b, "\nNothing is signed: add --approve-all.\n")
+	}
+	fmt.Fprintf(&b, "\nA node:\n  geth --networkid %d --signer %s\n", chain, shellQuote(endpoint))
+	if open.http != "" {
+		fmt.Fprintf(&b, "\nA request:\n  curl -s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", open.httpURL())
+	}
+	fmt.Fprintf(&b, "\nGo, with go-ethereum's accounts/external and accounts/abi/bind:\n"+
+		"  signer, err := external.NewExternalSigner(%q)\n", endpoint)
+	if len(accounts) > 0 {
+		fmt.Fprintf(&b, "  opts := bind.NewClefTransactor(signer, accounts.Account{Address: common.HexToAddress(%q)})\n", accounts[0].Address)
+	}
+	return p.printf("%s\n", b.String())
+}
+
+// shellQuote quotes a path for a POSIX shell where it needs it.
+func shellQuote(text string) string {
+	if strings.ContainsAny(text, " '\"$`\\!*?[]{}()<>|&;~#\t\n") {
+		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	}
+	return text
+}
