@@ -3,7 +3,6 @@ package extapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"mime"
 
 	"github.com/ethereum/go-ethereum/accounts"
@@ -128,6 +127,3 @@ func (a *Account) describeTypedText(req *rules.Request, value any) error {
 	}
 	return a.describeTypedData(req, &document)
 }
-
-// hexText returns bytes as 0x-hexadecimal.
-func hexText(data []byte) string { return fmt.Sprintf("%#x", data) }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -17,7 +18,7 @@ import (
 )
 
 // hexOf returns a JSON string with the hexadecimal of data.
-func hexOf[T string | []byte](data T) string { return fmt.Sprintf(`"%#x"`, []byte(data)) }
+func hexOf[T string | []byte](data T) string { return `"` + hexutil.Encode([]byte(data)) + `"` }
 
 // wantMessages compares what rules see with its JSON.
 func wantMessages(t testing.TB, req *rules.Request, want string) {

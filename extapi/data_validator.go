@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
@@ -46,8 +47,8 @@ func describeValidatorData(req *rules.Request, raw json.RawMessage, value any) e
 	req.Messages = []*apitypes.NameValueType{
 		{Name: "This is a request to sign data intended for a particular validator (see EIP 191 version 0)", Value: "", Typ: "description"},
 		{Name: "Intended validator address", Value: common.BytesToAddress(address).Hex(), Typ: "address"},
-		{Name: "Application-specific data", Value: hexText(message), Typ: "hexdata"},
-		{Name: "Full message for signing", Value: hexText(preimage), Typ: "hexdata"},
+		{Name: "Application-specific data", Value: hexutil.Encode(message), Typ: "hexdata"},
+		{Name: "Full message for signing", Value: hexutil.Encode(preimage), Typ: "hexdata"},
 	}
 	return nil
 }

@@ -29,9 +29,10 @@ type encodedDocument struct {
 // encodeTypedData checks a document and returns its EIP-712 digest with what
 // rules and people see of it.
 //
-// The hashing is ours: go-ethereum's panics on null elements, takes arrays of
-// the wrong length or dimension, numbers beyond their type and empty domain
-// members for something else, and its work is quadratic in hostile documents.
+// The hashing is ours: go-ethereum's panics on null elements, accepts arrays of
+// the wrong length or dimension and numbers beyond their type, refuses empty
+// domain members, and checks all types again at every struct. Where it takes a
+// document that passes here, both agree.
 func encodeTypedData(d *TypedData) (*encodedDocument, error) {
 	table, err := newTypeTable(d.types)
 	if err != nil {
@@ -101,7 +102,7 @@ func (t *typeTable) encodeStruct(name string, members map[string]any) (encoded, 
 			return encoded{}, err
 		}
 		words = append(words, member.word[:]...)
-		shown = append(shown, &apitypes.NameValueType{Name: field.name, Value: member.shown, Typ: field.kind.String()})
+		shown = append(shown, &apitypes.NameValueType{Name: field.name, Value: member.shown, Typ: field.text})
 		value[field.name] = member.value
 	}
 	return encoded{word: crypto.Keccak256Hash(words), shown: shown, value: value}, nil

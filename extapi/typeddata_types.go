@@ -93,9 +93,10 @@ func (t fieldType) optionalValue() bool {
 	return false
 }
 
-// structField is a member of a struct type with its type parsed.
+// structField is a member of a struct type: its type as written, and parsed.
 type structField struct {
 	name string
+	text string
 	kind fieldType
 }
 
@@ -174,7 +175,7 @@ func (t *typeTable) parseFields(typeName string) ([]structField, error) {
 		if err := t.checkReference(kind.base, field.Type); err != nil {
 			return nil, err
 		}
-		fields = append(fields, structField{name: field.Name, kind: kind})
+		fields = append(fields, structField{name: field.Name, text: field.Type, kind: kind})
 	}
 	return fields, nil
 }

@@ -1,0 +1,99 @@
+package extapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+)
+
+// oracleDocuments is how many random documents are compared.
+const oracleDocuments = 300
+
+// Digests are those of two independent implementations: ethers, and
+// go-ethereum's apitypes.
+func TestTypedDataAgainstOtherImplementations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Node and an npm registry")
+	}
+	random := rand.New(rand.NewPCG(712, 1)) //nolint:gosec // the same documents on every run
+	var lines bytes.Buffer
+	digests := make([]common.Hash, oracleDocuments)
+	documents := make([][]byte, oracleDocuments)
+	for i := range documents {
+		tree := newDocument(random)
+		documents[i] = document(t, tree, false)
+		encoded := encodeText(t, documents[i])
+		digests[i] = encoded.digest
+		lines.Write(append(document(t, tree, true), '\n'))
+		if theirs, _, err := apitypes.TypedDataAndHash(*encoded.document); err != nil || common.BytesToHash(theirs) != encoded.digest {
+			t.Errorf("apitypes: %x, %v; ours: %v; document %s", theirs, err, encoded.digest, documents[i])
+		}
+	}
+	answers := strings.Split(strings.TrimSpace(runOracle(t, &lines)), "\n")
+	if len(answers) != len(documents) {
+		t.Fatalf("%d answers for %d documents", len(answers), len(documents))
+	}
+	for i, answer := range answers {
+		if answer != digests[i].Hex() {
+			t.Errorf("ethers: %s; ours: %v; document %s", answer, digests[i], documents[i])
+		}
+	}
+}
+
+// encodeText decodes and encodes a document that must be valid.
+func encodeText(t testing.TB, text []byte) *encodedDocument {
+	t.Helper()
+	var decoded TypedData
+	if err := json.Unmarshal(text, &decoded); err != nil {
+		t.Fatalf("decoding %s: %v", text, err)
+	}
+	encoded, err := encodeTypedData(&decoded)
+	if err != nil {
+		t.Fatalf("encoding %s: %v", text, err)
+	}
+	return encoded
+}
+
+// runOracle installs ethers in a directory of the test and feeds it documents.
+func runOracle(t *testing.T, documents *bytes.Buffer) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"package.json", "package-lock.json", "oracle.mjs"} {
+		content, err := os.ReadFile(filepath.Join("testdata", "npm", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, dir, nil, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+	return run(t, dir, documents, "node", "oracle.mjs")
+}
+
+// run runs a program in a directory and returns what it printed.
+func run(t *testing.T, dir string, input *bytes.Buffer, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var printed, complaints bytes.Buffer
+	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // names are constants of this file
+	command.Dir, command.Stdout, command.Stderr = dir, &printed, &complaints
+	if input != nil {
+		command.Stdin = input
+	}
+	if err := command.Run(); err != nil {
+		t.Fatalf("running %s %v: %v\n%s%s", name, args, err, &printed, &complaints)
+	}
+	return printed.String()
+}
