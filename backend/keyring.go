@@ -11,21 +11,30 @@ import (
 )
 
 // Keyring maps addresses to the vaults that hold their keys. It answers from a
-// snapshot in memory, which Refresh replaces.
+// snapshot in memory, which is replaced when a vault's accounts have changed.
 type Keyring struct {
 	vaults   []Vault
 	snapshot atomic.Pointer[snapshot]
+	building sync.Mutex // held while a snapshot is made, so that an older one never replaces a newer
 
-	// searching admits one search for an unknown address at a time; searched
-	// is when the last one ended, and is guarded by it.
-	searching sync.Mutex
+	// searching holds one element: whoever takes it may search for an unknown
+	// address. searched is when the last search ended, and is guarded by it.
+	searching chan struct{}
 	searched  time.Time
 	interval  time.Duration
 }
 
 type snapshot struct {
-	accounts []Account
-	holders  map[common.Address][]holder // in the vaults' order
+	accounts    []Account
+	holders     map[common.Address][]holder // in the vaults' order
+	generations []uint64                    // of the vaults' accounts
+}
+
+// changing is a vault that tells when its accounts have changed by themselves,
+// such as by a key made through it. Of other vaults, Refresh alone does.
+type changing interface {
+	// Generation is another number whenever Accounts answers otherwise.
+	Generation() uint64
 }
 
 type holder struct {
@@ -38,7 +47,8 @@ type holder struct {
 // that can. A search for an unknown address asks the vaults at most once in
 // each searchInterval.
 func NewKeyring(searchInterval time.Duration, vaults ...Vault) *Keyring {
-	k := &Keyring{vaults: vaults, interval: searchInterval}
+	k := &Keyring{vaults: vaults, interval: searchInterval, searching: make(chan struct{}, 1)}
+	k.searching <- struct{}{}
 	k.rebuild()
 	return k
 }
@@ -46,7 +56,7 @@ func NewKeyring(searchInterval time.Duration, vaults ...Vault) *Keyring {
 // Accounts returns the accounts in the order of the vaults and, within one, in
 // the vault's own order. It asks no vault.
 func (k *Keyring) Accounts() []Account {
-	known := k.snapshot.Load().accounts
+	known := k.current().accounts
 	accounts := make([]Account, len(known))
 	for i, account := range known {
 		accounts[i] = account.Clone()
@@ -56,7 +66,7 @@ func (k *Keyring) Accounts() []Account {
 
 // Lookup returns the account of an address, from memory.
 func (k *Keyring) Lookup(address common.Address) (Account, bool) {
-	holders := k.snapshot.Load().holders[address]
+	holders := k.current().holders[address]
 	if len(holders) == 0 {
 		return Account{}, false
 	}
@@ -65,17 +75,20 @@ func (k *Keyring) Lookup(address common.Address) (Account, bool) {
 
 // Find returns the account of an address. When it is unknown, the vaults are
 // read again, at most once in each search interval, so that a key created a
-// moment ago is found and a stream of wrong addresses costs nothing.
+// moment ago is found and a stream of wrong addresses costs nothing. Requests
+// that come while a search is under way wait for its end.
 func (k *Keyring) Find(ctx context.Context, address common.Address) (Account, bool) {
 	if account, ok := k.Lookup(address); ok {
 		return account, true
 	}
-	if !k.searching.TryLock() {
+	select {
+	case <-k.searching:
+	case <-ctx.Done():
 		return Account{}, false
 	}
-	defer k.searching.Unlock()
+	defer func() { k.searching <- struct{}{} }()
 	if time.Since(k.searched) < k.interval {
-		return Account{}, false
+		return k.Lookup(address)
 	}
 	// What a vault can't answer now is logged by it; the rest may have the key.
 	_ = k.Refresh(ctx)
@@ -101,7 +114,7 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 // the same key authorises the same thing. The error is ErrUnknownAccount or of
 // type *Error.
 func (k *Keyring) Sign(ctx context.Context, address common.Address, digest common.Hash) (Signature, error) {
-	holders := k.snapshot.Load().holders[address]
+	holders := k.current().holders[address]
 	if len(holders) == 0 {
 		return Signature{}, ErrUnknownAccount
 	}
@@ -129,10 +142,26 @@ func (k *Keyring) Sign(ctx context.Context, address common.Address, digest commo
 // made a moment ago. It asks no vault.
 func (k *Keyring) Update() { k.rebuild() }
 
+// current returns the snapshot, made anew if a vault's accounts have changed.
+func (k *Keyring) current() *snapshot {
+	held := k.snapshot.Load()
+	for i, vault := range k.vaults {
+		if c, ok := vault.(changing); ok && c.Generation() != held.generations[i] {
+			return k.rebuild()
+		}
+	}
+	return held
+}
+
 // rebuild makes the snapshot anew from what the vaults hold in memory.
-func (k *Keyring) rebuild() {
-	next := &snapshot{holders: make(map[common.Address][]holder)}
-	for _, vault := range k.vaults {
+func (k *Keyring) rebuild() *snapshot {
+	k.building.Lock()
+	defer k.building.Unlock()
+	next := &snapshot{holders: make(map[common.Address][]holder), generations: make([]uint64, len(k.vaults))}
+	for i, vault := range k.vaults {
+		if c, ok := vault.(changing); ok {
+			next.generations[i] = c.Generation() // before the accounts: a change in between is seen next time
+		}
 		for _, account := range vault.Accounts() {
 			if len(next.holders[account.Address]) == 0 {
 				next.accounts = append(next.accounts, account)
@@ -141,4 +170,5 @@ func (k *Keyring) rebuild() {
 		}
 	}
 	k.snapshot.Store(next)
+	return next
 }

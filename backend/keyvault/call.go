@@ -131,7 +131,10 @@ func (v *Vault) backoff(attempt int, f *failure) time.Duration {
 // report logs a failure, with what support will ask for.
 func (v *Vault) report(ctx context.Context, op operation, f *failure) {
 	level := slog.LevelWarn
-	if f.Kind == backend.KindCanceled {
+	switch {
+	case op.quiet:
+		level = slog.LevelDebug
+	case f.Kind == backend.KindCanceled:
 		level = slog.LevelInfo
 	}
 	attrs := []slog.Attr{
@@ -145,7 +148,7 @@ func (v *Vault) report(ctx context.Context, op operation, f *failure) {
 		attrs = append(attrs, slog.String("error", oneLine(f.Cause.Error())))
 	}
 	if f.RetryAfter > 0 {
-		attrs = append(attrs, slog.Duration("retryAfter", f.RetryAfter))
+		attrs = append(attrs, slog.Duration("retry_after", f.RetryAfter))
 	}
 	v.logger.LogAttrs(ctx, level, "the vault did not do a request", attrs...)
 }

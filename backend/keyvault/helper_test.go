@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"go.uber.org/goleak"
@@ -151,4 +153,18 @@ func asBackendError(t testing.TB, err error) *backend.Error {
 		t.Fatalf("error %T %v, want a *backend.Error", err, err)
 	}
 	return failure
+}
+
+// setRotation gives a key a policy that rotates it.
+func setRotation(t testing.TB, v *Vault, name string) {
+	t.Helper()
+	_, err := v.clients.current.Load().UpdateKeyRotationPolicy(t.Context(), name, azkeys.KeyRotationPolicy{
+		LifetimeActions: []*azkeys.LifetimeAction{{
+			Action:  &azkeys.LifetimeActionType{Type: to.Ptr(azkeys.KeyRotationPolicyActionRotate)},
+			Trigger: &azkeys.LifetimeActionTrigger{TimeAfterCreate: to.Ptr("P30D")},
+		}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -7,6 +7,7 @@ type operation struct {
 	permission string // of an access policy
 	action     string // data action of a role
 	cost       int    // in units of the gate
+	quiet      bool   // a failure is expected: logged for debugging only
 	once       bool   // must not be sent again when it may have been done
 }
 

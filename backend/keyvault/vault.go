@@ -55,7 +55,7 @@ func open(ctx context.Context, cfg Config, tune tuning) (*Vault, error) {
 	more, err := v.read(ctx, true)
 	if err != nil {
 		v.Close()
-		return nil, fmt.Errorf("opening vault %s: %w", v.cfg.Name, err)
+		return nil, err // it names the vault
 	}
 	if more {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
