@@ -1,0 +1,54 @@
+// Package docs holds no code. Its tests keep the pages true: kvclef reads the
+// configurations that they show and says the messages that they quote.
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+)
+
+// pages returns the text of each page, by file name.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no pages found: %v", err)
+	}
+	found := make(map[string]string)
+	for _, file := range files {
+		data, err := os.ReadFile(file) //nolint:gosec // a page of this folder
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[file] = string(data)
+	}
+	return found
+}
+
+func TestConfigurationsAreRead(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+	count := 0
+	for file, text := range pages(t) {
+		for _, match := range block.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(match[1], "apiVersion:") { // Kubernetes
+				continue
+			}
+			count++
+			cfg, err := config.Parse(file, []byte(match[1]))
+			if err == nil {
+				err = cfg.Validate()
+			}
+			if err != nil {
+				t.Errorf("%s shows a configuration that kvclef refuses: %v\n%s", file, err, match[1])
+			}
+		}
+	}
+	if count < 5 {
+		t.Errorf("found %d configurations in the pages; azure.md alone has more", count)
+	}
+}
