@@ -1,10 +1,10 @@
 package emulator
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
@@ -127,12 +127,15 @@ func (s *Server) checkCertificateAssertion(assertion string, t target) error {
 	return err
 }
 
-// hasThumbprint compares the certificate with x5t#S256 (RFC 7515 section 4.1.8).
+// hasThumbprint compares the certificate with x5t#S256 (RFC 7515 section 4.1.8),
+// which MSAL for Go writes in the standard alphabet of base64 instead of that of
+// base64url; Entra takes both.
 func hasThumbprint(header map[string]any, c *x509.Certificate) bool {
 	want, ok := header["x5t#S256"].(string)
 	if !ok {
 		return false
 	}
 	sum := sha256.Sum256(c.Raw)
-	return strings.TrimRight(want, "=") == base64.RawURLEncoding.EncodeToString(sum[:])
+	got, err := decode(strings.NewReplacer("+", "-", "/", "_").Replace(want))
+	return err == nil && bytes.Equal(got, sum[:])
 }

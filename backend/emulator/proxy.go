@@ -18,14 +18,15 @@ func (s *Server) ProxyURL() string { return "http://" + s.plain.Addr().String() 
 
 // DialContext leads every host to the server. In an http.Transport, with the CA
 // among its roots, it lets the SDKs use genuine host names with all their checks
-// on. Port 80 leads to the plain listener, which has the metadata endpoint.
+// on. Port 80, and its own address, lead to the plain listener, which has the
+// endpoints of managed identities.
 func (s *Server) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil, fmt.Errorf("dialling %s: network %q is not tcp", addr, network)
 	}
-	to := s.Addr()
-	if _, port, err := net.SplitHostPort(addr); err == nil && port == "80" {
-		to = s.plain.Addr().String()
+	to, plain := s.Addr(), s.plain.Addr().String()
+	if _, port, err := net.SplitHostPort(addr); err == nil && port == "80" || addr == plain {
+		to = plain
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, "tcp", to)
