@@ -8,12 +8,17 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // maxHeaderBytes bounds the headers of an HTTP request.
 const maxHeaderBytes = 32 << 10
+
+// rpcMargin is how long before the write timeout the rpc server answers
+// "request timed out" (rpc.ContextRequestTimeout).
+const rpcMargin = 100 * time.Millisecond
 
 // httpServer serves JSON-RPC over HTTP/1.1: POST at any path, as Clef does.
 type httpServer struct {
@@ -36,7 +41,7 @@ func startHTTP(ctx context.Context, cfg ServerConfig, server *rpc.Server, refuse
 			Handler:           newHTTPHandler(cfg, server, refused),
 			ReadHeaderTimeout: cfg.HeaderTimeout,
 			ReadTimeout:       cfg.ReadTimeout,
-			WriteTimeout:      cfg.RequestTimeout + cfg.WriteTimeout, // counted from the headers too
+			WriteTimeout:      cfg.RequestTimeout + rpcMargin, // for the rpc server; the handler extends it
 			IdleTimeout:       cfg.IdleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
 			ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),

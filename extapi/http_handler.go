@@ -1,7 +1,6 @@
 package extapi
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,19 +14,18 @@ import (
 // it. Hosts are checked against DNS rebinding, as Clef does; origins, so that
 // a page in a browser can't call the signer on the same machine.
 type httpHandler struct {
-	rpc      *rpc.Server
-	hosts    map[string]bool
-	origins  map[string]bool
-	timeout  time.Duration
-	maxBody  int64
-	maxBatch int
-	refused  *refusals
+	rpc     *rpc.Server
+	hosts   map[string]bool
+	origins map[string]bool
+	large   chan struct{} // places for large bodies
+	cfg     ServerConfig
+	refused *refusals
 }
 
 func newHTTPHandler(cfg ServerConfig, server *rpc.Server, refused *refusals) *httpHandler {
 	return &httpHandler{
 		rpc: server, hosts: lowerSet(cfg.VirtualHosts), origins: lowerSet(cfg.AllowedOrigins),
-		timeout: cfg.RequestTimeout, maxBody: cfg.MaxBody, maxBatch: cfg.MaxBatch, refused: refused,
+		large: make(chan struct{}, maxLargeBodies), cfg: cfg, refused: refused,
 	}
 }
 
@@ -42,9 +40,6 @@ func lowerSet(values []string) map[string]bool {
 // ServeHTTP answers as Clef does. Only a POST can carry a call; the rpc server
 // answers the rest with an empty body or an HTTP error.
 func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), h.timeout)
-	defer cancel()
-
 	if !h.hostAllowed(r.Host) {
 		h.refused.add(refusedHost, slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr))
 		http.Error(w, "invalid host specified", http.StatusForbidden)
@@ -55,9 +50,14 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
 	}
-	r = r.WithContext(ctx)
+	deadline := time.Now().Add(h.cfg.ReadTimeout + h.cfg.RequestTimeout + h.cfg.WriteTimeout)
+	_ = http.NewResponseController(w).SetWriteDeadline(deadline) // fails only on a closed connection
 	if r.Method == http.MethodPost {
-		r.Body = &screenedBody{body: r.Body, limit: h.maxBody, maxBatch: h.maxBatch, refused: h.refused}
+		body := &screenedBody{
+			body: r.Body, length: r.ContentLength, cfg: h.cfg, large: h.large, hangup: r.Context().Done(), refused: h.refused,
+		}
+		defer body.leave()
+		r.Body = body
 	} else {
 		r.Body, r.ContentLength = http.NoBody, 0
 	}

@@ -49,7 +49,7 @@ type ServerConfig struct {
 
 	HeaderTimeout  time.Duration // for the headers of an HTTP request; default 10 s
 	ReadTimeout    time.Duration // from a request's first byte to its last; default 30 s
-	RequestTimeout time.Duration // from an HTTP request's headers to its answer; default 30 s
+	RequestTimeout time.Duration // of a call over HTTP, once read; default 30 s
 	WriteTimeout   time.Duration // for a caller to take its answer; default 10 s
 	IdleTimeout    time.Duration // of an HTTP connection between requests; default 120 s
 

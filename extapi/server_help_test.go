@@ -48,6 +48,12 @@ func (p *probe) Wait(ctx context.Context) (string, error) {
 	}
 }
 
+// Stuck returns when it is released, whatever its context says.
+func (p *probe) Stuck() string {
+	<-p.release
+	return "released"
+}
+
 // Echo returns its argument, so that an answer can be large.
 func (p *probe) Echo(s string) string { return s }
 
