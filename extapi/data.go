@@ -19,6 +19,9 @@ const maxDataBytes = 1 << 20
 // maxDataJSON bounds the JSON text of data: two digits a byte, and some air.
 const maxDataJSON = 2*maxDataBytes + 1024
 
+// maxContentType bounds a media type with its parameters, in bytes.
+const maxContentType = 256
+
 // SignData answers account_signData: it signs a personal message (text/plain),
 // data for a validator (data/validator), a Clique header
 // (application/x-clique-header) or an EIP-712 document (data/typed, as the
@@ -30,6 +33,9 @@ func (a *Account) SignData(ctx context.Context, contentType string, address comm
 	const method = "account_signData"
 	defer a.finish(ctx, method, &err)
 
+	if len(contentType) > maxContentType {
+		return nil, refuse("media type of %d bytes is too long: at most %d", len(contentType), maxContentType)
+	}
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		return nil, refuse("%v", err)

@@ -51,7 +51,7 @@ func hashByApitypes(document *apitypes.TypedData) (digest common.Hash, ok bool) 
 // go-ethereum's digest, whether it reads our form of the document or the text.
 func FuzzTypedData(f *testing.F) {
 	seedParams(f, "account_signTypedData", func(params []json.RawMessage) { f.Add([]byte(params[1])) })
-	random := rand.New(rand.NewPCG(712, 2)) //nolint:gosec // a corpus, not a secret
+	random := rand.New(rand.NewPCG(712, 2))
 	for range 20 {
 		f.Add(document(f, newDocument(random), false))
 	}

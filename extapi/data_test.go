@@ -89,6 +89,7 @@ func TestSignDataRefuses(t *testing.T) {
 		"far too large":       {"text/plain", `"0x` + strings.Repeat("00", 2*maxDataBytes) + `"`, "data is too large: at most 1048576 bytes are signed"},
 		"bad media type":      {"text/", `"0x00"`, "mime: expected token after slash"},
 		"unknown media type":  {"image/" + strings.Repeat("x", 100), `"0x00"`, "media type \"image/" + strings.Repeat("x", 58) + "…\" is not signed: use text/plain, data/validator, data/typed or application/x-clique-header"},
+		"long media type":     {"text/plain;x=" + strings.Repeat("y", 300), `"0x00"`, "media type of 313 bytes is too long: at most 256"},
 		"validator duplicate": {"data/validator", `{"address":"0x00","address":"0x01","message":"0x00"}`, `duplicate member "address": write it once`},
 		"validator case":      {"data/validator", `{"Address":"0x00","message":"0x00"}`, `unknown member "Address": it is spelled "address"`},
 		"validator address":   {"data/validator", `{"address":"0x","message":"0x00"}`, "validator address is undefined"},

@@ -83,15 +83,12 @@ func (a *Account) SignGnosisSafeTx(ctx context.Context, address common.Mixedcase
 	if err != nil {
 		return nil, err
 	}
-	document, err := a.matchSafeHash(tx)
+	encoded, err := a.matchSafeHash(tx)
 	if err != nil {
 		return nil, err
 	}
 	req := a.newRequest(ctx, rules.KindSafe, method, address.Address())
-	if err := a.describeTypedData(req, document); err != nil {
-		return nil, err
-	}
-	req.Kind = rules.KindSafe
+	encoded.describe(req, rules.KindSafe)
 	req.Findings = findings
 	signature, err := a.signMessage(ctx, req)
 	if err != nil {

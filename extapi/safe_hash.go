@@ -141,7 +141,7 @@ func (tx *GnosisSafeTx) document() *TypedData {
 // caller names. A chain id that is named must be one of the signer's. Where
 // none is named, the domain without a chain is tried first and then the
 // signer's chains, as in Clef; the one that matches is put into the answer.
-func (a *Account) matchSafeHash(tx *GnosisSafeTx) (*TypedData, error) {
+func (a *Account) matchSafeHash(tx *GnosisSafeTx) (*encodedDocument, error) {
 	candidates := []*math.HexOrDecimal256{tx.ChainID}
 	if tx.ChainID != nil {
 		if _, err := a.chains.choose((*big.Int)(tx.ChainID)); err != nil {
@@ -155,13 +155,12 @@ func (a *Account) matchSafeHash(tx *GnosisSafeTx) (*TypedData, error) {
 	var digest common.Hash
 	for _, chainID := range candidates {
 		tx.ChainID = chainID
-		document := tx.document()
-		encoded, err := encodeTypedData(document)
+		encoded, err := encodeTypedData(tx.document())
 		if err != nil {
 			return nil, err
 		}
 		if digest = encoded.digest; digest == tx.InputExpHash {
-			return document, nil
+			return encoded, nil
 		}
 	}
 	return nil, refuse("mismatched safeTxHash; have %#x want %#x", digest[:], tx.InputExpHash[:])

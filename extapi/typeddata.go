@@ -30,18 +30,22 @@ func (a *Account) describeTypedData(req *rules.Request, document *TypedData) err
 	if err != nil {
 		return err
 	}
-	chainID := document.chainID()
-	if chainID != nil {
-		if _, err := a.chains.choose(chainID); err != nil {
+	if encoded.chainID != nil {
+		if _, err := a.chains.choose(encoded.chainID); err != nil {
 			return err
 		}
 	}
-	req.Kind = rules.KindTypedData
-	req.ContentType = accounts.MimetypeTypedData
-	req.ChainID = chainID
-	req.Digest = encoded.digest
-	req.Preimage = encoded.preimage
-	req.Messages = encoded.messages
-	req.TypedData = encoded.document
+	encoded.describe(req, rules.KindTypedData)
 	return nil
+}
+
+// describe fills in what rules see of the document.
+func (e *encodedDocument) describe(req *rules.Request, kind rules.Kind) {
+	req.Kind = kind
+	req.ContentType = accounts.MimetypeTypedData
+	req.ChainID = e.chainID
+	req.Digest = e.digest
+	req.Preimage = e.preimage
+	req.Messages = e.messages
+	req.TypedData = e.document
 }

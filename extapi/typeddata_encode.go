@@ -2,6 +2,7 @@ package extapi
 
 import (
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,7 @@ type encodedDocument struct {
 	preimage []byte // 0x19 0x01 ‖ domain separator ‖ hash of the message
 	messages []*apitypes.NameValueType
 	document *apitypes.TypedData
+	chainID  *big.Int // of the domain; nil if it names none
 }
 
 // encodeTypedData checks a document and returns its EIP-712 digest with what
@@ -58,6 +60,7 @@ func encodeTypedData(d *TypedData) (*encodedDocument, error) {
 			{Name: domainType, Value: domain.shown, Typ: "domain"},
 			{Name: d.primaryType, Value: message.shown, Typ: "primary type"},
 		},
+		chainID: d.chainID(),
 		document: &apitypes.TypedData{
 			Types: d.types, PrimaryType: d.primaryType, Domain: d.apiDomain(), Message: content,
 		},

@@ -75,8 +75,11 @@ func (g *generator) dimensions() string {
 func (g *generator) domain() map[string]any {
 	domain, fields := map[string]any{}, []apitypes.Type{}
 	for _, field := range []apitypes.Type{
-		{Name: "name", Type: "string"}, {Name: "version", Type: "string"}, {Name: "chainId", Type: "uint256"},
-		{Name: "verifyingContract", Type: "address"}, {Name: "salt", Type: "bytes32"},
+		{Name: "name", Type: "string"},
+		{Name: "version", Type: "string"},
+		{Name: "chainId", Type: "uint256"},
+		{Name: "verifyingContract", Type: "address"},
+		{Name: "salt", Type: "bytes32"},
 	} {
 		if g.random.IntN(2) == 0 && (field.Name != "salt" || len(fields) > 0) {
 			continue

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -13,7 +14,7 @@ import (
 // and a few hundred values; the limits keep hostile ones cheap.
 const (
 	maxTypedDataBytes  = 1 << 20 // the JSON text
-	maxTypedDataNodes  = 1 << 16 // JSON values in the document
+	maxTypedDataNodes  = 1 << 14 // JSON values in the document
 	maxTypedDataDepth  = 64      // nesting of the document
 	maxTypedDataTypes  = 128     // struct types
 	maxTypedDataFields = 128     // members of one type
@@ -146,13 +147,6 @@ func escapedUnit(raw []byte) (uint16, bool) {
 	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return 0, false
 	}
-	var unit uint16
-	for _, c := range raw[2:6] {
-		digit := bytes.IndexByte([]byte("0123456789abcdef"), c|0x20)
-		if digit < 0 || (c|0x20) != c && c < 'A' {
-			return 0, false
-		}
-		unit = unit<<4 | uint16(digit)
-	}
-	return unit, true
+	unit, err := strconv.ParseUint(string(raw[2:6]), 16, 16)
+	return uint16(unit), err == nil
 }

@@ -25,7 +25,7 @@ func TestTypedDataAgainstOtherImplementations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs Node and an npm registry")
 	}
-	random := rand.New(rand.NewPCG(712, 1)) //nolint:gosec // the same documents on every run
+	random := rand.New(rand.NewPCG(712, 1))
 	var lines bytes.Buffer
 	digests := make([]common.Hash, oracleDocuments)
 	documents := make([][]byte, oracleDocuments)
@@ -87,7 +87,7 @@ func run(t *testing.T, dir string, input *bytes.Buffer, name string, args ...str
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var printed, complaints bytes.Buffer
-	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // names are constants of this file
+	command := exec.CommandContext(ctx, name, args...)
 	command.Dir, command.Stdout, command.Stderr = dir, &printed, &complaints
 	if input != nil {
 		command.Stdin = input

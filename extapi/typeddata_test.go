@@ -211,6 +211,17 @@ func TestTypedDataRecursiveType(t *testing.T) {
 	}
 }
 
+// Names beyond the identifiers of EIP-712 occur in use.
+func TestTypedDataNamesInUse(t *testing.T) {
+	text := strings.ReplaceAll(docOf(`"M":[{"name":"hyperliquidChain","type":"string"},{"name":"@type","type":"uint64"}]`,
+		`{"hyperliquidChain":"Mainnet","@type":1}`), `"M"`, `"HyperliquidTransaction:UsdSend"`)
+	encoded := encodeText(t, []byte(text))
+	theirs, _, err := apitypes.TypedDataAndHash(*encoded.document)
+	if err != nil || common.BytesToHash(theirs) != encoded.digest {
+		t.Fatalf("apitypes: %x, %v; ours: %v", theirs, err, encoded.digest)
+	}
+}
+
 // Hostile documents are refused before they cost anything.
 func TestTypedDataLimits(t *testing.T) {
 	manyTypes := make([]string, 5000)
@@ -223,7 +234,7 @@ func TestTypedDataLimits(t *testing.T) {
 	}
 	longNames := make([]string, maxTypedDataTypes-2)
 	for i := range longNames {
-		longNames[i] = fmt.Sprintf(`"L%d":[{"name":"%s","type":"bool"},{"name":"%s","type":"bool"},{"name":"%s","type":"bool"}]`, i,
+		longNames[i] = fmt.Sprintf(`"L%d":[{"name":%q,"type":"bool"},{"name":%q,"type":"bool"},{"name":%q,"type":"bool"}]`, i,
 			strings.Repeat("a", 250), strings.Repeat("b", 250), strings.Repeat("c", 250))
 	}
 	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
@@ -233,7 +244,7 @@ func TestTypedDataLimits(t *testing.T) {
 		"names":      {docOf(strings.Join(longNames, ","), `{}`), "the types of the typed data take 96428 bytes: at most 65536"},
 		"depth":      {oneField("uint8[]", deep), "typed data is nested deeper than 64 levels"},
 		"objects":    {oneField("uint8[]", strings.Repeat(`{"a":`, 1000)+"1"+strings.Repeat("}", 1000)), "typed data is nested deeper than 64 levels"},
-		"values":     {oneField("uint8[]", "["+strings.Repeat("1,", 1<<17)+"1]"), "typed data has more than 65536 values"},
+		"values":     {oneField("uint8[]", "["+strings.Repeat("1,", 1<<17)+"1]"), "typed data has more than 16384 values"},
 		"bytes":      {oneField("string", `"`+strings.Repeat("x", maxTypedDataBytes)+`"`), "typed data of 1048730 bytes is too large: at most 1048576"},
 		"dimensions": {oneField("uint8"+strings.Repeat("[]", 65), "[]"), `type "uint8` + strings.Repeat("[]", 29) + `[…" has more than 64 dimensions`},
 	} {
@@ -252,7 +263,7 @@ func TestTypedDataLongestTypeChain(t *testing.T) {
 		if i == 49 {
 			next = "bool"
 		}
-		chain = append(chain, fmt.Sprintf(`"T%d":[{"name":"a","type":"%s"}]`, i, next))
+		chain = append(chain, fmt.Sprintf(`"T%d":[{"name":"a","type":%q}]`, i, next))
 	}
 	encoded := encodeText(t, []byte(docOf(strings.Join(chain, ","), message)))
 	theirs, _, err := apitypes.TypedDataAndHash(*encoded.document)
