@@ -21,7 +21,7 @@ func pages(t *testing.T) map[string]string {
 	}
 	found := make(map[string]string)
 	for _, file := range files {
-		data, err := os.ReadFile(file) //nolint:gosec // a page of this folder
+		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +31,8 @@ func pages(t *testing.T) map[string]string {
 }
 
 func TestConfigurationsAreRead(t *testing.T) {
-	block := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+	t.Parallel()
+	block := regexp.MustCompile("(?s)\n```yaml\n(.*?\n)```\n")
 	count := 0
 	for file, text := range pages(t) {
 		for _, match := range block.FindAllStringSubmatch(text, -1) {

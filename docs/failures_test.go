@@ -52,6 +52,7 @@ var failures = []struct {
 }
 
 func TestFailuresAreQuoted(t *testing.T) {
+	t.Parallel()
 	quoted := quotations(pages(t)["azure.md"])
 	for _, failure := range failures {
 		t.Run(failure.name, func(t *testing.T) {
@@ -67,11 +68,19 @@ func TestFailuresAreQuoted(t *testing.T) {
 // TestWarningsAreQuoted makes mistakes that Azure lets pass and looks for what
 // Check says of them.
 func TestWarningsAreQuoted(t *testing.T) {
+	t.Parallel()
 	quoted := quotations(pages(t)["azure.md"])
-	for _, options := range []emulator.KeyOptions{
-		{Curve: "P-256"}, {Curve: "RSA"}, {Disabled: true}, {Managed: true}, {KeyOps: []string{"verify"}},
-		{Expires: time.Now().Add(48 * time.Hour)}, {Expires: time.Now().Add(-time.Hour)}, {NotBefore: time.Now().Add(time.Hour)},
-	} {
+	mistakes := []emulator.KeyOptions{
+		{Curve: "P-256"},
+		{Curve: "RSA"},
+		{Disabled: true},
+		{Managed: true},
+		{KeyOps: []string{"verify"}},
+		{Expires: time.Now().Add(48 * time.Hour)},
+		{Expires: time.Now().Add(-time.Hour)},
+		{NotBefore: time.Now().Add(time.Hour)},
+	}
+	for _, options := range mistakes {
 		server := startVault(t, &options)
 		vault, err := keyvault.Open(t.Context(), vaultConfig(t, server))
 		if err != nil {
