@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer s.requests.leave()
+	defer s.contain(w, r)
 	t, ok := s.resolve(r.Host)
 	switch {
 	case !ok:
@@ -44,6 +46,19 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.serveIdentity(w, r)
 	default:
 		s.serveEntra(w, r, t)
+	}
+}
+
+// contain answers 500 to a request that panicked, and logs it. Aborted requests
+// go on to net/http, which cuts them off.
+func (s *Server) contain(w http.ResponseWriter, r *http.Request) {
+	switch p := recover(); {
+	case p == nil:
+	case p == http.ErrAbortHandler: //nolint:errorlint // the sentinel itself is what handlers panic with
+		panic(p)
+	default:
+		s.log.ErrorContext(r.Context(), "handling a request panicked", "panic", p, "stack", string(debug.Stack()))
+		http.Error(w, "the emulator failed on this request", http.StatusInternalServerError)
 	}
 }
 

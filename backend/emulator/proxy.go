@@ -42,6 +42,7 @@ func (s *Server) servePlain(w http.ResponseWriter, r *http.Request) {
 		s.tunnel(w, r)
 		return
 	}
+	defer s.contain(w, r)
 	s.serveIdentity(w, r)
 }
 

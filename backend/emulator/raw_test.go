@@ -3,6 +3,7 @@ package emulator_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -166,4 +167,14 @@ func lowS(signature []byte) []byte {
 		s.Sub(n, s).FillBytes(out[32:])
 	}
 	return out
+}
+
+func signatureOf(t testing.TB, reply map[string]any) []byte {
+	t.Helper()
+	text, _ := reply["value"].(string)
+	signature, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatalf("signature %q: %v", text, err)
+	}
+	return signature
 }
