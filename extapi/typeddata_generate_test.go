@@ -3,8 +3,10 @@ package extapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -214,4 +216,30 @@ func written(tree any, quoteNumbers bool) any {
 	default:
 		return tree
 	}
+}
+
+// mutated returns a copy of a tree in which one value is replaced.
+func mutated(random *rand.Rand, tree any) any {
+	switch tree := tree.(type) {
+	case []any:
+		if len(tree) > 0 && random.IntN(4) > 0 {
+			elements := slices.Clone(tree)
+			at := random.IntN(len(elements))
+			elements[at] = mutated(random, elements[at])
+			return elements
+		}
+	case map[string]any:
+		if len(tree) > 0 && random.IntN(8) > 0 {
+			members := maps.Clone(tree)
+			name := sortedNames(tree)[random.IntN(len(tree))]
+			members[name] = mutated(random, members[name])
+			return members
+		}
+	}
+	values := []any{
+		nil, true, "", "0x", "0x00", "0x" + strings.Repeat("ff", 20), "0x" + strings.Repeat("ff", 32), "0x1" + strings.Repeat("0", 64),
+		"-1", "-129", "32768", "65536", "1.5", "abc", []any{}, []any{"1", "2"}, map[string]any{},
+		integer{new(big.Int).Lsh(big.NewInt(1), 255)}, integer{big.NewInt(-1)}, integer{big.NewInt(255)},
+	}
+	return values[random.IntN(len(values))]
 }

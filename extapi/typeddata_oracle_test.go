@@ -20,24 +20,44 @@ import (
 const oracleDocuments = 300
 
 // Digests are those of two independent implementations: ethers, and
-// go-ethereum's apitypes.
+// go-ethereum's apitypes. Of documents in which one value was replaced at
+// random, what is accepted here must be accepted there, with the same digest.
 func TestTypedDataAgainstOtherImplementations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs Node and an npm registry")
 	}
 	random := rand.New(rand.NewPCG(712, 1))
 	var lines bytes.Buffer
-	digests := make([]common.Hash, oracleDocuments)
-	documents := make([][]byte, oracleDocuments)
-	for i := range documents {
-		tree := newDocument(random)
-		documents[i] = document(t, tree, false)
-		encoded := encodeText(t, documents[i])
-		digests[i] = encoded.digest
+	var documents [][]byte
+	var digests []common.Hash
+	add := func(tree map[string]any, encoded *encodedDocument) {
 		lines.Write(append(document(t, tree, true), '\n'))
+		documents = append(documents, document(t, tree, false))
+		digests = append(digests, encoded.digest)
+	}
+	for range oracleDocuments {
+		tree := newDocument(random)
+		encoded := encodeText(t, document(t, tree, false))
 		if theirs, _, err := apitypes.TypedDataAndHash(*encoded.document); err != nil || common.BytesToHash(theirs) != encoded.digest {
-			t.Errorf("apitypes: %x, %v; ours: %v; document %s", theirs, err, encoded.digest, documents[i])
+			t.Errorf("apitypes: %x, %v; ours: %v; document %s", theirs, err, encoded.digest, document(t, tree, false))
 		}
+		add(tree, encoded)
+	}
+	accepted := 0
+	for range 3 * oracleDocuments {
+		tree := newDocument(random)
+		tree["message"] = mutated(random, tree["message"])
+		var decoded TypedData
+		if decoded.UnmarshalJSON(document(t, tree, false)) != nil {
+			continue
+		}
+		if encoded, err := encodeTypedData(&decoded); err == nil {
+			add(tree, encoded)
+			accepted++
+		}
+	}
+	if accepted == 0 || accepted == 3*oracleDocuments {
+		t.Errorf("%d of %d changed documents were accepted", accepted, 3*oracleDocuments)
 	}
 	answers := strings.Split(strings.TrimSpace(runOracle(t, &lines)), "\n")
 	if len(answers) != len(documents) {
