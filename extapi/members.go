@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -15,16 +16,22 @@ import (
 // names the member. A value that is no object passes: its decoder refuses it in
 // Clef's words.
 func checkMembers(raw json.RawMessage, allowed ...string) error {
+	_, err := strictMembers(raw, allowed...)
+	return err
+}
+
+// strictMembers is checkMembers that returns the members found.
+func strictMembers(raw json.RawMessage, allowed ...string) (map[string]json.RawMessage, error) {
 	found, err := membersOf(raw)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for name := range found {
+	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if !slices.Contains(allowed, name) {
-			return unknownMember(name, allowed)
+			return nil, unknownMember(name, allowed)
 		}
 	}
-	return nil
+	return found, nil
 }
 
 // membersOf returns the members of a JSON object by their exact names. It

@@ -2,26 +2,122 @@ package extapi
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
+	"math/big"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+
+	"github.com/kvclef/kvclef/rules"
 )
-
-// TransactionArgs is the first parameter of account_signTransaction.
-type TransactionArgs struct{}
-
-// UnmarshalJSON decodes strictly.
-func (t *TransactionArgs) UnmarshalJSON(raw []byte) error { return checkMembers(json.RawMessage(raw)) }
 
 // SignedTransaction is the answer to account_signTransaction.
 type SignedTransaction struct {
-	Raw hexutil.Bytes      `json:"raw"`
-	Tx  *types.Transaction `json:"tx"`
+	Raw hexutil.Bytes      `json:"raw"` // EIP-2718 envelope, of a blob transaction with its sidecar
+	Tx  *types.Transaction `json:"tx"`  // the same in geth's JSON
 }
 
-// SignTransaction answers account_signTransaction.
+// SignTransaction answers account_signTransaction. The checks come in Clef's
+// order, so that a request with several faults gets Clef's text: call data and
+// sidecar, findings, chain id, then what only kvclef refuses.
 func (a *Account) SignTransaction(ctx context.Context, args TransactionArgs, methodSelector *string) (signed *SignedTransaction, err error) {
 	defer a.finish(ctx, "account_signTransaction", &err)
-	return nil, refuse("not there yet")
+	draft, err := a.draft(&args, methodSelector)
+	if err != nil {
+		return nil, err
+	}
+	req := a.newRequest(ctx, rules.KindTransaction, "account_signTransaction", args.From.Address())
+	draft.describe(req)
+	signature, err := a.service.sign(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return draft.seal(args.From.Address(), signature)
+}
+
+// draft is a transaction that is checked and complete but for its signature.
+type draft struct {
+	tx       *types.Transaction   // without a sidecar
+	sidecar  *types.BlobTxSidecar // nil: none
+	args     apitypes.SendTxArgs  // as the caller wrote them, calldata in Data, without a sidecar
+	findings []apitypes.ValidationInfo
+	chain    *big.Int
+	signer   types.Signer
+}
+
+// draft checks a request and makes the transaction of it.
+func (a *Account) draft(args *TransactionArgs, methodSelector *string) (*draft, error) {
+	if err := args.checkBounds(); err != nil {
+		return nil, err
+	}
+	findings, err := a.validator.Validate(methodSelector, &args.SendTxArgs)
+	if err != nil {
+		return nil, err
+	}
+	if !a.advanced {
+		if err := warnings(findings); err != nil {
+			return nil, err
+		}
+	}
+	chain, err := a.chains.choose((*big.Int)(args.ChainID))
+	if err != nil {
+		return nil, err
+	}
+	if err := args.check(chain); err != nil {
+		return nil, err
+	}
+	sidecar := args.takeSidecar()
+	tx, err := args.transaction(chain)
+	if err != nil {
+		return nil, err
+	}
+	return &draft{
+		tx:       tx,
+		sidecar:  sidecar,
+		args:     args.SendTxArgs,
+		findings: findings,
+		chain:    chain,
+		signer:   types.LatestSignerForChainID(chain),
+	}, nil
+}
+
+// warnings returns Clef's error for findings that refuse a request, or nil.
+func warnings(findings []apitypes.ValidationInfo) error {
+	if err := (&apitypes.ValidationMessages{Messages: findings}).GetWarnings(); err != nil {
+		return publicError(err.Error())
+	}
+	return nil
+}
+
+// describe fills in what rules see of the transaction. Digest and transaction
+// are the ones that [draft.seal] completes.
+func (d *draft) describe(req *rules.Request) {
+	req.Digest = d.signer.Hash(d.tx)
+	req.ChainID = d.chain
+	req.Transaction = d.tx
+	req.TransactionArgs = &d.args
+	req.Findings = d.findings
+}
+
+// seal completes the transaction with its signature r‖s‖yparity. That the
+// signature is the sender's is checked once more: geth puts whatever comes back
+// into its pool.
+func (d *draft) seal(from common.Address, signature [65]byte) (*SignedTransaction, error) {
+	tx, err := d.tx.WithSignature(d.signer, signature[:])
+	if err != nil {
+		return nil, fmt.Errorf("adding the signature: %w", err)
+	}
+	if sender, err := types.Sender(d.signer, tx); err != nil || sender != from {
+		return nil, fmt.Errorf("the signature is of %v, not of %v (%w)", sender, from, err)
+	}
+	if d.sidecar != nil {
+		tx = tx.WithBlobTxSidecar(d.sidecar)
+	}
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("encoding the transaction: %w", err)
+	}
+	return &SignedTransaction{Raw: raw, Tx: tx}, nil
 }
