@@ -1,10 +1,10 @@
 package keyvault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
@@ -22,7 +22,7 @@ type survey struct {
 	candidate
 	entries map[identifier]*entry // by folded identifier
 	skipped []*Skipped
-	failed  error // the key could not be read
+	failed  error // the key, or some of it, could not be read
 }
 
 // read reads the vault's keys and replaces what is held. The first reading of
@@ -54,10 +54,10 @@ func (v *Vault) read(ctx context.Context, first bool) (more bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, v.refusal(ctx, backend.KindCanceled, 0, v.of("reading %s was given up")).asError()
 	}
-	if err := allFailed(surveys); err != nil {
+	next := newHoldings(surveys, old)
+	if err := allFailed(surveys); err != nil && (!first || len(next.entries) == 0) {
 		return false, err
 	}
-	next := newHoldings(surveys, old)
 	v.logChanges(old, next)
 	v.held.Store(next)
 	return more, nil
@@ -105,7 +105,7 @@ func (v *Vault) readVersions(ctx context.Context, s *survey, old *holdings) {
 		v.keep(s, old, err)
 		return
 	}
-	read := *s
+	read, judged := s.entries, judgements(s.skipped)
 	s.entries, s.skipped, s.failed = make(map[identifier]*entry, len(versions)), nil, nil
 	for _, p := range versions {
 		id, err := parseIdentifier(string(deref(p.KID)))
@@ -118,12 +118,12 @@ func (v *Vault) readVersions(ctx context.Context, s *survey, old *holdings) {
 			s.skipped = append(s.skipped, unusable)
 			continue
 		}
-		if e := read.entries[id.fold()]; e != nil {
+		if e := read[id.fold()]; e != nil {
 			s.entries[id.fold()] = e
 		} else if e := old.find(id); e != nil && e.unchanged(p) {
 			s.entries[id.fold()] = e
-		} else if judged := findSkipped(id, read.skipped, old.skipped); judged != nil {
-			s.skipped = append(s.skipped, judged)
+		} else if never := cmp.Or(judged[id.fold()], old.judged[id.fold()]); never != nil {
+			s.skipped = append(s.skipped, never)
 		} else {
 			s.add(v.readVersion(ctx, id, old))
 		}
@@ -144,10 +144,8 @@ func (v *Vault) keep(s *survey, old *holdings, err error) {
 			s.entries[e.id().fold()] = e
 		}
 	}
-	if len(s.entries) == 0 && s.failed == nil && len(s.skipped) == 0 {
+	if s.listed != nil || len(s.entries) == 0 && s.failed == nil && len(s.skipped) == 0 {
 		s.failed = err
-	}
-	if s.listed != nil || s.failed != nil {
 		s.skipped = append(s.skipped, skip(s.id, SkipError, "has versions that can't be read: %v", err))
 	}
 }
@@ -171,7 +169,7 @@ func (v *Vault) readVersion(ctx context.Context, id identifier, old *holdings) (
 	e.settled = !e.updated.IsZero() && began.Sub(e.updated) > v.tune.settledAfter
 	if pinned := old.find(e.id()); pinned != nil && pinned.account.PublicKey != e.account.PublicKey {
 		v.logger.Error("the public key of a key version has changed, as it never may: the pinned one stays, find out who changed it",
-			"key", e.account.Key, "version", e.account.Version, "pinned", pinned.account.Address, "now", e.account.Address)
+			"key", e.account.Key, "version", e.account.Version, "pinned", pinned.account.Address.Hex(), "now", e.account.Address.Hex())
 		return pinned, skip(e.id(), SkipChanged, "has another public key than the pinned one, which stays in force"), nil
 	}
 	return e, nil, nil
@@ -207,18 +205,4 @@ func (s *survey) add(e *entry, skipped *Skipped, err error) {
 	if err != nil {
 		s.failed = err
 	}
-}
-
-// findSkipped returns an earlier judgement of a version that stays true: type
-// and curve of a version never change.
-func findSkipped(id identifier, lists ...[]*Skipped) *Skipped {
-	for _, list := range lists {
-		i := slices.IndexFunc(list, func(s *Skipped) bool {
-			return (s.Kind == SkipType || s.Kind == SkipCurve) && identifier{s.Key, s.Version}.fold() == id.fold()
-		})
-		if i >= 0 {
-			return list[i]
-		}
-	}
-	return nil
 }

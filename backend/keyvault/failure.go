@@ -78,7 +78,6 @@ func (v *Vault) classifyEnded(f *failure, ctx context.Context) {
 func (v *Vault) classifyTransport(f *failure, err error) {
 	var dial *net.OpError
 	var name *net.DNSError
-	var marked interface{ NonRetriable() }
 	f.Kind, f.verdict, f.retry = backend.KindUnavailable, outage, true
 	switch {
 	case errors.As(err, &name) && name.IsNotFound:
@@ -92,9 +91,8 @@ func (v *Vault) classifyTransport(f *failure, err error) {
 	case isUnreadable(err):
 		f.Kind, f.verdict, f.retry = backend.KindInvalid, alive, false
 		f.Message = v.of("the answer of %s can't be read: check the URL and what stands between")
-	case errors.As(err, &marked):
-		// The SDK's challenge policy refused before a token was sent.
-		f.Kind, f.verdict, f.retry, f.NotSigned = backend.KindForbidden, inconclusive, false, true
+	case isChallenge(err):
+		f.Kind, f.verdict, f.retry = backend.KindForbidden, inconclusive, false
 		f.Message = v.of("%s asks for a token of another service: check the URL, and the custom endpoint setting")
 	default:
 		f.Message = v.of("the connection to %s broke")
@@ -159,6 +157,14 @@ func (v *Vault) forbidden(answer fault, op operation) string {
 // isUnreadable recognises the SDK's error for an answer that is not what its
 // model says; the SDK does not wrap the cause.
 func isUnreadable(err error) bool { return strings.Contains(err.Error(), "unmarshalling type") }
+
+// isChallenge recognises the SDK's errors for an authentication challenge that
+// is not one of a Key Vault at this host. They have no type of their own, and
+// the SDK's mark for errors that must not be retried is on others, too.
+func isChallenge(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "challenge resource ") || strings.Contains(text, "WWW-Authenticate header")
+}
 
 // of puts the vault's name into a message.
 func (v *Vault) of(format string) string { return fmt.Sprintf(format, "vault "+v.cfg.Name) }

@@ -121,7 +121,7 @@ func (g *gate) throttled(began time.Time, retryAfter time.Duration) time.Duratio
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if retryAfter <= 0 && began.Before(g.declared) {
-		return max(0, time.Until(g.paused))
+		return max(g.throttle, time.Until(g.paused))
 	}
 	if retryAfter <= 0 {
 		retryAfter = g.throttle << min(g.waves, 4)

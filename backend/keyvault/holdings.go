@@ -13,6 +13,7 @@ type holdings struct {
 	byVersion  map[identifier]*entry
 	byName     map[string][]*entry
 	skipped    []*Skipped
+	judged     map[identifier]*Skipped // by folded identifier: versions that can never be accounts
 	generation uint64
 }
 
@@ -46,7 +47,20 @@ func index(entries []*entry, skipped []*Skipped, old *holdings) *holdings {
 		h.byName[name] = append(h.byName[name], e)
 	}
 	slices.SortFunc(h.entries, compareEntries)
+	h.judged = judgements(skipped)
 	return h
+}
+
+// judgements are those reasons to skip a version that stay true: its type and
+// its curve never change.
+func judgements(skipped []*Skipped) map[identifier]*Skipped {
+	judged := make(map[identifier]*Skipped)
+	for _, s := range skipped {
+		if s.Version != "" && (s.Kind == SkipType || s.Kind == SkipCurve) {
+			judged[identifier{s.Key, s.Version}.fold()] = s
+		}
+	}
+	return judged
 }
 
 // with returns holdings with one more entry.
@@ -79,9 +93,12 @@ const maxLines = 100
 
 // logChanges logs what a reading found, once for each change.
 func (v *Vault) logChanges(old, next *holdings) {
-	lines := 0
+	lines, known := 0, make(map[Skipped]bool, len(old.skipped))
+	for _, s := range old.skipped {
+		known[*s] = true
+	}
 	for _, s := range next.skipped {
-		if slices.ContainsFunc(old.skipped, func(o *Skipped) bool { return *o == *s }) {
+		if known[*s] {
 			continue
 		}
 		if lines++; lines <= maxLines {
@@ -94,14 +111,14 @@ func (v *Vault) logChanges(old, next *holdings) {
 	}
 	for _, e := range old.entries {
 		if next.find(e.id()) == nil {
-			v.logger.Warn("account gone from the vault", "address", e.account.Address, "key", e.id().String())
+			v.logger.Warn("account gone from the vault", "address", e.account.Address.Hex(), "key", e.id().String())
 		}
 	}
 	added := 0
 	for _, e := range next.entries {
 		if old.find(e.id()) == nil {
 			added++
-			v.logger.Debug("account found", "address", e.account.Address, "key", e.id().String())
+			v.logger.Debug("account found", "address", e.account.Address.Hex(), "key", e.id().String())
 		}
 	}
 	if added > 0 || len(old.entries) != len(next.entries) {

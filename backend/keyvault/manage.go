@@ -116,7 +116,7 @@ func (v *Vault) adopt(ctx context.Context, id identifier, bundle azkeys.KeyBundl
 	if err := v.replace(ctx, func(h *holdings) *holdings { return h.with(e) }); err != nil {
 		return backend.Account{}, err
 	}
-	v.logger.Info("key made", "key", e.id().String(), "address", e.account.Address)
+	v.logger.Info("key made", "key", e.id().String(), "address", e.account.Address.Hex())
 	return e.account.Clone(), nil
 }
 
