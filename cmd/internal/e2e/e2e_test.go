@@ -34,6 +34,7 @@ func TestEndToEnd(t *testing.T) {
 		blob(t, c)
 		text(t, c)
 	})
+	t.Run("README", func(t *testing.T) { readme(t, p) })
 	t.Run("Go", func(t *testing.T) {
 		c := p.chain(t, devnet.Osaka, true)
 		t.Run("external signer IPC", func(t *testing.T) { externalSigner(t, c, c.signer.IPC()) })
