@@ -14,7 +14,7 @@ import (
 )
 
 // programs are the paths of what the stories run.
-type programs struct{ kvclef, geth string }
+type programs struct{ kvclef, demo, geth string }
 
 func TestEndToEnd(t *testing.T) {
 	if testing.Short() {
@@ -35,6 +35,8 @@ func TestEndToEnd(t *testing.T) {
 		text(t, c)
 	})
 	t.Run("README", func(t *testing.T) { readme(t, p) })
+	t.Run("demo", func(t *testing.T) { demo(t, p) })
+	t.Run("demo interrupted", func(t *testing.T) { interrupted(t, p) })
 	t.Run("Go", func(t *testing.T) {
 		c := p.chain(t, devnet.Osaka, true)
 		t.Run("external signer IPC", func(t *testing.T) { externalSigner(t, c, c.signer.IPC()) })
@@ -46,8 +48,9 @@ func TestEndToEnd(t *testing.T) {
 // build builds kvclef as the Makefile does, and geth when it is missing.
 func build(t *testing.T) programs {
 	t.Helper()
-	kvclef := filepath.Join(t.TempDir(), "kvclef")
-	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", kvclef, "github.com/kvclef/kvclef/cmd/kvclef")
+	dir := t.TempDir()
+	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", dir+"/",
+		"github.com/kvclef/kvclef/cmd/kvclef", "github.com/kvclef/kvclef/cmd/kvclef-demo")
 	if text, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("building kvclef: %v\n%s", err, text)
 	}
@@ -55,7 +58,7 @@ func build(t *testing.T) programs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return programs{kvclef: kvclef, geth: geth}
+	return programs{kvclef: filepath.Join(dir, "kvclef"), demo: filepath.Join(dir, "kvclef-demo"), geth: geth}
 }
 
 // chain is a private chain: a geth whose one account is in kvclef's vault.
