@@ -138,10 +138,6 @@ func (k *Keyring) Sign(ctx context.Context, address common.Address, digest commo
 	return Signature{}, ErrUnknownAccount
 }
 
-// Update takes in what the vaults hold in memory now, such as a key that was
-// made a moment ago. It asks no vault.
-func (k *Keyring) Update() { k.rebuild() }
-
 // current returns the snapshot, made anew if a vault's accounts have changed.
 func (k *Keyring) current() *snapshot {
 	held := k.snapshot.Load()

@@ -1,18 +1,147 @@
 package main
 
 import (
+	"errors"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kvclef/kvclef/backend/keyvault"
 )
 
 func (p *program) checkCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "check",
-		Usage: "reach the vaults and say what is set up well and what is not",
-		Flags: slices.Concat(generalFlags(), vaultFlags(), []cli.Flag{jsonFlag()}),
-		Action: action(func(*cli.Context) error {
-			return usagef("not yet")
-		}),
+		Name:      "check",
+		Usage:     "reach the vaults and say what is set up well and what is not",
+		UsageText: "kvclef check (--config FILE | --vault URL) [--json]",
+		Description: examples(
+			"before the first start", "kvclef check --config /etc/kvclef/kvclef.yaml",
+			"for a script", "kvclef check --config kvclef.yaml --json | jq '.vaults[].warnings[]'",
+		) + "\n\nIt signs nothing. The exit code is 0 if every vault was reached, whatever the warnings;" +
+			"\n1 if one was not; 2 if the configuration is wrong.",
+		Flags:  slices.Concat(generalFlags(), vaultFlags(), []cli.Flag{jsonFlag()}),
+		Action: action(p.check),
 	}
+}
+
+// checkResult is what check prints.
+type checkResult struct {
+	OK     bool         `json:"ok"`
+	Vaults []vaultCheck `json:"vaults"`
+}
+
+// vaultCheck is what is known of a vault. Error is set when it can't be used,
+// and the rest is not known then.
+type vaultCheck struct {
+	Vault    string         `json:"vault"`
+	URL      string         `json:"url"`
+	Kind     string         `json:"kind,omitempty"`
+	Error    string         `json:"error,omitempty"`
+	List     string         `json:"may_list,omitempty"`
+	Read     string         `json:"may_read,omitempty"`
+	Accounts []accountCheck `json:"accounts"`
+	Skipped  []skippedCheck `json:"skipped"`
+	Warnings []string       `json:"warnings"`
+
+	err error
+}
+
+// accountCheck is what is known of an account.
+type accountCheck struct {
+	Address  string     `json:"address"`
+	Key      string     `json:"key"`
+	Version  string     `json:"version"`
+	Sign     string     `json:"may_sign"`
+	Curve    string     `json:"curve"`
+	Hardware bool       `json:"hardware"`
+	Rotation bool       `json:"rotation_policy"`
+	Created  time.Time  `json:"created"`
+	Expires  *time.Time `json:"expires,omitempty"`
+}
+
+// skippedCheck is a key that is no account.
+type skippedCheck struct {
+	Key     string `json:"key"`
+	Version string `json:"version,omitempty"`
+	Reason  string `json:"reason"`
+}
+
+// check tries all vaults, also after one has failed, so that everything that is
+// wrong shows at once.
+func (p *program) check(c *cli.Context) error {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	cfg, err := toolSettings(c)
+	if err != nil {
+		return err
+	}
+	log := newLogger(p.stderr, cfg.Log)
+	checks := make([]vaultCheck, len(cfg.Vaults))
+	var group errgroup.Group
+	for i, vault := range cfg.Vaults {
+		group.Go(func() error {
+			checks[i] = vaultCheck{Vault: vault.Name, URL: vault.URL}
+			opened, err := openConfigs(c.Context, []keyvault.Config{vaultConfig(vault, log)}, log)
+			if err != nil {
+				checks[i].err, checks[i].Error = err, err.Error()
+				return nil // the others are worth a look
+			}
+			defer opened.close()
+			checks[i].take(opened[0].Check(c.Context))
+			return nil
+		})
+	}
+	_ = group.Wait() // failures are in the checks
+	failure := failureOf(checks)
+	if c.Bool("json") {
+		err = p.printJSON(checkResult{failure == nil, checks})
+	} else {
+		err = p.printChecks(checks)
+	}
+	return errors.Join(failure, err)
+}
+
+// take copies a vault's report.
+func (v *vaultCheck) take(r keyvault.Report) {
+	v.URL, v.Kind, v.List, v.Read, v.Warnings = r.URL, "Key Vault", r.List.String(), r.Get.String(), r.Warnings
+	if r.ManagedHSM {
+		v.Kind = "Managed HSM"
+	}
+	for _, a := range r.Accounts {
+		account := accountCheck{
+			Address: a.Account.Address.Hex(), Key: a.Account.Key, Version: a.Account.Version, Sign: a.Sign.String(),
+			Curve: a.Curve, Hardware: a.Hardware, Rotation: a.Rotation, Created: a.Created,
+		}
+		if !a.Expires.IsZero() {
+			account.Expires = &a.Expires
+		}
+		v.Accounts = append(v.Accounts, account)
+	}
+	for _, s := range r.Skipped {
+		v.Skipped = append(v.Skipped, skippedCheck{s.Key, s.Version, s.Reason})
+	}
+}
+
+// failureOf returns an error that names the vaults that can't be used, of the
+// kind of the first.
+func failureOf(checks []vaultCheck) error {
+	var names []string
+	var first error
+	for _, check := range checks {
+		if check.err == nil {
+			continue
+		}
+		names = append(names, check.Vault)
+		if first == nil {
+			first = check.err
+		}
+	}
+	if len(names) < 2 {
+		return first
+	}
+	return errors.Join(first, errors.New("also not usable: "+strings.Join(names[1:], ", ")))
 }

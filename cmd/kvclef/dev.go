@@ -109,8 +109,8 @@ func (p *program) embeddedLogger(cfg config.Log) *slog.Logger {
 // devSettings returns the configuration of dev: HTTP is on unless it is turned
 // off, and what would reach beyond this machine or a private chain is refused.
 func devSettings(c *cli.Context) (*config.Config, error) {
-	if c.NArg() > 0 {
-		return nil, usagef("dev takes no arguments, only flags: %q", c.Args().First())
+	if _, err := arguments(c); err != nil {
+		return nil, err
 	}
 	cfg, err := settings(c)
 	if err != nil {

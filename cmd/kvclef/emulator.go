@@ -44,8 +44,8 @@ func (p *program) emulatorCommand() *cli.Command {
 }
 
 func (p *program) emulator(c *cli.Context) (err error) {
-	if c.NArg() > 0 {
-		return usagef("emulator takes no arguments, only flags: %q", c.Args().First())
+	if _, err := arguments(c); err != nil {
+		return err
 	}
 	cfg := config.Default()
 	set(c, "loglevel", c.String, &cfg.Log.Level)

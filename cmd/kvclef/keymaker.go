@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/backend/keyvault"
 	"github.com/kvclef/kvclef/rules"
 )
@@ -14,10 +13,9 @@ import (
 // keyMaker makes keys for account_new in one vault. Names are random: a name
 // that exists already would become a new version of that key.
 type keyMaker struct {
-	vault   *keyvault.Vault
-	keyring *backend.Keyring
-	prefix  string
-	hsm     bool
+	vault  *keyvault.Vault
+	prefix string
+	hsm    bool
 }
 
 // NewAccount makes a key and returns its account, which can sign at once.
@@ -30,6 +28,5 @@ func (m *keyMaker) NewAccount(ctx context.Context) (rules.Account, error) {
 	if err != nil {
 		return rules.Account{}, asVaultError(err)
 	}
-	m.keyring.Update()
 	return ruleAccount(account), nil
 }

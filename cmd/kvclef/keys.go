@@ -43,13 +43,16 @@ func yesFlag() cli.Flag {
 func arguments(c *cli.Context, names ...string) ([]string, error) {
 	switch given := c.Args().Slice(); {
 	case len(given) < len(names):
-		return nil, usagef("%s: %s is missing: kvclef %s", c.Command.FullName(), names[len(given)], strings.TrimPrefix(c.Command.UsageText, "kvclef "))
+		return nil, usagef("%s: %s is missing; usage: %s", commandName(c), names[len(given)], c.Command.UsageText)
 	case len(given) > len(names):
-		return nil, usagef("%s: %q is one argument too many: kvclef %s", c.Command.FullName(), given[len(names)], strings.TrimPrefix(c.Command.UsageText, "kvclef "))
+		return nil, usagef("%s: %q is one argument too many; usage: %s", commandName(c), given[len(names)], c.Command.UsageText)
 	default:
 		return given, nil
 	}
 }
+
+// commandName returns the words of a command, such as "keys list".
+func commandName(c *cli.Context) string { return strings.TrimPrefix(c.Command.HelpName, "kvclef ") }
 
 // toolSettings returns the configuration of a command that ends by itself:
 // it prints what it found and what failed, so that a log would say it twice.
@@ -89,7 +92,7 @@ func (p *program) withVault(c *cli.Context, do func(*keyvault.Vault, config.Vaul
 		for _, vault := range cfg.Vaults {
 			names = append(names, vault.Name)
 		}
-		return usagef("%s works on one vault: choose by --vault among %s", c.Command.FullName(), strings.Join(names, ", "))
+		return usagef("%s works on one vault: choose by --vault among %s", commandName(c), strings.Join(names, ", "))
 	}
 	vaults, err := openVaults(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log))
 	if err != nil {

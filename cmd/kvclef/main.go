@@ -40,7 +40,10 @@ type program struct {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
 	app := p.app()
-	args, err := p.arrange(app, args)
+	err := dropEmptyVariables()
+	if err == nil {
+		args, err = p.arrange(app, args)
+	}
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}

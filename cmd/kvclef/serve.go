@@ -43,8 +43,8 @@ func (p *program) serve(c *cli.Context) error {
 // serveSettings returns the configuration of serve, which needs a chain and a
 // vault.
 func serveSettings(c *cli.Context) (*config.Config, error) {
-	if c.NArg() > 0 {
-		return nil, usagef("serve takes no arguments, only flags: %q", c.Args().First())
+	if _, err := arguments(c); err != nil {
+		return nil, err
 	}
 	cfg, err := settings(c)
 	if err != nil {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -28,6 +31,22 @@ func settings(c *cli.Context) (*config.Config, error) {
 		return nil, &usageError{err}
 	}
 	return cfg, nil
+}
+
+// dropEmptyVariables unsets the KVCLEF_* variables that are empty. A unit or a
+// compose file often can't leave a variable out; the flag parser would take an
+// empty one for a value.
+func dropEmptyVariables() error {
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		if !strings.HasPrefix(name, "KVCLEF_") || value != "" {
+			continue
+		}
+		if err := os.Unsetenv(name); err != nil {
+			return fmt.Errorf("unsetting the empty variable %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // override puts what the flags and variables say into the configuration.

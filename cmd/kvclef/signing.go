@@ -37,7 +37,7 @@ type addresses struct {
 // under way are waited for, within the configured bound.
 func (s *signing) run(ctx context.Context) error {
 	keyring := s.vaults.keyring()
-	maker, err := s.keyMaker(keyring)
+	maker, err := s.keyMaker()
 	if err != nil {
 		return err
 	}
@@ -131,14 +131,14 @@ func (s *signing) serverConfig() (extapi.ServerConfig, error) {
 }
 
 // keyMaker returns what makes keys for account_new, nil when that is off.
-func (s *signing) keyMaker(keyring *backend.Keyring) (extapi.KeyMaker, error) {
+func (s *signing) keyMaker() (extapi.KeyMaker, error) {
 	name := s.cfg.AccountNew.Vault
 	if name == "" {
 		return nil, nil
 	}
 	for i, vault := range s.vaults {
 		if vault.Name() == name {
-			return &keyMaker{vault: vault, keyring: keyring, prefix: s.cfg.AccountNew.Prefix, hsm: s.cfg.Vaults[i].HSM}, nil
+			return &keyMaker{vault: vault, prefix: s.cfg.AccountNew.Prefix, hsm: s.cfg.Vaults[i].HSM}, nil
 		}
 	}
 	return nil, usagef("account_new.vault: no vault is called %q", name)

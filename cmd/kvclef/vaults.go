@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -43,7 +43,7 @@ func openConfigs(ctx context.Context, configs []keyvault.Config, log *slog.Logge
 		group.Go(func() error {
 			vault, err := keyvault.Open(ctx, cfg)
 			if err != nil {
-				return fmt.Errorf("opening vault %s: %w", cfg.Name, err)
+				return openingError(ctx, err)
 			}
 			opened[i] = vault
 			return nil
@@ -54,6 +54,16 @@ func openConfigs(ctx context.Context, configs []keyvault.Config, log *slog.Logge
 		return nil, err
 	}
 	return opened, nil
+}
+
+// openingError tells a vault that does not answer, or refuses, from a
+// configuration that can't be meant: only a vault's failures have a type.
+func openingError(ctx context.Context, err error) error {
+	var failure *backend.Error
+	if errors.As(err, &failure) || ctx.Err() != nil {
+		return err
+	}
+	return &usageError{err}
 }
 
 // sayWhenSlow logs now and then that the vaults are still being read, until the

@@ -29,6 +29,9 @@ func (p *program) versionCommand() *cli.Command {
 		UsageText: "kvclef version [--json]",
 		Flags:     []cli.Flag{jsonFlag()},
 		Action: action(func(c *cli.Context) error {
+			if _, err := arguments(c); err != nil {
+				return err
+			}
 			info := buildVersion()
 			if c.Bool("json") {
 				return p.printJSON(info)

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"strconv"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -76,10 +77,17 @@ func Parse(file string, data []byte) (*Config, error) {
 
 // syntaxError puts the file's name before the line in an error of the parser.
 func syntaxError(file string, err error) error {
-	if match := regexp.MustCompile(`(?s)^(?:yaml: )?line (\d+): (.*)$`).FindStringSubmatch(err.Error()); match != nil {
-		return fmt.Errorf("%s:%s: %s", file, match[1], match[2])
+	match := regexp.MustCompile(`(?s)^(?:yaml: )?line (\d+): (.*)$`).FindStringSubmatch(err.Error())
+	if match == nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	return fmt.Errorf("%s: %w", file, err)
+	line, problem := match[1], match[2]
+	// The YAML package counts lines from 0 in the errors of its grammar, which
+	// are these, and from 1 in all others.
+	if n, err := strconv.Atoi(line); err == nil && regexp.MustCompile(`^did not find expected (key|node content|['<])`).MatchString(problem) {
+		line = strconv.Itoa(n + 1)
+	}
+	return fmt.Errorf("%s:%s: %s", file, line, problem)
 }
 
 // checkMode refuses a file with a secret in it that others may read. Windows

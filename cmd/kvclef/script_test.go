@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patienceInTests bounds what a story waits for.
+const patienceInTests = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kvclef": main})
+}
+
+// TestScripts plays the stories under testdata/script with the real main in
+// processes of its own. See the comment of each command below.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			home := env.WorkDir + "/home"
+			env.Setenv("HOME", home)
+			return os.Mkdir(home, 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await":    cmdAwait,
+			"call":     cmdCall,
+			"exits":    cmdExits,
+			"expand":   cmdExpand,
+			"freeport": cmdFreePort,
+			"loadenv":  cmdLoadEnv,
+			"mode":     cmdMode,
+			"oneline":  cmdOneLine,
+			"setvar":   cmdSetVar,
+			"signal":   cmdSignal,
+			"signtx":   cmdSignTx,
+		},
+	})
+}
+
+// cmdAwait waits until a file exists: await FILE.
+func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	poll(ts, "waiting for "+args[0], func(context.Context) error {
+		_, err := os.Stat(path)
+		return err
+	})
+}
+
+// cmdCall sends a JSON-RPC request as soon as the endpoint accepts one, and
+// prints the result, or with ! the error: [!] call ENDPOINT METHOD [PARAMETER...].
+// Parameters are JSON.
+func cmdCall(ts *testscript.TestScript, neg bool, args []string) {
+	client := dial(ts, args[0])
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patienceInTests)
+	defer cancel()
+	var params []any
+	for _, arg := range args[2:] {
+		params = append(params, json.RawMessage(arg))
+	}
+	var result json.RawMessage
+	switch err := client.CallContext(ctx, &result, args[1], params...); {
+	case err != nil && !neg:
+		ts.Fatalf("%s: %v", args[1], err)
+	case err == nil && neg:
+		ts.Fatalf("%s: no error, but %s", args[1], result)
+	case err != nil:
+		fmt.Fprintln(ts.Stdout(), err)
+	default:
+		fmt.Fprintln(ts.Stdout(), string(result))
+	}
+}
+
+// cmdExits runs a program that must end with an exit code:
+// exits CODE PROGRAM [ARGUMENT...].
+func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// cmdExpand replaces the variables in a file by their values: expand FILE.
+func cmdExpand(ts *testscript.TestScript, _ bool, args []string) {
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// cmdFreePort puts a free TCP port into a variable: freeport NAME.
+func cmdFreePort(ts *testscript.TestScript, _ bool, args []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	ts.Check(err)
+	ts.Check(listener.Close())
+	ts.Setenv(args[0], port)
+}
+
+// cmdLoadEnv sets the variables that a file of export lines sets: loadenv FILE.
+func cmdLoadEnv(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if assignment, found := strings.CutPrefix(strings.TrimSpace(line), "export "); found {
+			name, value, _ := strings.Cut(assignment, "=")
+			ts.Setenv(name, strings.Trim(value, "'"))
+		}
+	}
+}
+
+// cmdMode checks a file's permissions: mode OCTAL FILE.
+func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+// cmdOneLine checks that the last program said exactly one line on the standard
+// error stream: oneline.
+func cmdOneLine(ts *testscript.TestScript, _ bool, _ []string) {
+	text := ts.ReadFile("stderr")
+	if strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "kvclef: ") {
+		ts.Fatalf("want one line that begins with kvclef:, got %q", text)
+	}
+}
+
+// cmdSetVar puts a member of the JSON on the standard output into a variable:
+// setvar NAME MEMBER. Of a list, the first element counts.
+func cmdSetVar(ts *testscript.TestScript, _ bool, args []string) {
+	text := []byte(ts.ReadFile("stdout"))
+	var list []map[string]any
+	if bytes.HasPrefix(text, []byte("{")) {
+		text = slices.Concat([]byte("["), text, []byte("]"))
+	}
+	ts.Check(json.Unmarshal(text, &list))
+	if len(list) == 0 {
+		ts.Fatalf("the list is empty")
+	}
+	ts.Setenv(args[0], fmt.Sprint(list[0][args[1]]))
+}
+
+// cmdSignal sends a signal to the program in the background that was started
+// with an argument: signal INT|TERM ARGUMENT.
+func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
+	for _, cmd := range ts.BackgroundCmds() {
+		if slices.Contains(cmd.Args, args[1]) {
+			ts.Check(cmd.Process.Signal(signals[args[0]]))
+			return
+		}
+	}
+	ts.Fatalf("no program in the background has the argument %s", args[1])
+}
+
+// dial connects to a signer as soon as that is possible.
+func dial(ts *testscript.TestScript, endpoint string) (client *rpc.Client) {
+	if !strings.Contains(endpoint, "://") {
+		endpoint = ts.MkAbs(endpoint)
+	}
+	poll(ts, "connecting to "+endpoint, func(ctx context.Context) error {
+		var err error
+		if client, err = rpc.DialContext(ctx, endpoint); err != nil {
+			return err
+		}
+		var modules map[string]string // HTTP connects with the first request
+		return client.CallContext(ctx, &modules, "rpc_modules")
+	})
+	return client
+}
+
+// poll tries something until it succeeds or the patience ends.
+func poll(ts *testscript.TestScript, what string, try func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patienceInTests)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			ts.Fatalf("%s: %v", what, err)
+		}
+	}
+}
