@@ -34,7 +34,7 @@ func TestDeviation1SafeHashIsAlwaysCompared(t *testing.T) {
 			wantError(t, err, test.want)
 		})
 	}
-	if server.rules.count() != 0 {
+	if server.rules.asked() != 0 {
 		t.Fatal("rules were asked")
 	}
 }
@@ -178,7 +178,7 @@ func TestDeviation23DataRequestsNameNoPath(t *testing.T) {
 			t.Fatal(err)
 		}
 		req := server.rules.last(t)
-		if req.Account.Vault != "prod" || req.Account.Key != "treasury" {
+		if req.Account.Vault != "dev" || req.Account.Key != "test" {
 			t.Errorf("account %+v", req.Account)
 		}
 		text, err := json.Marshal(req)

@@ -173,8 +173,5 @@ func (a *Account) validateCall(selector *string, call *apitypes.SendTxArgs) ([]a
 	if err != nil || a.advanced {
 		return findings, err
 	}
-	if err := (&apitypes.ValidationMessages{Messages: findings}).GetWarnings(); err != nil {
-		return nil, refuse("%v", err)
-	}
-	return findings, nil
+	return findings, warnings(findings)
 }

@@ -130,6 +130,8 @@ func TestSignSafeRefuses(t *testing.T) {
 		"negative value":     {`"20000000000000000"`, `"-1"`, `value: invalid negative value for unsigned type uint256`},
 		"operation 2":        {`"operation":0`, `"operation":2`, "operation 2 is unknown: 0 is CALL, 1 is DELEGATECALL"},
 		"operation 256":      {`"operation":0`, `"operation":256`, "invalid argument 1: json: cannot unmarshal number 256 into Go struct field GnosisSafeTx.operation of type uint8"},
+		"checksum":           {"0xB372a6", "0xb372a6", "validation failed: Invalid checksum on recipient address"},
+		"call data":          {`"data":null`, `"data":"0xdeadbe0f"`, "validation failed: Transaction contains data, but the ABI signature could not be found: signature deadbe0f not found"},
 		"array":              {safeText, `[]`, "invalid argument 1: json: cannot unmarshal array into Go value of type extapi.GnosisSafeTx"},
 		"too large":          {`"nonce":2`, `"x":"` + strings.Repeat("x", maxDataJSON) + `","nonce":2`, "invalid argument 1: safe transaction of 2098616 bytes is too large: at most 2098176"},
 	} {
@@ -138,7 +140,7 @@ func TestSignSafeRefuses(t *testing.T) {
 			wantError(t, err, test.want)
 		})
 	}
-	if decided := server.rules.count(); decided != 0 {
+	if decided := server.rules.asked(); decided != 0 {
 		t.Fatalf("%d requests that can't be signed were put to rules", decided)
 	}
 }

@@ -239,8 +239,12 @@ func mutated(random *rand.Rand, tree any) any {
 	values := []any{
 		nil, true, "", "0x", "0x00", "0x" + strings.Repeat("ff", 20), "0x" + strings.Repeat("ff", 32), "0x1" + strings.Repeat("0", 64),
 		"-1", "-129", "32768", "65536", "1.5", "abc",
-		[]any{}, []any{"1", "2"}, map[string]any{},
-		integer{new(big.Int).Lsh(big.NewInt(1), 255)}, integer{big.NewInt(-1)}, integer{big.NewInt(255)},
+		[]any{},
+		[]any{"1", "2"},
+		map[string]any{},
+		integer{new(big.Int).Lsh(big.NewInt(1), 255)},
+		integer{big.NewInt(-1)},
+		integer{big.NewInt(255)},
 	}
 	return values[random.IntN(len(values))]
 }
