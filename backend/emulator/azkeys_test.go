@@ -1,7 +1,6 @@
 package emulator_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"math/big"
 	"testing"
@@ -32,7 +31,7 @@ func TestUnmodifiedClient(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := start(t, emulator.Options{Vaults: []emulator.VaultOptions{{Name: "treasury", Flavor: tc.flavor}}})
 			c := azClient(t, s, "treasury")
-			ctx := context.Background()
+			ctx := t.Context()
 
 			created, err := c.CreateKey(ctx, "payments", azkeys.CreateKeyParameters{
 				Kty: to.Ptr(azkeys.KeyTypeEC), Curve: to.Ptr(azkeys.CurveNameP256K),
@@ -88,7 +87,7 @@ func TestSignaturesAreNotNormalised(t *testing.T) {
 	high := 0
 	const rounds = 100 // all on one side: once in 2^99 runs
 	for range rounds {
-		answer, err := c.Sign(context.Background(), "k", key.Version, azkeys.SignParameters{
+		answer, err := c.Sign(t.Context(), "k", key.Version, azkeys.SignParameters{
 			Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256K), Value: digestOf("x"),
 		}, nil)
 		if err != nil {

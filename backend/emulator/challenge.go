@@ -22,7 +22,7 @@ func (s *Server) authenticate(r *http.Request, t target) (Op, error) {
 func (s *Server) unauthorized(t target, message string) *failure {
 	return &failure{
 		status: http.StatusUnauthorized, code: "Unauthorized", message: message, emptyOnHSM: true,
-		challenge: fmt.Sprintf(`Bearer authorization="%s/%s", resource="%s"`, t.authority, s.opts.TenantID, t.resource),
+		challenge: fmt.Sprintf(`Bearer authorization=%q, resource=%q`, t.authority+"/"+s.opts.TenantID, t.resource),
 	}
 }
 
@@ -30,6 +30,6 @@ func (s *Server) unauthorized(t target, message string) *failure {
 // clients that index into it panic.
 func (s *Server) malformedChallenge(t target) *failure {
 	f := s.unauthorized(t, "AKV10000: Request is missing a Bearer or PoP token.")
-	f.challenge = fmt.Sprintf(`Bearer authorization="%s", resource="%s"`, t.authority, t.resource)
+	f.challenge = fmt.Sprintf(`Bearer authorization=%q, resource=%q`, t.authority, t.resource)
 	return f
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // jwtBearer is the client_assertion_type of RFC 7523 section 2.2.
-const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" //nolint:gosec // the name of a type, no secret
 
 // clientToken is the client credentials grant (RFC 6749 section 4.4) with a
 // secret, a certificate's assertion, or a federated identity's token.

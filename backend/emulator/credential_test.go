@@ -1,7 +1,6 @@
 package emulator_test
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -103,7 +102,7 @@ func TestEveryCredential(t *testing.T) {
 				t.Fatal(err)
 			}
 			pager := keysClient(t, s, "dev", cred).NewListKeyPropertiesPager(nil)
-			_, err = pager.NextPage(context.Background())
+			_, err = pager.NextPage(t.Context())
 			switch {
 			case right && err != nil:
 				t.Errorf("%s: %v", name, err)
@@ -119,9 +118,9 @@ func TestEveryCredential(t *testing.T) {
 // TestWrongSecretIsUnauthorized: the status, too, is Entra's.
 func TestWrongSecretIsUnauthorized(t *testing.T) {
 	s := start(t, emulator.Options{})
-	_, err := keysClient(t, s, "dev", secretCredential(t, s, "wrong")).GetKey(context.Background(), "k", "", nil)
+	_, err := keysClient(t, s, "dev", secretCredential(t, s, "wrong")).GetKey(t.Context(), "k", "", nil)
 	var failed *azidentity.AuthenticationFailedError
-	if !errors.As(err, &failed) || failed.RawResponse.StatusCode != 401 {
+	if !errors.As(err, &failed) || failed.RawResponse.StatusCode != http.StatusUnauthorized {
 		t.Fatalf("%v", err)
 	}
 	if n := s.Count(emulator.OpToken); n != 1 {
@@ -197,7 +196,7 @@ func TestExplicitAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := client.GetKey(context.Background(), "k", "", nil)
+		got, err := client.GetKey(t.Context(), "k", "", nil)
 		if err != nil {
 			t.Errorf("%s: %v", tc.url, err)
 			continue

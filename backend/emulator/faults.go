@@ -169,8 +169,10 @@ func (f *Fault) vaultFailure(s *Server, c *call) *failure {
 		return forbidden("ForbiddenByFirewall", "Client address is not authorized and caller is not a trusted service.\r\n"+
 			"Client address: 127.0.0.1\r\nVault: %s;location=local", c.target.vault.name)
 	case FaultForbiddenHTML:
-		return &failure{status: http.StatusForbidden, code: "Forbidden",
-			html: "<html><head><title>403 Forbidden</title></head><body><center><h1>403 Forbidden</h1></center></body></html>\r\n"}
+		return &failure{
+			status: http.StatusForbidden, code: "Forbidden",
+			html: "<html><head><title>403 Forbidden</title></head><body><center><h1>403 Forbidden</h1></center></body></html>\r\n",
+		}
 	case FaultKeyDisabled:
 		return keyDisabled(c.op)
 	case FaultNotFound:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -198,7 +199,7 @@ func TestSlow(t *testing.T) {
 	s := start(t, emulator.Options{})
 	c := newRaw(t, s, "dev", true)
 	remove := s.Inject(emulator.Fault{Kind: emulator.FaultSlow, Delay: time.Hour})
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := c.send(c.vaultRequest(t, http.MethodGet, "/keys", nil).WithContext(ctx))
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -216,14 +217,14 @@ func TestCloseEndsSlowRequests(t *testing.T) {
 	s := start(t, emulator.Options{Latency: time.Hour})
 	c := newRaw(t, s, "dev", true)
 	ended := make(chan error, 1)
+	sent := make(chan struct{}, 8) // a client may try again
+	trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { sent <- struct{}{} }}
 	req := c.vaultRequest(t, http.MethodGet, "/keys", nil)
 	go func() {
-		_, err := c.send(req)
+		_, err := c.send(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 		ended <- err
 	}()
-	for s.Count(emulator.OpList) == 0 {
-		time.Sleep(time.Millisecond) // until the request has arrived
-	}
+	<-sent
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

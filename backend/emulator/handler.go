@@ -52,14 +52,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 // contain answers 500 to a request that panicked, and logs it. Aborted requests
 // go on to net/http, which cuts them off.
 func (s *Server) contain(w http.ResponseWriter, r *http.Request) {
-	switch p := recover(); {
-	case p == nil:
-	case p == http.ErrAbortHandler: //nolint:errorlint // the sentinel itself is what handlers panic with
-		panic(p)
-	default:
-		s.log.ErrorContext(r.Context(), "handling a request panicked", "panic", p, "stack", string(debug.Stack()))
-		http.Error(w, "the emulator failed on this request", http.StatusInternalServerError)
+	p := recover()
+	if p == nil {
+		return
 	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(p)
+	}
+	s.log.ErrorContext(r.Context(), "handling a request panicked", "panic", p, "stack", string(debug.Stack()))
+	http.Error(w, "the emulator failed on this request", http.StatusInternalServerError)
 }
 
 func isVaultPath(path string) bool {

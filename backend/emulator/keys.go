@@ -149,7 +149,7 @@ func (s *Server) get(c *call, fault *Fault) (any, error) {
 	}
 	reply := c.bundle(k, v)
 	if fault.is(FaultWrongKID) {
-		reply.Key.KID = c.keyID(k.name, randomHex(16))
+		reply.Key.KID = c.keyID(k.name, randomID())
 	}
 	return reply, nil
 }
@@ -185,7 +185,7 @@ func (s *Server) update(c *call) (any, error) {
 
 func newVersion(m *material, hsm bool, f Flavor) *version {
 	now := time.Now().Unix()
-	v := &version{id: randomHex(16), material: m, hsm: hsm, enabled: true, created: now, updated: now}
+	v := &version{id: randomID(), material: m, hsm: hsm, enabled: true, created: now, updated: now}
 	switch {
 	case m.rsa != nil:
 		v.ops = []string{"encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"}

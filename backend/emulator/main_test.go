@@ -1,7 +1,6 @@
 package emulator_test
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) {
 // start runs an emulator for the length of the test.
 func start(t testing.TB, opts emulator.Options) *emulator.Server {
 	t.Helper()
-	s, err := emulator.Start(context.Background(), opts)
+	s, err := emulator.Start(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

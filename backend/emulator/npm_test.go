@@ -23,9 +23,7 @@ func TestNPMClient(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs node, npm and a package registry")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	dir := installNPM(ctx, t)
+	dir := installNPM(t)
 	for _, tc := range []struct {
 		name    string
 		flavor  emulator.Flavor
@@ -37,7 +35,7 @@ func TestNPMClient(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := start(t, emulator.Options{Vaults: []emulator.VaultOptions{{Name: "treasury", Flavor: tc.flavor}}})
-			out := runNode(ctx, t, dir, npmEnvironment(t, s, tc.genuine))
+			out := runNode(t, dir, npmEnvironment(t, s, tc.genuine))
 			lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
 			checkReport(t, lines[len(lines)-1])
 			if n := s.Count(emulator.OpSign); n != 4 { // one of them refused
@@ -49,12 +47,14 @@ func TestNPMClient(t *testing.T) {
 
 // installNPM copies the package and its lock to a directory of its own, so that
 // the source tree stays clean, and installs exactly what the lock says.
-func installNPM(ctx context.Context, t *testing.T) string {
+func installNPM(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "npm"))); err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -79,8 +79,10 @@ func npmEnvironment(t *testing.T, s *emulator.Server, genuine bool) []string {
 	return append(env, "VAULT_URL=https://localhost:"+port, "AUTHORITY_HOST=https://localhost:"+port)
 }
 
-func runNode(ctx context.Context, t *testing.T, dir string, env []string) []byte {
+func runNode(t *testing.T, dir string, env []string) []byte {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "acceptance.mjs")
 	cmd.Dir, cmd.Env = dir, env
 	var stderr bytes.Buffer

@@ -2,7 +2,6 @@ package emulator_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -52,8 +51,10 @@ func TestRefusedRequests(t *testing.T) {
 		{"large body", "POST", "/keys/new/create?api-version=7.5", large, 413, "RequestEntityTooLarge"},
 		{"import without d", "PUT", "/keys/new?api-version=7.5", `{"key":{"kty":"EC","crv":"P-256K"}}`, 400, "BadParameter"},
 		{"import of zero", "PUT", "/keys/new?api-version=7.5", `{"key":{"kty":"EC","crv":"P-256K","d":"AA"}}`, 400, "BadParameter"},
-		{"import, d too long", "PUT", "/keys/new?api-version=7.5",
-			`{"key":{"kty":"EC","crv":"P-256K","d":"` + strings.Repeat("A", 46) + `"}}`, 400, "BadParameter"},
+		{
+			"import, d too long", "PUT", "/keys/new?api-version=7.5",
+			`{"key":{"kty":"EC","crv":"P-256K","d":"` + strings.Repeat("A", 46) + `"}}`, 400, "BadParameter",
+		},
 		{"import, x of another key", "PUT", "/keys/new?api-version=7.5", `{"key":{"kty":"EC","crv":"P-256K","d":"AQ","x":"AQ","y":"AQ"}}`, 400, "BadParameter"},
 		{"import, not base64url", "PUT", "/keys/new?api-version=7.5", `{"key":{"kty":"EC","crv":"P-256K","d":"*"}}`, 400, "BadParameter"},
 		{"import of half an RSA key", "PUT", "/keys/new?api-version=7.5", `{"key":{"kty":"RSA","n":"AQ","e":"AQAB"}}`, 400, "BadParameter"},
@@ -146,7 +147,7 @@ func TestPaging(t *testing.T) {
 		pages := 0
 		pager := azClient(t, s, "dev").NewListKeyPropertiesPager(nil)
 		for pager.More() {
-			page, err := pager.NextPage(context.Background())
+			page, err := pager.NextPage(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,10 +225,21 @@ func TestSoftDelete(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"POST", "/keys/k/create", 200}, {"DELETE", "/keys/k", 200}, {"GET", "/keys/k", 404}, {"POST", "/keys/k/sign", 404},
-		{"POST", "/keys/k/create", 409}, {"DELETE", "/keys/k", 404}, {"GET", "/deletedkeys/k", 200}, {"POST", "/deletedkeys/k/recover", 200},
-		{"GET", "/keys/k", 200}, {"GET", "/deletedkeys/k", 404}, {"DELETE", "/keys/k", 200}, {"DELETE", "/deletedkeys/k", 204},
-		{"GET", "/deletedkeys/k", 404}, {"POST", "/deletedkeys/k/recover", 404}, {"POST", "/keys/k/create", 200},
+		{"POST", "/keys/k/create", 200},
+		{"DELETE", "/keys/k", 200},
+		{"GET", "/keys/k", 404},
+		{"POST", "/keys/k/sign", 404},
+		{"POST", "/keys/k/create", 409},
+		{"DELETE", "/keys/k", 404},
+		{"GET", "/deletedkeys/k", 200},
+		{"POST", "/deletedkeys/k/recover", 200},
+		{"GET", "/keys/k", 200},
+		{"GET", "/deletedkeys/k", 404},
+		{"DELETE", "/keys/k", 200},
+		{"DELETE", "/deletedkeys/k", 204},
+		{"GET", "/deletedkeys/k", 404},
+		{"POST", "/deletedkeys/k/recover", 404},
+		{"POST", "/keys/k/create", 200},
 	} {
 		var body any
 		if step.method == http.MethodPost {
@@ -253,7 +265,7 @@ func TestRotationPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := azClient(t, s, "dev")
-	ctx := context.Background()
+	ctx := t.Context()
 	policy, err := client.GetKeyRotationPolicy(ctx, "k", nil)
 	if err != nil || len(policy.LifetimeActions) != 1 || *policy.LifetimeActions[0].Action.Type != azkeys.KeyRotationPolicyActionNotify {
 		t.Fatalf("%v %v", policy, err)

@@ -1,13 +1,13 @@
 package emulator
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // ProxyURL is the URL of a proxy on loopback that leads every CONNECT, whatever
@@ -65,24 +65,19 @@ func (s *Server) tunnel(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.WriteString(down, "HTTP/1.1 200 Connection Established\r\n\r\n"); err != nil {
 		return
 	}
-	cut := context.AfterFunc(s.closing, func() {
-		up.Close()
-		down.Close()
-	})
-	defer cut()
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		splice(up, buffered.Reader)
-		up.Close()
-	}()
-	splice(down, bufio.NewReader(up))
+	var copying sync.WaitGroup
+	ended := make(chan struct{}, 2)
+	splice := func(to io.Writer, from io.Reader) {
+		_, _ = io.Copy(to, from) // an error only says that the tunnel is over
+		ended <- struct{}{}
+	}
+	copying.Go(func() { splice(up, buffered.Reader) })
+	copying.Go(func() { splice(down, up) })
+	select {
+	case <-ended:
+	case <-s.closing:
+	}
+	up.Close()
 	down.Close()
-	<-finished
-}
-
-// splice copies until the source ends or either side is cut; an error only
-// means that the tunnel is over.
-func splice(to net.Conn, from *bufio.Reader) {
-	_, _ = io.Copy(to, from)
+	copying.Wait()
 }

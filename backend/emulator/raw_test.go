@@ -2,7 +2,6 @@ package emulator_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -70,7 +69,7 @@ func (c *rawClient) tokenRequest(t testing.TB, s *emulator.Server, form url.Valu
 
 func (c *rawClient) request(t testing.TB, method, target string, body io.Reader, h http.Header) *http.Request {
 	t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, target, body)
+	req, err := http.NewRequestWithContext(t.Context(), method, target, body)
 	if err != nil {
 		t.Fatal(err)
 	}

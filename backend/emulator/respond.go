@@ -116,10 +116,11 @@ func commonHeaders(h http.Header, f Flavor, requestID string) {
 	h.Set("x-ms-keyvault-rbac-assignment-id", "6b766b6579000000000000000000000001")
 }
 
-func randomHex(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails: see crypto/rand
-	return hex.EncodeToString(b)
+// randomID is 32 hexadecimal digits, as a key version has.
+func randomID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: see crypto/rand
+	return hex.EncodeToString(b[:])
 }
 
 // randomUUID is a version 4 UUID (RFC 9562).

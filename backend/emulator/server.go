@@ -32,8 +32,7 @@ type Server struct {
 	latency atomic.Int64 // time.Duration
 
 	https, plain listener
-	closing      context.Context // done when Close begins: ends latency and slow faults
-	stop         context.CancelFunc
+	closing      chan struct{} // closed when Close begins: ends latency, slow faults and tunnels
 	requests     *gate
 	closeOnce    sync.Once
 	closeErr     error
@@ -64,7 +63,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, ca: ca, tokens: tokens, log: opts.Logger,
-		byName: map[string]*vault{}, counts: map[Op]*atomic.Int64{}, requests: newGate(),
+		byName: map[string]*vault{}, counts: map[Op]*atomic.Int64{}, requests: newGate(), closing: make(chan struct{}),
 	}
 	for _, op := range allOps() {
 		s.counts[op] = new(atomic.Int64)
@@ -82,9 +81,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.closing, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.listen(ctx); err != nil {
-		s.stop()
 		return nil, err
 	}
 	return s, nil
@@ -204,7 +201,7 @@ func (l *listener) stop() error {
 // runs any more.
 func (s *Server) Close() error {
 	s.closeOnce.Do(func() {
-		s.stop()
+		close(s.closing)
 		s.requests.close()
 		s.closeErr = errors.Join(s.https.stop(), s.plain.stop())
 		s.requests.wait()
@@ -276,7 +273,7 @@ func (s *Server) pause(ctx context.Context, d time.Duration) bool {
 		return true
 	case <-ctx.Done():
 		return false
-	case <-s.closing.Done():
+	case <-s.closing:
 		return false
 	}
 }

@@ -93,7 +93,7 @@ func (s *Server) sign(c *call, fault *Fault) (any, error) {
 	case fault.is(FaultWrongLength):
 		signature = signature[:len(signature)-1]
 	case fault.is(FaultWrongKID):
-		kid = c.keyID(k.name, randomHex(16))
+		kid = c.keyID(k.name, randomID())
 	}
 	reply := signReply{KID: kid, Value: encode(signature)}
 	if c.target.vault.flavor == ManagedHSM {
@@ -126,7 +126,7 @@ func (s *Server) verify(c *call, fault *Fault) (any, error) {
 		return nil, badParameter("Property value is not base64url.")
 	}
 	if fault.is(FaultWrongKID) {
-		kid = c.keyID(k.name, randomHex(16))
+		kid = c.keyID(k.name, randomID())
 	}
 	reply := verifyReply{Value: v.material.verify(digest, signature)}
 	if c.target.vault.flavor == ManagedHSM {

@@ -63,7 +63,10 @@ func openState(path string, vaults map[string]*vault) (*stateFile, error) {
 	f := &stateFile{path: path}
 	saved, err := readState(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, f.write(savedState{Version: 1, Vaults: map[string]savedVault{}})
+		if err := f.write(savedState{Version: 1, Vaults: map[string]savedVault{}}); err != nil {
+			return nil, err
+		}
+		return f, nil
 	}
 	if err != nil {
 		return nil, err
@@ -86,7 +89,7 @@ func readState(path string) (savedState, error) {
 	if err != nil {
 		return saved, fmt.Errorf("opening state file: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	info, err := f.Stat()
 	switch {
 	case err != nil:

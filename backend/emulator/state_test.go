@@ -1,7 +1,6 @@
 package emulator_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"fmt"
 	"net/http"
@@ -138,7 +137,7 @@ func TestStateFileIsRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tc.content), tc.mode); err != nil {
 			t.Fatal(err)
 		}
-		refused, err := emulator.Start(context.Background(), emulator.Options{StateFile: path})
+		refused, err := emulator.Start(t.Context(), emulator.Options{StateFile: path})
 		if err == nil {
 			t.Errorf("%s: started", tc.name)
 			_ = refused.Close() // the test has failed already
@@ -204,7 +203,7 @@ func TestOptionsAreRefused(t *testing.T) {
 		"twice":        {Vaults: []emulator.VaultOptions{{Name: "dev"}, {Name: "DEV"}}},
 		"no directory": {StateFile: filepath.Join(t.TempDir(), "none", "state.json")},
 	} {
-		if s, err := emulator.Start(context.Background(), o); err == nil {
+		if s, err := emulator.Start(t.Context(), o); err == nil {
 			t.Errorf("%s: started", name)
 			_ = s.Close() // the test has failed already
 		}

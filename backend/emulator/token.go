@@ -43,7 +43,7 @@ func newTokenIssuer(tenant string, lifetime time.Duration) (*tokenIssuer, error)
 		return nil, fmt.Errorf("generating the token key: %w", err)
 	}
 	return &tokenIssuer{
-		tenant: tenant, lifetime: lifetime, key: key, keyID: randomHex(16),
+		tenant: tenant, lifetime: lifetime, key: key, keyID: randomID(),
 		checked: map[string]*accessClaims{},
 	}, nil
 }
@@ -62,7 +62,7 @@ func (i *tokenIssuer) issue(client, resource string) (string, time.Time, error) 
 			IssuedAt:  jwt.NewNumericDate(now),
 			NotBefore: jwt.NewNumericDate(now.Add(-time.Minute)),
 			ExpiresAt: jwt.NewNumericDate(expires),
-			ID:        randomHex(16),
+			ID:        randomID(),
 		},
 		AppID: client, ObjectID: client, Tenant: i.tenant, Version: "1.0",
 	})
