@@ -1,11 +1,5 @@
 package extapi
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-)
-
 // envelope is the members of a JSON-RPC message, as raw JSON, nil when absent.
 type envelope struct {
 	version, id, method, params []byte
@@ -15,22 +9,10 @@ type envelope struct {
 
 // readEnvelope reads the members of an object that is valid JSON. Names are
 // exact, as the rpc package reads them: "ID" is an unknown member.
-func readEnvelope(object []byte) (envelope, error) {
+func readEnvelope(object []byte) envelope {
 	var env envelope
-	dec := json.NewDecoder(bytes.NewReader(object))
-	if _, err := dec.Token(); err != nil {
-		return env, fmt.Errorf("reading a message: %w", err)
-	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return env, fmt.Errorf("reading a message: %w", err)
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return env, fmt.Errorf("reading member %q of a message: %w", name, err)
-		}
-		switch name {
+	for name, value := range members(object) {
+		switch text(name) {
 		case "jsonrpc":
 			env.set(&env.version, value)
 		case "id":
@@ -43,7 +25,7 @@ func readEnvelope(object []byte) (envelope, error) {
 			env.answer = true
 		}
 	}
-	return env, nil
+	return env
 }
 
 func (e *envelope) set(member *[]byte, value []byte) {
@@ -87,13 +69,4 @@ func (e *envelope) appendTo(buf []byte) []byte {
 		buf = append(buf, '{')
 	}
 	return append(buf, '}')
-}
-
-// text returns the string that a JSON value holds, "" if it is none.
-func text(value []byte) string {
-	var s string
-	if json.Unmarshal(value, &s) != nil {
-		return ""
-	}
-	return s
 }

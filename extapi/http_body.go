@@ -90,10 +90,7 @@ func (b *screenedBody) screen() ([]byte, error) {
 	case !json.Valid(message):
 		return nil, errors.New("body is not JSON")
 	}
-	out, err := screen(message, b.cfg.MaxBatch)
-	if err != nil {
-		return nil, err
-	}
+	out := screen(message, b.cfg.MaxBatch)
 	if out.notifications > 0 {
 		b.refused.add(refusedNotification, slog.String("transport", "http"), slog.Int("count", out.notifications))
 	}

@@ -75,10 +75,7 @@ func (c *ipcConn) next() ([]byte, error) {
 	if c.begun {
 		c.setReadDeadline(time.Time{})
 	}
-	out, err := screen(message, c.cfg.MaxBatch)
-	if err != nil {
-		return nil, err
-	}
+	out := screen(message, c.cfg.MaxBatch)
 	if out.notifications > 0 {
 		c.refused.add(refusedNotification, slog.String("transport", "ipc"), slog.Int("count", out.notifications))
 	}
@@ -182,7 +179,7 @@ func (c *ipcConn) setReadDeadline(t time.Time) {
 	if c.draining {
 		t = time.Unix(1, 0)
 	}
-	_ = c.Conn.SetReadDeadline(t) // fails only on a closed connection
+	_ = c.SetReadDeadline(t) // fails only on a closed connection
 }
 
 // deadlineWriter writes to the connection within the write timeout.

@@ -1,10 +1,6 @@
 package extapi
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-)
+import "bytes"
 
 // screened is what a listener hands to the rpc server instead of a message
 // from the wire.
@@ -24,77 +20,63 @@ type screened struct {
 //
 // The message must be one valid JSON value. What is no request object stays as
 // it is, for the rpc server to refuse in its own words.
-func screen(message []byte, maxBatch int) (screened, error) {
-	message = bytes.TrimLeft(message, " \t\r\n")
+func screen(message []byte, maxBatch int) screened {
+	message = skipSpace(message)
 	switch {
 	case len(message) == 0:
-		return screened{}, nil
+		return screened{}
 	case message[0] == '[':
 		return screenBatch(message, maxBatch)
+	}
+	switch frame, verdict := screenOne(message); verdict {
+	case screenedNotification:
+		return screened{notifications: 1}
+	case screenedResponse:
+		return screened{}
 	default:
-		frame, verdict, err := screenOne(message)
-		switch {
-		case err != nil:
-			return screened{}, err
-		case verdict == screenedNotification:
-			return screened{notifications: 1}, nil
-		case verdict == screenedResponse:
-			return screened{}, nil
-		}
-		return screened{frame: frame}, nil
+		return screened{frame: frame}
 	}
 }
 
-// screenBatch screens each message of a batch. A batch above the limit keeps
-// one message more than the limit, enough to be refused and no memory wasted.
-func screenBatch(batch []byte, maxBatch int) (screened, error) {
-	dec := json.NewDecoder(bytes.NewReader(batch))
-	if _, err := dec.Token(); err != nil {
-		return screened{}, fmt.Errorf("reading a batch: %w", err)
+// screenBatch screens each message of a batch.
+func screenBatch(batch []byte, maxBatch int) screened {
+	count := 0
+	for range elements(batch) {
+		if count++; count > maxBatch {
+			return screened{frame: tooLong(batch, maxBatch)}
+		}
 	}
-	out := screened{frame: make([]byte, 0, len(batch))}
-	elements, kept := 0, 0
-	for ; dec.More() && elements <= maxBatch; elements++ {
-		var message json.RawMessage
-		if err := dec.Decode(&message); err != nil {
-			return screened{}, fmt.Errorf("reading message %d of a batch: %w", elements, err)
-		}
-		frame, verdict, err := screenOne(message)
-		if err != nil {
-			return screened{}, err
-		}
-		switch verdict {
+	var out screened
+	frame := append(make([]byte, 0, len(batch)+1), '[')
+	for message := range elements(batch) {
+		switch one, verdict := screenOne(message); verdict {
 		case screenedNotification:
 			out.notifications++
 		case screenedResponse:
 		default:
-			out.frame = appendElement(out.frame, frame)
-			kept++
+			frame = append(append(frame, one...), ',')
 		}
 	}
-	if kept == 0 && elements > 0 && elements <= maxBatch {
-		return screened{notifications: out.notifications}, nil // nothing to answer, unlike []
+	if len(frame) == 1 && count > 0 {
+		return out // nothing to answer, unlike []
 	}
-	for ; elements > maxBatch && kept < elements; kept++ {
-		out.frame = appendElement(out.frame, []byte("0")) // keeps it too long
-	}
-	out.frame = append(appendOpening(out.frame), ']')
-	return out, nil
+	out.frame = append(bytes.TrimSuffix(frame, []byte(",")), ']')
+	return out
 }
 
-// appendElement appends an element to a JSON array that is being written.
-func appendElement(array, element []byte) []byte {
-	if len(array) > 0 {
-		return append(append(array, ','), element...)
+// tooLong returns a batch that is just above the limit. The rpc server refuses
+// it with the id of the first call, and needs no memory for the rest.
+func tooLong(batch []byte, maxBatch int) []byte {
+	first := []byte("0")
+	for message := range elements(batch) {
+		if one, verdict := screenOne(message); verdict == screenedCall {
+			first = one
+			break
+		}
 	}
-	return append(appendOpening(array), element...)
-}
-
-func appendOpening(array []byte) []byte {
-	if len(array) == 0 {
-		return append(array, '[')
-	}
-	return array
+	frame := append([]byte("["), first...)
+	frame = append(frame, bytes.Repeat([]byte(",0"), maxBatch)...)
+	return append(frame, ']')
 }
 
 // screenVerdict is what a single message is.
@@ -108,17 +90,14 @@ const (
 )
 
 // screenOne judges one message and writes it anew.
-func screenOne(message []byte) ([]byte, screenVerdict, error) {
-	if len(message) == 0 || message[0] != '{' {
-		return message, screenedInvalid, nil
+func screenOne(message []byte) ([]byte, screenVerdict) {
+	if message[0] != '{' {
+		return message, screenedInvalid
 	}
-	env, err := readEnvelope(message)
-	if err != nil {
-		return nil, screenedInvalid, err
-	}
+	env := readEnvelope(message)
 	if env.repeated {
 		// Two ids or two methods: who reads which is anybody's guess.
-		return []byte("null"), screenedInvalid, nil
+		return []byte("null"), screenedInvalid
 	}
-	return env.appendTo(make([]byte, 0, len(message)+1)), env.verdict(), nil
+	return env.appendTo(make([]byte, 0, len(message)+1)), env.verdict()
 }

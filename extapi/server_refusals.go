@@ -1,7 +1,6 @@
 package extapi
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 
@@ -36,7 +35,7 @@ func newRefusals(log *slog.Logger) *refusals {
 }
 
 // add logs one refusal, or counts it for the next line of its kind.
-func (r *refusals) add(kind string, attrs ...slog.Attr) {
+func (r *refusals) add(kind string, attrs ...any) {
 	muted, ok := r.admit(kind)
 	if !ok {
 		return
@@ -45,7 +44,7 @@ func (r *refusals) add(kind string, attrs ...slog.Attr) {
 	if muted > 0 {
 		attrs = append(attrs, slog.Int("muted", muted))
 	}
-	r.log.LogAttrs(context.Background(), slog.LevelWarn, "Refused by a listener", attrs...)
+	r.log.Warn("Refused by a listener", attrs...)
 }
 
 func (r *refusals) admit(kind string) (muted int, ok bool) {
