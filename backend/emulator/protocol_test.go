@@ -289,6 +289,28 @@ func TestRotationPolicy(t *testing.T) {
 	}
 }
 
+// TestHeaders: what recordings of the services have and do not have.
+func TestHeaders(t *testing.T) {
+	s := start(t, emulator.Options{Vaults: []emulator.VaultOptions{{Name: "dev"}, {Name: "hsm", Flavor: emulator.ManagedHSM}}})
+	for vault, absent := range map[string][]string{
+		"dev": {"x-ms-server-latency"},
+		"hsm": {"Date", "x-ms-keyvault-service-version", "x-ms-keyvault-rbac-assignment-id"},
+	} {
+		for _, http2 := range []bool{false, true} {
+			c := newRaw(t, s, vault, http2)
+			answer := c.must(t, c.vaultRequest(t, http.MethodGet, "/keys", nil))
+			for _, name := range []string{
+				"Date", "x-ms-server-latency", "x-ms-keyvault-service-version", "x-ms-keyvault-rbac-assignment-id", "x-ms-request-id",
+				"x-ms-keyvault-region", "x-ms-keyvault-network-info", "Strict-Transport-Security", "Cache-Control", "Pragma", "Expires",
+			} {
+				if present := answer.header.Get(name) != ""; present == slices.Contains(absent, name) {
+					t.Errorf("%s, HTTP/2 %t: %s is %q", vault, http2, name, answer.header.Get(name))
+				}
+			}
+		}
+	}
+}
+
 // TestCurveTrap: EC without a curve is P-256, which is no Ethereum key.
 func TestCurveTrap(t *testing.T) {
 	s := start(t, emulator.Options{})

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -16,8 +15,9 @@ import (
 
 // stateFile keeps the keys of all vaults in one JSON file.
 type stateFile struct {
-	path string
-	mu   sync.Mutex // held from a change to its being durable
+	path  string
+	mu    sync.Mutex  // held from a change to its being durable
+	known fs.FileInfo // of the file as this process last read or wrote it
 }
 
 // maxState bounds what is read: some 100,000 keys.
@@ -61,7 +61,8 @@ type savedVersion struct {
 // others may read is refused: it holds private keys.
 func openState(path string, vaults map[string]*vault) (*stateFile, error) {
 	f := &stateFile{path: path}
-	saved, err := readState(path)
+	saved, known, err := readState(path)
+	f.known = known
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := f.write(savedState{Version: 1, Vaults: map[string]savedVault{}}); err != nil {
 			return nil, err
@@ -83,35 +84,34 @@ func openState(path string, vaults map[string]*vault) (*stateFile, error) {
 	return f, nil
 }
 
-func readState(path string) (savedState, error) {
-	var saved savedState
+func readState(path string) (saved savedState, info fs.FileInfo, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return saved, fmt.Errorf("opening state file: %w", err)
+		return saved, nil, fmt.Errorf("opening state file: %w", err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	info, err := f.Stat()
+	info, err = f.Stat()
 	switch {
 	case err != nil:
-		return saved, fmt.Errorf("reading state file: %w", err)
+		return saved, nil, fmt.Errorf("reading state file: %w", err)
 	case !info.Mode().IsRegular():
-		return saved, fmt.Errorf("state file %s is not a regular file: use another path", path)
+		return saved, nil, fmt.Errorf("state file %s is not a regular file: use another path", path)
 	case info.Mode().Perm()&0o077 != 0:
-		return saved, fmt.Errorf("state file %s has mode %04o and holds private keys: chmod 600 it", path, info.Mode().Perm())
+		return saved, nil, fmt.Errorf("state file %s has mode %04o and holds private keys: chmod 600 it", path, info.Mode().Perm())
 	case info.Size() > maxState:
-		return saved, fmt.Errorf("state file %s has %d bytes, more than %d: use another file", path, info.Size(), maxState)
+		return saved, nil, fmt.Errorf("state file %s has %d bytes, more than %d: use another file", path, info.Size(), maxState)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxState))
 	if err != nil {
-		return saved, fmt.Errorf("reading state file: %w", err)
+		return saved, nil, fmt.Errorf("reading state file: %w", err)
 	}
 	if err := json.Unmarshal(b, &saved); err != nil {
-		return saved, fmt.Errorf("reading state file %s: %w", path, err)
+		return saved, nil, fmt.Errorf("reading state file %s: %w", path, err)
 	}
 	if saved.Version != 1 {
-		return saved, fmt.Errorf("state file %s has version %d: this program reads version 1", path, saved.Version)
+		return saved, nil, fmt.Errorf("state file %s has version %d: this program reads version 1", path, saved.Version)
 	}
-	return saved, nil
+	return saved, info, nil
 }
 
 func (v *vault) load(sv savedVault) error {
@@ -218,44 +218,4 @@ func (k *key) saved() (savedKey, error) {
 		sk.Versions = append(sk.Versions, s)
 	}
 	return sk, nil
-}
-
-// write replaces the file: a crash leaves the old one or the new one.
-func (f *stateFile) write(state savedState) (err error) {
-	b, err := json.MarshalIndent(state, "", " ")
-	if err != nil {
-		return fmt.Errorf("encoding the state: %w", err)
-	}
-	dir := filepath.Dir(f.path)
-	tmp, err := os.CreateTemp(dir, filepath.Base(f.path)+".*.tmp") // mode 0600
-	if err != nil {
-		return fmt.Errorf("writing state file: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(tmp.Name()))
-		}
-	}()
-	if _, err = tmp.Write(b); err != nil {
-		return errors.Join(fmt.Errorf("writing state file: %w", err), tmp.Close())
-	}
-	if err = tmp.Sync(); err != nil {
-		return errors.Join(fmt.Errorf("writing state file: %w", err), tmp.Close())
-	}
-	if err = tmp.Close(); err != nil {
-		return fmt.Errorf("writing state file: %w", err)
-	}
-	if err = os.Rename(tmp.Name(), f.path); err != nil {
-		return fmt.Errorf("writing state file: %w", err)
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes a rename in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("writing state file: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -169,6 +169,23 @@ func TestChangeThatCannotBeKept(t *testing.T) {
 	}
 }
 
+// TestTwoEmulatorsOnOneFile: the second to write would lose the other's keys, so it
+// refuses.
+func TestTwoEmulatorsOnOneFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	one := start(t, emulator.Options{StateFile: path})
+	two := start(t, emulator.Options{StateFile: path})
+	if _, err := one.CreateKey("dev", "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := two.CreateKey("dev", "b"); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("written over the other's keys: %v", err)
+	}
+	if _, err := one.CreateKey("dev", "c"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestConcurrentChanges loses none of them.
 func TestConcurrentChanges(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
