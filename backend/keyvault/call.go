@@ -84,12 +84,13 @@ func request[T any](ctx context.Context, v *Vault, op operation, client *azkeys.
 	}
 	began := time.Now()
 	defer func() { v.gate.leave(began, failed == nil) }()
-	result, err := try(ctx, v.cfg.TryTimeout, client, do)
+	seen := &trace{}
+	result, err := try(context.WithValue(ctx, traceKey{}, seen), v.cfg.TryTimeout, client, do)
 	if err == nil {
 		verdict = alive
 		return result, nil, true
 	}
-	failed = v.classify(ctx, op, err)
+	failed = v.classify(ctx, op, err, seen)
 	verdict = failed.verdict
 	if failed.Kind == backend.KindBusy && failed.verdict == alive {
 		failed.RetryAfter = v.gate.throttled(began, failed.RetryAfter)

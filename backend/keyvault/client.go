@@ -56,7 +56,7 @@ func (c *clients) renew(ctx context.Context, stale *azkeys.Client) bool {
 // newClient makes the SDK's client. Retries are this package's own business:
 // the SDK's would hide a 429 behind a bare deadline.
 func newClient(e endpoint, cfg Config, tune tuning, transport *transports) (*azkeys.Client, error) {
-	cred, err := cfg.Credential.build(e, transport, cfg.TryTimeout)
+	cred, err := cfg.Credential.build(e, transport, cfg.TryTimeout, tune.tokenRetry)
 	if err != nil {
 		return nil, err
 	}

@@ -81,6 +81,7 @@ type tuning struct {
 	backoff      time.Duration // before the first retry; doubles
 	throttle     time.Duration // pause after a 429 without Retry-After; doubles up to 16 times this
 	renewEvery   time.Duration // credential and client are built anew at most this often
+	tokenRetry   time.Duration // before Entra is asked once more
 	tokenPause   time.Duration // between attempts to get a token that failed; doubles up to 16 times this
 	outageCount  int           // failures in a row, with
 	outageSpan   time.Duration // at least this between the first and the last, open the circuit
@@ -95,6 +96,7 @@ func defaultTuning() tuning {
 		backoff:      100 * time.Millisecond,
 		throttle:     time.Second,
 		renewEvery:   5 * time.Second,
+		tokenRetry:   200 * time.Millisecond,
 		tokenPause:   500 * time.Millisecond,
 		outageCount:  5,
 		outageSpan:   400 * time.Millisecond,

@@ -43,7 +43,7 @@ type Credential struct {
 }
 
 // build makes the credential, for the authority that the vault's cloud has.
-func (c Credential) build(e endpoint, transport *transports, tryTimeout time.Duration) (azcore.TokenCredential, error) {
+func (c Credential) build(e endpoint, transport *transports, tryTimeout, retryDelay time.Duration) (azcore.TokenCredential, error) {
 	client := transport.vault
 	if c.Kind == "managed-identity" {
 		client = transport.plain
@@ -52,7 +52,7 @@ func (c Credential) build(e endpoint, transport *transports, tryTimeout time.Dur
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: e.authority},
 		Transport: client,
 		Retry: policy.RetryOptions{
-			MaxRetries: 1, RetryDelay: 200 * time.Millisecond, MaxRetryDelay: 2 * time.Second,
+			MaxRetries: 1, RetryDelay: retryDelay, MaxRetryDelay: 2 * time.Second,
 			TryTimeout: tryTimeout, ShouldRetry: worthRetrying,
 		},
 		Telemetry: policy.TelemetryOptions{ApplicationID: applicationID},

@@ -136,11 +136,3 @@ func validHost(host string) bool {
 func sameHost(a, b string) bool {
 	return strings.EqualFold(strings.TrimSuffix(a, ":443"), strings.TrimSuffix(b, ":443"))
 }
-
-// printable keeps a value from the outside fit for one line of an error.
-func printable(s string) string {
-	if len(s) > 128 {
-		s = s[:128] + "…"
-	}
-	return strings.ToValidUTF8(s, "?")
-}

@@ -30,22 +30,25 @@ type panicError struct{ value any }
 func (e *panicError) Error() string { return fmt.Sprintf("the Azure SDK panicked: %v", e.value) }
 
 // classify turns the error of one request into a failure: what to tell, what
-// to do, and whether it is certain that nothing was signed. The caller's
-// context is consulted first; try is the context of the one request.
-func (v *Vault) classify(ctx context.Context, op operation, err error) *failure {
+// to do, and whether it is certain that nothing was signed. ctx is the call's;
+// seen is the trace of the request.
+func (v *Vault) classify(ctx context.Context, op operation, err error, seen *trace) *failure {
 	f := &failure{}
 	f.Cause = err
 	var token *tokenError
 	var panicked *panicError
 	var foreign *foreignHostError
 	answer, resp, answered := asFault(err)
+	authorized := seen.authorized.Load()
+	if !errors.As(err, &token) && !authorized {
+		token = seen.token.Load() // the SDK reports a deadline in its place
+	}
 	switch {
-	case errors.As(err, &token):
+	case token != nil:
 		v.classifyToken(f, token)
 		if ctx.Err() != nil {
 			v.classifyEnded(f, ctx)
 		}
-		f.NotSigned = true
 	case answered:
 		f.fault = answer
 		v.classifyAnswer(f, op, resp)
@@ -63,6 +66,7 @@ func (v *Vault) classify(ctx context.Context, op operation, err error) *failure 
 	default:
 		v.classifyTransport(f, err)
 	}
+	f.NotSigned = f.NotSigned || !authorized
 	return f
 }
 

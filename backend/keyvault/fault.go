@@ -61,14 +61,6 @@ func parseFault(body []byte) fault {
 	}
 }
 
-// oneLine makes a text of the service fit for a log line.
-func oneLine(s string) string {
-	if len(s) > 1024 {
-		s = s[:1024]
-	}
-	return strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?")
-}
-
 // mentions reports whether the message holds one of the words.
 func (f fault) mentions(words ...string) bool {
 	message := strings.ToLower(f.message)

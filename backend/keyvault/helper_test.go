@@ -28,6 +28,7 @@ func fastTuning() tuning {
 	t.backoff = 5 * time.Millisecond
 	t.throttle = 20 * time.Millisecond
 	t.renewEvery = 200 * time.Millisecond
+	t.tokenRetry = 5 * time.Millisecond
 	t.tokenPause = 50 * time.Millisecond
 	t.outageSpan = 30 * time.Millisecond
 	t.openFor = 20 * time.Millisecond

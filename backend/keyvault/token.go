@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -43,6 +42,7 @@ func (t *tokens) GetToken(ctx context.Context, options policy.TokenRequestOption
 	now := time.Now()
 	if t.failure != nil && now.Before(t.until) {
 		defer t.mu.Unlock()
+		traceOf(ctx).token.Store(t.failure)
 		return azcore.AccessToken{}, t.failure
 	}
 	early := t.expires.After(now.Add(t.early))
@@ -54,8 +54,7 @@ func (t *tokens) GetToken(ctx context.Context, options policy.TokenRequestOption
 		asking, cancel = context.WithTimeout(ctx, t.early)
 		defer cancel()
 	}
-	var last atomic.Value
-	token, err := t.inner.GetToken(context.WithValue(asking, lastError{}, &last), options)
+	token, err := t.inner.GetToken(asking, options)
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -64,9 +63,10 @@ func (t *tokens) GetToken(ctx context.Context, options policy.TokenRequestOption
 		return token, nil
 	}
 	failure := &tokenError{cause: err}
-	if transport, ok := last.Load().(transportError); ok {
-		failure.transport = transport.error
+	if transport := traceOf(ctx).transport.Load(); transport != nil {
+		failure.transport = *transport
 	}
+	traceOf(ctx).token.Store(failure)
 	// A caller that gave up says nothing about the credential.
 	if ctx.Err() == nil && !errors.Is(err, context.Canceled) {
 		t.failure, t.until = failure, time.Now().Add(t.pause<<min(t.failures, 4))

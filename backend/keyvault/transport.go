@@ -81,25 +81,42 @@ func newHTTPClient(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// bounded limits the size of answers, and leaves the error of a request where
-// its context says: azidentity turns such errors into text.
+// bounded limits the size of answers, and notes in the trace of a try what
+// becomes of its requests.
 type bounded struct{ base http.RoundTripper }
 
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	t := traceOf(req.Context())
+	if req.Header.Get("Authorization") != "" {
+		t.authorized.Store(true)
+	}
 	resp, err := b.base.RoundTrip(req)
-	if err == nil && resp.Body != nil {
+	if err != nil {
+		t.transport.Store(&err)
+		return nil, err
+	}
+	if resp.Body != nil {
 		resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
 	}
-	if last, ok := req.Context().Value(lastError{}).(*atomic.Value); ok && err != nil {
-		last.Store(transportError{err})
-	}
-	return resp, err
+	return resp, nil
 }
 
-// lastError is the context key of an atomic.Value that takes a transportError.
-type lastError struct{}
+// trace is what is known about one try, however the SDK words its error.
+type trace struct {
+	authorized atomic.Bool                // a request went out with a token: before that, the vault does nothing
+	transport  atomic.Pointer[error]      // of the last request that got no answer
+	token      atomic.Pointer[tokenError] // of the last token that could not be had
+}
 
-type transportError struct{ error }
+type traceKey struct{}
+
+// traceOf returns the trace of the try that ctx belongs to.
+func traceOf(ctx context.Context) *trace {
+	if t, ok := ctx.Value(traceKey{}).(*trace); ok {
+		return t
+	}
+	return &trace{}
+}
 
 // foreignHostError reports a request that would have left the vault's host.
 type foreignHostError struct{ host string }

@@ -1,0 +1,202 @@
+package keyvault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/kvclef/kvclef/backend"
+)
+
+// response makes an answer of the vault as the SDK reports it.
+func response(status int, body string, header http.Header) error {
+	if header == nil {
+		header = http.Header{}
+	}
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "https://kv-prod.vault.azure.net/keys/treasury/sign", http.NoBody)
+	if err != nil {
+		return err
+	}
+	return runtime.NewResponseError(&http.Response{
+		StatusCode: status, Status: http.StatusText(status), Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: req,
+	})
+}
+
+// sentWithToken is the trace of a request that the vault may have acted upon.
+func sentWithToken() *trace {
+	seen := &trace{}
+	seen.authorized.Store(true)
+	return seen
+}
+
+func errorBody(code, inner, message string) string {
+	return fmt.Sprintf(`{"error":{"code":%q,"message":%q,"innererror":{"code":%q}}}`, code, message, inner)
+}
+
+func testVault(hsm bool) *Vault {
+	v := &Vault{cfg: Config{Name: "kv-prod", TryTimeout: time.Second}, logger: slog.New(slog.DiscardHandler)}
+	v.endpoint.hsm = hsm
+	v.costs = v.priceList()
+	return v
+}
+
+func TestAnswersBecomeMessages(t *testing.T) {
+	signing := testVault(false).signing(&entry{account: backend.Account{Key: "treasury", Version: someVersion}})
+	for name, c := range map[string]struct {
+		status        int
+		body          string
+		header        http.Header
+		kind          backend.Kind
+		notSigned     bool
+		retry         bool
+		after         time.Duration
+		want, wantNot string
+	}{
+		"bad token":         {401, errorBody("Unauthorized", "", "AKV10022: Invalid audience"), nil, backend.KindForbidden, true, false, 0, "vault kv-prod rejects the token", "AKV"},
+		"no role":           {403, errorBody("Forbidden", "ForbiddenByRbac", "Caller is not authorized"), nil, backend.KindForbidden, true, false, 0, "no role lets this identity sign with key treasury", "Caller"},
+		"no policy":         {403, errorBody("Forbidden", "AccessDenied", "no"), nil, backend.KindForbidden, true, false, 0, "add the key permission sign", ""},
+		"inner by camel":    {403, `{"error":{"code":"Forbidden","innerError":{"code":"KeyDisabled"}}}`, nil, backend.KindForbidden, true, false, 0, "is disabled in vault kv-prod: enable it or remove it from keys", ""},
+		"disabled by text":  {403, errorBody("Forbidden", "", "Operation sign is not allowed on a disabled key."), nil, backend.KindForbidden, true, false, 0, "is disabled", ""},
+		"expired by text":   {403, errorBody("Forbidden", "", "Operation sign is not allowed on an expired key."), nil, backend.KindForbidden, true, false, 0, "outside its validity dates", ""},
+		"firewall":          {403, errorBody("Forbidden", "ForbiddenByConnection", "x"), nil, backend.KindForbidden, true, false, 0, "the firewall of vault kv-prod", ""},
+		"HTML":              {403, "<html>\n<body>no</body></html>", nil, backend.KindForbidden, true, false, 0, "something in front of vault kv-prod", "html"},
+		"another 403":       {403, errorBody("Forbidden", "Odd", "x"), nil, backend.KindForbidden, true, false, 0, "(Forbidden Odd): grant keys/sign", ""},
+		"not found":         {404, errorBody("KeyNotFound", "", "x"), nil, backend.KindNotFound, true, false, 0, "key treasury version " + someVersion + " is not in vault kv-prod", ""},
+		"conflict":          {409, errorBody("Conflict", "ObjectIsDeletedButRecoverable", "x"), nil, backend.KindUnknown, true, false, 0, "wait, or recover or purge", ""},
+		"throttled":         {429, errorBody("Throttled", "", "x"), nil, backend.KindBusy, true, true, 0, "busy", ""},
+		"throttled, 7 s":    {429, "", http.Header{"Retry-After": {"7"}}, backend.KindBusy, true, true, 7 * time.Second, "busy", ""},
+		"throttled, 20 ms":  {429, "", http.Header{"Retry-After-Ms": {"20"}, "Retry-After": {"1"}}, backend.KindBusy, true, true, 20 * time.Millisecond, "busy", ""},
+		"throttled, years":  {429, "", http.Header{"Retry-After": {"99999999"}}, backend.KindBusy, true, true, time.Hour, "busy", ""},
+		"throttled, past":   {429, "", http.Header{"Retry-After": {"Mon, 02 Jan 2006 15:04:05 GMT"}}, backend.KindBusy, true, true, 0, "busy", ""},
+		"timeout":           {408, "", nil, backend.KindUnavailable, false, true, 0, "out of order (Request Timeout)", ""},
+		"server error":      {500, errorBody("InternalServerError", "", "x"), nil, backend.KindUnavailable, false, true, 0, "vault kv-prod is out of order", ""},
+		"unavailable":       {503, "", http.Header{"Retry-After": {"2"}}, backend.KindUnavailable, false, true, 2 * time.Second, "out of order", ""},
+		"redirect":          {302, "", nil, backend.KindUnavailable, true, false, 0, "answers with a redirect", ""},
+		"bad parameter":     {400, errorBody("BadParameter", "", "Invalid length\nof 'value'"), nil, backend.KindUnknown, true, false, 0, "does not accept the request to sign with key treasury", "length"},
+		"code with newline": {400, errorBody("Bad\nParameter", "", "x"), nil, backend.KindUnknown, true, false, 0, "does not accept", ""},
+	} {
+		f := testVault(false).classify(context.Background(), signing, response(c.status, c.body, c.header), sentWithToken())
+		if f.Kind != c.kind || f.NotSigned != c.notSigned || f.retry != c.retry || f.RetryAfter != c.after || !strings.Contains(f.Message, c.want) {
+			t.Errorf("%s: got kind %d, not signed %v, retry %v after %v, %q", name, f.Kind, f.NotSigned, f.retry, f.RetryAfter, f.Message)
+		}
+		if c.wantNot != "" && strings.Contains(f.Message, c.wantNot) || strings.ContainsAny(f.Message, "\n\r") || strings.Contains(f.Message, "https://") {
+			t.Errorf("%s: message %q repeats what the service wrote", name, f.Message)
+		}
+	}
+}
+
+func TestRolesAreNamedForTheService(t *testing.T) {
+	denied := response(403, errorBody("Forbidden", "ForbiddenByRbac", ""), nil)
+	for want, op := range map[string]operation{
+		"Managed HSM Crypto User":    testVault(true).getting(identifier{"a", ""}),
+		"Managed HSM Crypto Officer": testVault(true).writing("create", "create", identifier{"a", ""}),
+	} {
+		if f := testVault(true).classify(context.Background(), op, denied, sentWithToken()); !strings.Contains(f.Message, want) {
+			t.Errorf("got %q, want %s", f.Message, want)
+		}
+	}
+	for want, op := range map[string]operation{
+		"Key Vault Crypto User":    testVault(false).listing(),
+		"Key Vault Crypto Officer": testVault(false).writing("import", "import", identifier{"a", ""}),
+	} {
+		if f := testVault(false).classify(context.Background(), op, denied, sentWithToken()); !strings.Contains(f.Message, want) {
+			t.Errorf("got %q, want %s", f.Message, want)
+		}
+	}
+}
+
+func TestTransportErrorsBecomeMessages(t *testing.T) {
+	canceled, cancel := context.WithCancel(context.Background())
+	cancel()
+	spent, cancelSpent := context.WithTimeoutCause(context.Background(), 0, errBudget)
+	defer cancelSpent()
+	for name, c := range map[string]struct {
+		ctx       context.Context //nolint:containedctx // the case's input
+		err       error
+		kind      backend.Kind
+		notSigned bool
+		want      string
+	}{
+		"unknown host":     {nil, &net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}, backend.KindUnavailable, true, "the host of vault kv-prod is unknown"},
+		"refused":          {nil, &net.OpError{Op: "dial", Err: errors.New("refused")}, backend.KindUnavailable, true, "can't be reached"},
+		"proxy":            {nil, &net.OpError{Op: "proxyconnect", Err: errors.New("refused")}, backend.KindUnavailable, true, "can't be reached"},
+		"reset":            {nil, &net.OpError{Op: "read", Err: errors.New("reset")}, backend.KindUnavailable, false, "the connection to vault kv-prod broke"},
+		"truncated":        {nil, io.ErrUnexpectedEOF, backend.KindUnavailable, false, "broke off"},
+		"no answer":        {nil, context.DeadlineExceeded, backend.KindUnavailable, false, "does not answer within 1s"},
+		"unreadable":       {nil, errors.New("unmarshalling type *azkeys.KeyBundle: x"), backend.KindInvalid, false, "can't be read"},
+		"other challenge":  {nil, errors.New(`challenge resource "https://x" doesn't match the requested domain.`), backend.KindForbidden, false, "asks for a token of another service"},
+		"panic":            {nil, &panicError{"index out of range"}, backend.KindUnavailable, false, "malformed"},
+		"caller gone":      {canceled, context.Canceled, backend.KindCanceled, false, "given up"},
+		"budget spent":     {spent, context.DeadlineExceeded, backend.KindUnavailable, false, "in the time allowed"},
+		"caller, no token": {canceled, &tokenError{cause: context.Canceled}, backend.KindCanceled, true, "given up"},
+	} {
+		ctx := c.ctx
+		if ctx == nil {
+			ctx = context.Background()
+		}
+		v := testVault(false)
+		f := v.classify(ctx, v.listing(), fmt.Errorf("wrapped: %w", c.err), sentWithToken())
+		if !v.classify(ctx, v.listing(), fmt.Errorf("wrapped: %w", c.err), &trace{}).NotSigned {
+			t.Errorf("%s: without a token sent, it is certain that nothing was signed", name)
+		}
+		if f.Kind != c.kind || f.NotSigned != c.notSigned || !strings.Contains(f.Message, c.want) {
+			t.Errorf("%s: got kind %d, not signed %v, %q", name, f.Kind, f.NotSigned, f.Message)
+		}
+	}
+}
+
+func TestEntraCodes(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215]}`: "7000215",
+		`{"error_codes":[700016]}`:                          "700016",
+		`{"error_description":"AADSTS90002: Tenant"}`:       "90002",
+		`{"error_description":"nothing","error_codes":[]}`:  "",
+		`{"error_codes":[-1]}`:                              "",
+		`{"error_codes":["x"]}`:                             "",
+		`<html>`:                                            "",
+		`{"error_description":"AADSTS1\nAADSTS123456789x"}`: "12345678",
+	} {
+		if got := parseEntraCode([]byte(body)); got != want {
+			t.Errorf("%s: got %q, want %q", body, got, want)
+		}
+	}
+	for code := range entraFaults {
+		if !entraCode.MatchString("AADSTS" + code) {
+			t.Errorf("code %s is never found", code)
+		}
+	}
+}
+
+func FuzzParseFault(f *testing.F) {
+	for _, body := range []string{errorBody("Forbidden", "KeyDisabled", "a\nb"), `{"error":{"innerError":{"code":"x"}}}`, `{"error":null}`, `[]`, "<html>", `{"error":{"code":1}}`} {
+		f.Add([]byte(body), 403)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, status int) {
+		parsed := parseFault(body)
+		for _, s := range []string{parsed.code, parsed.inner, parsed.message} {
+			if len(s) > 3*1024 || strings.ContainsAny(s, "\n\r\t") {
+				t.Fatalf("%q is not one bounded line", s)
+			}
+		}
+		v := testVault(false)
+		failed := v.classify(context.Background(), v.listing(), response(status, string(body), nil), sentWithToken())
+		if failed.Message == "" || len(failed.Message) > 4096 || strings.ContainsAny(failed.Message, "\n\r") {
+			t.Fatalf("message %q", failed.Message)
+		}
+		if failed.NotSigned && (status >= 500 || status == 408) {
+			t.Fatalf("status %d counts as certainly not signed", status)
+		}
+		if code := parseEntraCode(body); len(code) > 8 {
+			t.Fatalf("code %q", code)
+		}
+	})
+}

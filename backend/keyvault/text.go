@@ -1,0 +1,20 @@
+package keyvault
+
+import "strings"
+
+// oneLine makes a text from the outside fit for a log line: no line breaks, at
+// most 1024 bytes.
+func oneLine(s string) string {
+	if len(s) > 1024 {
+		s = s[:1024]
+	}
+	return strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?")
+}
+
+// printable makes a value from the outside fit for a part of an error.
+func printable(s string) string {
+	if s = oneLine(s); len(s) > 128 {
+		s = strings.ToValidUTF8(s[:128], "") + "…"
+	}
+	return s
+}
