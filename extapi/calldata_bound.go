@@ -27,7 +27,7 @@ func bounded(arguments abi.Arguments, data []byte) bool {
 
 // abiSlack is the number of words that an encoding may claim beyond its length,
 // so that data that is merely too short gets the decoder's own error.
-const abiSlack = 1024
+const abiSlack = 1 << 14
 
 // abiWalk visits an encoding in the decoder's order.
 type abiWalk struct {
