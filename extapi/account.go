@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"runtime"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -50,6 +51,7 @@ type Account struct {
 	chains    chains
 	validator *Validator
 	advanced  bool
+	sidecars  chan struct{} // a place for each sidecar that is worked on
 	log       *slog.Logger
 }
 
@@ -80,6 +82,7 @@ func NewAccount(cfg Config) (*Account, error) {
 		chains:    chains,
 		validator: validator,
 		advanced:  cfg.Advanced,
+		sidecars:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		log:       cfg.Logger,
 	}, nil
 }

@@ -18,6 +18,7 @@ var (
 	errDenied         = errors.New("request denied")
 	errUnknownAccount = errors.New("unknown account")
 	errTimeout        = errors.New("signing timed out: look at the signer's log before trying again")
+	errCanceled       = errors.New("request canceled")
 	errInternal       = errors.New("internal error")
 )
 
@@ -94,6 +95,8 @@ func onWire(err error) error {
 		return publicError(told.Public())
 	case errors.Is(err, context.DeadlineExceeded):
 		return errTimeout
+	case errors.Is(err, context.Canceled):
+		return errCanceled
 	default:
 		return errInternal
 	}

@@ -319,7 +319,9 @@ func TestDeviation17NumbersBeyond256Bits(t *testing.T) {
 // they are decoded. The decoder of go-ethereum ends the process at the first.
 func TestCallDataBombs(t *testing.T) {
 	v := newValidator(t)
-	word := func(n int) string { return hex.EncodeToString(binary.BigEndian.AppendUint64(make([]byte, 24), uint64(n))) }
+	word := func(n int) string {
+		return hex.EncodeToString(binary.BigEndian.AppendUint64(make([]byte, 24), uint64(n)))
+	}
 	// n offsets at every level, all to the same next level.
 	nested := func(levels, n int) string {
 		data := word(32)

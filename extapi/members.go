@@ -60,6 +60,9 @@ func membersOf(raw json.RawMessage) (map[string]json.RawMessage, error) {
 		}
 		found[name] = value
 	}
+	if _, err := decoder.Token(); err != nil {
+		return nil, fmt.Errorf("reading the end of an object: %w", err)
+	}
 	return found, nil
 }
 

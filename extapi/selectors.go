@@ -26,13 +26,16 @@ type selectors struct {
 
 // embedded is go-ethereum's table of selectors, a constant. It is made at the
 // first look-up, in about 0.2 s: many signers never see call data.
-var embedded = sync.OnceValues(func() (*selectorTable, error) {
+var embedded = sync.OnceValues(loadSelectors)
+
+// loadSelectors makes the table of go-ethereum's selectors.
+func loadSelectors() (*selectorTable, error) {
 	database, err := fourbyte.New()
 	if err != nil {
 		return nil, fmt.Errorf("reading the embedded selectors: %w", err)
 	}
 	return compact(database)
-})
+}
 
 // newSelectors reads the custom file. Clef learns of a malformed one as well,
 // but also adds to it whatever callers send.

@@ -24,7 +24,7 @@ type SignedTransaction struct {
 // sidecar, findings, chain id, then what only kvclef refuses.
 func (a *Account) SignTransaction(ctx context.Context, args TransactionArgs, methodSelector *string) (signed *SignedTransaction, err error) {
 	defer a.finish(ctx, "account_signTransaction", &err)
-	draft, err := a.draft(&args, methodSelector)
+	draft, err := a.draft(ctx, &args, methodSelector)
 	if err != nil {
 		return nil, err
 	}
@@ -48,11 +48,11 @@ type draft struct {
 }
 
 // draft checks a request and makes the transaction of it.
-func (a *Account) draft(args *TransactionArgs, methodSelector *string) (*draft, error) {
+func (a *Account) draft(ctx context.Context, args *TransactionArgs, methodSelector *string) (*draft, error) {
 	if err := args.checkBounds(); err != nil {
 		return nil, err
 	}
-	findings, err := a.validator.Validate(methodSelector, &args.SendTxArgs)
+	findings, err := a.validate(ctx, args, methodSelector)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +81,21 @@ func (a *Account) draft(args *TransactionArgs, methodSelector *string) (*draft, 
 		chain:    chain,
 		signer:   types.LatestSignerForChainID(chain),
 	}, nil
+}
+
+// validate finds what is to be known of a request. The proofs of a blob take a
+// tenth of a second of all cores, so few sidecars are worked on at a time, and
+// the others wait: plain transactions don't.
+func (a *Account) validate(ctx context.Context, args *TransactionArgs, methodSelector *string) ([]apitypes.ValidationInfo, error) {
+	if args.Blobs != nil {
+		select {
+		case a.sidecars <- struct{}{}:
+			defer func() { <-a.sidecars }()
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for other sidecars: %w", ctx.Err())
+		}
+	}
+	return a.validator.Validate(methodSelector, &args.SendTxArgs)
 }
 
 // warnings returns Clef's error for findings that refuse a request, or nil.
