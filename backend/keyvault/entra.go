@@ -1,15 +1,10 @@
 package keyvault
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/kvclef/kvclef/backend"
 )
@@ -48,54 +43,50 @@ var entraCode = regexp.MustCompile(`AADSTS([0-9]{4,8})`)
 // classifyToken explains a failure to get a token. The SDK's text holds the
 // whole answer, so only codes are taken from it.
 func (v *Vault) classifyToken(f *failure, token *tokenError) {
-	f.verdict, f.NotSigned = inconclusive, true
-	f.Kind = backend.KindForbidden
+	f.verdict, f.NotSigned, f.Kind = inconclusive, true, backend.KindForbidden
 	prefix := fmt.Sprintf("no token for vault %s: ", v.cfg.Name)
-	var failed *azidentity.AuthenticationFailedError
-	if !errors.As(token.cause, &failed) || failed.RawResponse == nil {
-		switch {
-		case certificateError(token.transport):
-			f.Kind, f.Message = backend.KindUnavailable, prefix+"the certificate of the identity provider is not trusted: set the CA file if a proxy replaces certificates"
-		case token.transport != nil || errors.Is(token.cause, context.DeadlineExceeded):
-			f.Kind, f.retry, f.Message = backend.KindUnavailable, true, prefix+"the identity provider can't be reached"
-		case tenantMismatch.MatchString(token.cause.Error()):
-			f.Message = prefix + "the vault is in another tenant than the credential: correct the tenant id or list the vault's under additionally allowed tenants"
-		default:
-			f.Message = prefix + "credential " + printable(v.cfg.Credential.Kind) + " is not available here: see the log, check its settings"
-		}
+	if token.status == 0 {
+		f.Message = prefix + v.withoutAnswer(f, token)
 		return
 	}
-	status, code := failed.RawResponse.StatusCode, entraCodeOf(failed.RawResponse)
-	known, ok := entraFaults[code]
+	known, ok := entraFaults[token.code]
 	switch {
 	case ok:
 		f.stale = known.rotated
-		f.Message = prefix + known.message + " (AADSTS" + code + ")"
-	case status == http.StatusTooManyRequests:
-		f.Kind, f.RetryAfter, f.retry = backend.KindBusy, retryAfter(failed.RawResponse), true
+		f.Message = prefix + known.message + " (AADSTS" + token.code + ")"
+	case token.status == http.StatusTooManyRequests:
+		f.Kind, f.RetryAfter, f.retry = backend.KindBusy, token.retryAfter, true
 		f.Message = prefix + "the identity provider is busy"
-	case status >= 500:
+	case token.status >= 500:
 		f.Kind, f.retry = backend.KindUnavailable, true
-		f.Message = prefix + fmt.Sprintf("the identity provider is out of order (%d)", status)
-	case code != "":
+		f.Message = prefix + fmt.Sprintf("the identity provider is out of order (%d)", token.status)
+	case token.code != "":
 		f.stale = true
-		f.Message = prefix + "the identity provider refuses (AADSTS" + code + ")"
+		f.Message = prefix + "the identity provider refuses (AADSTS" + token.code + ")"
 	default:
-		f.Message = prefix + fmt.Sprintf("the identity provider refuses (%d)", status)
+		f.Message = prefix + fmt.Sprintf("the identity provider refuses (%d)", token.status)
 	}
 }
 
+// withoutAnswer explains a failure that no answer of Entra came with.
+func (v *Vault) withoutAnswer(f *failure, token *tokenError) string {
+	switch {
+	case certificateError(token.transport):
+		f.Kind = backend.KindUnavailable
+		return "the certificate of the identity provider is not trusted: set the CA file if a proxy replaces certificates"
+	case token.transport != nil || token.timeout:
+		f.Kind, f.retry = backend.KindUnavailable, true
+		return "the identity provider can't be reached"
+	case tenantMismatch.MatchString(token.text):
+		return "the vault is in another tenant than the credential: correct the tenant id or list the vault's under additionally allowed tenants"
+	}
+	return "credential " + printable(v.cfg.Credential.Kind) + " is not available here: see the log, check its settings"
+}
+
+// tenantMismatch recognises azidentity's refusal, which has no type of its own.
 var tenantMismatch = regexp.MustCompile(`(?i)isn't configured to acquire tokens for tenant`)
 
-// entraCodeOf returns the AADSTS number of an answer without its letters.
-func entraCodeOf(resp *http.Response) string {
-	body, err := runtime.Payload(resp)
-	if err != nil {
-		return ""
-	}
-	return parseEntraCode(body)
-}
-
+// parseEntraCode returns the AADSTS number of an answer without its letters.
 func parseEntraCode(body []byte) string {
 	var answer struct {
 		Codes       []json.Number `json:"error_codes"`

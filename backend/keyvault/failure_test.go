@@ -137,7 +137,7 @@ func TestTransportErrorsBecomeMessages(t *testing.T) {
 		"panic":            {nil, &panicError{"index out of range"}, backend.KindUnavailable, false, "malformed"},
 		"caller gone":      {canceled, context.Canceled, backend.KindCanceled, false, "given up"},
 		"budget spent":     {spent, context.DeadlineExceeded, backend.KindUnavailable, false, "in the time allowed"},
-		"caller, no token": {canceled, &tokenError{cause: context.Canceled}, backend.KindCanceled, true, "given up"},
+		"caller, no token": {canceled, &tokenError{}, backend.KindCanceled, true, "given up"},
 	} {
 		ctx := c.ctx
 		if ctx == nil {

@@ -8,16 +8,38 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
-// tokenError marks a failure to get a token, as opposed to one of the vault.
+// tokenError is a failure to get a token, as opposed to one of the vault. It
+// holds what the SDK's error said and not that error: several requests may get
+// the same one, and the SDK's is not safe for concurrent use.
 type tokenError struct {
-	cause     error // of azidentity
-	transport error // of the last request that got no answer, if there was one
+	text       string        // one line, for the log
+	status     int           // of Entra's answer; 0: there was none
+	code       string        // its AADSTS number, without the letters
+	retryAfter time.Duration // 0: it does not say
+	transport  error         // of the last request that got no answer, if there was one
+	timeout    bool          // there was no answer in time
 }
 
-func (e *tokenError) Error() string { return e.cause.Error() }
-func (e *tokenError) Unwrap() error { return e.cause }
+func (e *tokenError) Error() string { return e.text }
+
+func newTokenError(err error, seen *trace) *tokenError {
+	e := &tokenError{text: oneLine(err.Error()), timeout: errors.Is(err, context.DeadlineExceeded)}
+	if transport := seen.transport.Load(); transport != nil {
+		e.transport = *transport
+	}
+	var failed *azidentity.AuthenticationFailedError
+	if errors.As(err, &failed) && failed.RawResponse != nil {
+		e.status, e.retryAfter = failed.RawResponse.StatusCode, retryAfter(failed.RawResponse)
+		if body, err := runtime.Payload(failed.RawResponse); err == nil {
+			e.code = parseEntraCode(body)
+		}
+	}
+	return e
+}
 
 // tokens passes on the tokens of a credential. It answers a failure again for
 // a while without asking: the SDK makes every waiting request ask in its turn,
@@ -62,10 +84,7 @@ func (t *tokens) GetToken(ctx context.Context, options policy.TokenRequestOption
 		t.expires, t.failure, t.failures = token.ExpiresOn, nil, 0
 		return token, nil
 	}
-	failure := &tokenError{cause: err}
-	if transport := traceOf(ctx).transport.Load(); transport != nil {
-		failure.transport = *transport
-	}
+	failure := newTokenError(err, traceOf(ctx))
 	traceOf(ctx).token.Store(failure)
 	// A caller that gave up says nothing about the credential.
 	if ctx.Err() == nil && !errors.Is(err, context.Canceled) {
