@@ -34,8 +34,8 @@ func startHTTP(ctx context.Context, cfg ServerConfig, server *rpc.Server, refuse
 		return nil, fmt.Errorf("opening HTTP listener %s: %w", cfg.HTTPAddr, err)
 	}
 	s := &httpServer{
-		listener: limitListener(listener, cfg.MaxHTTPConns, func() {
-			refused.add(refusedConnection, slog.String("transport", "http"), slog.Int("limit", cfg.MaxHTTPConns))
+		listener: limitListener(listener, cfg.MaxHTTPConns, func(why string) {
+			refused.add(refusedConnection, slog.String("transport", "http"), slog.String("reason", why))
 		}),
 		server: &http.Server{
 			Handler:           newHTTPHandler(cfg, server, refused),

@@ -181,7 +181,7 @@ func TestHTTPHostile(t *testing.T) {
 		"half a body":         {head + "Content-Length: 100\r\n\r\n{\"jsonrpc\":", 200, "read timeout"},
 		"half a chunk":        {head + "Transfer-Encoding: chunked\r\n\r\nff\r\n{", 200, "read timeout"},
 		"length over limit":   {head + "Content-Length: 6291521\r\n\r\n", 413, "content length too large (6291521>65536)"},
-		"chunks over limit":   {head + "Transfer-Encoding: chunked\r\n\r\n10001\r\n" + strings.Repeat(" ", 1<<16+1) + "\r\n0\r\n\r\n", 200, "parse error"},
+		"chunks over limit":   {head + "Transfer-Encoding: chunked\r\n\r\n20000\r\n" + strings.Repeat(" ", 1<<16+1), 200, "parse error"},
 		"blank, then more":    {head + "Content-Length: 65536\r\n\r\n" + versionCall + strings.Repeat(" ", 1<<16-len(versionCall)), 200, versionAnswer},
 		"deep nesting":        {head + "Content-Length: 10001\r\n\r\n" + strings.Repeat("[", 10_001), 200, "parse error"},
 		"length and chunks":   {head + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400, "400 Bad Request"},
@@ -201,6 +201,32 @@ func TestHTTPHostile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHTTPSlowHeaders cuts headers that don't come, however long bodies may.
+func TestHTTPSlowHeaders(t *testing.T) {
+	server := listeners(t, newProbe(), ServerConfig{HeaderTimeout: 50 * time.Millisecond, ReadTimeout: time.Hour})
+	for _, head := range []string{"", "P", "POST / HTTP/1.1\r\nX"} {
+		client := dialHTTP(t, server)
+		client.request(head, "")
+		if _, err := io.ReadAll(client.Conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q: not cut", head)
+		}
+	}
+}
+
+// TestHTTPSlowBody answers a body that took longer than a call may.
+func TestHTTPSlowBody(t *testing.T) {
+	p := newProbe()
+	client := dialHTTP(t, listeners(t, p, ServerConfig{RequestTimeout: 50 * time.Millisecond}))
+	call := strings.Replace(waitCall, "wait", "stuck", 1)
+	client.request(fmt.Sprintf("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(call)), call[:5])
+	<-time.After(300 * time.Millisecond) // at least: longer changes nothing
+	client.request("", call[5:])
+	if status, body := client.answer(); status != 200 || !strings.Contains(body, "request timed out") {
+		t.Errorf("got %d %s", status, body)
+	}
+	close(p.release)
 }
 
 // TestHTTPConnections opens 500 connections: those within the limit are served.
@@ -275,6 +301,7 @@ func TestHTTPUnreadAnswers(t *testing.T) {
 		defer close(cut)
 		for {
 			if _, err := io.WriteString(flood.Conn, head+call); err != nil {
+				wasCut(t, err)
 				return
 			}
 		}

@@ -31,8 +31,8 @@ func startIPC(ctx context.Context, cfg ServerConfig, server *rpc.Server, refused
 		return nil, fmt.Errorf("opening IPC endpoint %s: %w", cfg.IPCPath, err)
 	}
 	s := &ipcServer{cfg: cfg, rpc: server, refused: refused, conns: make(map[*ipcConn]struct{})}
-	s.listener = limitListener(listener, cfg.MaxIPCConns, func() {
-		refused.add(refusedConnection, slog.String("transport", "ipc"), slog.Int("limit", cfg.MaxIPCConns))
+	s.listener = limitListener(listener, cfg.MaxIPCConns, func(why string) {
+		refused.add(refusedConnection, slog.String("transport", "ipc"), slog.String("reason", why))
 	})
 	s.wg.Go(s.accept)
 	return s, nil

@@ -23,6 +23,7 @@ func TestScreen(t *testing.T) {
 		"order and space":         {" {\n\"method\" : \"m\", \"id\":\t7 , \"jsonrpc\":\"2.0\" } ", `{"jsonrpc":"2.0","id":7,"method":"m"}`, 0},
 		"unknown members":         {`{"jsonrpc":"2.0","id":1,"method":"m","x":{"id":2},"ID":3}`, `{"jsonrpc":"2.0","id":1,"method":"m"}`, 0},
 		"escaped names":           {`{"jsonrpc":"2.0","\u0069d":1,"m\u0065thod":"m"}`, `{"jsonrpc":"2.0","id":1,"method":"m"}`, 0},
+		"escaped backslash":       {`{"jsonrpc":"2.0","id":"\\","method":"m","params":["\\\"",{"\"}":"\\"}]}`, `{"jsonrpc":"2.0","id":"\\","method":"m","params":["\\\"",{"\"}":"\\"}]}`, 0},
 		"id null":                 {`{"jsonrpc":"2.0","id":null,"method":"m"}`, `{"jsonrpc":"2.0","id":null,"method":"m"}`, 0},
 		"id object":               {`{"jsonrpc":"2.0","id":{},"method":"m"}`, `{"jsonrpc":"2.0","id":{},"method":"m"}`, 0},
 		"notification":            {`{"jsonrpc":"2.0","method":"account_list"}`, ``, 1},

@@ -36,6 +36,7 @@ func BenchmarkListeners(b *testing.B) {
 }
 
 func timeCall(b *testing.B, client *rpc.Client, argument string) time.Duration {
+	b.Helper()
 	begin := time.Now()
 	var answer int
 	if err := client.CallContext(b.Context(), &answer, "account_length", argument); err != nil {

@@ -2,6 +2,7 @@ package extapi
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -70,12 +71,12 @@ func (f *flight) close() {
 type limitedListener struct {
 	net.Listener
 	slots   chan struct{}
-	refused func()
+	refused func(why string)
 	done    chan struct{}
 	once    sync.Once
 }
 
-func limitListener(l net.Listener, limit int, refused func()) *limitedListener {
+func limitListener(l net.Listener, limit int, refused func(why string)) *limitedListener {
 	return &limitedListener{Listener: l, slots: make(chan struct{}, limit), refused: refused, done: make(chan struct{})}
 }
 
@@ -88,6 +89,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		case errors.Is(err, net.ErrClosed) || l.closed():
 			return nil, net.ErrClosed
 		default:
+			l.refused(err.Error())
 			if !l.pause() {
 				return nil, net.ErrClosed
 			}
@@ -98,7 +100,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
 		default:
 			_ = conn.Close() // nothing was promised on it
-			l.refused()
+			l.refused(fmt.Sprintf("%d are open", cap(l.slots)))
 		}
 	}
 }

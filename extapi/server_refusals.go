@@ -9,7 +9,7 @@ import (
 
 // What listeners refuse, as the log names it.
 const (
-	refusedConnection   = "connection: too many are open"
+	refusedConnection   = "connection"
 	refusedHost         = "host: not in vhosts"
 	refusedOrigin       = "origin: not in the allowed origins"
 	refusedNotification = "notification: a call without id is never run"

@@ -212,7 +212,8 @@ func (l *exhausted) Addr() net.Addr { return &net.UnixAddr{} }
 // TestAcceptGoesOn survives errors that pass.
 func TestAcceptGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		listener := limitListener(&exhausted{failures: 10, closed: make(chan struct{})}, 1, func() {})
+		refusals := 0
+		listener := limitListener(&exhausted{failures: 10, closed: make(chan struct{})}, 1, func(string) { refusals++ })
 		done := make(chan error, 1)
 		go func() {
 			_, err := listener.Accept()
@@ -227,6 +228,9 @@ func TestAcceptGoesOn(t *testing.T) {
 		}
 		if err := <-done; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("got %v, want %v", err, net.ErrClosed)
+		}
+		if refusals != 10 {
+			t.Errorf("%d errors reported, want 10", refusals)
 		}
 	})
 }
