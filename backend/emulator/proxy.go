@@ -73,10 +73,7 @@ func (s *Server) tunnel(w http.ResponseWriter, r *http.Request) {
 	}
 	copying.Go(func() { splice(up, buffered.Reader) })
 	copying.Go(func() { splice(down, up) })
-	select {
-	case <-ended:
-	case <-s.closing:
-	}
+	<-ended // by either side; Close cuts the inner one
 	up.Close()
 	down.Close()
 	copying.Wait()

@@ -32,7 +32,7 @@ type Server struct {
 	latency atomic.Int64 // time.Duration
 
 	https, plain listener
-	closing      chan struct{} // closed when Close begins: ends latency, slow faults and tunnels
+	closing      chan struct{} // closed when Close begins: ends latency and slow faults
 	requests     *gate
 	closeOnce    sync.Once
 	closeErr     error

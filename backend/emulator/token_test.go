@@ -1,7 +1,10 @@
 package emulator_test
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -115,6 +118,61 @@ func TestTokenRequests(t *testing.T) {
 	answer := c.must(t, c.request(t, http.MethodGet, "https://login.microsoftonline.com/other/v2.0/.well-known/openid-configuration", nil, nil))
 	if answer.status != 400 || !strings.Contains(string(answer.body), "AADSTS90002") {
 		t.Errorf("another tenant: %d %s", answer.status, answer.body)
+	}
+}
+
+// TestAssertions: a certificate's assertion must be of its key, for this endpoint
+// and this client, and in time.
+func TestAssertions(t *testing.T) {
+	cert, key := newCertificate(t)
+	_, otherKey := newCertificate(t)
+	s := start(t, emulator.Options{ClientCertificates: []*x509.Certificate{cert}})
+	c := newRaw(t, s, "dev", true)
+	sum := sha256.Sum256(cert.Raw)
+	good := jwt.MapClaims{
+		"aud": "https://login.microsoftonline.com/" + s.TenantID() + "/oauth2/v2.0/token",
+		"iss": s.ClientID(), "sub": s.ClientID(), "exp": time.Now().Add(time.Minute).Unix(), "nbf": time.Now().Add(-time.Minute).Unix(),
+	}
+	with := func(name string, value any) jwt.MapClaims {
+		claims := maps.Clone(good)
+		if claims[name] = value; value == nil {
+			delete(claims, name)
+		}
+		return claims
+	}
+	for _, tc := range []struct {
+		name   string
+		method jwt.SigningMethod
+		key    any
+		claims jwt.MapClaims
+		code   string // "" is a token
+	}{
+		{"PS256", jwt.SigningMethodPS256, key, good, ""},
+		{"RS256", jwt.SigningMethodRS256, key, good, ""},
+		{"HS256 with the certificate as the secret", jwt.SigningMethodHS256, cert.Raw, good, "AADSTS700027"},
+		{"unsigned", jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good, "AADSTS700027"},
+		{"another key", jwt.SigningMethodPS256, otherKey, good, "AADSTS700027"},
+		{"expired", jwt.SigningMethodPS256, key, with("exp", time.Now().Add(-time.Minute).Unix()), "AADSTS700024"},
+		{"early", jwt.SigningMethodPS256, key, with("nbf", time.Now().Add(time.Minute).Unix()), "AADSTS700024"},
+		{"for ever", jwt.SigningMethodPS256, key, with("exp", nil), "AADSTS70021"},
+		{"issuer", jwt.SigningMethodPS256, key, with("iss", s.TenantID()), "AADSTS70021"},
+		{"subject", jwt.SigningMethodPS256, key, with("sub", s.TenantID()), "AADSTS70021"},
+		{"audience", jwt.SigningMethodPS256, key, with("aud", "https://login.microsoftonline.us/"+s.TenantID()+"/oauth2/v2.0/token"), "AADSTS70021"},
+	} {
+		token := jwt.NewWithClaims(tc.method, tc.claims)
+		token.Header["x5t#S256"] = base64.RawURLEncoding.EncodeToString(sum[:])
+		assertion, err := token.SignedString(tc.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := secretForm(s, "https://vault.azure.net")
+		form.Del("client_secret")
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", assertion)
+		answer := c.tokenRequest(t, s, form)
+		if (answer.status == http.StatusOK) != (tc.code == "") || !strings.Contains(string(answer.body), tc.code) {
+			t.Errorf("%s: %d %s", tc.name, answer.status, answer.body)
+		}
 	}
 }
 
