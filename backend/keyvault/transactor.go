@@ -29,11 +29,16 @@ func (v *Vault) Transactor(address common.Address, chainID *big.Int) (*bind.Tran
 	if account.Address != address || account.Version == "" {
 		return nil, fmt.Errorf("address %s in vault %s: %w", address, v.cfg.Name, backend.ErrUnknownAccount)
 	}
+	chainID = new(big.Int).Set(chainID)
 	signer := types.LatestSignerForChainID(chainID)
 	opts := &bind.TransactOpts{From: address, Context: context.Background()}
 	opts.Signer = func(from common.Address, tx *types.Transaction) (*types.Transaction, error) {
 		if from != address {
 			return nil, bind.ErrNotAuthorized
+		}
+		// Typed transactions name their chain; nothing is signed for another.
+		if tx.Type() != types.LegacyTxType && tx.ChainId().Cmp(chainID) != 0 {
+			return nil, fmt.Errorf("transaction of chain %s, want %s: %w", tx.ChainId(), chainID, types.ErrInvalidChainId)
 		}
 		ctx := opts.Context
 		if ctx == nil {
