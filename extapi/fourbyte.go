@@ -78,8 +78,12 @@ func checkNumbers(args *apitypes.SendTxArgs) error {
 		name  string
 		value *hexutil.Big
 	}{
-		{"value", &args.Value}, {"gasPrice", args.GasPrice}, {"maxFeePerGas", args.MaxFeePerGas},
-		{"maxPriorityFeePerGas", args.MaxPriorityFeePerGas}, {"maxFeePerBlobGas", args.BlobFeeCap}, {"chainId", args.ChainID},
+		{"value", &args.Value},
+		{"gasPrice", args.GasPrice},
+		{"maxFeePerGas", args.MaxFeePerGas},
+		{"maxPriorityFeePerGas", args.MaxPriorityFeePerGas},
+		{"maxFeePerBlobGas", args.BlobFeeCap},
+		{"chainId", args.ChainID},
 	} {
 		if _, err := word((*big.Int)(number.value)); err != nil {
 			return refuse("%s: %v", number.name, err)

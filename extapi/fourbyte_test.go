@@ -97,7 +97,7 @@ func TestValidateLikeFourByte(t *testing.T) {
 		"uint is uint256":            {selector("transfer(address,uint)"), testRecipient, transfer},
 		"another selector":           {selector("transferFrom(address,uint256)"), testRecipient, transfer},
 		"unknown":                    {nil, testRecipient, "0xdeadbe0f" + word(1)},
-		"unknown type":               {selector("transfer(adress,uint256)"), testRecipient, transfer},
+		"unknown type":               {selector("transfer(addr,uint256)"), testRecipient, transfer},
 		"no type":                    {selector("transfer(,)"), testRecipient, transfer},
 		"unfinished array":           {selector("transfer(address,uint256[)"), testRecipient, transfer},
 		"huge array":                 {selector("transfer(uint256[99999999999999999999])"), testRecipient, transfer},

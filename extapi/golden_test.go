@@ -128,7 +128,7 @@ func startGolden(t *testing.T, change func(*Config)) goldenEndpoint {
 // behind it shows where no answer comes.
 func (e goldenEndpoint) replayIPC(t *testing.T, c goldenCapture, want string) {
 	t.Helper()
-	connection, err := net.Dial("unix", e.ipc)
+	connection, err := new(net.Dialer).DialContext(t.Context(), "unix", e.ipc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package extapi
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"math/big"
 	"reflect"
@@ -44,7 +43,7 @@ func FuzzSignTransactionArgs(f *testing.F) {
 		if isAdvanced {
 			account = free
 		}
-		signed, err := account.SignTransaction(context.Background(), args, nil)
+		signed, err := account.SignTransaction(t.Context(), args, nil)
 		if err != nil {
 			if err.Error() == errInternal.Error() {
 				t.Fatalf("internal error for %s", raw)

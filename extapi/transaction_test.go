@@ -26,7 +26,7 @@ var dynamicFee = map[string]any{
 const someHash = "0x010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014"
 
 // with returns a request with members set, or taken away where nil.
-func with(base map[string]any, changes map[string]any) map[string]any {
+func with(base, changes map[string]any) map[string]any {
 	changed := make(map[string]any, len(base)+len(changes))
 	for name, value := range base {
 		changed[name] = value
