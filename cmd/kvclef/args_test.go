@@ -53,7 +53,7 @@ func FuzzArrange(f *testing.F) {
 	f.Add("keys import treasury --yes key.hex -- x")
 	f.Add("--")
 	f.Add("- -- --= -=x ---")
-	f.Add("help help")
+	f.Add("help keys help")
 	f.Fuzz(func(t *testing.T, line string) {
 		p := newProgram()
 		args, err := p.arrange(p.app(), append([]string{"kvclef"}, strings.Fields(line)...))

@@ -20,7 +20,7 @@ const maxKeyFile = 1 << 10
 // have. No error shows what the file holds. A file that others may read gets a
 // warning: the key may be known already.
 func (p *program) readKey(path string) (*ecdsa.PrivateKey, error) {
-	file, err := os.Open(path) //nolint:gosec // the operator names the file
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, usagef("opening the private key: %w", err)
 	}

@@ -18,7 +18,6 @@ import (
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -27,7 +26,9 @@ func main() {
 		<-signals
 		os.Exit(exitFailure) // who asks twice does not want to wait
 	}()
-	os.Exit(run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr))
+	code := run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
+	cancel()
+	os.Exit(code)
 }
 
 // program is the process's surroundings, handed to the commands.

@@ -21,7 +21,7 @@ const maxSize = 1 << 20
 // Load reads a configuration file over the defaults. A file that holds a
 // secret must be readable by its owner alone.
 func Load(path string) (*Config, error) {
-	file, err := os.Open(path) //nolint:gosec // the operator names the file
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the configuration: %w", err)
 	}
