@@ -1,7 +1,6 @@
 package keyvault
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -141,7 +140,7 @@ func compareEntries(a, b *entry) int {
 	return cmp.Or(
 		strings.Compare(strings.ToLower(a.account.Key), strings.ToLower(b.account.Key)),
 		a.created.Compare(b.created),
-		bytes.Compare([]byte(a.account.Version), []byte(b.account.Version)),
+		strings.Compare(a.account.Version, b.account.Version),
 	)
 }
 

@@ -47,13 +47,13 @@ func (v *Vault) classify(ctx context.Context, op operation, err error, seen *tra
 	case token != nil:
 		v.classifyToken(f, token)
 		if ctx.Err() != nil {
-			v.classifyEnded(f, ctx)
+			v.classifyEnded(ctx, f)
 		}
 	case answered:
 		f.fault = answer
 		v.classifyAnswer(f, op, resp)
 	case ctx.Err() != nil:
-		v.classifyEnded(f, ctx)
+		v.classifyEnded(ctx, f)
 	case errors.As(err, &panicked):
 		f.Kind, f.verdict = backend.KindUnavailable, inconclusive
 		f.Message = v.of("the answer of %s can't be read, its authentication challenge is malformed: check the URL and what stands between")
@@ -70,7 +70,7 @@ func (v *Vault) classify(ctx context.Context, op operation, err error, seen *tra
 	return f
 }
 
-func (v *Vault) classifyEnded(f *failure, ctx context.Context) {
+func (v *Vault) classifyEnded(ctx context.Context, f *failure) {
 	f.verdict, f.retry, f.stale = inconclusive, false, false
 	if errors.Is(context.Cause(ctx), errBudget) {
 		f.Kind, f.Message = backend.KindUnavailable, v.of("%s did not answer in the time allowed")

@@ -84,7 +84,7 @@ func TestAnswersBecomeMessages(t *testing.T) {
 		"bad parameter":     {400, errorBody("BadParameter", "", "Invalid length\nof 'value'"), nil, backend.KindUnknown, true, false, 0, "does not accept the request to sign with key treasury", "length"},
 		"code with newline": {400, errorBody("Bad\nParameter", "", "x"), nil, backend.KindUnknown, true, false, 0, "does not accept", ""},
 	} {
-		f := testVault(false).classify(context.Background(), signing, response(c.status, c.body, c.header), sentWithToken())
+		f := testVault(false).classify(t.Context(), signing, response(c.status, c.body, c.header), sentWithToken())
 		if f.Kind != c.kind || f.NotSigned != c.notSigned || f.retry != c.retry || f.RetryAfter != c.after || !strings.Contains(f.Message, c.want) {
 			t.Errorf("%s: got kind %d, not signed %v, retry %v after %v, %q", name, f.Kind, f.NotSigned, f.retry, f.RetryAfter, f.Message)
 		}
@@ -100,7 +100,7 @@ func TestRolesAreNamedForTheService(t *testing.T) {
 		"Managed HSM Crypto User":    testVault(true).getting(identifier{"a", ""}),
 		"Managed HSM Crypto Officer": testVault(true).writing("create", "create", identifier{"a", ""}),
 	} {
-		if f := testVault(true).classify(context.Background(), op, denied, sentWithToken()); !strings.Contains(f.Message, want) {
+		if f := testVault(true).classify(t.Context(), op, denied, sentWithToken()); !strings.Contains(f.Message, want) {
 			t.Errorf("got %q, want %s", f.Message, want)
 		}
 	}
@@ -108,16 +108,16 @@ func TestRolesAreNamedForTheService(t *testing.T) {
 		"Key Vault Crypto User":    testVault(false).listing(),
 		"Key Vault Crypto Officer": testVault(false).writing("import", "import", identifier{"a", ""}),
 	} {
-		if f := testVault(false).classify(context.Background(), op, denied, sentWithToken()); !strings.Contains(f.Message, want) {
+		if f := testVault(false).classify(t.Context(), op, denied, sentWithToken()); !strings.Contains(f.Message, want) {
 			t.Errorf("got %q, want %s", f.Message, want)
 		}
 	}
 }
 
 func TestTransportErrorsBecomeMessages(t *testing.T) {
-	canceled, cancel := context.WithCancel(context.Background())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	spent, cancelSpent := context.WithTimeoutCause(context.Background(), 0, errBudget)
+	spent, cancelSpent := context.WithTimeoutCause(t.Context(), 0, errBudget)
 	defer cancelSpent()
 	for name, c := range map[string]struct {
 		ctx       context.Context //nolint:containedctx // the case's input
@@ -141,7 +141,7 @@ func TestTransportErrorsBecomeMessages(t *testing.T) {
 	} {
 		ctx := c.ctx
 		if ctx == nil {
-			ctx = context.Background()
+			ctx = t.Context()
 		}
 		v := testVault(false)
 		f := v.classify(ctx, v.listing(), fmt.Errorf("wrapped: %w", c.err), sentWithToken())
@@ -188,7 +188,7 @@ func FuzzParseFault(f *testing.F) {
 			}
 		}
 		v := testVault(false)
-		failed := v.classify(context.Background(), v.listing(), response(status, string(body), nil), sentWithToken())
+		failed := v.classify(t.Context(), v.listing(), response(status, string(body), nil), sentWithToken())
 		if failed.Message == "" || len(failed.Message) > 4096 || strings.ContainsAny(failed.Message, "\n\r") {
 			t.Fatalf("message %q", failed.Message)
 		}

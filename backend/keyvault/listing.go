@@ -86,8 +86,10 @@ func listPages[P any](ctx context.Context, v *Vault, op operation, start func(*a
 			}
 		}
 		if len(all) > maxListed || pages > maxListed {
-			return nil, &backend.Error{Kind: backend.KindInvalid, NotSigned: true,
-				Message: fmt.Sprintf("the listing of vault %s does not end after %d entries: name the keys in the configuration", v.cfg.Name, len(all))}
+			return nil, &backend.Error{
+				Kind: backend.KindInvalid, NotSigned: true,
+				Message: fmt.Sprintf("the listing of vault %s does not end after %d entries: name the keys in the configuration", v.cfg.Name, len(all)),
+			}
 		}
 	}
 	return all, nil

@@ -21,11 +21,15 @@ func (v *Vault) Sign(ctx context.Context, account backend.Account, digest common
 	e := v.held.Load().find(id)
 	switch {
 	case e == nil:
-		return backend.Signature{}, &backend.Error{Kind: backend.KindNotFound, NotSigned: true,
-			Message: fmt.Sprintf("key %s is not among the accounts of vault %s: it was disabled, has expired, or is not in keys", printable(id.String()), v.cfg.Name)}
+		return backend.Signature{}, &backend.Error{
+			Kind: backend.KindNotFound, NotSigned: true,
+			Message: fmt.Sprintf("key %s is not among the accounts of vault %s: it was disabled, has expired, or is not in keys", printable(id.String()), v.cfg.Name),
+		}
 	case e.account.PublicKey != account.PublicKey || e.account.Address != account.Address:
-		return backend.Signature{}, &backend.Error{Kind: backend.KindInvalid, NotSigned: true,
-			Message: fmt.Sprintf("key %s in vault %s is pinned to address %s, not to %s", e.id(), v.cfg.Name, e.account.Address, account.Address)}
+		return backend.Signature{}, &backend.Error{
+			Kind: backend.KindInvalid, NotSigned: true,
+			Message: fmt.Sprintf("key %s in vault %s is pinned to address %s, not to %s", e.id(), v.cfg.Name, e.account.Address, account.Address),
+		}
 	}
 	op := v.signing(e)
 	answer, err := call(ctx, v, op, func(ctx context.Context, client *azkeys.Client) (azkeys.SignResponse, error) {

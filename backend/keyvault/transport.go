@@ -163,7 +163,7 @@ func worthRetrying(resp *http.Response, err error) bool {
 
 // readBounded reads a small file.
 func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

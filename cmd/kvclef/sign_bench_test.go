@@ -87,7 +87,7 @@ func (r *rig) newBareClient(b *testing.B) *azkeys.Client {
 	b.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.vault.CAPEM())
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // it is one
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DialContext = r.vault.DialContext
 	transport.TLSClientConfig.RootCAs = roots
 	transport.MaxIdleConnsPerHost = 64
