@@ -90,7 +90,9 @@ func (v *Vault) unused(ctx context.Context, name string) (identifier, error) {
 	if err != nil {
 		return id, fmt.Errorf("key %q: %w", printable(name), err)
 	}
-	_, err = call(ctx, v, v.getting(id), func(ctx context.Context, client *azkeys.Client) (azkeys.GetKeyResponse, error) {
+	op := v.getting(id)
+	op.quiet = true // that the name is free is what is hoped for
+	_, err = call(ctx, v, op, func(ctx context.Context, client *azkeys.Client) (azkeys.GetKeyResponse, error) {
 		return client.GetKey(ctx, id.name, "", nil)
 	})
 	var failure *backend.Error
