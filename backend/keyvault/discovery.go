@@ -13,8 +13,12 @@ import (
 	"github.com/kvclef/kvclef/backend"
 )
 
-// readers is how many keys are read at once.
-const readers = 16
+// readers is how many keys are read at once: enough for the published 400
+// requests a second at a vault that takes 80 ms for one.
+const readers = 32
+
+// pagesAhead is how many pages the listing may be ahead of the reading.
+const pagesAhead = 1024
 
 // survey is what one reading of the vault has found out about one key. Only
 // one goroutine works on a survey at a time.
@@ -38,15 +42,10 @@ func (v *Vault) read(ctx context.Context, first bool) (more bool, err error) {
 	defer func() { v.reading <- struct{}{} }()
 
 	old := v.held.Load()
-	candidates, err := v.candidates(ctx)
+	surveys, err := v.survey(ctx, old)
 	if err != nil {
 		return false, err
 	}
-	surveys := make([]*survey, len(candidates))
-	for i, c := range candidates {
-		surveys[i] = &survey{candidate: c, entries: make(map[identifier]*entry)}
-	}
-	v.each(surveys, func(s *survey) { v.readCurrent(ctx, s, old) })
 	more = first && len(surveys) > v.tune.eagerKeys
 	if !more {
 		v.each(surveys, func(s *survey) { v.readVersions(ctx, s, old) })
@@ -61,6 +60,38 @@ func (v *Vault) read(ctx context.Context, first bool) (more bool, err error) {
 	v.logChanges(old, next)
 	v.held.Store(next)
 	return more, nil
+}
+
+// survey lists the keys and, while further pages are on their way, reads those
+// that are listed: pages come one after another, and a big vault has hundreds.
+func (v *Vault) survey(ctx context.Context, old *holdings) ([]*survey, error) {
+	pages := make(chan []*survey, pagesAhead)
+	var surveys []*survey
+	var reading errgroup.Group
+	reading.SetLimit(readers)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for page := range pages {
+			for _, s := range page {
+				if s.candidate.skipped == nil {
+					reading.Go(func() error { v.readCurrent(ctx, s, old); return nil })
+				}
+			}
+		}
+	}()
+	err := v.candidates(ctx, func(found []candidate) {
+		page := make([]*survey, len(found))
+		for i, c := range found {
+			page[i] = &survey{candidate: c, entries: make(map[identifier]*entry)}
+		}
+		surveys = append(surveys, page...)
+		pages <- page
+	})
+	close(pages)
+	<-done
+	_ = reading.Wait() // the readers keep their errors in the surveys
+	return surveys, err
 }
 
 func (v *Vault) each(surveys []*survey, work func(*survey)) {

@@ -20,77 +20,88 @@ type candidate struct {
 	skipped *Skipped              // known to be no account without another request
 }
 
-// candidates returns the configured keys or, without any, all of the vault.
-func (v *Vault) candidates(ctx context.Context) ([]candidate, error) {
+// candidates passes on the configured keys or, without any, all of the vault,
+// page by page as they come.
+func (v *Vault) candidates(ctx context.Context, pass func([]candidate)) error {
 	if len(v.keys) > 0 {
 		found := make([]candidate, len(v.keys))
 		for i, id := range v.keys {
 			found[i] = candidate{id: id}
 		}
-		return found, nil
+		pass(found)
+		return nil
 	}
-	items, err := listPages(ctx, v, v.listing(), func(c *azkeys.Client) *runtime.Pager[azkeys.ListKeyPropertiesResponse] {
-		return c.NewListKeyPropertiesPager(nil)
-	}, func(page azkeys.ListKeyPropertiesResponse) []*azkeys.KeyProperties { return page.Value })
+	seen := make(map[identifier]bool)
+	return listPages(ctx, v, v.listing(), func(c *azkeys.Client) *runtime.Pager[azkeys.ListKeyPropertiesResponse] {
+		return c.NewListKeyPropertiesPager(nil) // what was passed on before it is skipped as seen
+	}, func(page azkeys.ListKeyPropertiesResponse) int {
+		found := make([]candidate, 0, len(page.Value))
+		for _, item := range page.Value {
+			if c, ok := v.newCandidate(item); ok && !seen[c.id.fold()] {
+				seen[c.id.fold()] = true
+				found = append(found, c)
+			}
+		}
+		pass(found)
+		return len(page.Value)
+	})
+}
+
+func (v *Vault) newCandidate(item *azkeys.KeyProperties) (candidate, bool) {
+	if item == nil {
+		return candidate{}, false
+	}
+	id, err := parseIdentifier(string(deref(item.KID)))
 	if err != nil {
-		return nil, err
+		v.logger.Warn("the vault lists a key that can't be used", "error", err)
+		return candidate{}, false
 	}
-	found := make([]candidate, 0, len(items))
-	seen := make(map[identifier]bool, len(items))
-	for _, item := range items {
-		id, err := parseIdentifier(string(deref(item.KID)))
-		if err != nil {
-			v.logger.Warn("the vault lists a key that can't be used", "error", err)
-			continue
-		}
-		id.version = ""
-		if seen[id.fold()] {
-			continue
-		}
-		seen[id.fold()] = true
-		c := candidate{id: id, listed: item}
-		if deref(item.Managed) && !v.cfg.IncludeManaged {
-			c.skipped = skip(id, SkipManaged, "belongs to a certificate")
-		}
-		found = append(found, c)
+	id.version = ""
+	c := candidate{id: id, listed: item}
+	if deref(item.Managed) && !v.cfg.IncludeManaged {
+		c.skipped = skip(id, SkipManaged, "belongs to a certificate")
 	}
-	return found, nil
+	return c, true
 }
 
 // versions lists the versions of a key, in no particular order.
 func (v *Vault) versions(ctx context.Context, name string) ([]*azkeys.KeyProperties, error) {
-	return listPages(ctx, v, v.listingVersions(name), func(c *azkeys.Client) *runtime.Pager[azkeys.ListKeyPropertiesVersionsResponse] {
-		return c.NewListKeyPropertiesVersionsPager(name, nil)
-	}, func(page azkeys.ListKeyPropertiesVersionsResponse) []*azkeys.KeyProperties { return page.Value })
-}
-
-// listPages reads all pages of a listing; empty pages in between are normal.
-// It starts over when the client was replaced on the way.
-func listPages[P any](ctx context.Context, v *Vault, op operation, start func(*azkeys.Client) *runtime.Pager[P], items func(P) []*azkeys.KeyProperties) ([]*azkeys.KeyProperties, error) {
-	var owner *azkeys.Client
-	var pager *runtime.Pager[P]
 	var all []*azkeys.KeyProperties
-	for pages := 0; pager == nil || pager.More(); pages++ {
-		page, err := call(ctx, v, op, func(ctx context.Context, client *azkeys.Client) (P, error) {
-			if client != owner {
-				owner, pager, all = client, start(client), nil
-			}
-			return pager.NextPage(ctx)
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range items(page) {
+	err := listPages(ctx, v, v.listingVersions(name), func(c *azkeys.Client) *runtime.Pager[azkeys.ListKeyPropertiesVersionsResponse] {
+		all = nil
+		return c.NewListKeyPropertiesVersionsPager(name, nil)
+	}, func(page azkeys.ListKeyPropertiesVersionsResponse) int {
+		for _, item := range page.Value {
 			if item != nil {
 				all = append(all, item)
 			}
 		}
-		if len(all) > maxListed || pages > maxListed {
-			return nil, &backend.Error{
-				Kind: backend.KindInvalid, NotSigned: true,
-				Message: fmt.Sprintf("the listing of vault %s does not end after %d entries: name the keys in the configuration", v.cfg.Name, len(all)),
+		return len(page.Value)
+	})
+	return all, err
+}
+
+// listPages reads all pages of a listing; empty pages in between are normal.
+// It starts over when the client was replaced on the way. take returns how many
+// items a page has.
+func listPages[P any](ctx context.Context, v *Vault, op operation, start func(*azkeys.Client) *runtime.Pager[P], take func(P) int) error {
+	var owner *azkeys.Client
+	var pager *runtime.Pager[P]
+	items := 0
+	for pages := 0; pager == nil || pager.More(); pages++ {
+		page, err := call(ctx, v, op, func(ctx context.Context, client *azkeys.Client) (P, error) {
+			if client != owner {
+				owner, pager = client, start(client)
 			}
+			return pager.NextPage(ctx)
+		})
+		if err != nil {
+			return err
+		}
+		if items += take(page); items > maxListed || pages > maxListed {
+			return &backend.Error{Kind: backend.KindInvalid, NotSigned: true,
+				Message: fmt.Sprintf("the listing of vault %s does not end after %d entries: name the keys in the configuration", v.cfg.Name, items)}
 		}
 	}
-	return all, nil
+	return nil
 }
