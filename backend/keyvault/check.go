@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -111,7 +112,7 @@ func (v *Vault) maySign(ctx context.Context, e *entry) (Right, error) {
 			Algorithm: to.Ptr(azkeys.SignatureAlgorithmRS256), Value: make([]byte, 32),
 		}, nil)
 	})
-	if answer, _, ok := asFault(err); ok && answer.status == 400 {
+	if answer, ok := asFault(err); ok && answer.status == http.StatusBadRequest {
 		return RightGranted, nil
 	}
 	return rightOf(err), err

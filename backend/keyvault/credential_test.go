@@ -38,7 +38,7 @@ func writeFile(t testing.TB, name, content string) string {
 }
 
 // newCertificate makes a certificate and its key as one PEM file.
-func newCertificate(t testing.TB, key any, public any) (*x509.Certificate, string) {
+func newCertificate(t testing.TB, key, public any) (*x509.Certificate, string) {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "client"}, NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)

@@ -209,7 +209,7 @@ func (v *Vault) readVersion(ctx context.Context, id identifier, old *holdings) (
 // unread settles a version that can't be read: the vault may have said that it
 // is gone or disabled; else what is known of it stays.
 func (v *Vault) unread(id identifier, old *holdings, err error) (*entry, *Skipped, error) {
-	answer, _, answered := asFault(err)
+	answer, answered := asFault(err)
 	switch {
 	case answered && answer.status == http.StatusNotFound:
 		return nil, skip(id, SkipError, "is not in the vault"), err

@@ -38,7 +38,7 @@ func (v *Vault) classify(ctx context.Context, op operation, err error, seen *tra
 	var token *tokenError
 	var panicked *panicError
 	var foreign *foreignHostError
-	answer, resp, answered := asFault(err)
+	answer, answered := asFault(err)
 	authorized := seen.authorized.Load()
 	if !errors.As(err, &token) && !authorized {
 		token = seen.token.Load() // the SDK reports a deadline in its place
@@ -51,7 +51,7 @@ func (v *Vault) classify(ctx context.Context, op operation, err error, seen *tra
 		}
 	case answered:
 		f.fault = answer
-		v.classifyAnswer(f, op, resp)
+		v.classifyAnswer(f, op)
 	case ctx.Err() != nil:
 		v.classifyEnded(ctx, f)
 	case errors.As(err, &panicked):
@@ -105,7 +105,7 @@ func (v *Vault) classifyTransport(f *failure, err error) {
 
 // classifyAnswer maps (status, code, inner code) to a message that says what
 // to do.
-func (v *Vault) classifyAnswer(f *failure, op operation, resp *http.Response) {
+func (v *Vault) classifyAnswer(f *failure, op operation) {
 	f.verdict = alive
 	f.NotSigned = f.fault.status < 500 && f.fault.status != http.StatusRequestTimeout
 	switch status := f.fault.status; {
@@ -120,11 +120,11 @@ func (v *Vault) classifyAnswer(f *failure, op operation, resp *http.Response) {
 		f.Message = v.of(op.subject() + " is being changed in %s, or a deleted key has its name: wait, or recover or purge that one")
 	case status == http.StatusTooManyRequests:
 		f.Kind, f.retry = backend.KindBusy, true
-		f.RetryAfter = retryAfter(resp)
+		f.RetryAfter = f.fault.after
 		f.Message = v.of("%s is busy, its request limit is reached")
 	case status >= 500 || status == http.StatusRequestTimeout:
 		f.Kind, f.retry, f.verdict = backend.KindUnavailable, true, outage
-		f.RetryAfter = retryAfter(resp)
+		f.RetryAfter = f.fault.after
 		f.Message = v.of("%s is out of order") + " (" + f.fault.describe() + ")"
 	case status >= 300 && status < 400:
 		f.Kind = backend.KindUnavailable

@@ -133,7 +133,7 @@ func TestTransportErrorsBecomeMessages(t *testing.T) {
 		"truncated":        {nil, io.ErrUnexpectedEOF, backend.KindUnavailable, false, "broke off"},
 		"no answer":        {nil, context.DeadlineExceeded, backend.KindUnavailable, false, "does not answer within 1s"},
 		"unreadable":       {nil, errors.New("unmarshalling type *azkeys.KeyBundle: x"), backend.KindInvalid, false, "can't be read"},
-		"other challenge":  {nil, errors.New(`challenge resource "https://x" doesn't match the requested domain.`), backend.KindForbidden, false, "asks for a token of another service"},
+		"other challenge":  {nil, fmt.Errorf(`challenge resource "https://x" %s`, "doesn't match the requested domain."), backend.KindForbidden, false, "asks for a token of another service"},
 		"panic":            {nil, &panicError{"index out of range"}, backend.KindUnavailable, false, "malformed"},
 		"caller gone":      {canceled, context.Canceled, backend.KindCanceled, false, "given up"},
 		"budget spent":     {spent, context.DeadlineExceeded, backend.KindUnavailable, false, "in the time allowed"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
@@ -17,6 +18,7 @@ type fault struct {
 	inner     string // error.innererror.code
 	message   string // error.message: for the log, and to tell apart what has no code
 	requestID string
+	after     time.Duration // how long the vault asks to wait; 0: it does not say
 }
 
 // newFault reads the vault's answer from the SDK's error, whose own text is a
@@ -26,6 +28,7 @@ func newFault(err *azcore.ResponseError) fault {
 	if err.RawResponse == nil {
 		return f
 	}
+	f.after = retryAfter(err.RawResponse)
 	f.requestID = printable(err.RawResponse.Header.Get("x-ms-request-id"))
 	if body, err := runtime.Payload(err.RawResponse); err == nil {
 		parsed := parseFault(body)
@@ -86,10 +89,10 @@ func (f fault) describe() string {
 }
 
 // asFault returns the vault's answer if err holds one.
-func asFault(err error) (fault, *http.Response, bool) {
-	var answer *azcore.ResponseError
-	if !errors.As(err, &answer) {
-		return fault{}, nil, false
+func asFault(err error) (answer fault, ok bool) {
+	var response *azcore.ResponseError
+	if !errors.As(err, &response) {
+		return fault{}, false
 	}
-	return newFault(answer), answer.RawResponse, true
+	return newFault(response), true
 }

@@ -120,11 +120,11 @@ func TestGatePausesAfterThrottling(t *testing.T) {
 		if ok, _ := g.enter(t.Context(), 1); !ok || time.Since(began) < time.Second {
 			t.Errorf("entered after %v", time.Since(began))
 		}
-		for i, want := range []time.Duration{2, 4, 8, 16, 16} {
-			if wait := g.throttled(time.Now(), 0); wait != want*time.Second {
-				t.Errorf("pause %d is %v, want %v", i+2, wait, want*time.Second)
+		for i, want := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 16 * time.Second} {
+			if wait := g.throttled(time.Now(), 0); wait != want {
+				t.Errorf("pause %d is %v, want %v", i+2, wait, want)
 			}
-			<-time.After(want * time.Second)
+			<-time.After(want)
 		}
 		again := time.Now()
 		<-time.After(time.Millisecond)
@@ -209,8 +209,10 @@ func TestBreakerPassesOnAProbeThatShowedNothing(t *testing.T) {
 
 func TestRetryBudget(t *testing.T) {
 	b := &retryBudget{tokens: 2, most: 2}
-	if !b.spend() || !b.spend() || b.spend() {
-		t.Error("want two retries")
+	for i, want := range []bool{true, true, false} {
+		if b.spend() != want {
+			t.Errorf("retry %d is granted: %v", i, !want)
+		}
 	}
 	for range 11 {
 		b.earn()

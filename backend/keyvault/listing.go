@@ -99,8 +99,10 @@ func listPages[P any](ctx context.Context, v *Vault, op operation, start func(*a
 			return err
 		}
 		if items += take(page); items > maxListed || pages > maxListed {
-			return &backend.Error{Kind: backend.KindInvalid, NotSigned: true,
-				Message: fmt.Sprintf("the listing of vault %s does not end after %d entries: name the keys in the configuration", v.cfg.Name, items)}
+			return &backend.Error{
+				Kind: backend.KindInvalid, NotSigned: true,
+				Message: fmt.Sprintf("the listing of vault %s does not end after %d entries: name the keys in the configuration", v.cfg.Name, items),
+			}
 		}
 	}
 	return nil

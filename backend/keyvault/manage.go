@@ -38,16 +38,16 @@ func (v *Vault) Create(ctx context.Context, name string, hsm bool) (backend.Acco
 // Import puts a private key into the vault and returns its account. The key
 // has been outside the vault: whoever had it can still sign.
 func (v *Vault) Import(ctx context.Context, name string, key *ecdsa.PrivateKey, hsm bool) (backend.Account, error) {
-	if key == nil || key.Curve == nil || key.Curve.Params().Name != crypto.S256().Params().Name || key.D == nil || key.D.Sign() <= 0 || key.D.Cmp(crypto.S256().Params().N) >= 0 {
-		return backend.Account{}, errors.New("the private key is not one of secp256k1")
+	secret, err := privateBytes(key)
+	if err != nil {
+		return backend.Account{}, err
 	}
+	defer clear(secret)
 	id, err := v.unused(ctx, name)
 	if err != nil {
 		return backend.Account{}, err
 	}
 	public := [65]byte(crypto.FromECDSAPub(&key.PublicKey))
-	secret := key.D.FillBytes(make([]byte, 32))
-	defer clear(secret)
 	bundle, err := call(ctx, v, v.writing("import", "import", id), func(ctx context.Context, client *azkeys.Client) (azkeys.KeyBundle, error) {
 		resp, err := client.ImportKey(ctx, id.name, azkeys.ImportKeyParameters{
 			HSM: to.Ptr(hsm || v.endpoint.hsm),
@@ -62,6 +62,24 @@ func (v *Vault) Import(ctx context.Context, name string, key *ecdsa.PrivateKey, 
 		return backend.Account{}, err
 	}
 	return v.adopt(ctx, id, bundle, &public)
+}
+
+// privateBytes returns the 32 bytes of a private key, left-padded. Go's own
+// encodings of ecdsa keys don't know secp256k1.
+func privateBytes(key *ecdsa.PrivateKey) ([]byte, error) {
+	bad := errors.New("the private key is not one of secp256k1")
+	if key == nil || key.Curve == nil || key.Params().Name != crypto.S256().Params().Name {
+		return nil, bad
+	}
+	d := key.D //nolint:staticcheck // the alternatives refuse this curve
+	if d == nil || d.Sign() <= 0 || d.Cmp(crypto.S256().Params().N) >= 0 {
+		return nil, bad
+	}
+	secret := d.FillBytes(make([]byte, 32))
+	if own, err := crypto.ToECDSA(secret); err != nil || !own.PublicKey.Equal(&key.PublicKey) {
+		return nil, errors.New("the private key and its public key don't belong together")
+	}
+	return secret, nil
 }
 
 // Disable disables a version of a key: the vault refuses to sign with it until
