@@ -71,7 +71,7 @@ func privateBytes(key *ecdsa.PrivateKey) ([]byte, error) {
 	if key == nil || key.Curve == nil || key.Params().Name != crypto.S256().Params().Name {
 		return nil, bad
 	}
-	d := key.D //nolint:staticcheck // the alternatives refuse this curve
+	d := key.D
 	if d == nil || d.Sign() <= 0 || d.Cmp(crypto.S256().Params().N) >= 0 {
 		return nil, bad
 	}

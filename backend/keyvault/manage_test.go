@@ -67,7 +67,16 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, key := range map[string]*ecdsa.PrivateKey{"none": nil, "P-256": other, "empty": {}} {
+	mixed, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixed.PublicKey = stranger.PublicKey
+	for name, key := range map[string]*ecdsa.PrivateKey{"halves of two keys": mixed, "none": nil, "P-256": other, "empty": {}} {
 		if _, err := v.Import(t.Context(), "bad", key, false); err == nil {
 			t.Errorf("%s: imported", name)
 		}
