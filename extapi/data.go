@@ -79,15 +79,33 @@ func (a *Account) signMessage(ctx context.Context, req *rules.Request) (hexutil.
 }
 
 // decodeData decodes the data parameter, whose form depends on the media type.
+// Of an object and of an array it tells the kind alone: their trees would take
+// a hundred times the memory of the text. An absent value is nil.
 func decodeData(raw json.RawMessage) (any, error) {
-	if len(raw) > maxDataJSON {
+	switch {
+	case len(raw) > maxDataJSON:
 		return nil, refuse("data is too large: at most %d bytes are signed", maxDataBytes)
+	case len(raw) == 0:
+		return nil, nil
+	case raw[0] == '{':
+		return map[string]any{}, nil
+	case raw[0] == '[':
+		return []any{}, nil
 	}
 	var value any
 	if err := json.Unmarshal(raw, &value); err != nil {
 		return nil, refuse("%v", err)
 	}
 	return value, nil
+}
+
+// memberFromHex decodes a member that holds a hexadecimal string.
+func memberFromHex(raw json.RawMessage) ([]byte, error) {
+	value, err := decodeData(raw)
+	if err != nil {
+		return nil, err
+	}
+	return fromHex(value)
 }
 
 // fromHex decodes a hexadecimal string in the words of Clef's errors.

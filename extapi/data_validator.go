@@ -15,14 +15,14 @@ import (
 // version 0x00): keccak256(0x19 0x00 ‖ validator ‖ message). The address must
 // have 20 bytes: Clef crops any other.
 func describeValidatorData(req *rules.Request, raw json.RawMessage, value any) error {
-	members, ok := value.(map[string]any)
-	if !ok {
+	if _, ok := value.(map[string]any); !ok {
 		return refuse("validator input is not a map[string]interface{}")
 	}
-	if err := checkMembers(raw, "address", "message"); err != nil {
+	members, err := strictMembers(raw, "address", "message")
+	if err != nil {
 		return refuse("%v", err)
 	}
-	address, err := fromHex(members["address"])
+	address, err := memberFromHex(members["address"])
 	switch {
 	case err != nil:
 		return refuse("validator address error: %v", err)
@@ -31,7 +31,7 @@ func describeValidatorData(req *rules.Request, raw json.RawMessage, value any) e
 	case len(address) != common.AddressLength:
 		return refuse("validator address has %d bytes: want %d", len(address), common.AddressLength)
 	}
-	message, err := fromHex(members["message"])
+	message, err := memberFromHex(members["message"])
 	switch {
 	case err != nil:
 		return refuse("message error: %v", err)

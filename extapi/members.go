@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -22,21 +21,23 @@ func checkMembers(raw json.RawMessage, allowed ...string) error {
 
 // strictMembers is checkMembers that returns the members found.
 func strictMembers(raw json.RawMessage, allowed ...string) (map[string]json.RawMessage, error) {
-	found, err := membersOf(raw)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range slices.Sorted(maps.Keys(found)) {
+	return readMembers(raw, func(name string) error {
 		if !slices.Contains(allowed, name) {
-			return nil, unknownMember(name, allowed)
+			return unknownMember(name, allowed)
 		}
-	}
-	return found, nil
+		return nil
+	})
 }
 
 // membersOf returns the members of a JSON object by their exact names. It
 // refuses duplicates. A value that is no object has no members.
 func membersOf(raw json.RawMessage) (map[string]json.RawMessage, error) {
+	return readMembers(raw, func(string) error { return nil })
+}
+
+// readMembers is membersOf that stops at the first name that check refuses,
+// before its value is read: megabytes of unknown members cost nothing.
+func readMembers(raw json.RawMessage, check func(name string) error) (map[string]json.RawMessage, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
 		return nil, nil
 	}
@@ -51,6 +52,9 @@ func membersOf(raw json.RawMessage) (map[string]json.RawMessage, error) {
 			return nil, fmt.Errorf("reading a member name: %w", err)
 		}
 		name, _ := token.(string)
+		if err := check(name); err != nil {
+			return nil, err
+		}
 		if _, twice := found[name]; twice {
 			return nil, fmt.Errorf("duplicate member %q: write it once", clip(name))
 		}

@@ -24,8 +24,8 @@ func TestCheckMembers(t *testing.T) {
 		`{"a":1`:                    "reading",
 		`{"a":}`:                    "reading",
 		`{"a" 1}`:                   "reading",
-		`{"a":{"b":1,"b":2}}`:       "", // nested objects are checked on their own
-		`{"z":1,"y":1,"a":1,"x":1}`: `unknown member "x"`,
+		`{"a":{"b":1,"b":2}}`:       "",                   // nested objects are checked on their own
+		`{"z":1,"y":1,"a":1,"x":1}`: `unknown member "z"`, // the first: nothing after it is read
 	} {
 		err := checkMembers(json.RawMessage(text), "a", "b")
 		if (want == "") != (err == nil) || err != nil && !strings.HasPrefix(err.Error(), want) {

@@ -45,6 +45,10 @@ var safeMembers = []string{
 	"refundReceiver", "baseGas", "safeTxGas", "nonce", "safeTxHash", "chainId",
 }
 
+// maxSafeMembers bounds the members of a Safe transaction, known and ignored.
+// A relay's record has about 40.
+const maxSafeMembers = 256
+
 // UnmarshalJSON decodes a Safe transaction. Refused are duplicate members,
 // members that differ from a known one in case only (encoding/json would take
 // them for it), and absent ones without which nothing sensible is signed.
@@ -52,7 +56,13 @@ func (s *SafeTransaction) UnmarshalJSON(raw []byte) error {
 	if len(raw) > maxDataJSON {
 		return refuse("safe transaction of %d bytes is too large: at most %d", len(raw), maxDataJSON)
 	}
-	members, err := membersOf(raw)
+	count := 0
+	members, err := readMembers(raw, func(string) error {
+		if count++; count > maxSafeMembers {
+			return refuse("safe transaction has more than %d members", maxSafeMembers)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,10 @@ func encodeTypedData(d *TypedData) (*encodedDocument, error) {
 	if d.undefinedDomain() {
 		return nil, refuse("domain is undefined")
 	}
+	if d.primaryType == domainType {
+		// Clef hashes the domain twice, eth-sig-util and viem once.
+		return nil, refuse("primaryType %s is not signed: wallets disagree on its digest", domainType)
+	}
 	domain, err := table.encodeStruct(domainType, d.declaredDomain(table))
 	if err != nil {
 		return nil, err
@@ -105,7 +109,7 @@ func (t *typeTable) encodeStruct(name string, members map[string]any) (encoded, 
 			return encoded{}, err
 		}
 		words = append(words, member.word[:]...)
-		shown = append(shown, &apitypes.NameValueType{Name: field.name, Value: member.shown, Typ: field.text})
+		shown = append(shown, &apitypes.NameValueType{Name: field.name, Value: shownMember(field.kind, member), Typ: field.text})
 		value[field.name] = member.value
 	}
 	return encoded{word: crypto.Keccak256Hash(words), shown: shown, value: value}, nil
@@ -152,19 +156,25 @@ func (t *typeTable) encodeArray(kind fieldType, value any) (encoded, error) {
 		shown = append(shown, &apitypes.NameValueType{Name: strconv.Itoa(i), Value: item.shown, Typ: name})
 		values = append(values, item.value)
 	}
-	return encoded{word: crypto.Keccak256Hash(words), shown: shownArray(kind, shown, values), value: values}, nil
+	return encoded{word: crypto.Keccak256Hash(words), shown: shownElements(shown), value: values}, nil
 }
 
-// shownArray is how an array appears to rules and people: element by element,
-// named by index. Clef's two forms that say everything are kept: null for an
-// empty array and "[0x… 0x…]" for bytes.
-func shownArray(kind fieldType, elements []*apitypes.NameValueType, values []any) any {
-	switch {
-	case len(elements) == 0:
+// shownElements is how an array appears to rules and people: element by
+// element, named by index; an empty array is null, as in Clef.
+func shownElements(elements []*apitypes.NameValueType) any {
+	if len(elements) == 0 {
 		return nil
-	case strings.HasPrefix(kind.base, "bytes") && primitiveForm.MatchString(kind.base):
-		return fmt.Sprintf("%v", values)
-	default:
-		return elements
 	}
+	return elements
+}
+
+// shownMember is how a member appears. An array of bytes is Clef's
+// "[0x… 0x…]", which says everything. It is made here, once for all dimensions:
+// made at each, it would copy the document as often as arrays are nested.
+func shownMember(kind fieldType, member encoded) any {
+	elements, isArray := member.value.([]any)
+	if isArray && len(elements) > 0 && strings.HasPrefix(kind.base, "bytes") && primitiveForm.MatchString(kind.base) {
+		return fmt.Sprintf("%v", elements)
+	}
+	return member.shown
 }
