@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -112,14 +113,21 @@ func cmdExpand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// cmdFreePort puts a free TCP port into a variable: freeport NAME.
+// cmdFreePort puts a free TCP port into a variable: freeport NAME. It is below
+// the range of which the system hands out ports by itself, so that no other
+// test gets it before it is used.
 func cmdFreePort(ts *testscript.TestScript, _ bool, args []string) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
-	ts.Check(err)
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	ts.Check(err)
-	ts.Check(listener.Close())
-	ts.Setenv(args[0], port)
+	for range 100 {
+		port := strconv.Itoa(20000 + rand.IntN(12000))
+		listener, err := net.Listen("tcp", "127.0.0.1:"+port) //nolint:noctx // it is closed at once
+		if err != nil {
+			continue
+		}
+		ts.Check(listener.Close())
+		ts.Setenv(args[0], port)
+		return
+	}
+	ts.Fatalf("no free port found")
 }
 
 // cmdLoadEnv sets the variables that a file of export lines sets: loadenv FILE.

@@ -62,7 +62,9 @@ func (s *signing) run(ctx context.Context) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	if err := server.Start(ctx); err != nil {
+	// A signal while the listeners open is for serve, which closes them again in
+	// good order: a caller may be connected to the first already.
+	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
 	return s.serve(ctx, keyring, server, addresses{listen.IPCPath, server.HTTPAddr()})
