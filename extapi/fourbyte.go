@@ -17,6 +17,7 @@ import (
 // into its maps without a lock, which can end the process, and keeps it.
 type Validator struct {
 	selectors *selectors
+	compound  compoundSignatures
 }
 
 // NewValidator returns a validator that knows go-ethereum's selectors and those
@@ -170,6 +171,9 @@ func (v *Validator) findInCallData(selector *string, data []byte, found *apitype
 			return
 		}
 		selector = &known
+	} else if !v.admits(*selector, [4]byte(data)) {
+		found.Warn(fmt.Sprintf(fault, "callers have supplied too many different signatures with arrays or tuples, add this one to the file of custom selectors"))
+		return
 	}
 	call, err := decodeCall(*selector, data)
 	if err != nil {
