@@ -18,7 +18,8 @@ func TestCallersSignaturesDoNotFillMemory(t *testing.T) {
 	}
 	send := func(i int) apitypes.ValidationMessages {
 		signature := fmt.Sprintf("f((uint8[%d]),(uint8[%d]),(uint8[%d]),(uint8[%d]))", 4*i+1, 4*i+2, 4*i+3, 4*i+4)
-		data := append(crypto.Keccak256([]byte(signature))[:4], make([]byte, 32)...)
+		data := make([]byte, 36)
+		copy(data, crypto.Keccak256([]byte(signature))[:4])
 		var found apitypes.ValidationMessages
 		validator.findInCallData(&signature, data, &found)
 		return found

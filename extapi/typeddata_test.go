@@ -172,8 +172,10 @@ func TestTypedDataRefusesDocuments(t *testing.T) {
 		{`{"types":{"EIP712Domain":[]},"domain":{"chainId":1}}`, "there is extra data provided in the message (0 < 1)"},
 		{`{"types":{"EIP712Domain":[{"name":"name","type":"string"}]},"domain":{"name":"x"},"primaryType":"Nope"}`, `type "Nope" is not defined in types`},
 		{`{"types":{"EIP712Domain":[{"name":"chainId","type":"string"}]},"domain":{"chainId":1}}`, "provided data '1' doesn't match type 'string'"},
-		{`{"types":{"EIP712Domain":[{"name":"name","type":"string"}]},"domain":{"name":"x"},"primaryType":"EIP712Domain","message":{"name":"x"}}`,
-			"primaryType EIP712Domain is not signed: wallets disagree on its digest"},
+		{
+			`{"types":{"EIP712Domain":[{"name":"name","type":"string"}]},"domain":{"name":"x"},"primaryType":"EIP712Domain","message":{"name":"x"}}`,
+			"primaryType EIP712Domain is not signed: wallets disagree on its digest",
+		},
 		{`{} {}`, "data after the typed data: send one JSON object"},
 		{`{"a":1`, "unexpected end of JSON input"},
 		{docOf(`"M":[{"name":"a","type":"bool"}]`, `{"a":true,"a":false}`), `member "a" occurs twice`},

@@ -2,15 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,127 +26,191 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
-
-	"github.com/kvclef/kvclef/backend/emulator"
 )
 
 // BenchmarkSign measures what kvclef adds to the vault's own latency: the
-// finished binary in a process of its own signs over IPC, with a vault that
-// takes 0, 12 or 50 ms. The baseline, called bare, is the Azure client alone
-// with one Sign request of a digest to the same vault, in windows that
-// alternate with kvclef's.
+// finished binary in a process of its own signs over IPC, with a vault in
+// another process that takes 0, 12 or 50 ms. The baseline, called bare, is the
+// Azure client alone with one Sign request of a digest to the same vault, in
+// windows that alternate with kvclef's.
 //
 // Metrics: sig/s is kvclef's throughput; p50-ms and p99-ms are the latency that
 // the caller sees; overhead-ms is p50 less the baseline's p50; cpu-us/sig is
 // the signer process's own CPU time.
 func BenchmarkSign(b *testing.B) {
-	rig := newRig(b)
+	binary := filepath.Join(b.TempDir(), "kvclef")
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", binary, ".").CombinedOutput(); err != nil {
+		b.Fatalf("building kvclef: %v\n%s", err, out)
+	}
 	for _, latency := range []time.Duration{0, 12 * time.Millisecond, 50 * time.Millisecond} {
-		for _, workers := range []int{1, 8, 64} {
-			b.Run(fmt.Sprintf("vault=%s/c=%d", latency, workers), func(b *testing.B) {
-				rig.vault.SetLatency(latency)
-				rig.measure(b, workers)
-			})
+		b.Run("vault="+latency.String(), func(b *testing.B) {
+			rig := newRig(b, binary, latency)
+			for _, workers := range []int{1, 8, 64} {
+				b.Run(fmt.Sprintf("c=%d", workers), func(b *testing.B) { rig.measure(b, workers) })
+			}
+		})
+	}
+}
+
+// rig is a vault and a signer, each in a process of its own, and the bare
+// client in this one.
+type rig struct {
+	dir, binary  string
+	vault        string            // host:port of the vault's listener
+	env          map[string]string // what the vault's own command exports
+	ipc          string
+	pid          int
+	account      common.Address
+	key, version string
+	bare         *azkeys.Client
+}
+
+const benchVault = "https://kv-bench.vault.azure.net"
+
+func newRig(b *testing.B, binary string, latency time.Duration) *rig {
+	b.Helper()
+	r := &rig{dir: b.TempDir(), binary: binary}
+	r.ipc = filepath.Join(r.dir, "bench.ipc")
+	r.startVault(b, latency)
+	r.bare = r.newBareClient(b)
+	created, err := r.bare.CreateKey(b.Context(), "bench", azkeys.CreateKeyParameters{
+		Kty: to.Ptr(azkeys.KeyTypeEC), Curve: to.Ptr(azkeys.CurveNameP256K),
+	}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.key, r.version = created.Key.KID.Name(), created.Key.KID.Version()
+	r.startSigner(b)
+	return r
+}
+
+// startVault starts the emulator with one vault.
+func (r *rig) startVault(b *testing.B, latency time.Duration) {
+	b.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.vault = free.Addr().String()
+	_ = free.Close()
+	variables := filepath.Join(r.dir, "vault.env")
+	r.start(b, nil, "emulator", "--addr", r.vault, "--key-vault", "kv-bench", "--latency", latency.String(),
+		"--datadir", filepath.Join(r.dir, "vault"), "--env-file", variables)
+	r.env = make(map[string]string)
+	eventually(b, func() bool {
+		text, err := os.ReadFile(variables)
+		return err == nil && strings.Contains(string(text), "# vault:")
+	})
+	text, err := os.ReadFile(variables)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, value, found := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "="); found {
+			r.env[name] = value
 		}
 	}
 }
 
-// rig is a vault, a signer in a process of its own, and the bare client.
-type rig struct {
-	vault   *emulator.Server
-	ipc     string
-	pid     int
-	account common.Address
-	key     emulator.Key
-	bare    *azkeys.Client
-}
-
-const benchVault = "kv-bench"
-
-func newRig(b *testing.B) *rig {
-	b.Helper()
-	dir := b.TempDir()
-	vault, err := emulator.Start(b.Context(), emulator.Options{Vaults: []emulator.VaultOptions{{Name: benchVault}}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = vault.Close() })
-	private, err := crypto.GenerateKey()
-	if err != nil {
-		b.Fatal(err)
-	}
-	key, err := vault.ImportKey(benchVault, "bench", private)
-	if err != nil {
-		b.Fatal(err)
-	}
-	r := &rig{vault: vault, key: key, account: crypto.PubkeyToAddress(private.PublicKey), ipc: filepath.Join(dir, "bench.ipc")}
-	r.bare = r.newBareClient(b)
-	r.pid = r.startSigner(b, dir)
-	return r
-}
-
-// newBareClient returns the SDK's client, set up as lean as it can be.
+// newBareClient returns the SDK's client for the vault.
 func (r *rig) newBareClient(b *testing.B) *azkeys.Client {
 	b.Helper()
+	ca, err := os.ReadFile(r.env["SSL_CERT_FILE"])
+	if err != nil {
+		b.Fatal(err)
+	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(r.vault.CAPEM())
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DialContext = r.vault.DialContext
-	transport.TLSClientConfig.RootCAs = roots
-	transport.MaxIdleConnsPerHost = 64
-	options := azcore.ClientOptions{Transport: &http.Client{Transport: transport}}
-	credential, err := azidentity.NewClientSecretCredential(r.vault.TenantID(), r.vault.ClientID(), r.vault.ClientSecret(),
+	roots.AppendCertsFromPEM(ca)
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, r.vault)
+	}
+	return bareClient(b, roots, dial, r.env["AZURE_TENANT_ID"], r.env["AZURE_CLIENT_ID"], r.env["AZURE_CLIENT_SECRET"])
+}
+
+// bareClient returns the SDK's client, set up as lean as it can be.
+func bareClient(b *testing.B, roots *x509.CertPool, dial func(context.Context, string, string) (net.Conn, error), tenant, client, secret string) *azkeys.Client {
+	b.Helper()
+	options := azcore.ClientOptions{Transport: &http.Client{Transport: &http.Transport{
+		DialContext:         dial,
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 64,
+	}}}
+	credential, err := azidentity.NewClientSecretCredential(tenant, client, secret,
 		&azidentity.ClientSecretCredentialOptions{ClientOptions: options})
 	if err != nil {
 		b.Fatal(err)
 	}
-	client, err := azkeys.NewClient(r.vault.VaultURL(benchVault), credential, &azkeys.ClientOptions{ClientOptions: options})
+	keys, err := azkeys.NewClient(benchVault, credential, &azkeys.ClientOptions{ClientOptions: options})
 	if err != nil {
 		b.Fatal(err)
 	}
-	return client
+	return keys
 }
 
-// startSigner builds kvclef, starts it with the vault as a custom endpoint, so
-// that no proxy stands between them, and returns its process id.
-func (r *rig) startSigner(b *testing.B, dir string) int {
+// signBare signs a digest with the SDK alone.
+func signBare(ctx context.Context, client *azkeys.Client, key, version string) error {
+	_, err := client.Sign(ctx, key, version, azkeys.SignParameters{
+		Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256K), Value: crypto.Keccak256([]byte("digest")),
+	}, nil)
+	return err
+}
+
+// startSigner starts kvclef with the vault as a custom endpoint, so that no
+// proxy stands between them.
+func (r *rig) startSigner(b *testing.B) {
 	b.Helper()
-	binary := filepath.Join(dir, "kvclef")
-	if out, err := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", binary, ".").CombinedOutput(); err != nil {
-		b.Fatalf("building kvclef: %v\n%s", err, out)
-	}
-	ca, config := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "kvclef.yaml")
+	config := filepath.Join(r.dir, "kvclef.yaml")
 	settings := fmt.Sprintf(`
 vaults:
-  - name: %s
+  - name: kv-bench
     url: https://%s
     custom_endpoint: true
     authority: https://%s/
     ca_file: %s
     requests_per_second: -1
     credential: {kind: client-secret, tenant_id: %s, client_id: %s, secret_env: BENCH_SECRET}
-`, benchVault, r.vault.Addr(), r.vault.Addr(), ca, r.vault.TenantID(), r.vault.ClientID())
-	for file, content := range map[string]string{ca: string(r.vault.CAPEM()), config: settings} {
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			b.Fatal(err)
-		}
+`, r.vault, r.vault, r.env["SSL_CERT_FILE"], r.env["AZURE_TENANT_ID"], r.env["AZURE_CLIENT_ID"])
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
+		b.Fatal(err)
 	}
-	var output bytes.Buffer
-	cmd := exec.CommandContext(b.Context(), binary, "dev", "--approve-all", "--config", config, "--ipcpath", r.ipc, "--http=false", "--loglevel", "warn")
-	cmd.Env = append(os.Environ(), "BENCH_SECRET="+r.vault.ClientSecret())
-	cmd.Stdout, cmd.Stderr = io.Discard, &output
+	r.pid = r.start(b, []string{"BENCH_SECRET=" + r.env["AZURE_CLIENT_SECRET"]},
+		"dev", "--approve-all", "--config", config, "--ipcpath", r.ipc, "--http=false", "--loglevel", "warn")
+	var accounts []common.Address
+	eventually(b, func() bool {
+		client, err := rpc.DialContext(b.Context(), r.ipc)
+		if err != nil {
+			return false
+		}
+		defer client.Close()
+		return client.CallContext(b.Context(), &accounts, "account_list") == nil && len(accounts) == 1
+	})
+	r.account = accounts[0]
+}
+
+// start starts kvclef, which ends with the benchmark, and returns its process id.
+func (r *rig) start(b *testing.B, env []string, args ...string) int {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), r.binary, args...)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = cmd.Wait() })
-	for tick := time.NewTicker(20 * time.Millisecond); ; <-tick.C {
-		if client, err := rpc.Dial(r.ipc); err == nil {
-			client.Close()
-			return cmd.Process.Pid
-		}
-		if cmd.ProcessState != nil || b.Context().Err() != nil {
-			b.Fatalf("kvclef did not start: %s", output.String())
+	return cmd.Process.Pid
+}
+
+// eventually tries a condition until it holds, for half a minute.
+func eventually(b *testing.B, holds func() bool) {
+	b.Helper()
+	tick, late := time.NewTicker(20*time.Millisecond), time.After(30*time.Second)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-late:
+			b.Fatal("kvclef did not start within half a minute")
 		}
 	}
 }
@@ -169,13 +236,7 @@ func (r *rig) measure(b *testing.B, workers int) {
 			"chainId": "0x539",
 		})
 	}
-	digest := crypto.Keccak256([]byte("digest"))
-	viaSDK := func(int) error {
-		_, err := r.bare.Sign(b.Context(), r.key.Name, r.key.Version, azkeys.SignParameters{
-			Algorithm: to.Ptr(azkeys.SignatureAlgorithmES256K), Value: digest,
-		}, nil)
-		return err
-	}
+	viaSDK := func(int) error { return signBare(b.Context(), r.bare, r.key, r.version) }
 	load(b, workers, workers, viaSDK) // tokens and connections
 	load(b, workers, workers, viaKvclef)
 
@@ -196,12 +257,11 @@ func (r *rig) measure(b *testing.B, workers int) {
 	b.StopTimer()
 	slices.Sort(signed)
 	slices.Sort(bare)
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	b.ReportMetric(float64(len(signed))/elapsed.Seconds(), "sig/s")
-	b.ReportMetric(ms(at(signed, 50)), "p50-ms")
-	b.ReportMetric(ms(at(signed, 99)), "p99-ms")
-	b.ReportMetric(ms(at(bare, 50)), "bare-p50-ms")
-	b.ReportMetric(ms(at(signed, 50)-at(bare, 50)), "overhead-ms")
+	b.ReportMetric(inMS(at(signed, 50)), "p50-ms")
+	b.ReportMetric(inMS(at(signed, 99)), "p99-ms")
+	b.ReportMetric(inMS(at(bare, 50)), "bare-p50-ms")
+	b.ReportMetric(inMS(at(signed, 50)-at(bare, 50)), "overhead-ms")
 	b.ReportMetric(float64(busy.Microseconds())/float64(len(signed)), "cpu-us/sig")
 }
 
@@ -231,6 +291,8 @@ func load(b *testing.B, n, workers int, call func(worker int) error) []time.Dura
 	}
 	return took
 }
+
+func inMS(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // at returns the percentile of sorted durations.
 func at(sorted []time.Duration, percent int) time.Duration {
