@@ -175,7 +175,8 @@ func (v *Vault) of(format string) string { return fmt.Sprintf(format, "vault "+v
 
 // retryAfter reads how long the vault asks to wait: retry-after-ms,
 // x-ms-retry-after-ms, or Retry-After in seconds or as a date. 0: it does not
-// say. More than an hour counts as an hour.
+// say. More than a minute counts as a minute: one odd header must not stop a
+// signer for long.
 func retryAfter(resp *http.Response) time.Duration {
 	if resp == nil {
 		return 0
@@ -195,7 +196,7 @@ func retryAfter(resp *http.Response) time.Duration {
 			break
 		}
 	}
-	return min(max(wait, 0), time.Hour)
+	return min(max(wait, 0), time.Minute)
 }
 
 // asError returns the part of a failure that callers see.

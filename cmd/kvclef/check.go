@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,8 +21,8 @@ func (p *program) checkCommand() *cli.Command {
 		Description: examples(
 			"before the first start", "kvclef check --config /etc/kvclef/kvclef.yaml",
 			"for a script", "kvclef check --config kvclef.yaml --json | jq '.vaults[].warnings[]'",
-		) + "\n\nIt signs nothing. The exit code is 0 if every vault was reached, whatever the warnings;" +
-			"\n1 if one was not; 2 if the configuration is wrong.",
+		) + "\n\nIt signs nothing. The exit code is 0 if every vault was reached and its accounts may be signed" +
+			"\nwith, whatever the warnings; 1 if not; 2 if the configuration is wrong.",
 		Flags:  slices.Concat(generalFlags(), vaultFlags(), []cli.Flag{jsonFlag()}),
 		Action: action(p.check),
 	}
@@ -91,7 +92,9 @@ func (p *program) check(c *cli.Context) error {
 				return nil // the others are worth a look
 			}
 			defer opened.close()
-			checks[i].take(opened[0].Check(c.Context))
+			report := opened[0].Check(c.Context)
+			checks[i].take(report)
+			checks[i].err = mayNotSign(report)
 			return nil
 		})
 	}
@@ -124,6 +127,22 @@ func (v *vaultCheck) take(r keyvault.Report) {
 	for _, s := range r.Skipped {
 		v.Skipped = append(v.Skipped, skippedCheck{s.Key, s.Version, s.Reason})
 	}
+}
+
+// mayNotSign returns an error if the credential lacks the right to sign with a
+// key: a signer that is started so refuses what its rules approve.
+func mayNotSign(r keyvault.Report) error {
+	var denied []string
+	for _, a := range r.Accounts {
+		if a.Sign == keyvault.RightDenied {
+			denied = append(denied, a.Account.Key)
+		}
+	}
+	if len(denied) == 0 {
+		return nil
+	}
+	return fmt.Errorf("vault %s: the credential may not sign with %s (%d of %d accounts): give it the right keys/sign",
+		r.Vault, denied[0], len(denied), len(r.Accounts))
 }
 
 // failureOf returns an error that names the vaults that can't be used, of the

@@ -29,7 +29,7 @@ func (p *program) welcome(open addresses, accounts []backend.Account, chain uint
 	if !approveAll {
 		fmt.Fprintf(&b, "\nNothing is signed: add --approve-all.\n")
 	}
-	fmt.Fprintf(&b, "\nA node:\n  geth --networkid %d --signer %s\n", chain, shellQuote(endpoint))
+	fmt.Fprintf(&b, "\nA node, in a folder that geth init has made for this chain (docs/geth.md; make demo does it all):\n  geth --datadir DIR --networkid %d --signer %s\n", chain, shellQuote(endpoint))
 	if open.http != "" {
 		fmt.Fprintf(&b, "\nA request:\n  curl -s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", open.httpURL())
 	}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"crypto/x509"
+	"strings"
+	"testing"
+
+	"github.com/kvclef/kvclef/backend/emulator"
+	"github.com/kvclef/kvclef/backend/keyvault"
+)
+
+// TestCheckFailsWithoutTheRightToSign: check is what an operator's script asks
+// before a start.
+func TestCheckFailsWithoutTheRightToSign(t *testing.T) {
+	server, err := emulator.Start(t.Context(), emulator.Options{Vaults: []emulator.VaultOptions{{Name: "kv-prod"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	if _, err := server.CreateKey("kv-prod", "treasury"); err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(server.CAPEM())
+	vault, err := keyvault.Open(t.Context(), keyvault.Config{
+		URL: server.VaultURL("kv-prod"), DialContext: server.DialContext, RootCAs: roots,
+		Credential: keyvault.Credential{
+			Kind: "client-secret", TenantID: server.TenantID(), ClientID: server.ClientID(), Secret: keyvault.NewSecret(server.ClientSecret()),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(vault.Close)
+	if err := mayNotSign(vault.Check(t.Context())); err != nil {
+		t.Errorf("with the right to sign: %v", err)
+	}
+	allow := server.Inject(emulator.Fault{Op: emulator.OpSign, Kind: emulator.FaultForbiddenRBAC})
+	defer allow()
+	err = mayNotSign(vault.Check(t.Context()))
+	if err == nil || !strings.Contains(err.Error(), "may not sign with treasury (1 of 1 accounts)") {
+		t.Errorf("without the right to sign: %v", err)
+	}
+}
