@@ -87,13 +87,6 @@ func NewAccount(cfg Config) (*Account, error) {
 	}, nil
 }
 
-// Prepare reads the table of method selectors, which takes a third of a second
-// that the first request with call data would otherwise wait for.
-func (a *Account) Prepare() error {
-	_, err := embedded()
-	return err
-}
-
 // Version answers account_version. It is not put to rules.
 func (a *Account) Version() string { return Version }
 

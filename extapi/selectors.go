@@ -28,6 +28,14 @@ type selectors struct {
 // first look-up, in about 0.2 s: many signers never see call data.
 var embedded = sync.OnceValues(loadSelectors)
 
+// Prepare reads the table of method selectors, which takes a third of a second
+// that the first request with call data would otherwise wait for. It is no
+// method of [Account]: callers can reach those.
+func Prepare() error {
+	_, err := embedded()
+	return err
+}
+
 // loadSelectors makes the table of go-ethereum's selectors.
 func loadSelectors() (*selectorTable, error) {
 	database, err := fourbyte.New()

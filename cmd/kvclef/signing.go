@@ -67,13 +67,13 @@ func (s *signing) run(ctx context.Context) error {
 	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	go s.prepare(ctx, account)
+	go s.prepare(ctx)
 	return s.serve(ctx, keyring, server, addresses{listen.IPCPath, server.HTTPAddr()})
 }
 
 // prepare makes what the first request with call data would have to wait for.
-func (s *signing) prepare(ctx context.Context, account *extapi.Account) {
-	if err := account.Prepare(); err != nil {
+func (s *signing) prepare(ctx context.Context) {
+	if err := extapi.Prepare(); err != nil {
 		s.log.WarnContext(ctx, "Selectors of methods not read: call data is refused unless the signer is advanced", "error", err)
 	}
 }
