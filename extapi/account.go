@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/big"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -154,7 +155,7 @@ func (s *Service) create(ctx context.Context, req *rules.Request, maker KeyMaker
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
 
-	account, err := maker.NewAccount(ctx)
+	account, err := s.make(ctx, maker)
 	if err != nil {
 		err = fmt.Errorf("making a key: %w", err)
 		return rules.Account{}, errors.Join(err, s.settle(ctx, req, decision, outcomeOf(err)))
@@ -164,4 +165,15 @@ func (s *Service) create(ctx context.Context, req *rules.Request, maker KeyMaker
 		return rules.Account{}, err
 	}
 	return account, nil
+}
+
+// make makes a key. A maker that crashes may have made one.
+func (s *Service) make(ctx context.Context, maker KeyMaker) (account rules.Account, err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			s.log.ErrorContext(ctx, "Key maker crashed", "panic", crash, "stack", string(debug.Stack()))
+			account, err = rules.Account{}, errInternal
+		}
+	}()
+	return maker.NewAccount(ctx)
 }

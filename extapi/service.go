@@ -15,9 +15,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/kvclef/kvclef/rules"
 )
@@ -50,6 +52,9 @@ type KeyMaker interface {
 	NewAccount(ctx context.Context) (rules.Account, error)
 }
 
+// settleTimeout bounds the recording of an outcome.
+const settleTimeout = 5 * time.Second
+
 // Service takes decoded requests to a signature.
 type Service struct {
 	decider Decider
@@ -64,12 +69,14 @@ func NewService(decider Decider, signer Signer, timeout time.Duration, log *slog
 	return &Service{decider: decider, signer: signer, timeout: timeout, log: log}
 }
 
-// sign is the path of every signature: decide, sign, settle. The account is
-// looked up first so that rules see its vault, but its absence is told only
-// after an approval, so that callers can't enumerate accounts.
+// sign is the path of every signature: decide, sign, verify, settle. The
+// account is looked up first so that rules see its vault, but its absence is
+// told only after an approval, so that callers can't enumerate accounts.
 func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error) {
-	account, known := s.signer.Find(ctx, req.Account.Address)
-	if known {
+	// What is judged is what is signed, whatever a decider does to the request.
+	address, digest := req.Account.Address, req.Digest
+	account, known := s.signer.Find(ctx, address)
+	if known = known && account.Address == address; known {
 		req.Account = account
 	}
 	decision, err := s.decide(ctx, req)
@@ -84,12 +91,35 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 	if !known {
 		return [65]byte{}, errors.Join(errUnknownAccount, s.settle(ctx, req, decision, rules.NotSigned))
 	}
-	signature, err := s.signer.Sign(ctx, req.Account.Address, req.Digest)
+	signature, err := s.use(ctx, address, digest)
 	if err != nil {
 		return [65]byte{}, errors.Join(err, s.settle(ctx, req, decision, outcomeOf(err)))
 	}
 	if err := s.settle(ctx, req, decision, rules.Signed); err != nil {
 		return [65]byte{}, err
+	}
+	return signature, nil
+}
+
+// use signs with an account's key, and checks that the signature is its own. A
+// signer that crashes may have signed, so that the outcome is unknown.
+func (s *Service) use(ctx context.Context, address common.Address, digest common.Hash) (signature [65]byte, err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			s.log.ErrorContext(ctx, "Signer crashed", "account", address, "panic", crash, "stack", string(debug.Stack()))
+			signature, err = [65]byte{}, errInternal
+		}
+	}()
+	signature, err = s.signer.Sign(ctx, address, digest)
+	if err != nil {
+		return [65]byte{}, err
+	}
+	key, err := crypto.SigToPub(digest[:], signature[:])
+	if err != nil {
+		return [65]byte{}, fmt.Errorf("the signature is of nobody: %w", err)
+	}
+	if signer := crypto.PubkeyToAddress(*key); signer != address {
+		return [65]byte{}, fmt.Errorf("the signature is of %v, not of %v", signer, address)
 	}
 	return signature, nil
 }
@@ -113,7 +143,10 @@ func (s *Service) decide(ctx context.Context, req *rules.Request) (rules.Decisio
 }
 
 // settle tells the decider what became of an approved request.
+// It has time of its own: signing may have used up the request's.
 func (s *Service) settle(ctx context.Context, req *rules.Request, decision rules.Decision, outcome rules.Outcome) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
 	log := s.log.With("request_id", req.ID, "outcome", outcome.String())
 	if err := s.decider.Settle(ctx, req, decision, outcome); err != nil {
 		log.ErrorContext(ctx, "Outcome not recorded", "error", err)

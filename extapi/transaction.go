@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
@@ -34,7 +33,7 @@ func (a *Account) SignTransaction(ctx context.Context, args TransactionArgs, met
 	if err != nil {
 		return nil, err
 	}
-	return draft.seal(args.From.Address(), signature)
+	return draft.seal(signature)
 }
 
 // draft is a transaction that is checked and complete but for its signature.
@@ -116,16 +115,12 @@ func (d *draft) describe(req *rules.Request) {
 	req.Findings = d.findings
 }
 
-// seal completes the transaction with its signature r‖s‖yparity. That the
-// signature is the sender's is checked once more: geth puts whatever comes back
-// into its pool.
-func (d *draft) seal(from common.Address, signature [65]byte) (*SignedTransaction, error) {
+// seal completes the transaction with its signature r‖s‖yparity, which is the
+// sender's: the service has checked that.
+func (d *draft) seal(signature [65]byte) (*SignedTransaction, error) {
 	tx, err := d.tx.WithSignature(d.signer, signature[:])
 	if err != nil {
 		return nil, fmt.Errorf("adding the signature: %w", err)
-	}
-	if sender, err := types.Sender(d.signer, tx); err != nil || sender != from {
-		return nil, fmt.Errorf("the signature is of %v, not of %v (%w)", sender, from, err)
 	}
 	if d.sidecar != nil {
 		tx = tx.WithBlobTxSidecar(d.sidecar)
