@@ -96,12 +96,12 @@ func TestAnswersBecomeMessages(t *testing.T) {
 
 func TestRolesAreNamedForTheService(t *testing.T) {
 	denied := response(403, errorBody("Forbidden", "ForbiddenByRbac", ""), nil)
-	for want, op := range map[string]operation{
-		"Managed HSM Crypto User":    testVault(true).getting(identifier{"a", ""}),
-		"Managed HSM Crypto Officer": testVault(true).writing("create", "create", identifier{"a", ""}),
+	// The HSM's Crypto Officer manages roles and deleted keys; a Crypto User makes keys.
+	for _, op := range []operation{
+		testVault(true).getting(identifier{"a", ""}), testVault(true).writing("create", "create", identifier{"a", ""}),
 	} {
-		if f := testVault(true).classify(t.Context(), op, denied, sentWithToken()); !strings.Contains(f.Message, want) {
-			t.Errorf("got %q, want %s", f.Message, want)
+		if f := testVault(true).classify(t.Context(), op, denied, sentWithToken()); !strings.Contains(f.Message, "Managed HSM Crypto User") {
+			t.Errorf("got %q, want Managed HSM Crypto User", f.Message)
 		}
 	}
 	for want, op := range map[string]operation{

@@ -27,9 +27,7 @@ func (op operation) right() string { return op.action }
 func (op operation) role(hsm bool) string {
 	writes := op.permission == "create" || op.permission == "import" || op.permission == "update"
 	switch {
-	case hsm && writes:
-		return "Managed HSM Crypto Officer"
-	case hsm:
+	case hsm: // it may also create, import and update
 		return "Managed HSM Crypto User"
 	case writes:
 		return "Key Vault Crypto Officer"
