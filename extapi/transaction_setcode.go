@@ -47,14 +47,6 @@ func decodeAuthorization(raw json.RawMessage, into *types.SetCodeAuthorization) 
 	if err := json.Unmarshal(raw, into); err != nil {
 		return err
 	}
-	// go-ethereum's decoder keeps the low eight bits of yParity alone.
-	var parity hexutil.Uint64
-	if err := json.Unmarshal(found["yParity"], &parity); err != nil {
-		return fmt.Errorf("reading yParity: %w", err)
-	}
-	if parity > 1 {
-		return fmt.Errorf("yParity is %d: it is 0 or 1", uint64(parity))
-	}
 	if isNull(found["v"]) {
 		return nil
 	}
@@ -62,8 +54,8 @@ func decodeAuthorization(raw json.RawMessage, into *types.SetCodeAuthorization) 
 	if err := json.Unmarshal(found["v"], &v); err != nil {
 		return fmt.Errorf("reading v: %w", err)
 	}
-	if v != parity && v != parity+27 {
-		return fmt.Errorf("v %d does not agree with yParity %d: remove it", uint64(v), uint64(parity))
+	if parity := uint64(into.V); uint64(v) != parity && uint64(v) != parity+27 {
+		return fmt.Errorf("v %d does not agree with yParity %d: remove it", uint64(v), parity)
 	}
 	return nil
 }
