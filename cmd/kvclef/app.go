@@ -19,7 +19,7 @@ const (
 // app returns the commands. Only commands have flags: arrange moves flags that
 // stand before the command behind it, as Clef's do.
 func (p *program) app() *cli.App {
-	return &cli.App{
+	return plainErrors(&cli.App{
 		Name:  "kvclef",
 		Usage: "signs for Ethereum nodes with keys in Azure Key Vault, through Clef's external API",
 		Description: examples(
@@ -38,7 +38,20 @@ func (p *program) app() *cli.App {
 			p.serveCommand(), p.devCommand(), p.emulatorCommand(), p.keysCommand(), p.checkCommand(),
 			p.versionCommand(), p.completionCommand(),
 		},
+	})
+}
+
+// plainErrors makes a value that a flag can't have a line, not a page of help.
+func plainErrors(app *cli.App) *cli.App {
+	commands := app.Commands
+	for len(commands) > 0 {
+		command := commands[0]
+		command.OnUsageError = func(c *cli.Context, err error, _ bool) error {
+			return usagef("%w; see %s --help", err, c.Command.HelpName)
+		}
+		commands = append(commands[1:], command.Subcommands...)
 	}
+	return app
 }
 
 // examples formats pairs of what is wanted and the command line that does it.

@@ -29,6 +29,7 @@ var clefFlags = []clefFlag{
 	{name: "signersecret", valued: true, instead: "there is no master seed; the credential of the vault takes its place, see --credential"},
 	{name: "rules", valued: true, instead: "rules are not supported by this version; remove the flag to list accounts only, or use kvclef dev --approve-all for development"},
 	{name: "auditlog", valued: true, instead: "the audit log is not supported by this version; remove the flag, the log on the standard error stream names every decision"},
+	{name: "version", instead: "use kvclef version"},
 	{name: "stdio-ui", instead: "there is no user interface on the standard streams; remove the flag"},
 	{name: "stdio-ui-test", instead: "there is no user interface on the standard streams; remove the flag"},
 }

@@ -61,6 +61,8 @@ func completionShells() []string { return []string{"bash", "zsh", "fish", "power
 
 func (p *program) printCompletion(shell string, places []completionPlace) error {
 	scripts, err := template.New("").Funcs(template.FuncMap{
+		"valued":     valuedFlags,
+		"join":       func(sep string, words []string) string { return strings.Join(words, sep) },
 		"quote":      func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" },
 		"quoteTwice": func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" },
 		"quoteFish":  func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'" },
@@ -73,6 +75,19 @@ func (p *program) printCompletion(shell string, places []completionPlace) error 
 		return fmt.Errorf("writing the completion script: %w", err)
 	}
 	return nil
+}
+
+// valuedFlags returns the flags that take a value, each once.
+func valuedFlags(places []completionPlace) []string {
+	var flags []string
+	for _, place := range places {
+		for _, choice := range place.Choices {
+			if choice.Valued && !slices.Contains(flags, choice.Word) {
+				flags = append(flags, choice.Word)
+			}
+		}
+	}
+	return flags
 }
 
 // completionPlaces walks the command tree. Before any command stand the

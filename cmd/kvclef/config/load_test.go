@@ -94,6 +94,8 @@ func TestParseRefuses(t *testing.T) {
 		{"list for scalar", "log:\n  level: [info]\n", `kvclef.yaml:2: log.level: want text, not a list`},
 		{"text for number", "chainids: [main]\n", `kvclef.yaml:1: chainids[0]: want a whole number, not "main"`},
 		{"negative chain", "chainids: [-1]\n", `kvclef.yaml:1: chainids[0]: want a whole number, not "-1"`},
+		{"octal chain", "chainids: [010]\n", `kvclef.yaml:1: chainids[0]: want a whole number, not "010"`},
+		{"hexadecimal chain", "chainids: [0x1]\n", `kvclef.yaml:1: chainids[0]: want a whole number, not "0x1"`},
 		{"port too big", "listeners: {http: {port: 70000}}\n", `kvclef.yaml:1: listeners.http.port: want a whole number from 0 to 65535, not "70000"`},
 		{"text for bool", "advanced: maybe\n", `kvclef.yaml:1: advanced: want true or false, not "maybe"`},
 		{"number for duration", "refresh_interval: 30\n", `kvclef.yaml:1: refresh_interval: want a duration such as 30s, not "30"`},

@@ -87,10 +87,17 @@ func (c checker) scalar(node *yaml.Node, t reflect.Type, path string) error {
 	if node.Kind != yaml.ScalarNode {
 		return c.errorf(node, "%s: want %s, not %s", path, wanted(t), kindOf(node))
 	}
-	if err := node.Decode(reflect.New(t).Interface()); err != nil {
+	if err := node.Decode(reflect.New(t).Interface()); err != nil || otherBase(node.Value, t) {
 		return c.errorf(node, "%s: want %s, not %q", path, wanted(t), node.Value)
 	}
 	return nil
+}
+
+// otherBase reports a whole number that is not decimal. YAML takes 010 for 8,
+// and the chain of that number is not the one that was meant.
+func otherBase(text string, t reflect.Type) bool {
+	whole := wanted(t) == wanted(reflect.TypeFor[int]()) || t.Kind() == reflect.Uint16
+	return whole && text != "0" && strings.HasPrefix(text, "0")
 }
 
 func (c checker) errorf(node *yaml.Node, format string, args ...any) error {
