@@ -69,6 +69,9 @@ func marshalSelector(signature string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to parse selector: %w", err)
 	}
+	if depth := nesting(selector.Inputs); depth > maxNesting {
+		return nil, fmt.Errorf("types are nested %d deep, at most %d are decoded", depth, maxNesting)
+	}
 	return json.Marshal([]abi.SelectorMarshaling{selector})
 }
 

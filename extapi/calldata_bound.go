@@ -2,9 +2,25 @@ package extapi
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 )
+
+// maxNesting is how deep the types of a signature may lie in arrays and tuples;
+// those that go-ethereum knows lie up to 4 deep. The ABI decoder looks at every
+// level below a value, at every level above it: hundreds of levels would make
+// hours of a megabyte, and a Go type for each of them.
+const maxNesting = 8
+
+// nesting returns the depth of the deepest type; 1 is a plain type.
+func nesting(inputs []abi.ArgumentMarshaling) int {
+	deepest := 0
+	for _, input := range inputs {
+		deepest = max(deepest, 1+strings.Count(input.Type, "[")+nesting(input.Components))
+	}
+	return deepest
+}
 
 // bounded reports whether decoding arguments takes time and memory in
 // proportion to the call data. A few kilobytes can decode to terabytes: through

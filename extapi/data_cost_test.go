@@ -44,6 +44,10 @@ func TestHostileDataIsCheap(t *testing.T) {
 			"unknown members of a transaction", `invalid argument 0: unknown member "q0": it would not be signed, remove it`, "account_signTransaction",
 			[]string{"{" + unknown(5_000_000) + `"to":null}`},
 		},
+		{
+			"authorizations without end", "invalid argument 0: authorizationList has more than 256 entries, which is the most that is signed", "account_signTransaction",
+			[]string{`{"from":` + testAccount + `,"gas":"0x1","nonce":"0x1","authorizationList":` + array("0", 5_000_000) + `}`},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var before, after runtime.MemStats

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 	"github.com/ethereum/go-ethereum/signer/fourbyte"
 )
@@ -175,6 +176,12 @@ func TestSelectorTable(t *testing.T) {
 	}
 	if _, known := table.find([4]byte{0xde, 0xad, 0xbe, 0x0f}); known {
 		t.Error("an unknown selector was found")
+	}
+	for _, entry := range table.ids {
+		signature := table.text[entry.start:entry.end]
+		if _, err := marshalSelector(signature); err != nil && strings.Contains(err.Error(), "nested") {
+			t.Errorf("%s can't be decoded: %v", signature, err)
+		}
 	}
 	t.Logf("compact: %d bytes; go-ethereum's map is %d MB of heap", len(table.text)+12*len(table.ids), heapOf(func() any {
 		database, err := fourbyte.New()
@@ -354,10 +361,45 @@ func TestCallDataBombs(t *testing.T) {
 	}
 }
 
+// TestDeepTypesAreNotDecoded: hundreds of levels of arrays and tuples take
+// go-ethereum's decoder hours of a megabyte, and make types that stay.
+func TestDeepTypesAreNotDecoded(t *testing.T) {
+	v := newValidator(t)
+	levels := func(levels int) map[string]string {
+		return map[string]string{
+			"fixed arrays": "f(uint8" + strings.Repeat("[1]", levels-2) + "[])",
+			"tuples":       "f(" + strings.Repeat("(", levels-2) + "uint8" + strings.Repeat(")", levels-2) + "[])",
+			"both":         "f(" + strings.Repeat("(", (levels-1)/2) + "uint8" + strings.Repeat(")[]", (levels-1)/2) + ")",
+			"not first":    "f(bool,uint8" + strings.Repeat("[1]", levels-2) + "[],bool)",
+		}
+	}
+	warned := func(signature, text string) bool {
+		data := append(crypto.Keccak256([]byte(signature))[:4], make([]byte, 1<<20-32)...)
+		var found apitypes.ValidationMessages
+		v.findInCallData(&signature, data, &found)
+		return len(found.Messages) == 1 && found.Messages[0].Typ == apitypes.WARN && strings.Contains(found.Messages[0].Message, text)
+	}
+	for _, deep := range []int{maxNesting + 2, 300} {
+		for name, signature := range levels(deep) {
+			if !warned(signature, "types are nested") {
+				t.Errorf("%s, %d levels: not refused for their depth", name, deep)
+			}
+			if _, err := parseMethod(signature); err == nil {
+				t.Errorf("%s, %d levels: types were made", name, deep)
+			}
+		}
+	}
+	for name, signature := range levels(maxNesting) {
+		if warned(signature, "types are nested") {
+			t.Errorf("%s: %d levels are refused", name, maxNesting)
+		}
+	}
+}
+
 // FuzzCallData compares findings with go-ethereum's for a caller's selectors,
 // and looks for panics.
 func FuzzCallData(f *testing.F) {
-	v, validate := newValidator(f), oracle(f)
+	known, validate := newValidator(f).selectors, oracle(f)
 	f.Add("transfer(address,uint256)", common.FromHex("0xa9059cbb000000000000000000000000f39fd6e51aad88f6f4ce6ab8827279cfffb922660000000000000000000000000000000000000000000000000000000000000001"))
 	f.Add("f(bytes[],(string,uint8[2])[])", []byte("12345678"))
 	f.Add("f(uint256[576460752303423489])", make([]byte, 128))
@@ -367,11 +409,12 @@ func FuzzCallData(f *testing.F) {
 			copy(data, method)
 		}
 		args := callArgs(testRecipient, hex.EncodeToString(data))
+		v := &Validator{selectors: known} // its bound of signatures would soon be used up
 		findings, err := v.Validate(&selector, &args)
 		if err != nil {
 			return
 		}
-		if raw, _ := json.Marshal(findings); strings.Contains(string(raw), "far more than the call data") || strings.Contains(string(raw), "can't be used") {
+		if raw, _ := json.Marshal(findings); strings.Contains(string(raw), "far more than the call data") || strings.Contains(string(raw), "can't be used") || strings.Contains(string(raw), "types are nested") {
 			return // go-ethereum would not survive it
 		}
 		sameFindings(t, validate, v, &selector, args)

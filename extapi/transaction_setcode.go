@@ -21,12 +21,17 @@ func decodeAuthorizations(raw json.RawMessage) ([]types.SetCodeAuthorization, er
 	if isNull(raw) {
 		return nil, nil
 	}
+	if raw[0] == '[' { // counted first: millions of entries are not to take memory
+		count := 0
+		for range elements(raw) {
+			if count++; count > maxAuthorizations {
+				return nil, fmt.Errorf("authorizationList has more than %d entries, which is the most that is signed", maxAuthorizations)
+			}
+		}
+	}
 	var entries []json.RawMessage
 	if err := json.Unmarshal(raw, &entries); err != nil {
 		return nil, fmt.Errorf("reading authorizationList: %w", err)
-	}
-	if len(entries) > maxAuthorizations {
-		return nil, fmt.Errorf("authorizationList has %d entries: at most %d are signed", len(entries), maxAuthorizations)
 	}
 	list := make([]types.SetCodeAuthorization, len(entries))
 	for i, entry := range entries {

@@ -181,7 +181,7 @@ func TestDeviation14MembersAreStrict(t *testing.T) {
 		"access list entry":     {map[string]any{"accessList": []any{map[string]any{"address": testRecipient, "storageKeys": []any{}, "x": 1}}}, `accessList[0]: unknown member "x"`},
 		"empty list":            {map[string]any{"authorizationList": []any{}}, "authorizationList is empty"},
 		"no list":               {map[string]any{"authorizationList": "0x"}, "reading authorizationList"},
-		"long list":             {map[string]any{"authorizationList": many}, "257 entries"},
+		"long list":             {map[string]any{"authorizationList": many}, "more than 256 entries"},
 		"entry is null":         {map[string]any{"authorizationList": []any{nil}}, "authorizationList[0]"},
 		"entry without r":       {list(map[string]any{"r": nil}), "authorizationList[0]: missing required field 'r'"},
 		"entry without yParity": {list(map[string]any{"yParity": nil, "v": "0x1b"}), "missing required field 'yParity'"},
