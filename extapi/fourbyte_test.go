@@ -374,7 +374,8 @@ func TestDeepTypesAreNotDecoded(t *testing.T) {
 		}
 	}
 	warned := func(signature, text string) bool {
-		data := append(crypto.Keccak256([]byte(signature))[:4], make([]byte, 1<<20-32)...)
+		data := make([]byte, 4+1<<20-32)
+		copy(data, crypto.Keccak256([]byte(signature))[:4])
 		var found apitypes.ValidationMessages
 		v.findInCallData(&signature, data, &found)
 		return len(found.Messages) == 1 && found.Messages[0].Typ == apitypes.WARN && strings.Contains(found.Messages[0].Message, text)
