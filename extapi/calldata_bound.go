@@ -10,7 +10,7 @@ import (
 // maxNesting is how deep the types of a signature may lie in arrays and tuples;
 // those that go-ethereum knows lie up to 4 deep. The ABI decoder looks at every
 // level below a value, at every level above it: hundreds of levels would make
-// hours of a megabyte, and a Go type for each of them.
+// many minutes of a megabyte, and a Go type for each of them.
 const maxNesting = 8
 
 // nesting returns the depth of the deepest type; 1 is a plain type.

@@ -362,7 +362,7 @@ func TestCallDataBombs(t *testing.T) {
 }
 
 // TestDeepTypesAreNotDecoded: hundreds of levels of arrays and tuples take
-// go-ethereum's decoder hours of a megabyte, and make types that stay.
+// go-ethereum's decoder many minutes of a megabyte, and make types that stay.
 func TestDeepTypesAreNotDecoded(t *testing.T) {
 	v := newValidator(t)
 	levels := func(levels int) map[string]string {
