@@ -94,14 +94,16 @@ func (a *Account) Version() string { return Version }
 // List answers account_list: the addresses in lower case, never null.
 func (a *Account) List(ctx context.Context) (addresses []common.Address, err error) {
 	defer a.finish(ctx, "account_list", &err)
+	// From memory, and before the decision: a signer that crashes here leaves no
+	// approval unsettled.
+	addresses = make([]common.Address, 0)
+	for _, account := range a.signer.Accounts() {
+		addresses = append(addresses, account.Address)
+	}
 	req := a.newRequest(ctx, rules.KindList, "account_list", common.Address{})
 	decision, err := a.service.decide(ctx, req)
 	if err != nil {
 		return nil, err
-	}
-	addresses = make([]common.Address, 0)
-	for _, account := range a.signer.Accounts() {
-		addresses = append(addresses, account.Address)
 	}
 	if err := a.service.settle(ctx, req, decision, rules.NotSigned); err != nil {
 		return nil, err

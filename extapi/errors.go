@@ -26,6 +26,10 @@ var (
 // ("limit exceeded", EIP-1474).
 const codeBusy = -32005
 
+// loggedError bounds an error in the log, in bytes: a caller can put megabytes
+// into some.
+const loggedError = 512
+
 // deniedBy returns the error of a refused request. Clef's text comes first.
 // A signer without rules says so; the reasons of rules stay in the log, so
 // that callers can't probe them.
@@ -116,7 +120,7 @@ func (a *Account) finish(ctx context.Context, method string, err *error) {
 		if errors.Is(told, errInternal) || told.Error() != (*err).Error() {
 			level = slog.LevelError
 		}
-		a.log.Log(ctx, level, "Method failed", "method", method, "told", told.Error(), "error", *err)
+		a.log.Log(ctx, level, "Method failed", "method", method, "told", clipTo(told.Error(), loggedError), "error", clipTo((*err).Error(), loggedError))
 	}
 	*err = told
 }

@@ -87,10 +87,12 @@ func isNull(raw json.RawMessage) bool {
 }
 
 // clip shortens a name from the wire, so that an error stays readable.
-func clip(name string) string {
-	const longest = 64
-	if len(name) <= longest {
-		return name
+func clip(name string) string { return clipTo(name, 64) }
+
+// clipTo shortens a text to a number of bytes.
+func clipTo(text string, longest int) string {
+	if len(text) <= longest {
+		return text
 	}
-	return strings.ToValidUTF8(name[:longest], "") + "…"
+	return strings.ToValidUTF8(text[:longest], "") + "…"
 }

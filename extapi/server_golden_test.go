@@ -21,13 +21,6 @@ var httpDeviations = map[string]httpAnswer{
 	"http-options": {Status: http.StatusForbidden, Body: "origin not allowed\n"},
 }
 
-type capture struct {
-	Name      string          `json:"name"`
-	Transport string          `json:"transport"`
-	Request   json.RawMessage `json:"request"`
-	Response  json.RawMessage `json:"response"`
-}
-
 type httpRequest struct {
 	HTTP struct {
 		Method  string            `json:"method"`
@@ -65,16 +58,16 @@ func TestTransportCaptures(t *testing.T) {
 	}
 }
 
-func captures(t *testing.T) []capture {
+func captures(t *testing.T) []goldenCapture {
 	t.Helper()
 	file, err := os.Open("testdata/transport.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	var all []capture
+	var all []goldenCapture
 	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var c capture
+		var c goldenCapture
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +79,7 @@ func captures(t *testing.T) []capture {
 	return all
 }
 
-func replayIPC(t *testing.T, server *Server, c capture) {
+func replayIPC(t *testing.T, server *Server, c goldenCapture) {
 	client := dialIPC(t, server)
 	request := string(c.Request)
 	if request[0] == '"' {
@@ -114,7 +107,7 @@ func replayIPC(t *testing.T, server *Server, c capture) {
 	}
 }
 
-func replayHTTP(t *testing.T, server *Server, c capture) {
+func replayHTTP(t *testing.T, server *Server, c goldenCapture) {
 	var request httpRequest
 	var want httpAnswer
 	if err := json.Unmarshal(c.Request, &request); err != nil {

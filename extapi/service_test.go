@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,85 +50,117 @@ type certain struct{ error }
 
 func (certain) NotSigned() bool { return true }
 
-// TestServiceReleasesNothingWithoutDecisionAndOutcome takes the path of a
-// signature apart: what fails on it releases nothing, and each approval is
-// settled exactly once.
-func TestServiceReleasesNothingWithoutDecisionAndOutcome(t *testing.T) {
-	key, other := newKey(t), newKey(t)
-	address := crypto.PubkeyToAddress(key.PublicKey)
-	verdict := func(v rules.Verdict, err error) func(*rules.Request) (rules.Decision, error) {
-		return func(*rules.Request) (rules.Decision, error) { return rules.Decision{Verdict: v}, err }
+// serviceCase is a way through the service and what must come of it.
+type serviceCase struct {
+	scripted
+	settled []rules.Outcome // nil: nothing was approved
+}
+
+// What may come of an approval.
+func once(outcome rules.Outcome) []rules.Outcome { return []rules.Outcome{outcome} }
+
+func verdict(v rules.Verdict, err error) func(*rules.Request) (rules.Decision, error) {
+	return func(*rules.Request) (rules.Decision, error) { return rules.Decision{Verdict: v}, err }
+}
+
+func signingWith(key *ecdsa.PrivateKey) func(context.Context, common.Hash) ([65]byte, error) {
+	return func(_ context.Context, digest common.Hash) ([65]byte, error) {
+		signature, err := crypto.Sign(digest[:], key)
+		return [65]byte(signature), err
 	}
-	with := func(key *ecdsa.PrivateKey) func(context.Context, common.Hash) ([65]byte, error) {
-		return func(_ context.Context, digest common.Hash) ([65]byte, error) {
-			signature, err := crypto.Sign(digest[:], key)
-			return [65]byte(signature), err
+}
+
+func failingWith(err error) func(context.Context, common.Hash) ([65]byte, error) {
+	return func(context.Context, common.Hash) ([65]byte, error) { return [65]byte{1}, err }
+}
+
+// run asks for a signature of address. It is released only if one was made and
+// its outcome recorded, and each approval is settled once.
+func (test serviceCase) run(t *testing.T, address common.Address) {
+	t.Helper()
+	s := test.scripted
+	service := NewService(&s, &s, 50*time.Millisecond, slog.New(slog.DiscardHandler))
+	digest := common.Hash{1, 2, 3}
+	signature, err := service.sign(t.Context(), &rules.Request{
+		Kind: rules.KindText, Account: rules.Account{Address: address}, Digest: digest,
+	})
+	released := slices.Equal(test.settled, once(rules.Signed)) && test.settle == nil
+	switch {
+	case released && err != nil:
+		t.Fatalf("not released: %v", err)
+	case released:
+		if signer, err := crypto.SigToPub(digest[:], signature[:]); err != nil || crypto.PubkeyToAddress(*signer) != address {
+			t.Error("the signature is not of the digest that was judged")
 		}
+	case err == nil || signature != [65]byte{}:
+		t.Errorf("released %x, error %v", signature, err)
 	}
-	fails := func(err error) func(context.Context, common.Hash) ([65]byte, error) {
-		return func(context.Context, common.Hash) ([65]byte, error) { return [65]byte{1}, err }
+	if !slices.Equal(s.settled, test.settled) {
+		t.Errorf("settled %v, want %v", s.settled, test.settled)
 	}
-	boom := errors.New("boom")
-	unknown, notSigned, signed := []rules.Outcome{rules.Unknown}, []rules.Outcome{rules.NotSigned}, []rules.Outcome{rules.Signed}
-	for name, test := range map[string]struct {
-		scripted
-		settled []rules.Outcome
-	}{
-		"approved":              {scripted{decide: verdict(rules.Approve, nil), sign: with(key), account: address}, signed},
-		"decider fails":         {scripted{decide: verdict(rules.Approve, boom), sign: with(key), account: address}, nil},
-		"undecided":             {scripted{decide: verdict(rules.Undecided, nil), sign: with(key), account: address}, nil},
-		"rejected":              {scripted{decide: verdict(rules.Reject, nil), sign: with(key), account: address}, nil},
-		"referred":              {scripted{decide: verdict(rules.Refer, nil), sign: with(key), account: address}, nil},
-		"no such verdict":       {scripted{decide: verdict(99, nil), sign: with(key), account: address}, nil},
-		"unknown account":       {scripted{decide: verdict(rules.Approve, nil), sign: with(key)}, notSigned},
-		"another account found": {scripted{decide: verdict(rules.Approve, nil), sign: with(key), account: common.Address{1}}, notSigned},
-		"signer fails":          {scripted{decide: verdict(rules.Approve, nil), sign: fails(boom), account: address}, unknown},
-		"signer surely fails":   {scripted{decide: verdict(rules.Approve, nil), sign: fails(certain{boom}), account: address}, notSigned},
-		"another key signs":     {scripted{decide: verdict(rules.Approve, nil), sign: with(other), account: address}, unknown},
-		"no signature at all":   {scripted{decide: verdict(rules.Approve, nil), sign: fails(nil), account: address}, unknown},
-		"outcome not recorded":  {scripted{decide: verdict(rules.Approve, nil), sign: with(key), account: address, settle: boom}, signed},
-		"signer crashes": {scripted{
-			decide: verdict(rules.Approve, nil), account: address,
-			sign: func(context.Context, common.Hash) ([65]byte, error) { panic("boom") },
-		}, unknown},
-		"signer takes all the time": {scripted{
-			decide: verdict(rules.Approve, nil), account: address,
-			sign: func(ctx context.Context, _ common.Hash) ([65]byte, error) {
-				<-ctx.Done()
-				return [65]byte{}, ctx.Err()
-			},
-		}, unknown},
-		"decider changes the digest": {scripted{account: address, sign: with(key), decide: func(req *rules.Request) (rules.Decision, error) {
-			req.Digest = common.Hash{9}
-			return rules.Decision{Verdict: rules.Approve}, nil
-		}}, signed},
+	if s.expired {
+		t.Error("no time was left to record the outcome")
+	}
+}
+
+// TestServiceReleasesNothingWithoutDecisionAndOutcome takes the path of a
+// signature apart.
+func TestServiceReleasesNothingWithoutDecisionAndOutcome(t *testing.T) {
+	key, boom := newKey(t), errors.New("boom")
+	address := crypto.PubkeyToAddress(key.PublicKey)
+	approve, sign := verdict(rules.Approve, nil), signingWith(key)
+	crash := func(context.Context, common.Hash) ([65]byte, error) { panic("boom") }
+	hang := func(ctx context.Context, _ common.Hash) ([65]byte, error) {
+		<-ctx.Done()
+		return [65]byte{}, ctx.Err()
+	}
+	for name, test := range map[string]serviceCase{
+		"approved":                  {scripted{decide: approve, sign: sign, account: address}, once(rules.Signed)},
+		"decider fails":             {scripted{decide: verdict(rules.Approve, boom), sign: sign, account: address}, nil},
+		"rejected":                  {scripted{decide: verdict(rules.Reject, nil), sign: sign, account: address}, nil},
+		"no such verdict":           {scripted{decide: verdict(99, nil), sign: sign, account: address}, nil},
+		"unknown account":           {scripted{decide: approve, sign: sign}, once(rules.NotSigned)},
+		"another account found":     {scripted{decide: approve, sign: sign, account: common.Address{1}}, once(rules.NotSigned)},
+		"signer fails":              {scripted{decide: approve, sign: failingWith(boom), account: address}, once(rules.Unknown)},
+		"signer surely fails":       {scripted{decide: approve, sign: failingWith(certain{boom}), account: address}, once(rules.NotSigned)},
+		"signer crashes":            {scripted{decide: approve, sign: crash, account: address}, once(rules.Unknown)},
+		"signer takes all the time": {scripted{decide: approve, sign: hang, account: address}, once(rules.Unknown)},
+		"another key signs":         {scripted{decide: approve, sign: signingWith(newKey(t)), account: address}, once(rules.Unknown)},
+		"no signature at all":       {scripted{decide: approve, sign: failingWith(nil), account: address}, once(rules.Unknown)},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := test.scripted
-			service := NewService(&s, &s, 50*time.Millisecond, slog.New(slog.DiscardHandler))
-			digest := common.Hash{1, 2, 3}
-			signature, err := service.sign(t.Context(), &rules.Request{
-				Kind: rules.KindText, Account: rules.Account{Address: address}, Digest: digest,
-			})
-			released := len(test.settled) == 1 && test.settled[0] == rules.Signed && test.settle == nil
-			switch {
-			case released && err != nil:
-				t.Fatalf("not released: %v", err)
-			case released:
-				if signer, err := crypto.SigToPub(digest[:], signature[:]); err != nil || crypto.PubkeyToAddress(*signer) != address {
-					t.Error("the signature is not of the digest that was judged")
-				}
-			case err == nil || signature != [65]byte{}:
-				t.Errorf("released %x, error %v", signature, err)
-			}
-			if len(s.settled) != len(test.settled) || len(s.settled) == 1 && s.settled[0] != test.settled[0] {
-				t.Errorf("settled %v, want %v", s.settled, test.settled)
-			}
-			if s.expired {
-				t.Error("no time was left to record the outcome")
-			}
-		})
+		t.Run(name, func(t *testing.T) { test.run(t, address) })
 	}
+}
+
+// TestDeviation3UndecidedIsRefused: Clef asks a person at its console.
+func TestDeviation3UndecidedIsRefused(t *testing.T) {
+	key := newKey(t)
+	address := crypto.PubkeyToAddress(key.PublicKey)
+	for _, v := range []rules.Verdict{rules.Undecided, rules.Refer} {
+		serviceCase{scripted{decide: verdict(v, nil), sign: signingWith(key), account: address}, nil}.run(t, address)
+	}
+}
+
+// TestDeviation6UnrecordedOutcomeWithholds: Clef releases the signature.
+func TestDeviation6UnrecordedOutcomeWithholds(t *testing.T) {
+	key := newKey(t)
+	address := crypto.PubkeyToAddress(key.PublicKey)
+	serviceCase{
+		scripted{decide: verdict(rules.Approve, nil), sign: signingWith(key), account: address, settle: errors.New("disk full")},
+		once(rules.Signed),
+	}.run(t, address)
+}
+
+// TestDeviation20DeciderCannotChangeWhatIsSigned: Clef signs what its UI makes
+// of the request.
+func TestDeviation20DeciderCannotChangeWhatIsSigned(t *testing.T) {
+	key := newKey(t)
+	address := crypto.PubkeyToAddress(key.PublicKey)
+	change := func(req *rules.Request) (rules.Decision, error) {
+		req.Digest = common.Hash{9}
+		return rules.Decision{Verdict: rules.Approve}, nil
+	}
+	serviceCase{scripted{decide: change, sign: signingWith(key), account: address}, once(rules.Signed)}.run(t, address)
 }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {
