@@ -25,10 +25,16 @@ import (
 )
 
 // Decider judges requests. A decision is durable, with what it holds of a
-// limit, when Decide returns it. Settle follows every approval exactly once.
+// limit, when Decide returns it. Settle follows every approval exactly once;
+// its error withholds the signature.
 type Decider interface {
 	Decide(ctx context.Context, req *rules.Request) (rules.Decision, error)
-	Settle(ctx context.Context, req *rules.Request, decision rules.Decision, outcome rules.Outcome) error
+	Settle(ctx context.Context, req *rules.Request, decision rules.Decision, result rules.Result) error
+}
+
+// Auditor keeps the record. An entry is durable when Append returns nil.
+type Auditor interface {
+	Append(ctx context.Context, entry audit.Entry) error
 }
 
 // Signer holds accounts and signs digests with their keys.
@@ -40,11 +46,17 @@ type Signer interface {
 	// rarely; it is false for an address that no vault holds.
 	Find(ctx context.Context, address common.Address) (rules.Account, bool)
 
-	// Sign returns a verified low-S signature r‖s‖yparity of digest. An error
-	// that has a method NotSigned() bool, returning true, is certain that no
+	// Sign returns a verified low-S signature of digest. An error that has a method NotSigned() bool, returning true, is certain that no
 	// signature was made. An error that has a method Public() string is fit for
 	// the caller in those words.
-	Sign(ctx context.Context, address common.Address, digest common.Hash) ([65]byte, error)
+	Sign(ctx context.Context, address common.Address, digest common.Hash) (Signed, error)
+}
+
+// Signed is a signature and where it was made.
+type Signed struct {
+	Signature           [65]byte // r‖s‖yparity
+	Vault, Key, Version string   // the key that signed
+	RequestID           string   // the vault's id of the request, "" if it has none
 }
 
 // KeyMaker makes a key for account_new.

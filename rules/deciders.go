@@ -14,7 +14,7 @@ func (ApproveAll) Decide(_ context.Context, req *Request) (Decision, error) {
 }
 
 // Settle does nothing: nothing was held.
-func (ApproveAll) Settle(context.Context, *Request, Decision, Outcome) error { return nil }
+func (ApproveAll) Settle(context.Context, *Request, Decision, Result) error { return nil }
 
 // RuleNoRules is the rule named in the decisions of NoRules.
 const RuleNoRules = "no-rules"
@@ -34,4 +34,4 @@ func (NoRules) Decide(_ context.Context, req *Request) (Decision, error) {
 }
 
 // Settle does nothing: nothing was held.
-func (NoRules) Settle(context.Context, *Request, Decision, Outcome) error { return nil }
+func (NoRules) Settle(context.Context, *Request, Decision, Result) error { return nil }

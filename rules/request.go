@@ -81,6 +81,16 @@ type Caller struct {
 	Origin    string // as sent: informative, never proof
 }
 
+// Call is call data that was decoded completely: encoding Arguments by Method
+// makes the same bytes again.
+type Call struct {
+	Selector  [4]byte
+	Method    string   // signature, such as "transfer(address,uint256)"
+	Types     []string // canonical ABI types of the arguments
+	Arguments []any    // as accounts/abi unpacks them; never changed
+	Text      string   // for people: "transfer(address: 0x…,uint256: 1)"
+}
+
 // Request is one question put to a decider. It is complete and immutable when
 // it leaves the decoder: what is approved is Digest, and the other members
 // describe what that digest commits to.
@@ -90,6 +100,13 @@ type Request struct {
 	Method  string // JSON-RPC method, such as "account_signTransaction"
 	Account Account
 	Caller  Caller
+
+	// Principal is who asks, as proven by the listener: "local" for the user
+	// of the IPC socket, "anonymous" over HTTP.
+	Principal string
+
+	// Accounts are what a listing would show; nil for other kinds.
+	Accounts []Account
 
 	// Digest is the 32 bytes that will be signed; zero for kinds that don't sign.
 	Digest common.Hash
@@ -118,6 +135,10 @@ type Request struct {
 
 	// Messages shows the data to rules and people, in Clef's form.
 	Messages []*apitypes.NameValueType
+
+	// Call is the decoded call data of a transaction or of the call that a Safe
+	// makes; nil where there is none, or none that is known.
+	Call *Call
 
 	// Findings is what validation found in the call data.
 	Findings []apitypes.ValidationInfo

@@ -1,5 +1,7 @@
 package rules
 
+import "github.com/ethereum/go-ethereum/common"
+
 // Verdict is an answer to a request. The zero verdict decides nothing, and
 // what nothing decides is refused.
 type Verdict uint8
@@ -31,6 +33,15 @@ type Decision struct {
 	Verdict Verdict
 	Rule    string // the rule that decided, such as "approve-all"
 	Reason  string // for the operator and, when refused, for the caller; no secrets
+
+	// Charges are what an approval counts against limits: all of them are held
+	// before anything is signed, or the request is refused.
+	Charges []Charge
+
+	// Listed are the accounts that an approved listing shows; nil is all of them.
+	Listed []common.Address
+
+	held *held // by the engine, until the decision is settled
 }
 
 // Outcome is what became of an approved request. The zero outcome is unknown:
@@ -54,4 +65,11 @@ func (o Outcome) String() string {
 	default:
 		return "unknown"
 	}
+}
+
+// Result is what became of an approved request, with the signature if one was
+// made. The zero result is the unknown outcome.
+type Result struct {
+	Outcome   Outcome
+	Signature [65]byte // r‖s‖yparity, verified, if Outcome is Signed and the kind signs
 }

@@ -1,0 +1,84 @@
+// Package audit keeps the record of what was decided and signed: an
+// append-only file of JSON lines, each of which carries the hash of the one
+// before, so that a change, a removal, a reordering and a truncation are found.
+//
+// An entry counts when [Log.Append] returns nil: then it is on the disk. The
+// package never decides anything, never holds a secret, and never writes call
+// data or messages beyond a hash and a bounded excerpt.
+package audit
+
+import "time"
+
+// Event says what an entry records. The zero event is none.
+type Event string
+
+// The events.
+const (
+	EventStart      Event = "start"      // the log was opened by a signer
+	EventStop       Event = "stop"       // the signer ended in good order
+	EventDecision   Event = "decision"   // a request was judged
+	EventOutcome    Event = "outcome"    // what became of an approved request
+	EventRefused    Event = "refused"    // a request that was refused before it was judged
+	EventRecovered  Event = "recovered"  // a torn last line was cut off after a crash
+	EventCheckpoint Event = "checkpoint" // the chain's head, signed by a vault key
+)
+
+// Entry is one line of the log. Members that don't apply are left out. Those
+// of the chain, Seq, Prev and Time, are set by [Log.Append].
+//
+// Text that a caller chose is bounded by Append.
+type Entry struct {
+	Seq   uint64    `json:"seq"`  // from 1, without gaps, across segments
+	Prev  string    `json:"prev"` // hash of the entry before, 64 hexadecimal digits
+	Time  time.Time `json:"time"` // UTC
+	Event Event     `json:"event"`
+
+	Request   string `json:"request,omitempty"` // request id; links decision and outcome
+	Principal string `json:"principal,omitempty"`
+	Transport string `json:"transport,omitempty"`
+	Remote    string `json:"remote,omitempty"`
+	Method    string `json:"method,omitempty"`
+	Kind      string `json:"kind,omitempty"`
+
+	Account    string `json:"account,omitempty"` // checksummed (EIP-55)
+	Vault      string `json:"vault,omitempty"`
+	Key        string `json:"key,omitempty"`
+	KeyVersion string `json:"key_version,omitempty"`
+
+	ChainID     string `json:"chain_id,omitempty"` // decimal
+	Nonce       string `json:"nonce,omitempty"`    // decimal
+	To          string `json:"to,omitempty"`       // checksummed; left out for creation
+	Value       string `json:"value,omitempty"`    // wei, decimal
+	Selector    string `json:"selector,omitempty"` // of the call data, 0x and 8 digits
+	Call        string `json:"call,omitempty"`     // decoded
+	DataBytes   int    `json:"data_bytes,omitempty"`
+	DataHash    string `json:"data_hash,omitempty"`    // Keccak-256 of the call data or the preimage
+	DataExcerpt string `json:"data_excerpt,omitempty"` // its first bytes, 0x
+	ContentType string `json:"content_type,omitempty"`
+	Digest      string `json:"digest,omitempty"` // what was, or would have been, signed
+	Listed      *int   `json:"listed,omitempty"` // number of accounts shown
+
+	Verdict string `json:"verdict,omitempty"`
+	Rule    string `json:"rule,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+
+	Outcome       string `json:"outcome,omitempty"`
+	Released      *bool  `json:"released,omitempty"`       // whether the signature went to the caller
+	VaultRequest  string `json:"vault_request,omitempty"`  // the vault's id of the request
+	SignatureHash string `json:"signature_hash,omitempty"` // Keccak-256 of r‖s‖yparity
+	Micros        int64  `json:"micros,omitempty"`         // microseconds since the request was decoded
+
+	Error string `json:"error,omitempty"`
+	Note  string `json:"note,omitempty"` // of start, recovered and such
+
+	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
+}
+
+// Checkpoint is the head of the chain, signed by a vault key.
+type Checkpoint struct {
+	Seq       uint64    `json:"seq"`  // of the last entry that it covers
+	Head      string    `json:"head"` // the hash of that entry
+	Time      time.Time `json:"time"` // UTC
+	Key       string    `json:"key"`  // address of the signing key, checksummed
+	Signature string    `json:"signature"`
+}

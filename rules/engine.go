@@ -1,0 +1,214 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// keepTimeout bounds the making durable of what a decision rests on.
+const keepTimeout = 10 * time.Second
+
+// RuleEngine is the rule named in decisions that no rule made.
+const RuleEngine = "engine"
+
+// Rule judges requests. Implementations are safe for concurrent use.
+type Rule interface {
+	// Evaluate judges a request. Undecided passes it on to the next rule; an
+	// error refuses it. The hold is what the rule keeps aside for the decision,
+	// nil if nothing; with an error there is none.
+	Evaluate(ctx context.Context, req *Request) (Decision, Hold, error)
+}
+
+// Hold is what a rule keeps aside until its decision stands or falls. Exactly
+// one of Drop and Keep is called, once.
+type Hold interface {
+	// Drop forgets what was kept aside: the decision does not stand.
+	Drop()
+
+	// Keep makes it durable: the decision stands. After an error nothing of it
+	// is in force. After the Keep of an approval, Settle follows.
+	Keep(ctx context.Context) error
+
+	// Settle tells what became of the approved request. An error withholds the
+	// signature.
+	Settle(ctx context.Context, req *Request, result Result) error
+}
+
+// Approver asks people about what rules refer to them.
+type Approver interface {
+	// Await returns the decision of people: Approve, or the request is refused.
+	Await(ctx context.Context, req *Request, referral Decision) (Decision, error)
+}
+
+// Engine decides by rules in order, then limits, then approvers. The first
+// rule that decides binds. What none decides, and what a rule refers to a
+// person, goes to the approver; without one it is refused.
+type Engine struct {
+	Rules    []Rule
+	Ledger   Ledger   // nil: a decision with charges is refused
+	Approver Approver // nil: nobody
+}
+
+// held is what a decision holds until it is settled.
+type held struct {
+	rule    Hold   // nil: nothing
+	limits  HoldID // 0: nothing
+	settled atomic.Bool
+}
+
+// Decide judges a request. An approval holds what it counts against limits,
+// durably, until Settle is told what became of it; nothing else holds anything.
+func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
+	decision, hold, err := e.evaluate(ctx, req)
+	if err != nil {
+		return Decision{Rule: decision.Rule}, err
+	}
+	if decision.Verdict == Refer && e.Approver == nil {
+		drop(hold)
+		return Decision{Verdict: Reject, Rule: decision.Rule, Reason: decision.Reason + "; no approver is configured"}, nil
+	}
+	if decision.Verdict == Reject {
+		return decision, keep(ctx, hold)
+	}
+	return e.hold(ctx, req, decision, hold)
+}
+
+// evaluate asks the rules in order. Its decision is Approve, Reject or Refer.
+func (e *Engine) evaluate(ctx context.Context, req *Request) (Decision, Hold, error) {
+	if req.Kind == KindInvalid || req.Kind > KindSafe {
+		return Decision{Verdict: Reject, Rule: RuleEngine, Reason: "the request is of no known kind"}, nil, nil
+	}
+	for _, rule := range e.Rules {
+		decision, hold, err := evaluate(ctx, rule, req)
+		switch {
+		case err != nil:
+			drop(hold)
+			return decision, nil, err
+		case decision.Verdict == Approve, decision.Verdict == Reject, decision.Verdict == Refer:
+			return decision, hold, nil
+		}
+		drop(hold)
+	}
+	return Decision{Verdict: Refer, Rule: RuleEngine, Reason: "no rule decides about this request"}, nil, nil
+}
+
+// evaluate asks a rule. A rule that panics has decided nothing.
+func evaluate(ctx context.Context, rule Rule, req *Request) (decision Decision, hold Hold, err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			decision, err = Decision{}, fmt.Errorf("a rule crashed: %v\n%s", crash, debug.Stack())
+		}
+	}()
+	return rule.Evaluate(ctx, req)
+}
+
+// hold makes durable what an approval, or a referral, counts against limits.
+// What a rule wrote for a referral is not kept: people may take their time.
+func (e *Engine) hold(ctx context.Context, req *Request, decision Decision, rule Hold) (Decision, error) {
+	mine := &held{}
+	if len(decision.Charges) > 0 {
+		if e.Ledger == nil {
+			drop(rule)
+			return Decision{Rule: decision.Rule}, errors.New("the decision counts against limits, and there is no ledger")
+		}
+		id, err := e.Ledger.Hold(ctx, decision.Charges)
+		var over *OverLimitError
+		if errors.As(err, &over) {
+			drop(rule)
+			return Decision{Verdict: Reject, Rule: decision.Rule, Reason: over.Error()}, nil
+		}
+		if err != nil {
+			drop(rule)
+			return Decision{Rule: decision.Rule}, fmt.Errorf("holding limits: %w", err)
+		}
+		mine.limits = id
+	}
+	if decision.Verdict == Refer {
+		drop(rule)
+		resolved, err := e.Approver.Await(ctx, req, decision)
+		if err != nil || resolved.Verdict != Approve {
+			return resolved, errors.Join(err, e.release(ctx, mine.limits))
+		}
+		resolved.held = mine
+		return resolved, nil
+	}
+	if err := keep(ctx, rule); err != nil {
+		return Decision{Rule: decision.Rule}, errors.Join(err, e.release(ctx, mine.limits))
+	}
+	mine.rule = rule
+	decision.held = mine
+	return decision, nil
+}
+
+// Settle tells the rule and the ledger what became of an approved request. An
+// error means that its signature must not be released. A decision is settled
+// once.
+func (e *Engine) Settle(ctx context.Context, req *Request, decision Decision, result Result) error {
+	mine := decision.held
+	if decision.Verdict != Approve || mine == nil {
+		return errors.New("only an approval of this engine can be settled")
+	}
+	if !mine.settled.CompareAndSwap(false, true) {
+		return errors.New("the decision is settled already")
+	}
+	var failures []error
+	if mine.rule != nil {
+		failures = append(failures, settle(ctx, mine.rule, req, result))
+	}
+	if mine.limits != 0 {
+		switch result.Outcome {
+		case Signed:
+			failures = append(failures, e.Ledger.Commit(ctx, mine.limits))
+		case NotSigned:
+			failures = append(failures, e.Ledger.Release(ctx, mine.limits))
+		default: // a signature may exist: the hold goes on counting
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// settle tells a rule's hold what became of the request.
+func settle(ctx context.Context, hold Hold, req *Request, result Result) (err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			err = fmt.Errorf("a rule crashed: %v\n%s", crash, debug.Stack())
+		}
+	}()
+	return hold.Settle(ctx, req, result)
+}
+
+// release gives limits back. A hold that can't be given back goes on counting.
+func (e *Engine) release(ctx context.Context, id HoldID) error {
+	if id == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
+	defer cancel()
+	if err := e.Ledger.Release(ctx, id); err != nil {
+		return fmt.Errorf("giving limits back: %w", err)
+	}
+	return nil
+}
+
+// keep makes a hold durable, whether or not the caller is still there.
+func keep(ctx context.Context, hold Hold) error {
+	if hold == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
+	defer cancel()
+	if err := hold.Keep(ctx); err != nil {
+		return fmt.Errorf("keeping what the rule wrote: %w", err)
+	}
+	return nil
+}
+
+func drop(hold Hold) {
+	if hold != nil {
+		hold.Drop()
+	}
+}
