@@ -4,11 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/big"
 	"runtime"
-	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -27,6 +26,7 @@ const DefaultSignTimeout = 25 * time.Second
 type Config struct {
 	Decider  Decider
 	Signer   Signer
+	Auditor  Auditor
 	KeyMaker KeyMaker // nil: account_new is off
 
 	// ChainIDs are the chains signed for. A request for another is refused.
@@ -59,8 +59,8 @@ type Account struct {
 // NewAccount returns the receiver of the account methods. It reads the file of
 // custom selectors; the error names what is wrong with the configuration.
 func NewAccount(cfg Config) (*Account, error) {
-	if cfg.Decider == nil || cfg.Signer == nil {
-		return nil, errors.New("an account needs a decider and a signer")
+	if cfg.Decider == nil || cfg.Signer == nil || cfg.Auditor == nil {
+		return nil, errors.New("an account needs a decider, a signer and an auditor")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -77,7 +77,7 @@ func NewAccount(cfg Config) (*Account, error) {
 		return nil, err
 	}
 	return &Account{
-		service:   NewService(cfg.Decider, cfg.Signer, cfg.SignTimeout, cfg.Logger),
+		service:   NewService(cfg.Decider, cfg.Signer, cfg.Auditor, cfg.SignTimeout, cfg.Logger),
 		signer:    cfg.Signer,
 		maker:     cfg.KeyMaker,
 		chains:    chains,
@@ -91,24 +91,16 @@ func NewAccount(cfg Config) (*Account, error) {
 // Version answers account_version. It is not put to rules.
 func (a *Account) Version() string { return Version }
 
-// List answers account_list: the addresses in lower case, never null.
+// List answers account_list: the addresses in lower case, never null. A
+// decision may show fewer of them, never others.
 func (a *Account) List(ctx context.Context) (addresses []common.Address, err error) {
 	defer a.finish(ctx, "account_list", &err)
 	// From memory, and before the decision: a signer that crashes here leaves no
 	// approval unsettled.
-	addresses = make([]common.Address, 0)
-	for _, account := range a.signer.Accounts() {
-		addresses = append(addresses, account.Address)
-	}
+	accounts := a.signer.Accounts()
 	req := a.newRequest(ctx, rules.KindList, "account_list", common.Address{})
-	decision, err := a.service.decide(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.service.settle(ctx, req, decision, rules.NotSigned); err != nil {
-		return nil, err
-	}
-	return addresses, nil
+	req.Accounts = slices.Clone(accounts)
+	return a.service.list(ctx, req, accounts)
 }
 
 // New answers account_new: it makes a key in a vault and returns its address.
@@ -125,13 +117,24 @@ func (a *Account) New(ctx context.Context) (address common.Address, err error) {
 
 // newRequest begins a request with what the transport knows of its caller.
 func (a *Account) newRequest(ctx context.Context, kind rules.Kind, method string, address common.Address) *rules.Request {
+	caller := callerOf(rpc.PeerInfoFromContext(ctx))
 	return &rules.Request{
-		ID:      rand.Text(),
-		Kind:    kind,
-		Method:  method,
-		Account: rules.Account{Address: address},
-		Caller:  callerOf(rpc.PeerInfoFromContext(ctx)),
+		ID:        rand.Text(),
+		Kind:      kind,
+		Method:    method,
+		Account:   rules.Account{Address: address},
+		Caller:    caller,
+		Principal: principalOf(caller),
 	}
+}
+
+// principalOf returns who asks, as far as the listener proves it: the socket's
+// mode admits one user, HTTP admits everybody.
+func principalOf(caller rules.Caller) string {
+	if caller.Transport == "ipc" {
+		return "local"
+	}
+	return "anonymous"
 }
 
 // callerOf describes the peer as Clef's meta object does.
@@ -146,36 +149,4 @@ func callerOf(peer rpc.PeerInfo) rules.Caller {
 		}
 	}
 	return rules.Caller{Transport: "ipc", Remote: "NA", Local: "NA"}
-}
-
-// create is the path of account_new: decide, make the key, settle.
-func (s *Service) create(ctx context.Context, req *rules.Request, maker KeyMaker) (rules.Account, error) {
-	decision, err := s.decide(ctx, req)
-	if err != nil {
-		return rules.Account{}, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
-	defer cancel()
-
-	account, err := s.make(ctx, maker)
-	if err != nil {
-		err = fmt.Errorf("making a key: %w", err)
-		return rules.Account{}, errors.Join(err, s.settle(ctx, req, decision, outcomeOf(err)))
-	}
-	// A key was made: what was held for it counts, as for a signature.
-	if err := s.settle(ctx, req, decision, rules.Signed); err != nil {
-		return rules.Account{}, err
-	}
-	return account, nil
-}
-
-// make makes a key. A maker that crashes may have made one.
-func (s *Service) make(ctx context.Context, maker KeyMaker) (account rules.Account, err error) {
-	defer func() {
-		if crash := recover(); crash != nil {
-			s.log.ErrorContext(ctx, "Key maker crashed", "panic", crash, "stack", string(debug.Stack()))
-			account, err = rules.Account{}, errInternal
-		}
-	}()
-	return maker.NewAccount(ctx)
 }

@@ -85,8 +85,8 @@ type approving struct {
 	outcome rules.Outcome
 }
 
-func (a *approving) Settle(_ context.Context, _ *rules.Request, _ rules.Decision, outcome rules.Outcome) error {
-	a.outcome = outcome
+func (a *approving) Settle(_ context.Context, _ *rules.Request, _ rules.Decision, result rules.Result) error {
+	a.outcome = result.Outcome
 	return nil
 }
 

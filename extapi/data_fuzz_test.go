@@ -26,7 +26,7 @@ func (l *lastDecider) Decide(_ context.Context, req *rules.Request) (rules.Decis
 	return rules.Decision{Verdict: rules.Approve}, nil
 }
 
-func (*lastDecider) Settle(context.Context, *rules.Request, rules.Decision, rules.Outcome) error {
+func (*lastDecider) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
 	return nil
 }
 

@@ -22,6 +22,15 @@ var (
 	errInternal       = errors.New("internal error")
 )
 
+// errUnrecorded is told when the audit log can't be written.
+const errUnrecorded = publicError("request denied: the signer can't write its audit log, and without a record nothing is signed")
+
+// judgedError is an error of a request that was put to the decider. Its place
+// in the audit log is the decision or the outcome.
+type judgedError struct{ error }
+
+func (e judgedError) Unwrap() error { return e.error }
+
 // codeBusy is the JSON-RPC code of a request that may be repeated later
 // ("limit exceeded", EIP-1474).
 const codeBusy = -32005
@@ -108,14 +117,18 @@ func onWire(err error) error {
 
 // finish is deferred by every method: it turns a panic into a refusal, and an
 // error into the one for the wire. What the caller isn't told is in the log.
+// A request that never came to a decision is recorded here.
 func (a *Account) finish(ctx context.Context, method string, err *error) {
 	if crash := recover(); crash != nil {
 		a.log.ErrorContext(ctx, "Method crashed", "method", method, "panic", crash, "stack", string(debug.Stack()))
 		*err = errInternal
-		return
 	}
 	told := onWire(*err)
 	if told != nil {
+		var judged judgedError
+		if !errors.As(*err, &judged) {
+			_ = a.service.record(ctx, refused(ctx, method, told)) // it is refused anyway
+		}
 		level := slog.LevelDebug
 		if errors.Is(told, errInternal) || told.Error() != (*err).Error() {
 			level = slog.LevelError

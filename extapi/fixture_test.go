@@ -44,13 +44,20 @@ func (s *keySigner) Find(_ context.Context, address common.Address) (rules.Accou
 	return s.account, address == s.account.Address
 }
 
-func (s *keySigner) Sign(_ context.Context, _ common.Address, digest common.Hash) (signature [65]byte, err error) {
+func (s *keySigner) Sign(_ context.Context, _ common.Address, digest common.Hash) (Signed, error) {
 	if s.fail != nil {
-		return signature, s.fail
+		return Signed{}, s.fail
 	}
-	made, err := crypto.Sign(digest[:], s.key)
-	copy(signature[:], made)
-	return signature, err
+	return signedBy(s.key, digest)
+}
+
+// signedBy signs with a key in memory.
+func signedBy(key *ecdsa.PrivateKey, digest common.Hash) (Signed, error) {
+	signature, err := crypto.Sign(digest[:], key)
+	if err != nil {
+		return Signed{}, err
+	}
+	return Signed{Signature: [65]byte(signature), Vault: "dev", Key: "test", Version: "1", RequestID: "vault-request"}, nil
 }
 
 // captureRules decides as the rule file behind the captures did, and remembers
@@ -85,10 +92,10 @@ func (c *captureRules) Decide(_ context.Context, req *rules.Request) (rules.Deci
 	return rules.Decision{Verdict: rules.Approve, Rule: "capture"}, nil
 }
 
-func (c *captureRules) Settle(_ context.Context, req *rules.Request, _ rules.Decision, outcome rules.Outcome) error {
+func (c *captureRules) Settle(_ context.Context, req *rules.Request, _ rules.Decision, result rules.Result) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.outcomes = append(c.outcomes, outcome)
+	c.outcomes = append(c.outcomes, result.Outcome)
 	if req.Transaction != nil && req.Transaction.Nonce() == 0x99 {
 		return errors.New("the rule's OnApprovedTx threw")
 	}
@@ -126,7 +133,7 @@ func (m *testMaker) NewAccount(context.Context) (rules.Account, error) {
 func newTestAccount(t testing.TB, change func(*Config)) (*Account, *captureRules) {
 	t.Helper()
 	decider := new(captureRules)
-	cfg := Config{Decider: decider, Signer: newKeySigner(t), KeyMaker: new(testMaker), ChainIDs: []*big.Int{big.NewInt(1337)}}
+	cfg := Config{Decider: decider, Signer: newKeySigner(t), Auditor: new(entries), KeyMaker: new(testMaker), ChainIDs: []*big.Int{big.NewInt(1337)}}
 	if change != nil {
 		change(&cfg)
 	}

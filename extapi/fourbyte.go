@@ -9,6 +9,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+
+	"github.com/kvclef/kvclef/rules"
 )
 
 // Validator says what is to be known of a transaction before it is signed, in
@@ -38,17 +40,23 @@ func NewValidator(customFile string) (*Validator, error) {
 //
 // Unlike Clef's, its fee checks are for contract creation too.
 func (v *Validator) Validate(selector *string, args *apitypes.SendTxArgs) ([]apitypes.ValidationInfo, error) {
+	findings, _, err := v.examine(selector, args)
+	return findings, err
+}
+
+// examine validates, and returns the decoded call too, if there is one.
+func (v *Validator) examine(selector *string, args *apitypes.SendTxArgs) ([]apitypes.ValidationInfo, *rules.Call, error) {
 	if args.Data != nil && args.Input != nil && !bytes.Equal(*args.Data, *args.Input) {
-		return nil, refuse(`ambiguous request: both "data" and "input" are set and are not identical`)
+		return nil, nil, refuse(`ambiguous request: both "data" and "input" are set and are not identical`)
 	}
 	if err := checkNumbers(args); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkSelectorForm(selector); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if _, err := args.ToTransaction(); err != nil { // verifies or computes the sidecar
-		return nil, publicError(err.Error())
+		return nil, nil, publicError(err.Error())
 	}
 	if args.Input != nil {
 		args.Data, args.Input = args.Input, nil
@@ -60,16 +68,16 @@ func (v *Validator) Validate(selector *string, args *apitypes.SendTxArgs) ([]api
 	var found apitypes.ValidationMessages
 	if args.To == nil {
 		if len(data) == 0 && args.Value.ToInt().Sign() > 0 {
-			return nil, refuse("transaction will create a contract with value but empty code")
+			return nil, nil, refuse("transaction will create a contract with value but empty code")
 		}
 		findInCreation(selector, data, &found)
 		findInFees(args, &found)
-		return found.Messages, nil
+		return found.Messages, nil, nil
 	}
 	findInRecipient(args.To, &found)
 	findInFees(args, &found)
-	v.findInCallData(selector, data, &found)
-	return found.Messages, nil
+	call := v.findInCallData(selector, data, &found)
+	return found.Messages, call, nil
 }
 
 // checkNumbers refuses numbers that don't fit 256 bits. JSON can't bring them;
@@ -150,14 +158,14 @@ func findInFees(args *apitypes.SendTxArgs, found *apitypes.ValidationMessages) {
 }
 
 // findInCallData tells the method that call data invokes, by the caller's
-// selector or else by a known one.
-func (v *Validator) findInCallData(selector *string, data []byte, found *apitypes.ValidationMessages) {
+// selector or else by a known one. It returns the call if it could be decoded.
+func (v *Validator) findInCallData(selector *string, data []byte, found *apitypes.ValidationMessages) *rules.Call {
 	if len(data) == 0 {
-		return
+		return nil
 	}
 	if len(data) < 4 {
 		found.Warn("Transaction data is not valid ABI (missing the 4 byte call prefix)")
-		return
+		return nil
 	}
 	if n := len(data) - 4; n%32 != 0 {
 		found.Warn(fmt.Sprintf("Transaction data is not valid ABI (length should be a multiple of 32 (was %d))", n))
@@ -168,17 +176,18 @@ func (v *Validator) findInCallData(selector *string, data []byte, found *apitype
 		known, err := v.selectors.find([4]byte(data))
 		if err != nil {
 			found.Warn(fmt.Sprintf("Transaction contains data, but the ABI signature could not be found: %v", err))
-			return
+			return nil
 		}
 		selector = &known
 	} else if !v.admits(*selector, [4]byte(data)) {
 		found.Warn(fmt.Sprintf(fault, "callers have supplied too many different signatures with arrays or tuples, add this one to the file of custom selectors"))
-		return
+		return nil
 	}
 	call, err := decodeCall(*selector, data)
 	if err != nil {
 		found.Warn(fmt.Sprintf(fault, err))
-		return
+		return nil
 	}
-	found.Info(fmt.Sprintf("Transaction invokes the following method: %q", call))
+	found.Info(fmt.Sprintf("Transaction invokes the following method: %q", call.Text))
+	return call
 }

@@ -89,7 +89,7 @@ func (a *Account) SignGnosisSafeTx(ctx context.Context, address common.Mixedcase
 	if err := tx.check(); err != nil {
 		return nil, err
 	}
-	findings, err := a.validateCall(methodSelector, tx.call())
+	findings, call, err := a.validateCall(methodSelector, tx.call())
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +100,7 @@ func (a *Account) SignGnosisSafeTx(ctx context.Context, address common.Mixedcase
 	req := a.newRequest(ctx, rules.KindSafe, method, address.Address())
 	encoded.describe(req, rules.KindSafe)
 	req.Findings = findings
+	req.Call = call
 	signature, err := a.signMessage(ctx, req)
 	if err != nil {
 		return nil, err

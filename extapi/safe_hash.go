@@ -12,6 +12,8 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/common/math"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+
+	"github.com/kvclef/kvclef/rules"
 )
 
 // safeTxFields is the type of a Safe transaction, as the Safe contract from
@@ -168,10 +170,10 @@ func (a *Account) matchSafeHash(tx *GnosisSafeTx) (*encodedDocument, error) {
 
 // validateCall validates the call that the Safe will make. Warnings refuse it
 // unless the signer is advanced.
-func (a *Account) validateCall(selector *string, call *apitypes.SendTxArgs) ([]apitypes.ValidationInfo, error) {
-	findings, err := a.validator.Validate(selector, call)
+func (a *Account) validateCall(selector *string, args *apitypes.SendTxArgs) ([]apitypes.ValidationInfo, *rules.Call, error) {
+	findings, call, err := a.validator.examine(selector, args)
 	if err != nil || a.advanced {
-		return findings, err
+		return findings, call, err
 	}
-	return findings, warnings(findings)
+	return findings, call, warnings(findings)
 }

@@ -15,7 +15,7 @@ import (
 // TestClients drives both listeners with go-ethereum's own clients.
 func TestClients(t *testing.T) {
 	vault := &holder{account: common.HexToAddress("0x71562b71999873DB5b286dF957af199Ec94617F7")}
-	account, err := NewAccount(Config{Decider: rules.NoRules{}, Signer: vault, ChainIDs: []*big.Int{big.NewInt(1337)}})
+	account, err := NewAccount(Config{Decider: rules.NoRules{}, Signer: vault, Auditor: new(entries), ChainIDs: []*big.Int{big.NewInt(1337)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestClients(t *testing.T) {
 // TestExternalSigner connects as geth --signer does.
 func TestExternalSigner(t *testing.T) {
 	vault := &holder{account: common.HexToAddress("0x71562b71999873DB5b286dF957af199Ec94617F7")}
-	account, err := NewAccount(Config{Decider: rules.NoRules{}, Signer: vault, ChainIDs: []*big.Int{big.NewInt(1337)}})
+	account, err := NewAccount(Config{Decider: rules.NoRules{}, Signer: vault, Auditor: new(entries), ChainIDs: []*big.Int{big.NewInt(1337)}})
 	if err != nil {
 		t.Fatal(err)
 	}

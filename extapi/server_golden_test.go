@@ -39,7 +39,7 @@ type httpAnswer struct {
 // TestTransportCaptures replays what Clef 1.17.3 answered.
 func TestTransportCaptures(t *testing.T) {
 	vault := &holder{account: common.HexToAddress("0x71562b71999873DB5b286dF957af199Ec94617F7")}
-	account, err := NewAccount(Config{Decider: dead{}, Signer: vault, ChainIDs: []*big.Int{big.NewInt(1337)}})
+	account, err := NewAccount(Config{Decider: dead{}, Signer: vault, Auditor: new(entries), ChainIDs: []*big.Int{big.NewInt(1337)}})
 	if err != nil {
 		t.Fatal(err)
 	}

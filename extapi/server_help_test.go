@@ -166,9 +166,9 @@ func (h *holder) Find(_ context.Context, address common.Address) (rules.Account,
 	return rules.Account{Address: address}, address == h.account
 }
 
-func (h *holder) Sign(context.Context, common.Address, common.Hash) ([65]byte, error) {
+func (h *holder) Sign(context.Context, common.Address, common.Hash) (Signed, error) {
 	h.asked.Add(1)
-	return [65]byte{}, nil
+	return Signed{}, nil
 }
 
 // dead rejects transactions to 0x…dEaD, as the rules behind the captures do.

@@ -1,9 +1,9 @@
 // Package extapi speaks Clef's external API (version 6.1.0) on the wire: the
 // account_ methods over IPC and HTTP.
 //
-// A request takes one way: listener → decode → decide → sign → settle →
-// encode. No step calls back to an earlier one, and the only place where a
-// signature can leave is [Service.sign].
+// A request takes one way: listener → decode → decide → record → sign → settle
+// → record → encode. No step calls back to an earlier one, and the only place
+// where a signature can leave is [Service.sign].
 //
 // The package never imports a backend and holds no keys. It never signs what
 // it could not decode completely, and never signs anything but the digest that
@@ -21,6 +21,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -46,9 +47,10 @@ type Signer interface {
 	// rarely; it is false for an address that no vault holds.
 	Find(ctx context.Context, address common.Address) (rules.Account, bool)
 
-	// Sign returns a verified low-S signature of digest. An error that has a method NotSigned() bool, returning true, is certain that no
-	// signature was made. An error that has a method Public() string is fit for
-	// the caller in those words.
+	// Sign returns a verified low-S signature of digest. An error that has a
+	// method NotSigned() bool, returning true, is certain that no signature was
+	// made; one that has a method Public() string is fit for the caller in those
+	// words; one that has a method RequestID() string names the vault's request.
 	Sign(ctx context.Context, address common.Address, digest common.Hash) (Signed, error)
 }
 
@@ -64,26 +66,28 @@ type KeyMaker interface {
 	NewAccount(ctx context.Context) (rules.Account, error)
 }
 
-// settleTimeout bounds the recording of an outcome.
-const settleTimeout = 5 * time.Second
+// recordTimeout bounds the settling and recording of an outcome.
+const recordTimeout = 5 * time.Second
 
 // Service takes decoded requests to a signature.
 type Service struct {
 	decider Decider
 	signer  Signer
+	auditor Auditor
 	timeout time.Duration
 	log     *slog.Logger
 }
 
 // NewService returns a service. The timeout bounds the work after a decision,
 // which goes on when the caller hangs up.
-func NewService(decider Decider, signer Signer, timeout time.Duration, log *slog.Logger) *Service {
-	return &Service{decider: decider, signer: signer, timeout: timeout, log: log}
+func NewService(decider Decider, signer Signer, auditor Auditor, timeout time.Duration, log *slog.Logger) *Service {
+	return &Service{decider: decider, signer: signer, auditor: auditor, timeout: timeout, log: log}
 }
 
-// sign is the path of every signature: decide, sign, verify, settle. The
-// account is looked up first so that rules see its vault, but its absence is
-// told only after an approval, so that callers can't enumerate accounts.
+// sign is the path of every signature: decide, record, sign, verify, settle,
+// record. The account is looked up first so that rules see its vault, but its
+// absence is told only after an approval, so that callers can't enumerate
+// accounts.
 func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error) {
 	// What is judged is what is signed, whatever a decider does to the request.
 	address, digest := req.Account.Address, req.Digest
@@ -91,7 +95,8 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 	if known = known && account.Address == address; known {
 		req.Account = account
 	}
-	decision, err := s.decide(ctx, req)
+	record := newRecord(req)
+	decision, err := s.decide(ctx, req, record)
 	if err != nil {
 		return [65]byte{}, err
 	}
@@ -100,79 +105,124 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
 
-	if !known {
-		return [65]byte{}, errors.Join(errUnknownAccount, s.settle(ctx, req, decision, rules.NotSigned))
+	var signed Signed
+	if err = errUnknownAccount; known {
+		signed, err = s.use(ctx, address, digest)
 	}
-	signature, err := s.use(ctx, address, digest)
-	if err != nil {
-		return [65]byte{}, errors.Join(err, s.settle(ctx, req, decision, outcomeOf(err)))
-	}
-	if err := s.settle(ctx, req, decision, rules.Signed); err != nil {
-		return [65]byte{}, err
-	}
-	return signature, nil
-}
-
-// use signs with an account's key, and checks that the signature is its own. A
-// signer that crashes may have signed, so that the outcome is unknown.
-func (s *Service) use(ctx context.Context, address common.Address, digest common.Hash) (signature [65]byte, err error) {
-	defer func() {
-		if crash := recover(); crash != nil {
-			s.log.ErrorContext(ctx, "Signer crashed", "account", address, "panic", crash, "stack", string(debug.Stack()))
-			signature, err = [65]byte{}, errInternal
-		}
-	}()
-	signature, err = s.signer.Sign(ctx, address, digest)
+	result := rules.Result{Outcome: outcomeOf(err), Signature: signed.Signature}
+	err = s.conclude(ctx, req, decision, result, err, func(err error) audit.Entry { return record.outcome(result, signed, err) })
 	if err != nil {
 		return [65]byte{}, err
 	}
-	key, err := crypto.SigToPub(digest[:], signature[:])
-	if err != nil {
-		return [65]byte{}, fmt.Errorf("the signature is of nobody: %w", err)
-	}
-	if signer := crypto.PubkeyToAddress(*key); signer != address {
-		return [65]byte{}, fmt.Errorf("the signature is of %v, not of %v", signer, address)
-	}
-	return signature, nil
+	return signed.Signature, nil
 }
 
-// decide asks the decider. Anything but an approval without an error refuses.
-func (s *Service) decide(ctx context.Context, req *rules.Request) (rules.Decision, error) {
+// decide asks the decider and records its answer. Anything but an approval
+// that is on record refuses.
+func (s *Service) decide(ctx context.Context, req *rules.Request, record *record) (rules.Decision, error) {
 	decision, err := s.decider.Decide(ctx, req)
-	log := s.log.With("request_id", req.ID, "method", req.Method, "kind", req.Kind.String(), "account", req.Account.Address,
-		"digest", req.Digest, "transport", req.Caller.Transport, "rule", decision.Rule)
+	refusal := s.refusal(ctx, req, decision, err)
+	recorded := s.record(ctx, record.decision(decision, err))
 	switch {
-	case err != nil:
-		log.ErrorContext(ctx, "Request refused: no decision", "error", err)
-		return decision, errDenied
-	case decision.Verdict != rules.Approve:
-		log.WarnContext(ctx, "Request refused", "verdict", decision.Verdict.String(), "reason", decision.Reason)
-		return decision, deniedBy(decision)
+	case refusal != nil:
+		return decision, judgedError{errors.Join(refusal, recorded)}
+	case recorded != nil:
+		// Nothing was signed, and nobody may think that anything was.
+		return decision, judgedError{errors.Join(recorded, s.settle(ctx, req, decision, rules.Result{Outcome: rules.NotSigned}))}
 	default:
-		log.InfoContext(ctx, "Request approved")
 		return decision, nil
 	}
 }
 
+// use signs with an account's key, and checks that the signature is its own. A
+// signer that crashes may have signed, so that the outcome is unknown.
+func (s *Service) use(ctx context.Context, address common.Address, digest common.Hash) (signed Signed, err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			s.log.ErrorContext(ctx, "Signer crashed", "account", address, "panic", crash, "stack", string(debug.Stack()))
+			signed, err = Signed{}, errInternal
+		}
+	}()
+	signed, err = s.signer.Sign(ctx, address, digest)
+	if err != nil {
+		return Signed{}, err
+	}
+	key, err := crypto.SigToPub(digest[:], signed.Signature[:])
+	if err != nil {
+		return Signed{}, fmt.Errorf("the signature is of nobody: %w", err)
+	}
+	if signer := crypto.PubkeyToAddress(*key); signer != address {
+		return Signed{}, fmt.Errorf("the signature is of %v, not of %v", signer, address)
+	}
+	return signed, nil
+}
+
+// conclude settles an approval with what became of it, and records that. Its
+// error, which includes the one it is given, means that nothing is released.
+func (s *Service) conclude(ctx context.Context, req *rules.Request, decision rules.Decision, result rules.Result, err error, entry func(error) audit.Entry) error {
+	err = errors.Join(err, s.settle(ctx, req, decision, result))
+	if err = errors.Join(err, s.record(ctx, entry(err))); err != nil {
+		return judgedError{err}
+	}
+	return nil
+}
+
 // settle tells the decider what became of an approved request.
 // It has time of its own: signing may have used up the request's.
-func (s *Service) settle(ctx context.Context, req *rules.Request, decision rules.Decision, outcome rules.Outcome) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+func (s *Service) settle(ctx context.Context, req *rules.Request, decision rules.Decision, result rules.Result) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	log := s.log.With("request_id", req.ID, "outcome", outcome.String())
-	if err := s.decider.Settle(ctx, req, decision, outcome); err != nil {
-		log.ErrorContext(ctx, "Outcome not recorded", "error", err)
-		return fmt.Errorf("recording the outcome: %w", err)
+	log := s.log.With("request_id", req.ID, "outcome", result.Outcome.String())
+	if err := s.decider.Settle(ctx, req, decision, result); err != nil {
+		log.ErrorContext(ctx, "Approval not settled", "error", err)
+		return fmt.Errorf("settling the approval: %w", err)
 	}
 	log.InfoContext(ctx, "Request settled")
 	return nil
 }
 
-// outcomeOf says what is known of a signature after the signer failed.
+// record appends to the audit log, whether or not the caller is still there.
+func (s *Service) record(ctx context.Context, entry audit.Entry) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := s.auditor.Append(ctx, entry); err != nil {
+		s.log.ErrorContext(ctx, "Audit log not written: nothing is signed", "request_id", entry.Request, "event", string(entry.Event), "error", err)
+		return errUnrecorded
+	}
+	return nil
+}
+
+// refusal returns the error of a decision that does not approve, and logs the
+// decision.
+func (s *Service) refusal(ctx context.Context, req *rules.Request, decision rules.Decision, err error) error {
+	log := s.log.With("request_id", req.ID, "method", req.Method, "kind", req.Kind.String(), "account", req.Account.Address,
+		"digest", req.Digest, "transport", req.Caller.Transport, "rule", decision.Rule)
+	var busy interface{ RetryAfter() time.Duration }
+	switch {
+	case errors.As(err, &busy) && busy.RetryAfter() > 0:
+		log.WarnContext(ctx, "Request refused: busy", "error", err)
+		return err
+	case err != nil:
+		log.ErrorContext(ctx, "Request refused: no decision", "error", err)
+		return errDenied
+	case decision.Verdict != rules.Approve:
+		log.WarnContext(ctx, "Request refused", "verdict", decision.Verdict.String(), "reason", decision.Reason)
+		return deniedBy(decision)
+	default:
+		log.InfoContext(ctx, "Request approved")
+		return nil
+	}
+}
+
+// outcomeOf says what is known of a signature after the signer's answer.
 func outcomeOf(err error) rules.Outcome {
 	var sure interface{ NotSigned() bool }
-	if errors.As(err, &sure) && sure.NotSigned() {
+	switch {
+	case err == nil:
+		return rules.Signed
+	case errors.Is(err, errUnknownAccount), errors.As(err, &sure) && sure.NotSigned():
 		return rules.NotSigned
+	default:
+		return rules.Unknown
 	}
-	return rules.Unknown
 }

@@ -12,13 +12,15 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
 )
 
 // scripted is a decider and a signer that do as they are told.
 type scripted struct {
 	decide  func(*rules.Request) (rules.Decision, error)
-	sign    func(ctx context.Context, digest common.Hash) ([65]byte, error)
+	sign    func(ctx context.Context, digest common.Hash) (Signed, error)
+	audit   *entries // nil: one that works
 	settle  error
 	account common.Address
 
@@ -30,8 +32,8 @@ func (s *scripted) Decide(_ context.Context, req *rules.Request) (rules.Decision
 	return s.decide(req)
 }
 
-func (s *scripted) Settle(ctx context.Context, _ *rules.Request, _ rules.Decision, outcome rules.Outcome) error {
-	s.settled = append(s.settled, outcome)
+func (s *scripted) Settle(ctx context.Context, _ *rules.Request, _ rules.Decision, result rules.Result) error {
+	s.settled = append(s.settled, result.Outcome)
 	s.expired = s.expired || ctx.Err() != nil
 	return s.settle
 }
@@ -42,7 +44,7 @@ func (s *scripted) Find(context.Context, common.Address) (rules.Account, bool) {
 	return rules.Account{Address: s.account}, s.account != common.Address{}
 }
 
-func (s *scripted) Sign(ctx context.Context, _ common.Address, digest common.Hash) ([65]byte, error) {
+func (s *scripted) Sign(ctx context.Context, _ common.Address, digest common.Hash) (Signed, error) {
 	return s.sign(ctx, digest)
 }
 
@@ -63,15 +65,12 @@ func verdict(v rules.Verdict, err error) func(*rules.Request) (rules.Decision, e
 	return func(*rules.Request) (rules.Decision, error) { return rules.Decision{Verdict: v}, err }
 }
 
-func signingWith(key *ecdsa.PrivateKey) func(context.Context, common.Hash) ([65]byte, error) {
-	return func(_ context.Context, digest common.Hash) ([65]byte, error) {
-		signature, err := crypto.Sign(digest[:], key)
-		return [65]byte(signature), err
-	}
+func signingWith(key *ecdsa.PrivateKey) func(context.Context, common.Hash) (Signed, error) {
+	return func(_ context.Context, digest common.Hash) (Signed, error) { return signedBy(key, digest) }
 }
 
-func failingWith(err error) func(context.Context, common.Hash) ([65]byte, error) {
-	return func(context.Context, common.Hash) ([65]byte, error) { return [65]byte{1}, err }
+func failingWith(err error) func(context.Context, common.Hash) (Signed, error) {
+	return func(context.Context, common.Hash) (Signed, error) { return Signed{Signature: [65]byte{1}}, err }
 }
 
 // run asks for a signature of address. It is released only if one was made and
@@ -79,12 +78,15 @@ func failingWith(err error) func(context.Context, common.Hash) ([65]byte, error)
 func (test serviceCase) run(t *testing.T, address common.Address) {
 	t.Helper()
 	s := test.scripted
-	service := NewService(&s, &s, 50*time.Millisecond, slog.New(slog.DiscardHandler))
+	if s.audit == nil {
+		s.audit = new(entries)
+	}
+	service := NewService(&s, &s, s.audit, 50*time.Millisecond, slog.New(slog.DiscardHandler))
 	digest := common.Hash{1, 2, 3}
 	signature, err := service.sign(t.Context(), &rules.Request{
 		Kind: rules.KindText, Account: rules.Account{Address: address}, Digest: digest,
 	})
-	released := slices.Equal(test.settled, once(rules.Signed)) && test.settle == nil
+	released := slices.Equal(test.settled, once(rules.Signed)) && test.settle == nil && test.audit == nil
 	switch {
 	case released && err != nil:
 		t.Fatalf("not released: %v", err)
@@ -109,10 +111,10 @@ func TestServiceReleasesNothingWithoutDecisionAndOutcome(t *testing.T) {
 	key, boom := newKey(t), errors.New("boom")
 	address := crypto.PubkeyToAddress(key.PublicKey)
 	approve, sign := verdict(rules.Approve, nil), signingWith(key)
-	crash := func(context.Context, common.Hash) ([65]byte, error) { panic("boom") }
-	hang := func(ctx context.Context, _ common.Hash) ([65]byte, error) {
+	crash := func(context.Context, common.Hash) (Signed, error) { panic("boom") }
+	hang := func(ctx context.Context, _ common.Hash) (Signed, error) {
 		<-ctx.Done()
-		return [65]byte{}, ctx.Err()
+		return Signed{}, ctx.Err()
 	}
 	for name, test := range map[string]serviceCase{
 		"approved":                  {scripted{decide: approve, sign: sign, account: address}, once(rules.Signed)},
@@ -130,6 +132,27 @@ func TestServiceReleasesNothingWithoutDecisionAndOutcome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { test.run(t, address) })
 	}
+}
+
+// TestNothingIsSignedOrReleasedWithoutRecord: a decision that can't be recorded
+// is not signed, and an outcome that can't be recorded is not released.
+func TestNothingIsSignedOrReleasedWithoutRecord(t *testing.T) {
+	key := newKey(t)
+	address := crypto.PubkeyToAddress(key.PublicKey)
+	never := func(context.Context, common.Hash) (Signed, error) {
+		t.Error("signed without a record of the decision")
+		return Signed{}, errors.New("never")
+	}
+	failing := func(event audit.Event) *entries { return &entries{failing: map[audit.Event]bool{event: true}} }
+	serviceCase{
+		scripted{decide: verdict(rules.Approve, nil), sign: never, account: address, audit: failing(audit.EventDecision)},
+		once(rules.NotSigned),
+	}.run(t, address)
+	serviceCase{
+		scripted{decide: verdict(rules.Approve, nil), sign: signingWith(key), account: address, audit: failing(audit.EventOutcome)},
+		once(rules.Signed),
+	}.run(t, address)
+	serviceCase{scripted{decide: verdict(rules.Reject, nil), sign: never, account: address, audit: failing(audit.EventDecision)}, nil}.run(t, address)
 }
 
 // TestDeviation3UndecidedIsRefused: Clef asks a person at its console.

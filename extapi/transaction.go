@@ -42,6 +42,7 @@ type draft struct {
 	sidecar  *types.BlobTxSidecar // nil: none
 	args     apitypes.SendTxArgs  // as the caller wrote them, calldata in Data, without a sidecar
 	findings []apitypes.ValidationInfo
+	call     *rules.Call
 	chain    *big.Int
 	signer   types.Signer
 }
@@ -51,7 +52,7 @@ func (a *Account) draft(ctx context.Context, args *TransactionArgs, methodSelect
 	if err := args.checkBounds(); err != nil {
 		return nil, err
 	}
-	findings, err := a.validate(ctx, args, methodSelector)
+	findings, call, err := a.validate(ctx, args, methodSelector)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +78,7 @@ func (a *Account) draft(ctx context.Context, args *TransactionArgs, methodSelect
 		sidecar:  sidecar,
 		args:     args.SendTxArgs,
 		findings: findings,
+		call:     call,
 		chain:    chain,
 		signer:   types.LatestSignerForChainID(chain),
 	}, nil
@@ -85,16 +87,16 @@ func (a *Account) draft(ctx context.Context, args *TransactionArgs, methodSelect
 // validate finds what is to be known of a request. The proofs of a blob take a
 // tenth of a second of all cores, so few sidecars are worked on at a time, and
 // the others wait: plain transactions don't.
-func (a *Account) validate(ctx context.Context, args *TransactionArgs, methodSelector *string) ([]apitypes.ValidationInfo, error) {
+func (a *Account) validate(ctx context.Context, args *TransactionArgs, methodSelector *string) ([]apitypes.ValidationInfo, *rules.Call, error) {
 	if args.Blobs != nil {
 		select {
 		case a.sidecars <- struct{}{}:
 			defer func() { <-a.sidecars }()
 		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for other sidecars: %w", ctx.Err())
+			return nil, nil, fmt.Errorf("waiting for other sidecars: %w", ctx.Err())
 		}
 	}
-	return a.validator.Validate(methodSelector, &args.SendTxArgs)
+	return a.validator.examine(methodSelector, &args.SendTxArgs)
 }
 
 // warnings returns Clef's error for findings that refuse a request, or nil.
@@ -113,6 +115,7 @@ func (d *draft) describe(req *rules.Request) {
 	req.Transaction = d.tx
 	req.TransactionArgs = &d.args
 	req.Findings = d.findings
+	req.Call = d.call
 }
 
 // seal completes the transaction with its signature r‖s‖yparity, which is the

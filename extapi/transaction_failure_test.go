@@ -63,20 +63,18 @@ func TestSignerErrors(t *testing.T) {
 // liar signs with another key.
 type liar struct{ *keySigner }
 
-func (l liar) Sign(_ context.Context, _ common.Address, digest common.Hash) (signature [65]byte, err error) {
+func (l liar) Sign(_ context.Context, _ common.Address, digest common.Hash) (Signed, error) {
 	other, err := crypto.GenerateKey()
 	if err != nil {
-		return signature, err
+		return Signed{}, err
 	}
-	made, err := crypto.Sign(digest[:], other)
-	copy(signature[:], made)
-	return signature, err
+	return signedBy(other, digest)
 }
 
 // panicker panics where a key is used.
 type panicker struct{ *keySigner }
 
-func (panicker) Sign(context.Context, common.Address, common.Hash) ([65]byte, error) {
+func (panicker) Sign(context.Context, common.Address, common.Hash) (Signed, error) {
 	panic("secret")
 }
 

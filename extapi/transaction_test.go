@@ -334,7 +334,7 @@ func TestChainIDs(t *testing.T) {
 		}
 	}
 	for name, ids := range map[string][]*big.Int{"none": nil, "nil": {nil}, "0": {new(big.Int)}, "negative": {big.NewInt(-1)}, "EIP-2294": {new(big.Int).Add(largestChainID, common.Big1)}} {
-		if _, err := NewAccount(Config{Decider: new(captureRules), Signer: newKeySigner(t), ChainIDs: ids}); err == nil {
+		if _, err := NewAccount(Config{Decider: new(captureRules), Signer: newKeySigner(t), Auditor: new(entries), ChainIDs: ids}); err == nil {
 			t.Errorf("chain ids %s are accepted", name)
 		}
 	}

@@ -88,6 +88,7 @@ func newBenchAccount(b *testing.B, vault *emulator.Server) *extapi.Account {
 	b.Cleanup(opened.Close)
 	account, err := extapi.NewAccount(extapi.Config{
 		Decider:  rules.ApproveAll{},
+		Auditor:  noAudit{},
 		Signer:   keyringSigner{backend.NewKeyring(time.Second, opened)},
 		ChainIDs: []*big.Int{big.NewInt(devChain)},
 	})

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/backend"
+	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -33,16 +34,18 @@ func (s keyringSigner) Find(ctx context.Context, address common.Address) (rules.
 }
 
 // Sign signs a digest. Its failures are fit for the caller.
-func (s keyringSigner) Sign(ctx context.Context, address common.Address, digest common.Hash) ([65]byte, error) {
+func (s keyringSigner) Sign(ctx context.Context, address common.Address, digest common.Hash) (extapi.Signed, error) {
 	signature, err := s.keyring.Sign(ctx, address, digest)
 	var failure *backend.Error
 	switch {
 	case errors.As(err, &failure):
-		return [65]byte{}, vaultError{failure}
+		return extapi.Signed{}, vaultError{failure}
 	case errors.Is(err, backend.ErrUnknownAccount):
-		return [65]byte{}, goneError{err}
+		return extapi.Signed{}, goneError{err}
+	case err != nil:
+		return extapi.Signed{}, err
 	default:
-		return signature, err
+		return extapi.Signed{Signature: signature}, nil
 	}
 }
 

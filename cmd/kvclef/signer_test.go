@@ -56,7 +56,7 @@ func TestFailuresKeepWhatTheAPIAsksFor(t *testing.T) {
 			if told.Public() != tt.public || sure.NotSigned() != tt.notSigned || busy.RetryAfter() != tt.retry {
 				t.Errorf("got %q, %t, %s", told.Public(), sure.NotSigned(), busy.RetryAfter())
 			}
-			if signature != [65]byte{} {
+			if signature != (extapi.Signed{}) {
 				t.Error("an error came with a signature")
 			}
 		})

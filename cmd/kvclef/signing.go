@@ -14,6 +14,7 @@ import (
 	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/audit"
 )
 
 // signing is what a signer is made of, whether serve or dev started it.
@@ -44,6 +45,7 @@ func (s *signing) run(ctx context.Context) error {
 	account, err := extapi.NewAccount(extapi.Config{
 		Decider:      s.decider,
 		Signer:       keyringSigner{keyring},
+		Auditor:      noAudit{},
 		KeyMaker:     maker,
 		ChainIDs:     bigIDs(s.cfg.ChainIDs),
 		Advanced:     s.cfg.Advanced,
@@ -164,3 +166,9 @@ func bigIDs(ids []uint64) []*big.Int {
 
 // httpURL returns the URL of an HTTP listener.
 func (a addresses) httpURL() string { return fmt.Sprintf("http://%s", a.http) }
+
+// noAudit keeps no record. It is for a signer that signs nothing.
+type noAudit struct{}
+
+// Append forgets the entry.
+func (noAudit) Append(context.Context, audit.Entry) error { return nil }

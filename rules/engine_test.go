@@ -1,0 +1,210 @@
+package rules_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holiman/uint256"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+var errBoom = errors.New("boom")
+
+// scriptedRule answers as it is told and writes down what happens to its hold.
+type scriptedRule struct {
+	verdict rules.Verdict
+	charges []rules.Charge
+	fail    error
+	crash   bool
+	keep    error
+	settle  error
+	log     *[]string
+}
+
+func (r scriptedRule) Evaluate(context.Context, *rules.Request) (rules.Decision, rules.Hold, error) {
+	if r.crash {
+		panic("boom")
+	}
+	if r.fail != nil {
+		return rules.Decision{Verdict: rules.Approve, Rule: "scripted"}, nil, r.fail
+	}
+	return rules.Decision{Verdict: r.verdict, Rule: "scripted", Reason: "so told", Charges: r.charges}, scriptedHold(r), nil
+}
+
+type scriptedHold scriptedRule
+
+func (h scriptedHold) note(what string) { *h.log = append(*h.log, what) }
+
+func (h scriptedHold) Drop() { h.note("drop") }
+
+func (h scriptedHold) Keep(context.Context) error {
+	h.note("keep")
+	return h.keep
+}
+
+func (h scriptedHold) Settle(_ context.Context, _ *rules.Request, result rules.Result) error {
+	h.note("settle " + result.Outcome.String())
+	return h.settle
+}
+
+// scriptedLedger counts one charge at a time.
+type scriptedLedger struct {
+	hold error
+	log  *[]string
+}
+
+func (l scriptedLedger) Hold(context.Context, []rules.Charge) (rules.HoldID, error) {
+	*l.log = append(*l.log, "hold")
+	if l.hold != nil {
+		return 0, l.hold
+	}
+	return 7, nil
+}
+
+func (l scriptedLedger) Commit(_ context.Context, id rules.HoldID) error {
+	*l.log = append(*l.log, "commit")
+	return wrongID(id)
+}
+
+func (l scriptedLedger) Release(_ context.Context, id rules.HoldID) error {
+	*l.log = append(*l.log, "release")
+	return wrongID(id)
+}
+
+func wrongID(id rules.HoldID) error {
+	if id != 7 {
+		return errors.New("another hold's id")
+	}
+	return nil
+}
+
+// people resolve every referral in the same way.
+type people struct {
+	verdict rules.Verdict
+	fail    error
+}
+
+func (p people) Await(context.Context, *rules.Request, rules.Decision) (rules.Decision, error) {
+	return rules.Decision{Verdict: p.verdict, Rule: "people"}, p.fail
+}
+
+func charge() []rules.Charge {
+	return []rules.Charge{{Counter: "c", Amount: *uint256.NewInt(2), Cap: *uint256.NewInt(1), Window: time.Hour}}
+}
+
+// engineCase is a rule, what stands around it, and what comes of both.
+type engineCase struct {
+	rule     scriptedRule
+	ledger   *scriptedLedger // nil: none
+	approver rules.Approver
+	outcome  rules.Outcome
+
+	verdict rules.Verdict
+	fails   bool // to decide
+	unsound bool // settling fails: the signature is withheld
+	log     string
+}
+
+// TestEngine takes a request all the way: what stands is kept, held and
+// settled once; what falls leaves nothing behind.
+func TestEngine(t *testing.T) {
+	over := &rules.OverLimitError{Charge: charge()[0]}
+	for name, test := range map[string]engineCase{
+		"approved and signed":          {rule: scriptedRule{verdict: rules.Approve}, outcome: rules.Signed, verdict: rules.Approve, log: "keep, settle signed"},
+		"approved, unclear":            {rule: scriptedRule{verdict: rules.Approve}, verdict: rules.Approve, log: "keep, settle unknown"},
+		"rejected":                     {rule: scriptedRule{verdict: rules.Reject}, verdict: rules.Reject, log: "keep"},
+		"rejected, not kept":           {rule: scriptedRule{verdict: rules.Reject, keep: errBoom}, verdict: rules.Reject, fails: true, log: "keep"},
+		"undecided":                    {rule: scriptedRule{}, verdict: rules.Reject, log: "drop"},
+		"no such verdict":              {rule: scriptedRule{verdict: 99}, verdict: rules.Reject, log: "drop"},
+		"fails":                        {rule: scriptedRule{fail: errBoom}, fails: true},
+		"crashes":                      {rule: scriptedRule{crash: true}, fails: true},
+		"approved, not kept":           {rule: scriptedRule{verdict: rules.Approve, keep: errBoom}, fails: true, log: "keep"},
+		"approved, not settled":        {rule: scriptedRule{verdict: rules.Approve, settle: errBoom}, outcome: rules.Signed, verdict: rules.Approve, unsound: true, log: "keep, settle signed"},
+		"referred to nobody":           {rule: scriptedRule{verdict: rules.Refer}, verdict: rules.Reject, log: "drop"},
+		"referred and approved":        {rule: scriptedRule{verdict: rules.Refer}, approver: people{verdict: rules.Approve}, verdict: rules.Approve, log: "drop"},
+		"referred and rejected":        {rule: scriptedRule{verdict: rules.Refer}, approver: people{verdict: rules.Reject}, verdict: rules.Reject, log: "drop"},
+		"referred, people fail":        {rule: scriptedRule{verdict: rules.Refer}, approver: people{verdict: rules.Approve, fail: errBoom}, fails: true, log: "drop"},
+		"charges without a ledger":     {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, fails: true, log: "drop"},
+		"within limits, signed":        {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, outcome: rules.Signed, verdict: rules.Approve, log: "hold, keep, settle signed, commit"},
+		"within limits, not signed":    {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, outcome: rules.NotSigned, verdict: rules.Approve, log: "hold, keep, settle not signed, release"},
+		"within limits, unclear":       {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, verdict: rules.Approve, log: "hold, keep, settle unknown"},
+		"over a limit":                 {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{hold: over}, verdict: rules.Reject, log: "hold, drop"},
+		"ledger fails":                 {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{hold: errBoom}, fails: true, log: "hold, drop"},
+		"within limits, not kept":      {rule: scriptedRule{verdict: rules.Approve, charges: charge(), keep: errBoom}, ledger: &scriptedLedger{}, fails: true, log: "hold, keep, release"},
+		"limits held for people":       {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{}, approver: people{verdict: rules.Approve}, outcome: rules.Signed, verdict: rules.Approve, log: "hold, drop, commit"},
+		"limits given back by people":  {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{}, approver: people{verdict: rules.Reject}, verdict: rules.Reject, log: "hold, drop, release"},
+		"limits given back, undecided": {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{}, approver: people{}, verdict: rules.Undecided, log: "hold, drop, release"},
+	} {
+		t.Run(name, func(t *testing.T) { test.run(t) })
+	}
+}
+
+func (test engineCase) run(t *testing.T) {
+	t.Helper()
+	var log []string
+	test.rule.log = &log
+	engine := &rules.Engine{Rules: []rules.Rule{test.rule}, Approver: test.approver}
+	if test.ledger != nil {
+		test.ledger.log = &log
+		engine.Ledger = test.ledger
+	}
+	req := &rules.Request{Kind: rules.KindText}
+	decision, err := engine.Decide(t.Context(), req)
+	if test.fails != (err != nil) {
+		t.Fatalf("error %v", err)
+	}
+	if err == nil && decision.Verdict != test.verdict {
+		t.Errorf("verdict %v (%s), want %v", decision.Verdict, decision.Reason, test.verdict)
+	}
+	approved := err == nil && test.verdict == rules.Approve
+	result := rules.Result{Outcome: test.outcome}
+	if err := engine.Settle(t.Context(), req, decision, result); approved && (err != nil) != test.unsound || !approved && err == nil {
+		t.Errorf("settled with %v", err)
+	}
+	if err := engine.Settle(t.Context(), req, decision, result); err == nil {
+		t.Error("settled twice")
+	}
+	if got := strings.Join(log, ", "); got != test.log {
+		t.Errorf("%s, want %s", got, test.log)
+	}
+}
+
+// TestEngineAsksInOrder: the first rule that decides binds.
+func TestEngineAsksInOrder(t *testing.T) {
+	var log []string
+	undecided, approve, reject := scriptedRule{log: &log}, scriptedRule{verdict: rules.Approve, log: &log}, scriptedRule{verdict: rules.Reject, log: &log}
+	for _, test := range []struct {
+		rules []rules.Rule
+		want  rules.Verdict
+	}{
+		{nil, rules.Reject},
+		{[]rules.Rule{undecided, undecided}, rules.Reject},
+		{[]rules.Rule{undecided, approve, reject}, rules.Approve},
+		{[]rules.Rule{undecided, reject, approve}, rules.Reject},
+	} {
+		decision, err := (&rules.Engine{Rules: test.rules}).Decide(t.Context(), &rules.Request{Kind: rules.KindList})
+		if err != nil || decision.Verdict != test.want {
+			t.Errorf("%v: %+v, %v; want %v", test.rules, decision, err, test.want)
+		}
+	}
+	if want := []string{"drop", "drop", "drop", "keep", "drop", "keep"}; !slices.Equal(log, want) {
+		t.Errorf("holds: %v, want %v", log, want)
+	}
+}
+
+// TestEngineKnowsKinds: what is of no known kind is refused unasked.
+func TestEngineKnowsKinds(t *testing.T) {
+	var log []string
+	engine := &rules.Engine{Rules: []rules.Rule{scriptedRule{verdict: rules.Approve, log: &log}}}
+	for _, kind := range []rules.Kind{rules.KindInvalid, rules.KindSafe + 1} {
+		decision, err := engine.Decide(t.Context(), &rules.Request{Kind: kind})
+		if err != nil || decision.Verdict != rules.Reject || len(log) != 0 {
+			t.Errorf("%v: %+v, %v, asked %v", kind, decision, err, log)
+		}
+	}
+}
