@@ -42,7 +42,7 @@ func (s *signing) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	account, err := extapi.NewAccount(extapi.Config{
+	account, err := extapi.NewAccount(withFailpoints(extapi.Config{
 		Decider:      s.decider,
 		Signer:       keyringSigner{keyring},
 		Auditor:      noAudit{},
@@ -52,7 +52,7 @@ func (s *signing) run(ctx context.Context) error {
 		FourByteFile: s.cfg.FourByteFile,
 		SignTimeout:  s.cfg.Limits.SignTimeout,
 		Logger:       s.log,
-	})
+	}))
 	if err != nil {
 		return &usageError{err}
 	}
