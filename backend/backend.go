@@ -20,6 +20,18 @@ import (
 // lower half of the curve order (EIP-2), then the recovery id, 0 or 1.
 type Signature = [65]byte
 
+// Signed is a signature with what a record of it names: the key that made it,
+// in which vault, and the vault's own trace of it.
+type Signed struct {
+	Signature Signature
+	Vault     string // the vault's name in the configuration
+	Key       string // the key's name in that vault
+	Version   string // the key's version, 32 hexadecimal digits
+	// RequestID is what the vault calls the request that it answered with the
+	// signature: at most 64 visible ASCII characters, "" if it said nothing.
+	RequestID string
+}
+
 // Account is an Ethereum account whose key lives in a vault. The pair of key
 // version and public key is pinned when the account is discovered: a new
 // version of the key is a new account with an address of its own.
@@ -51,7 +63,7 @@ type Vault interface {
 	// read stay as they are until the vault says they are gone or disabled.
 	Refresh(ctx context.Context) error
 
-	// Sign signs digest with exactly the account's key version. Failures are
-	// of type *Error.
-	Sign(ctx context.Context, account Account, digest common.Hash) (Signature, error)
+	// Sign signs digest with exactly the account's key version, and names it in
+	// the result. Failures are of type *Error.
+	Sign(ctx context.Context, account Account, digest common.Hash) (Signed, error)
 }

@@ -33,6 +33,9 @@ type Error struct {
 	// NotSigned is true only when it is certain that no signature was made.
 	// The zero value keeps a limit's hold counted.
 	NotSigned bool
+	// RequestID is what the vault calls the last request that failed: at most 64
+	// visible ASCII characters, "" when it was not asked or did not answer.
+	RequestID string
 	Cause     error
 }
 

@@ -111,18 +111,19 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 
 // Sign signs digest with the key of an address. Where several vaults hold the
 // key, the next is asked when one fails: any signature of the same digest by
-// the same key authorises the same thing. The error is ErrUnknownAccount or of
-// type *Error.
-func (k *Keyring) Sign(ctx context.Context, address common.Address, digest common.Hash) (Signature, error) {
+// the same key authorises the same thing. The result names the vault that
+// signed. The error is ErrUnknownAccount or of type *Error, of the vault that
+// was asked last.
+func (k *Keyring) Sign(ctx context.Context, address common.Address, digest common.Hash) (Signed, error) {
 	holders := k.current().holders[address]
 	if len(holders) == 0 {
-		return Signature{}, ErrUnknownAccount
+		return Signed{}, ErrUnknownAccount
 	}
 	notSigned := true
 	for i, h := range holders {
-		signature, err := h.vault.Sign(ctx, h.account, digest)
+		signed, err := h.vault.Sign(ctx, h.account, digest)
 		if err == nil {
-			return signature, nil
+			return signed, nil
 		}
 		var failure *Error
 		if !errors.As(err, &failure) {
@@ -132,10 +133,10 @@ func (k *Keyring) Sign(ctx context.Context, address common.Address, digest commo
 		if i == len(holders)-1 || ctx.Err() != nil {
 			last := *failure
 			last.NotSigned = notSigned
-			return Signature{}, &last
+			return Signed{}, &last
 		}
 	}
-	return Signature{}, ErrUnknownAccount
+	return Signed{}, ErrUnknownAccount
 }
 
 // current returns the snapshot, made anew if a vault's accounts have changed.

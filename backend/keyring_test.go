@@ -66,20 +66,20 @@ func (v *softVault) Refresh(ctx context.Context) error {
 	return nil
 }
 
-func (v *softVault) Sign(_ context.Context, account Account, digest common.Hash) (Signature, error) {
+func (v *softVault) Sign(_ context.Context, account Account, digest common.Hash) (Signed, error) {
 	v.signs.Add(1)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.failure != nil {
-		return Signature{}, v.failure
+		return Signed{}, v.failure
 	}
 	for _, key := range v.keys {
 		if crypto.PubkeyToAddress(key.PublicKey) == account.Address {
 			sig, err := crypto.Sign(digest[:], key)
-			return Signature(sig), err
+			return Signed{Signature: Signature(sig), Vault: v.name, Key: account.Key, Version: account.Version, RequestID: "of " + v.name}, err
 		}
 	}
-	return Signature{}, &Error{Kind: KindNotFound, Message: "no such key", NotSigned: true}
+	return Signed{}, &Error{Kind: KindNotFound, Message: "no such key", NotSigned: true}
 }
 
 // makingVault makes keys by itself and tells that it did.
@@ -130,7 +130,7 @@ func TestKeyringGivesOutCopies(t *testing.T) {
 func TestKeyringFallsBackToTheNextVault(t *testing.T) {
 	key, public := testKey(t, "shared")
 	digest := crypto.Keccak256Hash([]byte("digest"))
-	busy := &Error{Kind: KindBusy, Message: "busy", NotSigned: true, RetryAfter: time.Second}
+	busy := &Error{Kind: KindBusy, Message: "busy", NotSigned: true, RetryAfter: time.Second, RequestID: "busy's"}
 	lost := &Error{Kind: KindUnavailable, Message: "lost"}
 	for name, c := range map[string]struct {
 		first, second error
@@ -149,7 +149,7 @@ func TestKeyringFallsBackToTheNextVault(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			one := &softVault{name: "one", keys: []*ecdsa.PrivateKey{key}, failure: c.first}
 			two := &softVault{name: "two", keys: []*ecdsa.PrivateKey{key}, failure: c.second}
-			sig, err := NewKeyring(time.Hour, one, two).Sign(t.Context(), addressOf(key), digest)
+			signed, err := NewKeyring(time.Hour, one, two).Sign(t.Context(), addressOf(key), digest)
 			if two.signs.Load() != c.asked || one.signs.Load() != 1 {
 				t.Errorf("asked %d and %d times", one.signs.Load(), two.signs.Load())
 			}
@@ -157,12 +157,22 @@ func TestKeyringFallsBackToTheNextVault(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				checkComplete(t, sig, digest, public)
+				checkComplete(t, signed.Signature, digest, public)
+				by := []string{"one", "two"}[c.asked]
+				if want := (Signed{Signature: signed.Signature, Vault: by, Key: "k", Version: "v", RequestID: "of " + by}); signed != want {
+					t.Errorf("got %+v, want %+v", signed, want)
+				}
 				return
+			}
+			if signed != (Signed{}) {
+				t.Errorf("an error came with %+v", signed)
 			}
 			var failure *Error
 			if !errors.As(err, &failure) || failure.Kind != c.kind || failure.NotSigned != c.notSigned {
 				t.Errorf("got %+v, want kind %d, not signed %v", failure, c.kind, c.notSigned)
+			}
+			if last := errors.Is(c.second, busy); (failure.RequestID == busy.RequestID) != last {
+				t.Errorf("got request %q, want that of the vault asked last", failure.RequestID)
 			}
 			if busy.NotSigned != true || lost.NotSigned != false {
 				t.Error("the vault's own error was changed")
@@ -259,11 +269,11 @@ func TestKeyringSeesAKeyThatAVaultMade(t *testing.T) {
 	if _, ok := k.Lookup(addressOf(key)); !ok || len(k.Accounts()) != 1 {
 		t.Fatal("the new key is not there without a refresh")
 	}
-	sig, err := k.Sign(t.Context(), addressOf(key), common.Hash{1})
+	signed, err := k.Sign(t.Context(), addressOf(key), common.Hash{1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkComplete(t, sig, common.Hash{1}, public)
+	checkComplete(t, signed.Signature, common.Hash{1}, public)
 	if vault.refreshes.Load() != 0 {
 		t.Error("the vault was read again")
 	}
@@ -279,12 +289,12 @@ func TestKeyringConcurrently(t *testing.T) {
 			key, _ := testKey(t, string(rune('a'+i)))
 			vault.add(key)
 			for range 50 {
-				sig, err := k.Sign(t.Context(), addressOf(first), common.Hash{byte(i)})
+				signed, err := k.Sign(t.Context(), addressOf(first), common.Hash{byte(i)})
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				checkComplete(t, sig, common.Hash{byte(i)}, public)
+				checkComplete(t, signed.Signature, common.Hash{byte(i)}, public)
 				k.Accounts()
 				k.Find(t.Context(), common.Address{byte(i)})
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -96,7 +97,7 @@ func (s *Server) serveVault(w http.ResponseWriter, r *http.Request, t target) {
 	if t.vault.flavor == ManagedHSM {
 		h.Set("x-ms-server-latency", strconv.FormatInt(time.Since(started).Milliseconds(), 10))
 	}
-	s.log.LogAttrs(context.WithoutCancel(r.Context()), levelRequest, "vault request", logRequest(r, status)...)
+	s.log.LogAttrs(context.WithoutCancel(r.Context()), levelRequest, "vault request", append(logRequest(r, status), slog.String("request", c.requestID))...)
 	s.write(w, r, status, body, fault)
 }
 

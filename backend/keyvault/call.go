@@ -143,10 +143,12 @@ func (v *Vault) report(ctx context.Context, op operation, f *failure) {
 	}
 	if f.fault.status != 0 {
 		attrs = append(attrs, slog.Int("status", f.fault.status), slog.String("code", f.fault.code),
-			slog.String("inner", f.fault.inner), slog.String("text", f.fault.message),
-			slog.String("request", f.fault.requestID))
+			slog.String("inner", f.fault.inner), slog.String("text", f.fault.message))
 	} else if f.Cause != nil {
 		attrs = append(attrs, slog.String("error", oneLine(f.Cause.Error())))
+	}
+	if f.RequestID != "" {
+		attrs = append(attrs, slog.String("request", f.RequestID))
 	}
 	if f.RetryAfter > 0 {
 		attrs = append(attrs, slog.Duration("retry_after", f.RetryAfter))

@@ -43,14 +43,16 @@ func (v *Vault) classify(ctx context.Context, op operation, err error, seen *tra
 	if !errors.As(err, &token) && !authorized {
 		token = seen.token.Load() // the SDK reports a deadline in its place
 	}
+	f.RequestID = seen.requestID()
 	switch {
 	case token != nil:
+		f.RequestID = "" // it is not a request to the vault that failed
 		v.classifyToken(f, token)
 		if ctx.Err() != nil {
 			v.classifyEnded(ctx, f)
 		}
 	case answered:
-		f.fault = answer
+		f.fault, f.RequestID = answer, answer.requestID
 		v.classifyAnswer(f, op)
 	case ctx.Err() != nil:
 		v.classifyEnded(ctx, f)

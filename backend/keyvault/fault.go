@@ -29,7 +29,7 @@ func newFault(err *azcore.ResponseError) fault {
 		return f
 	}
 	f.after = retryAfter(err.RawResponse)
-	f.requestID = printable(err.RawResponse.Header.Get("x-ms-request-id"))
+	f.requestID = requestID(err.RawResponse.Header)
 	if body, err := runtime.Payload(err.RawResponse); err == nil {
 		parsed := parseFault(body)
 		f.inner, f.message = parsed.inner, parsed.message

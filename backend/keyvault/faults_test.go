@@ -86,9 +86,9 @@ func (c faultCase) run(t *testing.T, concurrent int) {
 	for i := range concurrent {
 		wg.Go(func() {
 			digest := crypto.Keccak256Hash([]byte{byte(i)})
-			signature, err := v.Sign(t.Context(), account, digest)
+			signed, err := v.Sign(t.Context(), account, digest)
 			if err == nil {
-				checkSignature(t, signature, account.Address, digest)
+				checkSignature(t, signed.Signature, account.Address, digest)
 				t.Errorf("signed in spite of the fault: is it in force?")
 				return
 			}
@@ -135,18 +135,18 @@ func (c faultCase) check(t *testing.T, err error, concurrent int) {
 func mustRecover(t *testing.T, v *Vault, account backend.Account) {
 	t.Helper()
 	digest := crypto.Keccak256Hash([]byte("again"))
-	signature, err := v.Sign(t.Context(), account, digest)
+	signed, err := v.Sign(t.Context(), account, digest)
 	if err != nil {
 		failure := asBackendError(t, err)
 		if failure.RetryAfter <= 0 || failure.RetryAfter > time.Second {
 			t.Fatalf("no recovery: %v (%v)", err, failure.Cause)
 		}
 		<-time.After(failure.RetryAfter)
-		if signature, err = v.Sign(t.Context(), account, digest); err != nil {
+		if signed, err = v.Sign(t.Context(), account, digest); err != nil {
 			t.Fatalf("no recovery after the time to try again: %v (%v)", err, failure.Cause)
 		}
 	}
-	checkSignature(t, signature, account.Address, digest)
+	checkSignature(t, signed.Signature, account.Address, digest)
 }
 
 func TestFaultsThatPassAreNotNoticed(t *testing.T) {
@@ -168,13 +168,13 @@ func TestFaultsThatPassAreNotNoticed(t *testing.T) {
 				for i := range concurrent {
 					wg.Go(func() {
 						digest := crypto.Keccak256Hash([]byte{byte(i)})
-						signature, err := v.Sign(t.Context(), account, digest)
+						signed, err := v.Sign(t.Context(), account, digest)
 						if err != nil && concurrent == 1 {
 							t.Errorf("%v (%v)", err, asBackendError(t, err).Cause)
 							return
 						}
 						if err == nil {
-							checkSignature(t, signature, account.Address, digest)
+							checkSignature(t, signed.Signature, account.Address, digest)
 						}
 					})
 				}

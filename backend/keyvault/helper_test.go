@@ -104,11 +104,11 @@ func accountOf(t testing.TB, v *Vault, address common.Address) backend.Account {
 // mustSign signs and checks the signature by recovering its signer.
 func mustSign(t testing.TB, ctx context.Context, v *Vault, account backend.Account, digest common.Hash) {
 	t.Helper()
-	signature, err := v.Sign(ctx, account, digest)
+	signed, err := v.Sign(ctx, account, digest)
 	if err != nil {
 		t.Fatalf("signing with %s: %v", account.Key, err)
 	}
-	checkSignature(t, signature, account.Address, digest)
+	checkSignature(t, signed.Signature, account.Address, digest)
 }
 
 func checkSignature(t testing.TB, signature backend.Signature, want common.Address, digest common.Hash) {

@@ -1,6 +1,24 @@
 package keyvault
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
+
+// maxRequestID bounds a request id; real ones are UUIDs, 36 bytes.
+const maxRequestID = 64
+
+// requestID returns what the vault calls the request that it answered, fit for
+// logs and records: visible ASCII, with "?" for anything else.
+func requestID(answer http.Header) string {
+	id := answer.Get("X-Ms-Request-Id")
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, id[:min(len(id), maxRequestID)])
+}
 
 // oneLine makes a text from the outside fit for a log line: no line breaks, at
 // most 1024 bytes.

@@ -32,7 +32,7 @@ func TestARejectedTokenIsReplacedOnceForAll(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range concurrent {
 				wg.Go(func() {
-					signature, err := v.Sign(t.Context(), account, common.Hash{byte(i)})
+					signed, err := v.Sign(t.Context(), account, common.Hash{byte(i)})
 					if err != nil {
 						// Whose request was rejected under the new client, too.
 						if failure := asBackendError(t, err); concurrent == 1 || failure.Kind != backend.KindForbidden {
@@ -40,7 +40,7 @@ func TestARejectedTokenIsReplacedOnceForAll(t *testing.T) {
 						}
 						return
 					}
-					checkSignature(t, signature, account.Address, common.Hash{byte(i)})
+					checkSignature(t, signed.Signature, account.Address, common.Hash{byte(i)})
 				})
 			}
 			wg.Wait()

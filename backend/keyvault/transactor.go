@@ -44,11 +44,11 @@ func (v *Vault) Transactor(address common.Address, chainID *big.Int) (*bind.Tran
 		if ctx == nil {
 			ctx = context.Background()
 		}
-		signature, err := v.Sign(ctx, account, signer.Hash(tx))
+		signed, err := v.Sign(ctx, account, signer.Hash(tx))
 		if err != nil {
 			return nil, err
 		}
-		return tx.WithSignature(signer, signature[:])
+		return tx.WithSignature(signer, signed.Signature[:])
 	}
 	return opts, nil
 }

@@ -87,13 +87,19 @@ type bounded struct{ base http.RoundTripper }
 
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	t := traceOf(req.Context())
-	if req.Header.Get("Authorization") != "" {
+	authorized := req.Header.Get("Authorization") != ""
+	if authorized {
 		t.authorized.Store(true)
+		t.id.Store(nil) // of an earlier request, which this one takes the place of
 	}
 	resp, err := b.base.RoundTrip(req)
 	if err != nil {
 		t.transport.Store(&err)
 		return nil, err
+	}
+	if authorized { // by the vault, then: Entra answers with ids of its own
+		id := requestID(resp.Header)
+		t.id.Store(&id)
 	}
 	if resp.Body != nil {
 		resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
@@ -106,6 +112,16 @@ type trace struct {
 	authorized atomic.Bool                // a request went out with a token: before that, the vault does nothing
 	transport  atomic.Pointer[error]      // of the last request that got no answer
 	token      atomic.Pointer[tokenError] // of the last token that could not be had
+	id         atomic.Pointer[string]     // the vault's, of the last request with a token; nil: no answer
+}
+
+// requestID returns what the vault calls the last request that went out with a
+// token, "" if it did not answer.
+func (t *trace) requestID() string {
+	if id := t.id.Load(); id != nil {
+		return *id
+	}
+	return ""
 }
 
 type traceKey struct{}

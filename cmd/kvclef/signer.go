@@ -35,7 +35,7 @@ func (s keyringSigner) Find(ctx context.Context, address common.Address) (rules.
 
 // Sign signs a digest. Its failures are fit for the caller.
 func (s keyringSigner) Sign(ctx context.Context, address common.Address, digest common.Hash) (extapi.Signed, error) {
-	signature, err := s.keyring.Sign(ctx, address, digest)
+	signed, err := s.keyring.Sign(ctx, address, digest)
 	var failure *backend.Error
 	switch {
 	case errors.As(err, &failure):
@@ -44,9 +44,10 @@ func (s keyringSigner) Sign(ctx context.Context, address common.Address, digest 
 		return extapi.Signed{}, goneError{err}
 	case err != nil:
 		return extapi.Signed{}, err
-	default:
-		return extapi.Signed{Signature: signature}, nil
 	}
+	return extapi.Signed{
+		Signature: signed.Signature, Vault: signed.Vault, Key: signed.Key, Version: signed.Version, RequestID: signed.RequestID,
+	}, nil
 }
 
 // ruleAccount is an account as rules see it: without its public key.
@@ -74,6 +75,10 @@ func (e vaultError) NotSigned() bool { return e.failure.NotSigned }
 // RetryAfter returns how long to wait before trying again, 0 when unknown or
 // when waiting would not help.
 func (e vaultError) RetryAfter() time.Duration { return e.failure.RetryAfter }
+
+// RequestID returns the vault's id of the request that failed, "" if it has
+// none.
+func (e vaultError) RequestID() string { return e.failure.RequestID }
 
 // goneError is an account that vanished between looking it up and signing.
 type goneError struct{ error }
