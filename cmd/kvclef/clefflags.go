@@ -27,8 +27,6 @@ var clefFlags = []clefFlag{
 	{name: "pcscdpath", valued: true, unneeded: "there are no smart cards"},
 	{name: "keystore", valued: true, instead: "keys are in a vault, not in a keystore folder; name the vault with --vault"},
 	{name: "signersecret", valued: true, instead: "there is no master seed; the credential of the vault takes its place, see --credential"},
-	{name: "rules", valued: true, instead: "rules are not supported by this version; remove the flag to list accounts only, or use kvclef dev --approve-all for development"},
-	{name: "auditlog", valued: true, instead: "the audit log is not supported by this version; remove the flag, the log on the standard error stream names every decision"},
 	{name: "version", instead: "use kvclef version"},
 	{name: "stdio-ui", instead: "there is no user interface on the standard streams; remove the flag"},
 	{name: "stdio-ui-test", instead: "there is no user interface on the standard streams; remove the flag"},
@@ -43,7 +41,7 @@ func clefCommand(name string) (string, bool) {
 		return "use kvclef keys import NAME FILE --vault VAULT", true
 	case "list-accounts", "list-wallets":
 		return "use kvclef keys list", true
-	case "init", "setpw", "delpw":
+	case "setpw", "delpw":
 		return "there is no master seed and no password; the credential of the vault takes their place", true
 	case "attest":
 		return "rules are not supported by this version", true

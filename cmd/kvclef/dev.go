@@ -29,9 +29,8 @@ func (p *program) devCommand() *cli.Command {
 			"feel a real vault's latency", "kvclef dev --approve-all --vault-latency 50ms",
 			"a real vault, on a private chain", "kvclef dev --approve-all --vault https://kv-test.vault.azure.net",
 		) + "\n\nNOT FOR PRODUCTION. It listens on this machine only and refuses the chain ids of public networks.",
-		Flags: slices.Concat(generalFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
+		Flags: slices.Concat(generalFlags(), dataFlags("a temporary one, and keys in memory"), ruleFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
 			boolFlag(categoryDev, "approve-all", "sign everything that is asked for; without it nothing is signed"),
-			stringFlag(categoryDev, "datadir", "`FOLDER` where the embedded vault keeps its keys, not encrypted, and the IPC socket is", "keys in memory"),
 			stringFlag(categoryDev, "import", "`FILE` with a private key in hexadecimal to put into the embedded vault", ""),
 			durationFlag(categoryDev, "vault-latency", "`TIME` that the embedded vault takes for each operation", "0s"),
 		}),
@@ -89,7 +88,7 @@ func (p *program) devVaults(c *cli.Context, cfg *config.Config, log *slog.Logger
 		imported = key
 	}
 	embedded, err := startEmbedded(c.Context, embeddedOptions{
-		dataDir: c.String("datadir"), latency: c.Duration("vault-latency"), imported: imported, log: p.embeddedLogger(cfg.Log),
+		dataDir: cfg.DataDir, latency: c.Duration("vault-latency"), imported: imported, log: p.embeddedLogger(cfg.Log),
 	})
 	if err != nil {
 		return nil, nil, err
@@ -120,8 +119,13 @@ func devSettings(c *cli.Context) (*config.Config, error) {
 	if !c.IsSet("http") {
 		l.HTTP.Enabled = true
 	}
-	if dir := c.String("datadir"); dir != "" && l.IPC.Path == "" && cfg.ConfigDir == "" {
-		l.IPC.Path = dir + "/" + ownSocket
+	if cfg.DataDir != "" {
+		if cfg.DataDir, err = dataDir(cfg); err != nil {
+			return nil, err
+		}
+		if l.IPC.Path == "" && cfg.ConfigDir == "" {
+			l.IPC.Path = cfg.DataDir + "/" + ownSocket
+		}
 	}
 	if host := l.HTTP.Addr; l.HTTP.Enabled && host != "localhost" && !net.ParseIP(host).IsLoopback() {
 		return nil, usagef("--http.addr: dev listens on this machine only, not on %q: use localhost, or kvclef serve", host)

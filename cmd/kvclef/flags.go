@@ -13,6 +13,7 @@ const (
 	categoryGeneral   = "General"
 	categoryListeners = "Listeners"
 	categoryVaults    = "Vaults"
+	categoryRules     = "Rules and records"
 	categoryDev       = "Development"
 )
 
@@ -56,6 +57,29 @@ func vaultFlags() []cli.Flag {
 	return []cli.Flag{
 		listFlag(categoryVaults, "vault", "`VAULT` to use, in place of all of the configuration: a URL, or the name of one of them; may be repeated", ""),
 		stringFlag(categoryVaults, "credential", "`KIND` of credential for a URL in --vault: "+strings.Join(config.CredentialKinds(), ", "), "environment, the AZURE_* variables"),
+	}
+}
+
+// dataFlags name the data directory.
+func dataFlags(defaultText string) []cli.Flag {
+	return []cli.Flag{
+		stringFlag(categoryGeneral, "datadir", "`FOLDER` of the durable state and the audit log, made by kvclef init", defaultText),
+	}
+}
+
+// ruleFlags say what decides and where that is recorded.
+func ruleFlags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag(categoryRules, "rules", "rule `FILE` as Clef has it, which decides what is signed", "none, nothing is signed"),
+		stringFlag(categoryRules, "rules.attest-key", "`ADDRESS` of the vault key that must have signed the rule file's attestation", "none"),
+		durationFlag(categoryRules, "rules.timeout", "`TIME` that a function of the rule file may take", "1s"),
+		stringFlag(categoryRules, "auditlog", "`FILE` that records every decision and signature", "audit.log in --datadir"),
+		&cli.Int64Flag{
+			Name: "audit.max-bytes", Usage: "`BYTES` after which the audit log is put aside and a new file begun", DefaultText: "67108864",
+			EnvVars: envOf("audit.max-bytes"), Category: categoryRules, Base: 10,
+		},
+		stringFlag(categoryRules, "audit.checkpoint-key", "`KEY` that signs the head of the audit log: an address, or VAULT/KEY", "none"),
+		durationFlag(categoryRules, "audit.checkpoint-interval", "`TIME` between two such signatures while the log grows", "1m"),
 	}
 }
 

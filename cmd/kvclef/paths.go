@@ -26,30 +26,38 @@ func ipcPath(cfg *config.Config) (string, error) {
 	case cfg.Listeners.IPC.Disabled:
 		return "", nil
 	case strings.HasSuffix(path, ".ipc"):
-		return expandHome(path)
+		return expandHome(path, "ipcpath")
 	case runtime.GOOS == "windows" && path+folder == "":
 		return `\\.\pipe\` + ownSocket, nil
 	case runtime.GOOS == "windows":
 		return `\\.\pipe\` + clefSocket, nil
 	case path != "":
-		return expandHome(filepath.Join(path, clefSocket))
+		return expandHome(filepath.Join(path, clefSocket), "ipcpath")
 	case folder != "":
-		return expandHome(filepath.Join(folder, clefSocket))
+		return expandHome(filepath.Join(folder, clefSocket), "ipcpath")
 	default:
-		return expandHome("~/.kvclef/" + ownSocket)
+		return expandHome("~/.kvclef/"+ownSocket, "ipcpath")
 	}
 }
 
+// dataDir returns the path of the data directory.
+func dataDir(cfg *config.Config) (string, error) {
+	if cfg.DataDir == "" {
+		return expandHome("~/.kvclef", "datadir")
+	}
+	return expandHome(cfg.DataDir, "datadir")
+}
+
 // expandHome replaces a leading ~/, which the shell leaves in a file, by the
-// home directory.
-func expandHome(path string) (string, error) {
+// home directory. The flag is what to set where there is none.
+func expandHome(path, flag string) (string, error) {
 	rest, found := strings.CutPrefix(path, "~/")
 	if !found {
 		return path, nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", usagef("%s: there is no home directory: give the path of the socket by --ipcpath", path)
+		return "", usagef("%s: there is no home directory: give another path by --%s", path, flag)
 	}
 	return filepath.Join(home, rest), nil
 }

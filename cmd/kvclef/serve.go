@@ -19,7 +19,7 @@ func (p *program) serveCommand() *cli.Command {
 			"no file: the AZURE_* variables and flags", "kvclef serve --chainid 10 --vault https://kv-prod.vault.azure.net",
 			"where a node that expects Clef looks for it", "kvclef --chainid 1 --configdir ~/.clef --vault https://kv-prod.vault.azure.net",
 		) + "\n\nThis version has no rules yet: accounts are listed, and every signing request is refused.",
-		Flags:  slices.Concat(generalFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc")),
+		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc")),
 		Action: action(p.serve),
 	}
 }

@@ -27,6 +27,9 @@ func settings(c *cli.Context) (*config.Config, error) {
 	if err := override(c, cfg); err != nil {
 		return nil, err
 	}
+	if cfg.Rules.File != "" {
+		return nil, usagef("rules.file: rule files are not wired up yet") // fails closed until they are
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, &usageError{err}
 	}
@@ -58,12 +61,25 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "advanced", c.Bool, &cfg.Advanced)
 	set(c, "4bytedb-custom", c.String, &cfg.FourByteFile)
 	set(c, "refresh", c.Duration, &cfg.RefreshInterval)
+	set(c, "datadir", c.String, &cfg.DataDir)
+	set(c, "rules", c.String, &cfg.Rules.File)
+	set(c, "rules.attest-key", c.String, &cfg.Rules.AttestKey)
+	set(c, "rules.timeout", c.Duration, &cfg.Rules.Timeout)
+	set(c, "auditlog", c.String, &cfg.Audit.File)
+	set(c, "audit.max-bytes", c.Int64, &cfg.Audit.MaxBytes)
+	set(c, "audit.checkpoint-key", c.String, &cfg.Audit.CheckpointKey)
+	set(c, "audit.checkpoint-interval", c.Duration, &cfg.Audit.CheckpointInterval)
 	set(c, "ipcpath", c.String, &l.IPC.Path)
 	set(c, "ipcdisable", c.Bool, &l.IPC.Disabled)
 	set(c, "http", c.Bool, &l.HTTP.Enabled)
 	set(c, "http.addr", c.String, &l.HTTP.Addr)
 	set(c, "http.vhosts", c.StringSlice, &l.HTTP.VirtualHosts)
 	set(c, "http.origins", c.StringSlice, &l.HTTP.Origins)
+	for _, name := range []string{"rules", "auditlog", "datadir"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return usagef("--%s: an empty path; %s", name, emptyPath(name))
+		}
+	}
 	if c.IsSet("http.port") {
 		port := c.Int("http.port")
 		if port < 0 || port > 65535 {
@@ -79,6 +95,19 @@ func override(c *cli.Context, cfg *config.Config) error {
 		cfg.ChainIDs = ids
 	}
 	return overrideVaults(c, cfg)
+}
+
+// emptyPath says what an operator who turns something off by an empty path
+// should know.
+func emptyPath(flag string) string {
+	switch flag {
+	case "auditlog":
+		return "Clef turns its audit log off so; here nothing is signed without a record: remove the flag, or name a file"
+	case "rules":
+		return "remove the flag to sign nothing, or name a rule file"
+	default:
+		return "remove the flag for the default, or name a folder"
+	}
 }
 
 // set copies a flag's value when the flag or its variable is given.

@@ -32,6 +32,13 @@ type Config struct {
 	// never written. Default: none.
 	FourByteFile string `yaml:"fourbyte_file"`
 
+	// DataDir is the folder of the durable state and the audit log, made by
+	// kvclef init. Default: ~/.kvclef; dev takes a temporary one.
+	DataDir string `yaml:"datadir"`
+
+	Rules Rules `yaml:"rules"`
+	Audit Audit `yaml:"audit"`
+
 	Listeners Listeners `yaml:"listeners"`
 
 	// Vaults hold the keys. At least one is needed. An entry may also have the
@@ -46,6 +53,38 @@ type Config struct {
 
 	Log    Log    `yaml:"log"`
 	Limits Limits `yaml:"limits"`
+}
+
+// Rules decide what is signed.
+type Rules struct {
+	// File is a rule file as Clef has it. Default: none, and nothing is signed.
+	File string `yaml:"file"`
+
+	// AttestKey is the address of the vault key that must have signed the rule
+	// file's attestation. Default: none, the attestation need not be signed.
+	AttestKey string `yaml:"attest_key"`
+
+	// Timeout bounds the run of one function of the file. Default: 1s.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Audit is the record of what was decided and signed.
+type Audit struct {
+	// File is the log that is appended to. Default: audit.log in the data
+	// directory.
+	File string `yaml:"file"`
+
+	// MaxBytes is the size at which the file is put aside and a new one begun.
+	// Default: 67108864.
+	MaxBytes int64 `yaml:"max_bytes"`
+
+	// CheckpointKey is the key that signs the head of the log: its address, or
+	// VAULT/KEY. Default: none, and a truncated end is not found.
+	CheckpointKey string `yaml:"checkpoint_key"`
+
+	// CheckpointInterval is how often the head is signed while entries are
+	// added. Default: 1m.
+	CheckpointInterval time.Duration `yaml:"checkpoint_interval"`
 }
 
 // Listeners are the ways in.
@@ -220,6 +259,8 @@ type Limits struct {
 // Default returns the configuration that an empty file stands for.
 func Default() *Config {
 	return &Config{
+		Rules: Rules{Timeout: time.Second},
+		Audit: Audit{MaxBytes: 64 << 20, CheckpointInterval: time.Minute},
 		Listeners: Listeners{
 			HTTP: HTTP{Addr: "localhost", Port: 8550, VirtualHosts: []string{"localhost"}},
 		},

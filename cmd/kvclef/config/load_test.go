@@ -14,6 +14,9 @@ chainids: [1, 10]
 configdir: /etc/clef
 advanced: true
 fourbyte_file: selectors.json
+datadir: /var/lib/kvclef
+rules: {file: rules.js, attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8a, timeout: 2s}
+audit: {file: /var/log/kvclef/audit.log, max_bytes: 1000000, checkpoint_key: prod/audit, checkpoint_interval: 30s}
 listeners:
   ipc: {disabled: true, path: /run/kvclef}
   http: {enabled: true, addr: 127.0.0.1, port: 8551, vhosts: [signer], origins: ["https://wallet.example"]}
@@ -47,6 +50,8 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{ChainIDs:[1 10] ConfigDir:/etc/clef Advanced:true FourByteFile:selectors.json ` +
+		`DataDir:/var/lib/kvclef Rules:{File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
+		`Audit:{File:/var/log/kvclef/audit.log MaxBytes:1000000 CheckpointKey:prod/audit CheckpointInterval:30s} ` +
 		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example]}} ` +
 		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +
 		`Credential:{Kind:client-secret TenantID:t ClientID:c SecretFile: SecretEnv:PROD_SECRET CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[*] Secret:[redacted]} ` +
@@ -78,7 +83,7 @@ func TestParseRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown key", "chainids: [1]\nvault: []\n", `kvclef.yaml:2: unknown key "vault"; did you mean vaults`},
 		{"unknown key inside", "listeners:\n  http:\n    prot: 1\n", `kvclef.yaml:3: unknown key "listeners.http.prot"; did you mean port`},
-		{"unknown key without a near one", "rules: x\n", `kvclef.yaml:1: unknown key "rules"`},
+		{"unknown key without a near one", "frobnicate: x\n", `kvclef.yaml:1: unknown key "frobnicate"`},
 		{"other case", "ChainIDs: [1]\n", `kvclef.yaml:1: unknown key "ChainIDs"; did you mean chainids`},
 		{"key in a list", "vaults:\n  - url: https://a.vault.azure.net\n    key: [a]\n", `kvclef.yaml:3: unknown key "vaults[0].key"; did you mean keys`},
 		{"secret inline", "vaults:\n  - url: x\n    credential:\n      secret: hunter2\n", `kvclef.yaml:4: unknown key "vaults[0].credential.secret"`},
@@ -129,6 +134,14 @@ func TestValidateRefuses(t *testing.T) {
 		{"level", "log: {level: loud}", `log.level: "loud" is none of error`},
 		{"limit", "limits: {batch: 0}", "limits: body_bytes, batch and response_bytes must be above 0"},
 		{"timeout", "limits: {sign_timeout: 0s}", "limits: request_timeout, sign_timeout and shutdown_timeout must be above 0s"},
+		{"attest key", "rules: {attest_key: treasury}", `rules.attest_key: "treasury" is not an address`},
+		{"attest key without 0x", "rules: {attest_key: 7156526fbd7a3c72969b54f64e42c10fbb768c8a}", "is not an address"},
+		{"attest key mistyped", "rules: {attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8b}", "is not an address"},
+		{"rule timeout", "rules: {timeout: 0s}", "rules.timeout: 0s; it must be above 0s"},
+		{"small log", "audit: {max_bytes: 10}", "audit.max_bytes: 10; it must be at least 16384"},
+		{"checkpoint interval", "audit: {checkpoint_interval: -1m}", "audit.checkpoint_interval: -1m0s; it must be above 0s"},
+		{"checkpoint key", "audit: {checkpoint_key: treasury}", `audit.checkpoint_key: "treasury" is neither an address nor VAULT/KEY`},
+		{"checkpoint vault", "audit: {checkpoint_key: prod/}", "is neither an address nor VAULT/KEY"},
 		{"refresh", "refresh_interval: -1s", "refresh_interval can't be negative"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

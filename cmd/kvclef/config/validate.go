@@ -17,7 +17,7 @@ func CredentialKinds() []string {
 // Validate completes the configuration and reports the first value that can't
 // be meant. What only a vault's client can judge is left to it.
 func (c *Config) Validate() error {
-	return errors.Join(c.validateChains(), c.validateVaults(), c.validateLog(), c.validateLimits())
+	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateLog(), c.validateLimits())
 }
 
 func (c *Config) validateChains() error {

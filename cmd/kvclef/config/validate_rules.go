@@ -1,0 +1,46 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// minAuditBytes is the least size of a full file of the audit log. Below it
+// there would be more files than entries worth looking for.
+const minAuditBytes = 16 << 10
+
+func (c *Config) validateRules() error {
+	r := c.Rules
+	switch {
+	case r.AttestKey != "" && !isAddress(r.AttestKey):
+		return fmt.Errorf("rules.attest_key: %q is not an address; kvclef rules attest prints the one to pin", r.AttestKey)
+	case r.Timeout <= 0:
+		return fmt.Errorf("rules.timeout: %s; it must be above 0s", r.Timeout)
+	}
+	return nil
+}
+
+func (c *Config) validateAudit() error {
+	a := c.Audit
+	vault, key, named := strings.Cut(a.CheckpointKey, "/")
+	switch {
+	case a.MaxBytes < minAuditBytes:
+		return fmt.Errorf("audit.max_bytes: %d; it must be at least %d", a.MaxBytes, minAuditBytes)
+	case a.CheckpointInterval <= 0:
+		return fmt.Errorf("audit.checkpoint_interval: %s; it must be above 0s", a.CheckpointInterval)
+	case a.CheckpointKey != "" && !isAddress(a.CheckpointKey) && (!named || vault == "" || key == ""):
+		return fmt.Errorf("audit.checkpoint_key: %q is neither an address nor VAULT/KEY", a.CheckpointKey)
+	}
+	return nil
+}
+
+// isAddress reports whether a text is an address with 0x before it. One with
+// capitals must be spelt with its checksum, so that a mistyped one is found.
+func isAddress(text string) bool {
+	if !common.IsHexAddress(text) || !strings.HasPrefix(text, "0x") {
+		return false
+	}
+	return text == strings.ToLower(text) || text == common.HexToAddress(text).Hex()
+}

@@ -1,0 +1,37 @@
+//go:build unix
+
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// checkPrivate refuses a folder that others can read or write, or that is
+// another user's: who can write there can replace the state, and so the limits.
+func checkPrivate(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("looking at the data directory: %w", err)
+	}
+	owner, known := info.Sys().(*syscall.Stat_t)
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("the data directory %s has mode %#o, so others can get at it: run chmod 700 %s", path, mode, path)
+	}
+	if user := os.Geteuid(); known && int64(owner.Uid) != int64(user) {
+		return fmt.Errorf("the data directory %s belongs to the user id %d, and kvclef runs as %d: run it as that user, or chown -R %d %s",
+			path, owner.Uid, user, user, path)
+	}
+	return nil
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
