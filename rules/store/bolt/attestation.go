@@ -1,0 +1,67 @@
+package bolt
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// maxAttestation bounds an attestation, in bytes of JSON.
+const maxAttestation = 8 << 10
+
+// Attest keeps an attestation in the place of the one before. It is durable
+// when Attest returns.
+func (s *Store) Attest(ctx context.Context, attestation rules.Attestation) error {
+	record, err := json.Marshal(attestation)
+	if err != nil {
+		return fmt.Errorf("encoding the attestation: %w", err)
+	}
+	if len(record) > maxAttestation {
+		return fmt.Errorf("the attestation has %d bytes, and may have %d", len(record), maxAttestation)
+	}
+	return s.writer.do(ctx, func(t *tables) error { return t.put(bucketMeta, []byte(keyAttestation), record) })
+}
+
+// Attestation returns the attestation, false if there is none.
+func (s *Store) Attestation(ctx context.Context) (attestation rules.Attestation, ok bool, err error) {
+	if err := context.Cause(ctx); err != nil {
+		return attestation, false, err
+	}
+	if err := s.writer.health(); err != nil {
+		return attestation, false, err
+	}
+	err = guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			bucket := tx.Bucket([]byte(bucketMeta))
+			if bucket == nil {
+				return fmt.Errorf("%w: the bucket %q is missing", ErrCorrupt, bucketMeta)
+			}
+			record := bucket.Get([]byte(keyAttestation))
+			if record == nil {
+				return nil
+			}
+			ok = true
+			attestation, err = decodeAttestation(record)
+			return err
+		})
+	})
+	if err != nil {
+		return rules.Attestation{}, false, fmt.Errorf("reading the attestation: %w", err)
+	}
+	return attestation, ok, nil
+}
+
+func decodeAttestation(record []byte) (rules.Attestation, error) {
+	var attestation rules.Attestation
+	if len(record) > maxAttestation {
+		return attestation, fmt.Errorf("%w: the attestation has %d bytes", errRecord, len(record))
+	}
+	if err := json.Unmarshal(record, &attestation); err != nil {
+		return rules.Attestation{}, fmt.Errorf("%w: the attestation: %w", errRecord, err)
+	}
+	return attestation, nil
+}

@@ -1,0 +1,215 @@
+// Package bolt keeps kvclef's durable state in one file, by go.etcd.io/bbolt:
+// the storage of rule files, what is held and spent of limits, and the
+// attestation of the rule file.
+//
+// What a method says is durable was flushed to the disk; concurrent calls share
+// a flush. A file is made by [Create] alone: [Open] never makes, repairs,
+// resets or upgrades one. Open reads the whole file, and refuses one in which a
+// record is not what was written; it does not tell a file from an older copy of
+// it. The file is not encrypted: keys and secrets have no place in it.
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	bbolt "go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+const (
+	lockTimeout = 500 * time.Millisecond
+
+	// A file that grows beyond what is mapped is mapped anew, and that waits for
+	// readers: a backup that is slow to be written away would stop all. Address
+	// space costs nothing.
+	initialMap = 1 << 30
+	growth     = 1 << 20 // bytes by which the file grows at least
+)
+
+// Options are what a store needs from outside. All may be left out.
+type Options struct {
+	Logger *slog.Logger
+	Clock  func() time.Time // the wall clock
+
+	// Hook is called before and after a transaction is made durable, with
+	// "store.before-commit" and "store.after-commit", so that tests can end the
+	// process there.
+	Hook func(point string)
+}
+
+// Store is an open store. It is safe for concurrent use.
+type Store struct {
+	db      *bbolt.DB
+	logger  *slog.Logger
+	writer  *writer
+	ledger  ledger
+	storage storage
+
+	closing  sync.Once
+	closeErr error
+}
+
+// Open opens the store at a path, for this process alone. Close ends it. The
+// error is [ErrMissing], [ErrForeign], [ErrNewer], [ErrCorrupt] or [ErrLocked],
+// with the remedy, or one of the file system.
+func Open(ctx context.Context, path string, options Options) (*Store, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	found, err := openable(path)
+	if err != nil {
+		return nil, err
+	}
+	var db *bbolt.DB
+	err = guard(func() error {
+		db, err = bbolt.Open(path, fileMode, settings())
+		return err
+	})
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	db.AllocSize = growth
+	s := newStore(db, found, options)
+	go s.writer.run()
+	return s, nil
+}
+
+// settings of a file that is written. Free pages are found when it is opened
+// rather than kept in it: that is one page less to write, and to be damaged.
+func settings() *bbolt.Options {
+	options := &bbolt.Options{
+		Timeout:        lockTimeout,
+		NoFreelistSync: true,
+		FreelistType:   bbolt.FreelistMapType,
+		NoStatistics:   true,
+		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
+			return os.OpenFile(path, flag&^os.O_CREATE, mode)
+		},
+	}
+	if strconv.IntSize == 64 && runtime.GOOS != "windows" { // which would make the file as large
+		options.InitialMmapSize = initialMap
+	}
+	return options
+}
+
+// openable reads the file while nobody writes it.
+func openable(path string) (contents, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return contents{}, fmt.Errorf("%w at %s: make one with kvclef init", ErrMissing, path)
+	}
+	if err != nil {
+		return contents{}, fmt.Errorf("opening the store: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // it is only read
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return contents{}, fmt.Errorf("%s: %w: it is not a file", path, errors.Join(ErrForeign, err))
+	}
+
+	// Without a head bbolt would not open it: then there is nobody to lock out.
+	_, headErr := readHead(file)
+	if errors.Is(headErr, ErrForeign) {
+		return contents{}, fmt.Errorf("%s: %w", path, headErr)
+	}
+	lock, err := bbolt.Open(path, fileMode, &bbolt.Options{ReadOnly: true, Timeout: lockTimeout, NoStatistics: true})
+	if err != nil {
+		return contents{}, openError(path, errors.Join(err, headErr))
+	}
+	found, err := verify(file, nil)
+	if err = errors.Join(err, lock.Close()); err != nil {
+		return contents{}, openError(path, err)
+	}
+	return found, nil
+}
+
+// openError says what is wrong and what to do.
+func openError(path string, err error) error {
+	var crash *crashError
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return fmt.Errorf("%s: %w: only one kvclef at a time may have it", path, ErrLocked)
+	case errors.Is(err, ErrForeign), errors.Is(err, ErrNewer):
+		return fmt.Errorf("%s: %w", path, err)
+	case errors.Is(err, ErrCorrupt):
+		return damaged(path, err)
+	case errors.As(err, &crash), errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum),
+		errors.Is(err, bbolterrors.ErrVersionMismatch):
+		return damaged(path, fmt.Errorf("%w: %w", ErrCorrupt, err))
+	}
+	return fmt.Errorf("opening the store: %w", err)
+}
+
+func newStore(db *bbolt.DB, found contents, options Options) *Store {
+	s := &Store{db: db, logger: options.Logger}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Clock == nil {
+		options.Clock = time.Now
+	}
+	s.ledger.open = make(map[rules.HoldID]bool, len(found.holds))
+	for _, id := range found.holds {
+		s.ledger.add(id)
+	}
+	s.storage.overlay = make(map[string]pending)
+	s.storage.durable = size{keys: found.keys, bytes: int(found.bytes)}
+	s.storage.size = s.storage.durable
+	s.writer = &writer{
+		db:     db,
+		logger: s.logger,
+		clock:  options.Clock,
+		hook:   options.Hook,
+		lapsed: s.ledger.lapse,
+		wake:   make(chan struct{}, 1),
+		done:   make(chan struct{}),
+	}
+	return s
+}
+
+// Backup writes a copy of the store as it is now, and returns its size in
+// bytes. The store goes on working meanwhile; the copy is a store.
+func (s *Store) Backup(w io.Writer) (n int64, err error) {
+	if err := s.writer.health(); err != nil {
+		return 0, err
+	}
+	err = guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			n, err = tx.WriteTo(w)
+			return err
+		})
+	})
+	if err != nil {
+		return n, fmt.Errorf("writing the backup: %w", err)
+	}
+	return n, nil
+}
+
+// Close writes what was asked for before, and ends the store. Whoever waits
+// for a storage transaction is refused.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.storage.turn.close()
+		s.writer.stop()
+		var crash *crashError
+		if err := s.writer.health(); errors.As(err, &crash) {
+			s.closeErr = err // bbolt may hold its own locks for good
+			return
+		}
+		if err := guard(s.db.Close); err != nil {
+			s.closeErr = fmt.Errorf("closing the store: %w", err)
+		}
+	})
+	return s.closeErr
+}

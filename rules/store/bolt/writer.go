@@ -1,0 +1,309 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+const (
+	maxBatch = 1024 // changes to a transaction
+	maxQueue = 4096 // holds that wait for one
+)
+
+// Whose a change is.
+const (
+	queued int32 = iota
+	taken
+	withdrawn
+)
+
+// change is a part of a transaction.
+type change struct {
+	// apply makes it. An error fails the whole transaction.
+	apply func(t *tables) error
+
+	// settle is told by the writer when the transaction is durable, or has failed.
+	settle func(err error)
+
+	dated bool // the time matters: charges that have expired are taken off first
+	owner atomic.Int32
+}
+
+// writer makes all changes, those that wait in one transaction: they share its
+// flush.
+type writer struct {
+	db     *bbolt.DB
+	logger *slog.Logger
+	clock  func() time.Time
+	hook   func(point string)
+	lapsed func([]rules.HoldID) // is told of holds whose windows have passed
+
+	mu     sync.Mutex
+	queue  []*change
+	closed bool
+	broken error
+
+	late bool // the clock is behind; of the goroutine
+
+	wake chan struct{}
+	done chan struct{}
+}
+
+// add puts a change in the queue. Bounded is for changes that nothing else
+// bounds.
+func (w *writer) add(c *change, bounded bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.closed:
+		return ErrClosed
+	case w.broken != nil:
+		return w.broken
+	case bounded && len(w.queue) >= maxQueue:
+		return &BusyError{Queue: "the store"}
+	}
+	w.queue = append(w.queue, c)
+	w.signal()
+	return nil
+}
+
+// again puts a change in the queue from the writer's own goroutine, also when
+// the store is closing.
+func (w *writer) again(c *change) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = append(w.queue, c)
+	w.signal()
+}
+
+func (w *writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// do makes a change and waits for it. When ctx ends while it is being written,
+// the error says so and the change may stand.
+func (w *writer) do(ctx context.Context, apply func(t *tables) error) error {
+	done := make(chan error, 1)
+	c := &change{apply: apply, settle: func(err error) { done <- err }}
+	if err := w.add(c, false); err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		if c.owner.CompareAndSwap(queued, withdrawn) {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("waiting for a write, which may stand: %w", context.Cause(ctx))
+	}
+}
+
+// run is the writer's goroutine. It ends when the store is closed and the
+// queue is empty.
+func (w *writer) run() {
+	defer close(w.done)
+	for {
+		batch, closed := w.next()
+		switch {
+		case len(batch) > 0:
+			w.flush(batch)
+		case closed:
+			return
+		default:
+			<-w.wake
+		}
+	}
+}
+
+func (w *writer) next() (batch []*change, closed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := min(len(w.queue), maxBatch)
+	for _, c := range w.queue[:n] {
+		if c.owner.CompareAndSwap(queued, taken) {
+			batch = append(batch, c)
+		}
+	}
+	if w.queue = w.queue[n:]; len(w.queue) == 0 {
+		w.queue = nil
+	}
+	return batch, w.closed && len(w.queue) == 0
+}
+
+// flush makes the changes durable, and tells them.
+func (w *writer) flush(batch []*change) {
+	err := w.write(batch)
+	if err != nil {
+		w.logger.Error("writing the store failed", "error", err, "changes", len(batch))
+	}
+	for _, c := range batch {
+		c.settle(err)
+	}
+}
+
+// write makes a batch durable: in one transaction, but for charges that expired
+// in great number, which are taken off in some before it.
+func (w *writer) write(batch []*change) error {
+	if err := w.health(); err != nil {
+		return err
+	}
+	for {
+		more, err := w.transaction(batch)
+		if err != nil {
+			return fmt.Errorf("writing the store: %w", err)
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+func (w *writer) transaction(batch []*change) (more bool, err error) {
+	var id int // 0: not begun
+	var t *tables
+	defer func() {
+		if err != nil && id != 0 {
+			w.examine(id, err)
+		}
+	}()
+	err = guard(func() error {
+		tx, err := w.db.Begin(true)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // ErrTxClosed after a commit
+		id = tx.ID()
+		if t, err = newTables(tx); err != nil {
+			return err
+		}
+		if more, err = w.apply(t, batch); err != nil || !t.changed {
+			return err
+		}
+		if err := t.save(); err != nil {
+			return err
+		}
+		w.at("store.before-commit")
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		w.at("store.after-commit")
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	w.lapsed(t.lapsed)
+	return more, nil
+}
+
+// apply makes the changes in the transaction. More says that there are charges
+// left that have expired: then it has made none.
+func (w *writer) apply(t *tables, batch []*change) (more bool, err error) {
+	for _, c := range batch {
+		if !c.dated {
+			continue
+		}
+		if err := w.date(t); err != nil {
+			return false, err
+		}
+		if more, err := t.expire(maxExpired); more || err != nil {
+			return more, err
+		}
+		break
+	}
+	for _, c := range batch {
+		if err := c.apply(t); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// date sets the time of the transaction: the clock's, but never before one that
+// was seen, so that a clock that is set back forgets nothing.
+func (w *writer) date(t *tables) error {
+	now := w.clock()
+	if year := now.UTC().Year(); year < 2000 || year > 2200 {
+		return fmt.Errorf("the clock shows %v: set it right", now.UTC().Format(time.RFC3339))
+	}
+	t.now = max(now.UnixNano(), t.state.now)
+	behind := time.Duration(t.now - now.UnixNano())
+	if late := behind > time.Minute; late != w.late {
+		w.late = late
+		w.logger.Warn("the clock is or was behind a time that was seen; what was spent counts until it has caught up",
+			"is_behind", late, "by", behind, "seen", time.Unix(0, t.now).UTC())
+	}
+	return nil
+}
+
+// examine finds out whether a transaction that failed is on the disk after all,
+// in part or in whole. Then what was refused may stand, and nothing that
+// follows can be trusted.
+func (w *writer) examine(id int, cause error) {
+	var last int
+	err := guard(func() error {
+		return w.db.View(func(tx *bbolt.Tx) error {
+			last = tx.ID()
+			return nil
+		})
+	})
+	var crash *crashError
+	if err == nil && last < id && !errors.As(cause, &crash) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken = fmt.Errorf("%w: %w", ErrBroken, cause)
+}
+
+// health is the error of a store that is broken.
+func (w *writer) health() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.broken
+}
+
+// stop ends the goroutine when all changes are written.
+func (w *writer) stop() {
+	w.mu.Lock()
+	w.closed = true
+	w.signal()
+	w.mu.Unlock()
+	<-w.done
+}
+
+func (w *writer) at(point string) {
+	if w.hook != nil {
+		w.hook(point)
+	}
+}
+
+// crashError is a panic of bbolt, or a fault in the file that it maps.
+type crashError struct{ reason any }
+
+func (e *crashError) Error() string { return fmt.Sprintf("bbolt crashed: %v", e.reason) }
+
+// guard calls a function that reads the mapped file.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = &crashError{reason: reason}
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,90 @@
+package storetest
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// race has all clients hold of one counter until none is left: the cap is used
+// up to its last unit, and never passed.
+func race(t *testing.T, ledger rules.Ledger, _ *Clock) {
+	const limit = 1000
+	var all sync.WaitGroup
+	var total atomic.Int64
+	for client := range clients {
+		all.Go(func() {
+			for amount := uint64(1 + client%7); amount > 0; {
+				_, err := ledger.Hold(t.Context(), []rules.Charge{charge("a", amount, limit, time.Hour)})
+				var over *rules.OverLimitError
+				switch {
+				case err == nil:
+					if sum := total.Add(int64(amount)); sum > limit {
+						t.Errorf("%d are held of %d", sum, limit)
+						return
+					}
+				case errors.As(err, &over):
+					amount--
+				default:
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if total.Load() != limit {
+		t.Errorf("%d are held of %d when none is left", total.Load(), limit)
+	}
+	wantUsed(t, ledger, "a", limit)
+}
+
+// raceOfHolds has all clients hold, commit and release: what is committed and
+// what is still held is never more than the cap, and in the end the rest is
+// there.
+func raceOfHolds(t *testing.T, ledger rules.Ledger, _ *Clock) {
+	const limit = 100
+	var all sync.WaitGroup
+	var inFlight, spent atomic.Int64 // lower bounds of what is held and spent
+	for client := range clients {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(client), 5))
+			for range 12 {
+				amount := 1 + random.Int64N(9)
+				id, err := ledger.Hold(t.Context(), []rules.Charge{charge("a", uint64(amount), limit, time.Hour), charge(strconv.Itoa(client), 1, 1, time.Hour)})
+				var over *rules.OverLimitError
+				if errors.As(err, &over) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if sum := inFlight.Add(amount); sum > limit {
+					t.Errorf("%d are held of %d", sum, limit)
+				}
+				// A client's own counter has room for one: its last hold was released.
+				if random.IntN(8) == 0 {
+					spent.Add(amount)
+					err = ledger.Commit(t.Context(), id)
+				} else {
+					inFlight.Add(-amount)
+					err = ledger.Release(t.Context(), id)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	wantUsed(t, ledger, "a", uint64(spent.Load()))
+	hold(t, ledger, charge("a", uint64(limit-spent.Load()), limit, time.Hour))
+	wantOver(t, ledger, limit, charge("a", 1, limit, time.Hour))
+}
