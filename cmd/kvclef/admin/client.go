@@ -1,0 +1,89 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// ErrNotRunning says that no signer answers on the socket.
+var ErrNotRunning = errors.New("no signer is running on this data directory")
+
+// Client asks a running signer.
+type Client struct {
+	http *http.Client
+}
+
+// Connect returns a client of the signer that answers on a socket.
+// The error is [ErrNotRunning] if none does.
+func Connect(ctx context.Context, path string) (*Client, error) {
+	conn, err := dial(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotRunning, err)
+	}
+	_ = conn.Close() // it was only a question
+	return &Client{http: &http.Client{Transport: &http.Transport{
+		DisableKeepAlives:     true,
+		ResponseHeaderTimeout: stepTimeout,
+		DialContext:           func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, path) },
+	}}}, nil
+}
+
+// Backup writes a copy of the store. With an error, what was written is none.
+func (c *Client) Backup(ctx context.Context, w io.Writer) (int64, error) {
+	response, err := c.do(ctx, http.MethodGet, pathBackup, http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }() // it was read to its end, or nobody cares
+	n, err := io.Copy(w, response.Body)
+	if err != nil {
+		return n, fmt.Errorf("copying the store: %w", err)
+	}
+	return n, nil
+}
+
+// Attest keeps an attestation in the signer's store, for its next start.
+func (c *Client) Attest(ctx context.Context, attestation rules.Attestation) error {
+	body, err := json.Marshal(attestation)
+	if err != nil {
+		return fmt.Errorf("encoding the attestation: %w", err)
+	}
+	response, err := c.do(ctx, http.MethodPut, pathAttestation, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
+// do sends a request. An answer from status 300 is an error with its words.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("asking the running signer: %w", err)
+	}
+	if response.StatusCode < http.StatusMultipleChoices {
+		return response, nil
+	}
+	defer func() { _ = response.Body.Close() }() // it was an error already
+	var refused failure
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err == nil {
+		err = json.Unmarshal(text, &refused)
+	}
+	if err != nil || refused.Error == "" {
+		return nil, fmt.Errorf("the running signer answers with %s", response.Status)
+	}
+	return nil, fmt.Errorf("the running signer says: %s", refused.Error)
+}

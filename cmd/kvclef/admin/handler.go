@@ -1,0 +1,142 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// The paths of the API. Errors have a status from 400 and the body
+// {"error": "…"}.
+const (
+	pathBackup      = "/v1/backup"      // GET: the store as it is, a file
+	pathAttestation = "/v1/attestation" // PUT: a rules.Attestation, for the next start
+)
+
+// failure is the body of an answer that is none.
+type failure struct {
+	Error string `json:"error"`
+}
+
+type handler struct {
+	store  Store
+	log    *slog.Logger
+	backup chan struct{} // one at a time: a copy that is being read keeps old pages
+}
+
+func newHandler(store Store, log *slog.Logger) http.Handler {
+	h := &handler{store: store, log: log, backup: make(chan struct{}, 1)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathBackup, h.getBackup)
+	mux.HandleFunc("PUT "+pathAttestation, h.putAttestation)
+	return mux
+}
+
+// getBackup streams a copy. An answer that ends early, without the mark of its
+// end, is no backup.
+func (h *handler) getBackup(w http.ResponseWriter, r *http.Request) {
+	select {
+	case h.backup <- struct{}{}:
+		defer func() { <-h.backup }()
+	default:
+		h.refuse(w, r, http.StatusConflict, errors.New("another backup is being made: try again when it is done"))
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	to := &patientWriter{w: w, control: http.NewResponseController(w)}
+	size, err := h.store.Backup(to)
+	switch {
+	case err != nil && !to.begun:
+		h.refuse(w, r, http.StatusInternalServerError, err)
+	case err != nil:
+		h.log.WarnContext(r.Context(), "Backup not finished", "error", err)
+		panic(http.ErrAbortHandler) // cuts the connection, so that the caller knows
+	default:
+		h.log.InfoContext(r.Context(), "Backup made", "bytes", size)
+	}
+}
+
+// patientWriter gives each write time of its own: a copy may take long, and a
+// caller that stands still may not hold it.
+type patientWriter struct {
+	w       io.Writer
+	control *http.ResponseController
+	begun   bool
+}
+
+// Write writes within the time of a step.
+func (p *patientWriter) Write(b []byte) (int, error) {
+	if err := p.control.SetWriteDeadline(time.Now().Add(stepTimeout)); err != nil {
+		return 0, err
+	}
+	p.begun = true
+	return p.w.Write(b)
+}
+
+// putAttestation keeps an attestation that is sound in itself. Whether it is the
+// one that the signer wants is judged when the signer starts.
+func (h *handler) putAttestation(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		h.refuse(w, r, http.StatusBadRequest, fmt.Errorf("reading the attestation: %w", err))
+		return
+	}
+	attestation, err := parseAttestation(body)
+	if err != nil {
+		h.refuse(w, r, http.StatusBadRequest, err)
+		return
+	}
+	// A caller that hangs up does not stop what it asked for.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), stepTimeout)
+	defer cancel()
+	if err := h.store.Attest(ctx, attestation); err != nil {
+		h.refuse(w, r, http.StatusInternalServerError, fmt.Errorf("keeping the attestation: %w", err))
+		return
+	}
+	h.log.WarnContext(ctx, "Rule file attested, for the next start", "sha256", attestation.SHA256, "file", attestation.File, "key", attestation.Key)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// parseAttestation is strict: a member that is not known, or more than one
+// value, is an error.
+func parseAttestation(body []byte) (rules.Attestation, error) {
+	var a rules.Attestation
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&a); err != nil {
+		return a, fmt.Errorf("decoding the attestation: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return a, errors.New("decoding the attestation: more follows it")
+	}
+	switch {
+	case a.SHA256 == common.Hash{}:
+		return a, errors.New("the attestation has no sha256")
+	case a.Time.IsZero():
+		return a, errors.New("the attestation has no time")
+	case a.Key == nil && len(a.Signature) > 0:
+		return a, errors.New("the attestation has a signature and no key")
+	case a.Key == nil:
+		return a, nil
+	}
+	return a, a.Verify(*a.Key)
+}
+
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
+	h.log.WarnContext(r.Context(), "Request to the admin socket refused", "path", r.URL.Path, "error", err)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(failure{err.Error()}); err != nil {
+		h.log.DebugContext(r.Context(), "Refusal not sent", "error", err)
+	}
+}

@@ -1,0 +1,123 @@
+// Package admin lets commands reach the state of a signer that is running, and
+// that alone may have its store open: HTTP on a unix socket in the data
+// directory, which is its user's alone.
+//
+// It makes a copy of the state and takes an attestation. It never signs, and
+// never changes what the running signer decides: an attestation is for the next
+// start.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+const (
+	readTimeout = 10 * time.Second // of a request
+	stepTimeout = 30 * time.Second // of one write to a caller, and of the work on a request
+	maxHeader   = 8 << 10          // bytes
+	maxBody     = 16 << 10         // bytes; an attestation has fewer than 1,000
+)
+
+// Store is the state of a signer.
+type Store interface {
+	// Backup writes a consistent copy while the store goes on working.
+	Backup(w io.Writer) (int64, error)
+
+	// Attest keeps an attestation, durably, in the place of the one before.
+	Attest(ctx context.Context, attestation rules.Attestation) error
+}
+
+// Server answers on a socket until it is closed.
+type Server struct {
+	http *http.Server
+	path string
+	done chan error // of serving
+}
+
+// Start opens the socket and answers on it. Whoever calls it holds the store,
+// so that a socket which is there already is a dead signer's; one on which
+// somebody answers nevertheless is an error. The context bounds the opening alone.
+func Start(ctx context.Context, path string, store Store, log *slog.Logger) (*Server, error) {
+	listener, err := listen(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the admin socket %s: %w", path, err)
+	}
+	s := &Server{
+		path: path,
+		done: make(chan error, 1),
+		http: &http.Server{
+			Handler:           newHandler(store, log),
+			ReadTimeout:       readTimeout,
+			ReadHeaderTimeout: readTimeout,
+			IdleTimeout:       readTimeout,
+			MaxHeaderBytes:    maxHeader,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+	}
+	go func() { s.done <- s.http.Serve(listener) }()
+	return s, nil
+}
+
+// Close ends the server and removes the socket. Requests under way are waited
+// for until the context ends.
+func (s *Server) Close(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("waiting for requests to the admin socket: %w", err), s.http.Close())
+	}
+	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// listen opens a socket for its owner alone. The folder is private, so that
+// there is no moment at which others could connect.
+func listen(ctx context.Context, path string) (net.Listener, error) {
+	if err := removeStale(ctx, path); err != nil {
+		return nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("%w (a socket's path has about 100 characters at most)", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
+// removeStale removes a socket that nobody answers on.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return errors.New("a file with that name exists and is no socket: move it away")
+	}
+	conn, err := dial(ctx, path)
+	if err == nil {
+		_ = conn.Close() // it was only a question
+		return errors.New("another signer answers there: stop it, or use another --datadir")
+	}
+	return os.Remove(path)
+}
+
+func dial(ctx context.Context, path string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: time.Second}
+	return dialer.DialContext(ctx, "unix", path)
+}
