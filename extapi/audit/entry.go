@@ -23,6 +23,16 @@ const (
 	EventCheckpoint Event = "checkpoint" // the chain's head, signed by a vault key
 )
 
+// known reports whether an entry may have the event.
+func (e Event) known() bool {
+	switch e {
+	case EventStart, EventStop, EventDecision, EventOutcome, EventRefused, EventRecovered, EventCheckpoint:
+		return true
+	default:
+		return false
+	}
+}
+
 // Entry is one line of the log. Members that don't apply are left out. Those
 // of the chain, Seq, Prev and Time, are set by [Log.Append].
 //

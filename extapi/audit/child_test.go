@@ -1,0 +1,3 @@
+package audit
+
+func child(string) int { return 2 }

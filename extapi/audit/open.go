@@ -1,0 +1,177 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Open opens the log at path for writing, or makes an empty one in a directory
+// that exists. It reads the active segment in full, and checks that it goes on
+// where the segment before ended and that it holds what the newest checkpoint
+// covers. All that it read is durable when it returns.
+//
+// What a crash leaves is repaired, and recorded as [EventRecovered]. Anything
+// else is a [*DamageError], and the log stays as it is. ErrLocked means that
+// another process has it.
+func Open(ctx context.Context, path string, options Options) (*Log, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the audit log: %w", err)
+	}
+	if options.MaxBytes < 0 {
+		return nil, fmt.Errorf("opening the audit log: segments of %d bytes can't be", options.MaxBytes)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("opening the audit log: the directory %s does not exist: create it, for this user alone", filepath.Dir(path))
+	}
+	if err := regular(path); err != nil {
+		return nil, err
+	}
+	lock, err := acquire(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{path: path, options: options.withDefaults(), lock: lock, done: make(chan struct{}), grown: make(chan struct{}, 1)}
+	l.work = sync.NewCond(&l.mu)
+	notes, err := l.load(ctx)
+	if err != nil {
+		if l.active.file != nil {
+			err = errors.Join(err, l.active.file.Close())
+		}
+		return nil, errors.Join(err, lock.Close())
+	}
+	l.options.Hook(PointOpened)
+	go l.run()
+	if len(notes) > 0 {
+		if err := l.Append(ctx, Entry{Event: EventRecovered, Note: strings.Join(notes, "; ")}); err != nil {
+			return nil, errors.Join(fmt.Errorf("recording the audit log's recovery: %w", err), l.Close())
+		}
+	}
+	return l, nil
+}
+
+// load reads the log and returns what was repaired.
+func (l *Log) load(ctx context.Context) (notes []string, err error) {
+	firsts, err := segments(l.path)
+	if err != nil {
+		return nil, err
+	}
+	last := beginning()
+	if len(firsts) > 0 {
+		if last, err = lastLink(segmentName(l.path, firsts[len(firsts)-1])); err != nil {
+			return nil, err
+		}
+	}
+	checkpoint, found, err := readCheckpoint(l.path + checkpointSuffix)
+	if err != nil {
+		return nil, err
+	}
+	f, err := l.options.open(l.path, os.O_RDWR, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if found && len(firsts) == 0 {
+			return nil, missing(l.path, checkpoint, 0)
+		}
+		if err := l.create(); err != nil {
+			return nil, err
+		}
+		if len(firsts) > 0 {
+			notes = append(notes, "the active segment was missing, as after a crash while the log was rotated")
+		}
+	case err != nil:
+		return nil, fmt.Errorf("opening the audit log: %w", err)
+	default:
+		l.active.file = f
+	}
+	info, err := l.active.file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("opening the audit log: %w", err)
+	}
+	if info.Size() == 0 && len(firsts) > 0 && len(notes) == 0 {
+		notes = append(notes, "the active segment was empty, as after a crash while the log was rotated")
+	}
+	l.active.info = info
+	scan := newScanner(io.NewSectionReader(l.active.file, 0, math.MaxInt64), l.path, last, len(firsts) == 0)
+	at, err := l.scan(ctx, scan, checkpoint.Seq)
+	if err != nil {
+		cut, repairErr := l.repair(scan, err, info.Size())
+		if repairErr != nil {
+			return nil, repairErr
+		}
+		notes = append(notes, cut)
+	}
+	l.head, l.active.size = scan.last, scan.offset
+	if found {
+		if err := l.holds(ctx, checkpoint, at, firsts); err != nil {
+			return nil, err
+		}
+		l.checkpoint = checkpoint
+	}
+	// What a process left behind when it died may be in memory alone.
+	if err := errors.Join(l.active.file.Sync(), syncDir(filepath.Dir(l.path))); err != nil {
+		return nil, fmt.Errorf("making the audit log durable: %w", err)
+	}
+	return notes, nil
+}
+
+// scan reads the active segment to its end, and returns the entry with a number
+// if it is there.
+func (l *Log) scan(ctx context.Context, s *scanner, seq uint64) (at link, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return link{}, fmt.Errorf("reading the audit log: %w", err)
+		}
+		record, err := s.next()
+		if errors.Is(err, io.EOF) {
+			return at, nil
+		}
+		if err != nil {
+			return at, err
+		}
+		if l.active.first == 0 {
+			l.active.first = record.Entry.Seq
+		}
+		if record.Entry.Seq == seq {
+			at = s.last
+		}
+	}
+}
+
+// lastLink reads the last line of a full segment.
+func lastLink(name string) (link, error) {
+	if err := regular(name); err != nil {
+		return link{}, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return link{}, fmt.Errorf("opening the audit log's newest full segment: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it is only read
+	info, err := f.Stat()
+	if err != nil {
+		return link{}, fmt.Errorf("looking at the audit log's newest full segment: %w", err)
+	}
+	start := max(0, info.Size()-maxLine)
+	end, err := io.ReadAll(io.NewSectionReader(f, start, maxLine))
+	if err != nil {
+		return link{}, fmt.Errorf("reading the audit log's newest full segment: %w", err)
+	}
+	text, ok := strings.CutSuffix(string(end), "\n")
+	if !ok {
+		return link{}, &DamageError{File: name, Offset: info.Size(), Problem: "the segment does not end with a whole line"}
+	}
+	from := strings.LastIndexByte(text, '\n') + 1
+	entry, hash, err := decodeLine([]byte(text[from:]))
+	if err != nil {
+		return link{}, &DamageError{File: name, Offset: start + int64(from), Problem: err.Error()}
+	}
+	return link{seq: entry.Seq, hash: hash}, nil
+}

@@ -1,0 +1,81 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// What a crash can leave behind the last whole line.
+//
+// The writer has one write under way, and answers for none of its entries
+// before the flush after it. So a power failure can spoil only what is behind
+// the last entry that anybody was told of: the end of the write may be missing,
+// and where the file system had made the file longer before the data was there,
+// zeros stand in its place.
+//
+// Such an end is a beginning of the next entry's line, then perhaps zeros up to
+// the end of the file. It is cut off, and its length and hash are recorded: it
+// holds no entry that was acknowledged. Whole lines before it stay, though
+// nobody was told of them.
+//
+// Everything else is refused. A line that ends properly and has a wrong hash
+// was changed. Zeros with more text behind them may be a write that reached the
+// disk out of order, or entries that a disk lost after it had acknowledged
+// them: that is for a person to judge.
+
+// repair cuts off what a crash left, and returns what to record; or it returns
+// the error that reading ended with.
+func (l *Log) repair(s *scanner, cause error, size int64) (string, error) {
+	var damage *DamageError
+	if !errors.Is(cause, errUnfinished) && !errors.As(cause, &damage) {
+		return "", cause
+	}
+	length := size - s.offset
+	if errors.Is(cause, errUnfinished) {
+		cause = s.damage("the last line is unfinished, and is not what a crash leaves")
+	}
+	if length > maxBatchBytes+maxLine {
+		return "", hint(s, cause)
+	}
+	tail, err := io.ReadAll(io.NewSectionReader(l.active.file, s.offset, length))
+	if err != nil {
+		return "", fmt.Errorf("reading %s at byte %d: %w", s.file, s.offset, err)
+	}
+	if !torn(tail, s) {
+		return "", hint(s, cause)
+	}
+	sum := sha256.Sum256(tail)
+	note := fmt.Sprintf("cut off %d bytes of an unfinished line after entry %d, as after a crash; their SHA-256 is %x", len(tail), s.last.seq, sum)
+	l.options.Logger.Warn("Audit log ends with an unfinished line: cutting it off", "path", l.path, "offset", s.offset,
+		"bytes", len(tail), "sha256", fmt.Sprintf("%x", sum), "last_entry", s.last.seq)
+	if err := errors.Join(l.active.file.Truncate(s.offset), l.active.file.Sync()); err != nil {
+		return "", fmt.Errorf("cutting an unfinished line off the audit log: %w", err)
+	}
+	l.options.Hook(PointCut)
+	return note, nil
+}
+
+// torn reports whether a tail is what a crash leaves.
+func torn(tail []byte, s *scanner) bool {
+	text := bytes.TrimRight(tail, "\x00")
+	if len(text) >= maxLine || bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
+		return false
+	}
+	// Behind nothing, only the first entry of all can follow.
+	start := fmt.Sprintf(`%s%d,"prev":%q,"time":"`, lineStart, s.last.seq+1, s.last.hash)
+	n := min(len(text), len(start))
+	return string(text[:n]) == start[:n]
+}
+
+// hint tells who names Clef's own log what is wrong.
+func hint(s *scanner, cause error) error {
+	var damage *DamageError
+	if errors.As(cause, &damage) && s.line == 0 && strings.Contains(damage.Problem, "no entry of a kvclef audit log") {
+		damage.Problem += "; a log of Clef or of something else can't be continued: name another file"
+	}
+	return cause
+}
