@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"math"
 	"time"
 )
 
@@ -59,15 +60,25 @@ func read(ctx context.Context, path string, from uint64, follow bool) iter.Seq2[
 	}
 }
 
-// Last returns the number of the log's last entry, 0 if there is none. It reads
-// the newest segment.
+// Last returns the number of the log's last entry, 0 if there is none. With an
+// error it is the last one before what the error is about, 0 if that is not
+// known. It reads the newest full segment and the active one.
 func Last(ctx context.Context, path string) (uint64, error) {
-	last := uint64(0)
-	for record, err := range Entries(ctx, path, 1<<63) {
-		if err != nil {
-			return 0, err
-		}
-		last = record.Entry.Seq
+	r, err := newReader(path, math.MaxInt64, 0, 0)
+	if err != nil {
+		return 0, err
 	}
-	return last, nil
+	defer r.close()
+	last := uint64(0)
+	for {
+		record, err := r.next(ctx)
+		switch {
+		case err == nil:
+			last = record.Entry.Seq
+		case errors.Is(err, io.EOF), errors.Is(err, errUnfinished):
+			return last, nil
+		default:
+			return last, err
+		}
+	}
 }

@@ -76,7 +76,10 @@ func (r *reader) next(ctx context.Context) (Record, error) {
 				return Record{}, err
 			}
 		case errors.Is(err, errUnfinished):
-			if r.segment > 0 || waited >= r.patience {
+			if r.segment > 0 {
+				return Record{}, r.scan.damage("a full segment ends with an unfinished line")
+			}
+			if waited >= r.patience {
 				return Record{}, err
 			}
 			wait := min(patiencePause, r.patience)

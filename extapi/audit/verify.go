@@ -29,8 +29,15 @@ type VerifyOptions struct {
 	// Keys are for a person to judge.
 	Keys []common.Address
 
+	// Progress is called now and then with what was found so far, to show that
+	// work goes on. Nil is nobody.
+	Progress func(Report)
+
 	patience time.Duration // for tests; 0 is the usual
 }
+
+// progressEvery is the number of entries between two calls of Progress.
+const progressEvery = 1 << 13
 
 // recent is how many of the last hashes are kept, to compare with checkpoints
 // that come into the chain after what they cover.
@@ -151,6 +158,9 @@ func (v *verifier) add(record Record) error {
 		v.hashes = append(v.hashes, record.Hash)
 	}
 	v.open.add(e)
+	if v.options.Progress != nil && v.report.Entries%progressEvery == 0 {
+		v.options.Progress(v.report)
+	}
 	for len(v.expected) > 0 && v.expected[0].Seq == e.Seq {
 		c := v.expected[0]
 		v.expected = v.expected[1:]
