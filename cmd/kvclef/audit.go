@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/extapi/audit"
+)
+
+func (p *program) auditCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "audit",
+		Usage:     "verify, read and export the audit log",
+		UsageText: "kvclef audit COMMAND [arguments] [flags]",
+		Description: examples(
+			"is the log as it was written", "kvclef audit verify --datadir /var/lib/kvclef",
+			"what is being signed", "kvclef audit tail -f --datadir /var/lib/kvclef",
+			"what became of a request", "kvclef audit show 42 --datadir /var/lib/kvclef",
+			"a month as a table", "kvclef audit export --from 2026-11-01 --to 2026-12-01 --format csv -o november.csv",
+		) + "\n\nThese commands only read, and work while the signer runs.",
+		HideHelpCommand: true,
+		Subcommands: []*cli.Command{
+			p.auditVerifyCommand(), p.auditTailCommand(), p.auditShowCommand(), p.auditExportCommand(),
+		},
+		Action: action(func(*cli.Context) error {
+			return usagef("audit needs a command: verify, tail, show or export; see kvclef audit --help")
+		}),
+	}
+}
+
+// auditFlags are those of every command on the log.
+func auditFlags(more ...cli.Flag) []cli.Flag {
+	return append(append([]cli.Flag{
+		stringFlag(categoryGeneral, "config", "YAML `FILE` with the configuration, which may name the log", ""),
+	}, dataFlags("~/.kvclef")...), more...)
+}
+
+// auditFile returns the log that a command is about: its argument, which
+// follows the given number of others, or the one of the configuration, or the
+// one in the data directory.
+func auditFile(c *cli.Context, others int) (string, error) {
+	if c.NArg() > others+1 {
+		return "", usagef("%s: %q is one argument too many; usage: %s", commandName(c), c.Args().Get(others+1), c.Command.UsageText)
+	}
+	if file := c.Args().Get(others); file != "" {
+		return file, nil
+	}
+	cfg, err := settings(c)
+	if err != nil {
+		return "", err
+	}
+	if cfg.Audit.File != "" && !c.IsSet("datadir") {
+		return expandHome(cfg.Audit.File, "datadir")
+	}
+	dir, err := dataDir(cfg)
+	return filepath.Join(dir, "audit.log"), err
+}
+
+// auditError adds the remedy to what went wrong with reading a log.
+func auditError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("%w: give the log's FILE, or the folder that it is in by --datadir", err)
+	}
+	return err
+}
+
+// wholeLog returns all entries of a log, from its first.
+func wholeLog(ctx context.Context, path string) iter.Seq2[audit.Record, error] {
+	return func(yield func(audit.Record, error) bool) {
+		last := uint64(0)
+		for record, err := range audit.Entries(ctx, path, 1) {
+			if err == nil && last == 0 && record.Entry.Seq != 1 {
+				err = fmt.Errorf("the log begins with entry %d: bring back the segments before %s", record.Entry.Seq, record.File)
+			}
+			if err != nil {
+				yield(audit.Record{}, auditError(err))
+				return
+			}
+			last = record.Entry.Seq
+			if !yield(record, nil) {
+				return
+			}
+		}
+	}
+}
