@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":    cmdAwait,
 			"call":     cmdCall,
+			"damage":   cmdDamage,
 			"exits":    cmdExits,
 			"expand":   cmdExpand,
 			"freeport": cmdFreePort,
@@ -88,6 +89,23 @@ func cmdCall(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		fmt.Fprintln(ts.Stdout(), string(result))
 	}
+}
+
+// cmdDamage changes the first byte of a text wherever a file holds it:
+// damage FILE TEXT.
+func cmdDamage(ts *testscript.TestScript, _ bool, args []string) {
+	content := []byte(ts.ReadFile(args[0]))
+	found := 0
+	for i := range content {
+		if bytes.HasPrefix(content[i:], []byte(args[1])) {
+			content[i] ^= 1
+			found++
+		}
+	}
+	if found == 0 {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), content, 0o600))
 }
 
 // cmdExits runs a program that must end with an exit code:

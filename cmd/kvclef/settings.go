@@ -27,9 +27,6 @@ func settings(c *cli.Context) (*config.Config, error) {
 	if err := override(c, cfg); err != nil {
 		return nil, err
 	}
-	if cfg.Rules.File != "" {
-		return nil, usagef("rules.file: rule files are not wired up yet") // fails closed until they are
-	}
 	if err := cfg.Validate(); err != nil {
 		return nil, &usageError{err}
 	}

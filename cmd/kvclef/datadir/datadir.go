@@ -68,7 +68,7 @@ func Make(path string) (Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return Dir{}, fmt.Errorf("making the data directory: %w", err)
 	}
-	if err := syncDir(filepath.Dir(filepath.Clean(path))); err != nil {
+	if err := Sync(filepath.Dir(filepath.Clean(path))); err != nil {
 		return Dir{}, fmt.Errorf("making the data directory: %w", err)
 	}
 	return Open(path)

@@ -27,8 +27,8 @@ func checkPrivate(path string) error {
 	return nil
 }
 
-// syncDir makes the names in a folder durable.
-func syncDir(path string) error {
+// Sync makes the names in a folder durable.
+func Sync(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
 		return err

@@ -4,5 +4,5 @@ package datadir
 // inherits from that above it.
 func checkPrivate(string) error { return nil }
 
-// syncDir does nothing: names are durable with the file system's journal.
-func syncDir(string) error { return nil }
+// Sync does nothing: names are durable with the file system's journal.
+func Sync(string) error { return nil }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
+	"github.com/kvclef/kvclef/rules/store/bolt"
+)
+
+func (p *program) initCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "init",
+		Usage:     "make the data directory, with an empty state",
+		UsageText: "kvclef init [--datadir DIR]",
+		Description: examples(
+			"in the home directory", "kvclef init",
+			"for a service, as its user", "kvclef init --datadir /var/lib/kvclef",
+		) + "\n\nThe state is what rule files keep and what was spent of limits. It is made on purpose, once: a" +
+			"\nsigner that began with an empty one because a path was mistyped would forget what was spent." +
+			"\nUnlike Clef's init it makes no master seed and asks for no password: there are none, the keys" +
+			"\nstay in the vault.",
+		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef")),
+		Action: action(p.init),
+	}
+}
+
+func (p *program) init(c *cli.Context) error {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	cfg, err := settings(c)
+	if err != nil {
+		return err
+	}
+	path, err := dataDir(cfg)
+	if err != nil {
+		return err
+	}
+	dir, err := datadir.Make(path)
+	if err != nil {
+		return &usageError{err}
+	}
+	if err := bolt.Create(dir.Store()); errors.Is(err, bolt.ErrExists) {
+		return usagef("%s is a data directory already: look into it with kvclef state show; to begin anew, which forgets what was spent, move %s away first",
+			dir.Path(), dir.Store())
+	} else if err != nil {
+		return err
+	}
+	if _, err := os.Stat(dir.AuditLog()); err == nil {
+		p.sayf("kvclef: warning: %s is of a signer that had another state: what it spent of limits is not known here", dir.AuditLog())
+	}
+	return p.printf("%s", afterInit(dir, c.IsSet("datadir")))
+}
+
+// afterInit says what was made and what comes next.
+func afterInit(dir datadir.Dir, named bool) string {
+	flag := ""
+	if named {
+		flag = " --datadir " + shellQuote(dir.Path())
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Data directory  %s\nState           %s\nAudit log       %s, from the first start\n", dir.Path(), dir.Store(), dir.AuditLog())
+	fmt.Fprintf(&b, "\nNext, allow a rule file and start with it:\n  kvclef rules attest%s rules.js\n"+
+		"  kvclef serve%s --rules rules.js --chainid ID --vault https://NAME.vault.azure.net\n", flag, flag)
+	return b.String()
+}
+
+// openStore opens the store of a data directory. What can be mended by another
+// path, or by kvclef init, is wrong usage.
+func openStore(ctx context.Context, dir datadir.Dir, options bolt.Options) (*bolt.Store, error) {
+	store, err := bolt.Open(ctx, dir.Store(), options)
+	switch {
+	case errors.Is(err, bolt.ErrMissing):
+		return nil, usagef("the data directory %s has no state: make it with kvclef init --datadir %s", dir.Path(), shellQuote(dir.Path()))
+	case errors.Is(err, bolt.ErrForeign), errors.Is(err, bolt.ErrNewer):
+		return nil, &usageError{err}
+	case err != nil:
+		return nil, err
+	}
+	return store, nil
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store/bolt"
+)
+
+// shownValue is how much of a stored value is printed for people, in bytes.
+// JSON has all of it.
+const shownValue = 200
+
+// shownState is what state show prints.
+type shownState struct {
+	*bolt.Summary
+
+	Running bool `json:"running"` // whether a signer answers on the data directory
+}
+
+// String returns the state as people read it. Texts that rule files chose are
+// quoted.
+func (s shownState) String() string {
+	var b strings.Builder
+	running := "not running"
+	if s.Running {
+		running = "running"
+	}
+	fmt.Fprintf(&b, "State        %s\n", s.Path)
+	fmt.Fprintf(&b, "Signer       %s\n", running)
+	fmt.Fprintf(&b, "Format       %d\n", s.Version)
+	fmt.Fprintf(&b, "Id           %s\n", s.ID)
+	fmt.Fprintf(&b, "Created      %s\n", shownTime(s.Created))
+	if !s.Latest.IsZero() {
+		fmt.Fprintf(&b, "Latest time  %s\n", shownTime(s.Latest))
+	}
+	fmt.Fprintf(&b, "Attestation  %s\n", shownAttestation(s.Attestation))
+	fmt.Fprintf(&b, "Storage      %d keys, %d bytes\n", s.Keys, s.Bytes)
+	for _, key := range slices.Sorted(maps.Keys(s.Values)) {
+		value, rest := s.Values[key], ""
+		if len(value) > shownValue {
+			value, rest = value[:shownValue], fmt.Sprintf(" and %d bytes more", len(value)-shownValue)
+		}
+		fmt.Fprintf(&b, "  %q: %q%s\n", key, value, rest)
+	}
+	fmt.Fprintf(&b, "Counters     %d\n", len(s.Counters))
+	for _, counter := range s.Counters {
+		fmt.Fprintf(&b, "  %q: %s used in %d charges\n", counter.Name, counter.Used.Dec(), counter.Charges)
+	}
+	fmt.Fprintf(&b, "Holds        %d not settled\n", len(s.Holds))
+	for _, hold := range s.Holds {
+		fmt.Fprintf(&b, "  %d: %d charges, the last counts until %s\n", hold.ID, hold.Charges, shownTime(hold.Expires))
+	}
+	return b.String()
+}
+
+func shownAttestation(a *rules.Attestation) string {
+	if a == nil {
+		return "none; kvclef rules attest FILE allows a rule file"
+	}
+	text := fmt.Sprintf("%x\n             %s", a.SHA256, shownTime(a.Time))
+	if a.File != "" {
+		text += fmt.Sprintf(", of %q", a.File)
+	}
+	if a.Key == nil {
+		return text + ", not signed"
+	}
+	if err := a.Verify(*a.Key); err != nil {
+		return text + ", NOT VALID: " + err.Error()
+	}
+	return text + ", signed by " + a.Key.Hex()
+}
+
+func shownTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
