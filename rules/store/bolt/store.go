@@ -118,10 +118,13 @@ func openable(path string) (contents, error) {
 		return contents{}, fmt.Errorf("%s: %w: it is not a file", path, errors.Join(ErrForeign, err))
 	}
 
-	// Without a head bbolt would not open it: then there is nobody to lock out.
-	_, headErr := readHead(file)
+	// Without a head bbolt would not open it, and nobody has it open.
+	head, headErr := readHead(file)
 	if errors.Is(headErr, ErrForeign) {
 		return contents{}, fmt.Errorf("%s: %w", path, headErr)
+	}
+	if headErr == nil {
+		headErr = head.fits(file)
 	}
 	lock, err := bbolt.Open(path, fileMode, &bbolt.Options{ReadOnly: true, Timeout: lockTimeout, NoStatistics: true})
 	if err != nil {

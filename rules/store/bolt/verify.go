@@ -31,18 +31,27 @@ func verify(file *os.File, each func(bucket string, key, value []byte)) (content
 		return found, err
 	}
 	found.txid = head.txid
-	info, err := file.Stat()
-	if err != nil {
-		return found, fmt.Errorf("reading its size: %w", err)
-	}
-	if pages := uint64(info.Size()) / uint64(head.pageSize); head.high > pages {
-		return found, fmt.Errorf("%w: it was cut off: it has %d pages of %d", ErrCorrupt, pages, head.high)
+	if err := head.fits(file); err != nil {
+		return found, err
 	}
 
 	scan := &scan{found: &found, each: each}
 	w := &walker{file: file, head: head, record: scan.record}
 	w.walk()
 	return found, scan.judge(head, w.damages)
+}
+
+// fits checks that the file has all pages in use: one that is mapped and not
+// there ends the process when it is touched.
+func (h head) fits(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("reading its size: %w", err)
+	}
+	if pages := uint64(info.Size()) / uint64(h.pageSize); h.high > pages || pages < 2 {
+		return fmt.Errorf("%w: it was cut off: it has %d pages of %d", ErrCorrupt, pages, h.high)
+	}
+	return nil
 }
 
 // scan collects what a walk finds.
