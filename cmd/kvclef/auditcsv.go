@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/kvclef/kvclef/extapi/audit"
@@ -21,25 +20,38 @@ func auditColumns() []string {
 	}
 }
 
-// csvHeader returns the first row of the table.
-func csvHeader() string { return csvRow(auditColumns()) }
+// csvTable makes the rows of the exported table.
+type csvTable struct {
+	columns []string
+	places  map[string]int // of the columns, by their names
+}
 
-// csvEntry returns the row of an entry.
-func csvEntry(record audit.Record) (string, error) {
+func newCSVTable() *csvTable {
+	t := &csvTable{columns: auditColumns(), places: make(map[string]int)}
+	for i, column := range t.columns {
+		t.places[column] = i
+	}
+	return t
+}
+
+// header returns the first row.
+func (t *csvTable) header() string { return csvRow(t.columns) }
+
+// row returns the row of an entry.
+func (t *csvTable) row(record audit.Record) (string, error) {
 	members, err := auditMembers(record.Raw)
 	if err != nil {
 		return "", err
 	}
-	columns := auditColumns()
-	cells := make([]string, len(columns))
+	cells := make([]string, len(t.columns))
 	for _, member := range members {
-		i := slices.Index(columns, member.name)
-		if i < 0 {
+		i, ok := t.places[member.name]
+		if !ok {
 			return "", fmt.Errorf("the table has no column for member %s of entry %d: export as json", shown(member.name), record.Entry.Seq)
 		}
 		cells[i] = csvCell(member.text)
 	}
-	cells[slices.Index(columns, "value_ether")] = etherOf(record.Entry.Value)
+	cells[t.places["value_ether"]] = etherOf(record.Entry.Value)
 	return csvRow(cells), nil
 }
 
@@ -78,13 +90,14 @@ func newEntryWriter(w io.Writer, format string) (entryWriter, error) {
 	if format == formatJSON {
 		return func(record audit.Record) error { return writeAll(w, string(record.Raw)+"\n") }, nil
 	}
+	table := newCSVTable()
 	return func(record audit.Record) error {
-		row, err := csvEntry(record)
+		row, err := table.row(record)
 		if err != nil {
 			return err
 		}
 		return writeAll(w, row)
-	}, writeAll(w, csvHeader())
+	}, writeAll(w, table.header())
 }
 
 func writeAll(w io.Writer, text string) error {

@@ -59,11 +59,12 @@ func fill(value reflect.Value) {
 func TestEveryMemberHasItsColumn(t *testing.T) {
 	t.Parallel()
 	record := auditTestRecord(t, fullEntry(t))
-	row, err := csvEntry(record)
+	table := newCSVTable()
+	row, err := table.row(record)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := csv.NewReader(strings.NewReader(csvHeader() + row)).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(table.header() + row)).ReadAll()
 	if err != nil || len(rows) != 2 {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/kvclef/kvclef/extapi/audit"
@@ -34,6 +33,8 @@ func auditResult(e audit.Entry) string {
 	switch {
 	case e.Event == audit.EventRefused:
 		return "refused"
+	case e.Listed != nil:
+		return "listed"
 	case e.Outcome != "" && e.Released != nil && !*e.Released && e.Outcome == "signed":
 		return "signed, withheld"
 	case e.Outcome != "":
@@ -69,7 +70,7 @@ func auditDetails(e audit.Entry) []string {
 		details = append(details, "data "+counted(e.DataBytes, "byte"))
 	}
 	if e.Listed != nil {
-		add("listed", strconv.Itoa(*e.Listed))
+		details = append(details, counted(*e.Listed, "account"))
 	}
 	add("by", e.Principal)
 	add("reason", e.Reason)

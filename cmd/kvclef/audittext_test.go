@@ -102,7 +102,7 @@ func TestAuditLine(t *testing.T) {
 		"withheld": {withheld, at + "  outcome     account_signTransaction  0x7156…17F7  signed, withheld  error \"settling the approval: disk full\"  id REQ"},
 		"listing": {
 			audit.Entry{Time: decision.Time, Event: audit.EventOutcome, Method: "account_list", Outcome: "signed", Released: &yes, Listed: &two},
-			at + "  outcome     account_list             -            signed    listed 2",
+			at + "  outcome     account_list             -            listed    2 accounts",
 		},
 		"refused": {
 			audit.Entry{Time: decision.Time, Event: audit.EventRefused, Method: "account_sign\x1b[2J", Error: hostile},

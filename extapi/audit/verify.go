@@ -145,7 +145,7 @@ func (v *verifier) add(record Record) error {
 	}
 	if v.report.Entries == 0 {
 		if e.Seq != v.options.Start {
-			return damage(fmt.Sprintf("the log begins with entry %d, not %d: bring back the older segments, or say that they are kept elsewhere", e.Seq, v.options.Start))
+			return damage(fmt.Sprintf("the log begins with entry %d, not %d: bring back the older segments, or check from there with --start if they are kept elsewhere", e.Seq, v.options.Start))
 		}
 		v.report.First, v.report.FirstTime = e.Seq, e.Time
 	}
