@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/extapi/audit"
 )
 
@@ -38,12 +38,13 @@ func (p *program) auditCommand() *cli.Command {
 func auditFlags(more ...cli.Flag) []cli.Flag {
 	return append(append([]cli.Flag{
 		stringFlag(categoryGeneral, "config", "YAML `FILE` with the configuration, which may name the log", ""),
+		stringFlag(categoryGeneral, "auditlog", "`FILE` that the signer was given by its flag of this name", "audit.log in --datadir"),
 	}, dataFlags("~/.kvclef")...), more...)
 }
 
 // auditFile returns the log that a command is about: its argument, which
-// follows the given number of others, or the one of the configuration, or the
-// one in the data directory.
+// follows the given number of others, or else the one that a signer with the
+// same configuration writes.
 func auditFile(c *cli.Context, others int) (string, error) {
 	if c.NArg() > others+1 {
 		return "", usagef("%s: %q is one argument too many; usage: %s", commandName(c), c.Args().Get(others+1), c.Command.UsageText)
@@ -55,11 +56,18 @@ func auditFile(c *cli.Context, others int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if cfg.Audit.File != "" && !c.IsSet("datadir") {
-		return expandHome(cfg.Audit.File, "datadir")
+	if cfg.Audit.File != "" {
+		return expandHome(cfg.Audit.File, "auditlog")
 	}
-	dir, err := dataDir(cfg)
-	return filepath.Join(dir, "audit.log"), err
+	path, err := dataDir(cfg)
+	if err != nil {
+		return "", err
+	}
+	dir, err := datadir.Find(path)
+	if err != nil {
+		return "", usagef("%w, name it by --datadir, or give the log's FILE", err)
+	}
+	return dir.AuditLog(), nil
 }
 
 // auditError adds the remedy to what went wrong with reading a log.

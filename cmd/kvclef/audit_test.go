@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,93 +66,6 @@ func mustKvclef(t *testing.T, args ...string) string {
 		t.Fatalf("kvclef %q: exit code %d, %s", args, code, stderr)
 	}
 	return stdout
-}
-
-func TestAuditVerify(t *testing.T) {
-	path := auditTestLog(t, 9)
-	text := mustKvclef(t, "audit", "verify", path)
-	for _, want := range []string{
-		"Entries     13 in ", " segments, ", "decision 9, outcome 4)", "First       1, 2026-11-25T01:00:00Z\n", "Last        13, ",
-		"Checkpoint  none: ", "Open        1 approval without an outcome, under way or cut short by a crash: REQI\n", "Sound       every entry",
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q is not in\n%s", want, text)
-		}
-	}
-	if byFolder := mustKvclef(t, "audit", "verify", "--datadir", filepath.Dir(path)); byFolder != text {
-		t.Errorf("by its folder:\n%s", byFolder)
-	}
-	var report struct {
-		Sound          bool
-		Last, Segments uint64
-		Head           string
-		Damage         *auditDamage
-	}
-	if err := json.Unmarshal([]byte(mustKvclef(t, "audit", "verify", path, "--json")), &report); err != nil {
-		t.Fatal(err)
-	}
-	if !report.Sound || report.Last != 13 || report.Segments < 3 || report.Damage != nil {
-		t.Errorf("report %+v", report)
-	}
-
-	// The head, kept elsewhere, finds what is cut off at the end.
-	head := "13:" + report.Head
-	if text := mustKvclef(t, "audit", "verify", path, "--checkpoint", head); !strings.Contains(text, "Checkpoint  of entry 13, as given; 0 after it\n") {
-		t.Errorf("with its head:\n%s", text)
-	}
-	kept := filepath.Join(t.TempDir(), "head")
-	writeFile(t, kept, []byte(head+"\n"))
-	content := readFile(t, path)
-	cut := bytes.LastIndexByte(content[:len(content)-1], '\n') + 1
-	writeFile(t, path, content[:cut])
-	mustKvclef(t, "audit", "verify", path)
-	_, stderr, code := kvclef(t, "audit", "verify", path, "--checkpoint", kept)
-	if code != exitFailure || !strings.Contains(stderr, "entry 13") {
-		t.Errorf("cut off: exit code %d, %s", code, stderr)
-	}
-}
-
-// TestAuditDamage changes one byte of an entry in the middle: each command ends
-// with what is sound before it, and says where that is.
-func TestAuditDamage(t *testing.T) {
-	path := auditTestLog(t, 9)
-	content := readFile(t, path)
-	first := bytes.IndexByte(content, '\n') + 1
-	at := bytes.LastIndex(content, []byte(`"method"`))
-	if at < first {
-		t.Fatal("the active segment has one entry")
-	}
-	content[at+12] ^= 1
-	writeFile(t, path, content)
-	stdout, stderr, code := kvclef(t, "audit", "verify", path)
-	if code != exitFailure || !strings.Contains(stdout, "DAMAGED ") || strings.Contains(stdout, "Sound ") {
-		t.Errorf("exit code %d\n%s", code, stdout)
-	}
-	if !strings.HasPrefix(stderr, "kvclef: "+path+", line ") || !strings.Contains(stderr, ", entry 13: the entry was changed") || strings.Count(stderr, "\n") != 1 {
-		t.Errorf("it says %s", stderr)
-	}
-	stdout, _, code = kvclef(t, "audit", "verify", path, "--json")
-	var report struct {
-		Sound  bool
-		Last   uint64
-		Damage auditDamage
-	}
-	if err := json.Unmarshal([]byte(stdout), &report); err != nil || code != exitFailure {
-		t.Fatalf("%v, exit code %d", err, code)
-	}
-	if d := report.Damage; report.Sound || report.Last != 12 || d.File != path || d.Seq != 13 || d.Line < 2 || d.Offset < int64(first) {
-		t.Errorf("report %+v", report)
-	}
-	for name, lines := range map[string]int{"export": 12, "tail": 12, "show": 0} {
-		args := []string{"audit", name, path}
-		if name == "show" {
-			args = []string{"audit", name, "REQZ", path}
-		}
-		stdout, stderr, code := kvclef(t, args...)
-		if got := strings.Count(stdout, "\n"); got != lines || code != exitFailure || !strings.Contains(stderr, "entry 13") {
-			t.Errorf("%s: %d lines, exit code %d, %s", name, got, code, stderr)
-		}
-	}
 }
 
 func TestAuditTail(t *testing.T) {
@@ -300,23 +212,30 @@ func TestAuditExport(t *testing.T) {
 	}
 }
 
-// TestAuditOlderSegmentsMissing: what is read has to begin at the beginning.
-func TestAuditOlderSegmentsMissing(t *testing.T) {
-	path := auditTestLog(t, 9)
-	if err := os.Remove(path + ".00000000000000000001"); err != nil {
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{{"verify", path}, {"export", path}, {"show", "REQI", path}} {
-		stdout, stderr, code := kvclef(t, append([]string{"audit"}, args...)...)
-		if code != exitFailure || !strings.Contains(stderr, "begins with entry ") && !strings.Contains(stderr, "entry 6 stands where 1 should") || strings.Contains(stdout, "Sound") {
-			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+// TestAuditFile: the commands find the log that a signer with the same flags,
+// variables and configuration writes.
+func TestAuditFile(t *testing.T) {
+	path := auditTestLog(t, 1)
+	dir, other := filepath.Dir(path), t.TempDir()
+	cfg := filepath.Join(other, "kvclef.yaml")
+	writeFile(t, cfg, []byte("audit:\n  file: "+path+"\n"))
+	writeFile(t, filepath.Join(other, "audit.log"), []byte("not a log\n"))
+	for _, args := range [][]string{
+		{path},
+		{path, "--datadir", other},
+		{"--datadir", dir},
+		{"--auditlog", path},
+		{"--auditlog", path, "--datadir", other},
+		{"--config", cfg},
+		{"--config", cfg, "--datadir", other},
+	} {
+		if text := mustKvclef(t, append([]string{"audit", "verify"}, args...)...); !strings.HasPrefix(text, "Log         "+path+"\n") {
+			t.Errorf("%v: %s", args, text)
 		}
 	}
-	segments, err := filepath.Glob(path + ".0*")
-	if err != nil || len(segments) == 0 {
-		t.Fatalf("segments %v, %v", segments, err)
-	}
-	mustKvclef(t, "audit", "verify", path, "--start", strings.TrimLeft(strings.TrimPrefix(segments[0], path+"."), "0"))
+	t.Setenv("KVCLEF_DATADIR", other)
+	t.Setenv("KVCLEF_AUDITLOG", path)
+	mustKvclef(t, "audit", "verify")
 }
 
 func TestAuditUsage(t *testing.T) {
@@ -328,7 +247,8 @@ func TestAuditUsage(t *testing.T) {
 	}{
 		{nil, "audit needs a command"},
 		{[]string{"verify", "a", "b"}, "one argument too many"},
-		{[]string{"verify"}, "give the log's FILE, or the folder that it is in by --datadir"},
+		{[]string{"verify"}, "/.kvclef: make it with kvclef init --datadir "},
+		{[]string{"verify", "--datadir", t.TempDir()}, "give the log's FILE, or the folder that it is in by --datadir"},
 		{[]string{"verify", "--datadir", t.TempDir() + "/none"}, "--datadir"},
 		{[]string{"tail", path + "x"}, "no audit log at " + path + "x"},
 		{[]string{"tail", path, "-n", "-1"}, "-1 is not a number of entries"},
@@ -348,22 +268,6 @@ func TestAuditUsage(t *testing.T) {
 		if code != exitUsage || !strings.Contains(stderr, test.want) || stdout != "" || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%v: exit code %d, %s%s; want %q", test.args, code, stdout, stderr, test.want)
 		}
-	}
-}
-
-// TestVerifyProgress: a check that takes long says how far it is, now and then.
-func TestVerifyProgress(t *testing.T) {
-	t.Parallel()
-	var said bytes.Buffer
-	p := &program{stderr: &said}
-	now := time.Unix(0, 0)
-	progress := p.verifyProgress(func() time.Time { return now })
-	for range 25 {
-		progress(audit.Report{Entries: uint64(now.Unix())})
-		now = now.Add(time.Second)
-	}
-	if text := said.String(); strings.Count(text, "\n") != 3 || !strings.Contains(text, ": 2 entries") || !strings.Contains(text, ": 12 entries") {
-		t.Errorf("it says\n%s", text)
 	}
 }
 
