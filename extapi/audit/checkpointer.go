@@ -33,6 +33,7 @@ type Checkpointer struct {
 	log     *Log
 	options CheckpointerOptions
 	cancel  context.CancelFunc
+	stop    func() // ends run after the checkpoint that is under way
 	done    chan struct{}
 
 	mu      sync.Mutex // one checkpoint at a time
@@ -54,9 +55,13 @@ func StartCheckpointer(ctx context.Context, log *Log, options CheckpointerOption
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	c := &Checkpointer{log: log, options: options, cancel: cancel, done: make(chan struct{}), covered: log.checkpoint.Seq}
+	stopped := make(chan struct{})
+	c := &Checkpointer{
+		log: log, options: options, cancel: cancel, stop: sync.OnceFunc(func() { close(stopped) }),
+		done: make(chan struct{}), covered: log.checkpoint.Seq,
+	}
 	log.watch.Store(c.covered + options.EveryEntries)
-	go c.run(ctx)
+	go c.run(ctx, stopped)
 	return c
 }
 
@@ -65,7 +70,8 @@ func StartCheckpointer(ctx context.Context, log *Log, options CheckpointerOption
 func (c *Checkpointer) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
-	c.cancel()
+	defer c.cancel()
+	c.stop()
 	select {
 	case <-c.done:
 		return c.Checkpoint(ctx)
@@ -74,13 +80,15 @@ func (c *Checkpointer) Close(ctx context.Context) error {
 	}
 }
 
-func (c *Checkpointer) run(ctx context.Context) {
+func (c *Checkpointer) run(ctx context.Context, stopped <-chan struct{}) {
 	defer close(c.done)
 	tick := time.NewTicker(c.options.Interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-stopped:
 			return
 		case <-tick.C:
 		case <-c.log.grown:

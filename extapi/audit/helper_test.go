@@ -7,21 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-// childVariable names the story that this program plays as another process.
-const childVariable = "KVCLEF_AUDIT_TEST_CHILD"
-
-// TestMain checks that no test leaves a goroutine behind, and is the program of
-// the tests that need a process of their own.
-func TestMain(m *testing.M) {
-	if story := os.Getenv(childVariable); story != "" {
-		os.Exit(child(story))
-	}
-	goleak.VerifyTestMain(m)
-}
 
 // decision is an entry such as the service writes.
 func decision(n int) Entry {

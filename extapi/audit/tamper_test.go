@@ -50,7 +50,12 @@ func damage(t testing.TB, path string, options VerifyOptions) *DamageError {
 // threeSegments is a log of five entries: 2, 2 and 1.
 func threeSegments(t testing.TB) string {
 	t.Helper()
-	path := write(t, 5, Options{MaxBytes: 2500})
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := open(t, path, Options{MaxBytes: 600})
+	for i := range 5 {
+		appendAll(t, l, Entry{Event: EventDecision, Request: fmt.Sprintf("req-%d", i), Reason: "because"})
+	}
+	closeLog(t, l)
 	if n := len(files(t, path)); n != 3 {
 		t.Fatalf("%d segments", n)
 	}

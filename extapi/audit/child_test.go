@@ -1,3 +1,0 @@
-package audit
-
-func child(string) int { return 2 }
