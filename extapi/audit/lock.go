@@ -22,7 +22,7 @@ func acquire(path string) (*os.File, error) {
 	}
 	ok, err := tryLock(f)
 	if err == nil && ok {
-		err = sign(f)
+		err = leave(f)
 		if err == nil {
 			return f, nil
 		}
@@ -34,8 +34,11 @@ func acquire(path string) (*os.File, error) {
 	return nil, fmt.Errorf("%w: %s writes %s; stop it, or give this one another file", ErrLocked, owner(f), path)
 }
 
-// sign leaves the process id for whoever finds the log in use.
-func sign(f *os.File) error {
+// release gives the lock to whoever wants it next.
+func release(f *os.File) error { return errors.Join(unlock(f), f.Close()) }
+
+// leave writes the process id for whoever finds the log in use.
+func leave(f *os.File) error {
 	_, err := f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 	return errors.Join(f.Truncate(int64(len(strconv.Itoa(os.Getpid()))+1)), err)
 }

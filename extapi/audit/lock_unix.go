@@ -24,6 +24,10 @@ func tryLock(f *os.File) (bool, error) {
 	}
 }
 
+// unlock gives the lock up. Closing is not enough while a child of this process,
+// on its way to another program, still has the file too.
+func unlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
 // syncDir makes the names in a directory durable.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)

@@ -24,5 +24,10 @@ func tryLock(f *os.File) (bool, error) {
 	}
 }
 
+// unlock gives the lock up.
+func unlock(f *os.File) error {
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{Offset: lockOffset})
+}
+
 // syncDir does nothing: Windows keeps names durable by itself, in its journal.
 func syncDir(string) error { return nil }

@@ -111,7 +111,7 @@ func (l *Log) Close() error {
 	if l.active.file != nil {
 		err = l.active.file.Close()
 	}
-	if err = errors.Join(err, l.lock.Close()); err != nil {
+	if err = errors.Join(err, release(l.lock)); err != nil {
 		return fmt.Errorf("closing the audit log: %w", err)
 	}
 	return nil

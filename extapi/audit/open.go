@@ -46,7 +46,7 @@ func Open(ctx context.Context, path string, options Options) (*Log, error) {
 		if l.active.file != nil {
 			err = errors.Join(err, l.active.file.Close())
 		}
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, release(lock))
 	}
 	l.options.Hook(PointOpened)
 	go l.run()
