@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -21,14 +24,16 @@ func (p *program) devCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "dev",
 		Usage:     "sign with an embedded vault, for development",
-		UsageText: "kvclef dev [--approve-all] [flags]",
+		UsageText: "kvclef dev [--approve-all | --rules FILE] [flags]",
 		Description: examples(
 			"a signer with one new account", "kvclef dev --approve-all",
-			"keep the accounts", "kvclef dev --approve-all --datadir ./dev",
+			"a rule file that decides", "kvclef dev --rules rules.js",
+			"keep the accounts and the state", "kvclef dev --approve-all --datadir ./dev",
 			"sign with a key you have", "kvclef dev --approve-all --import ./key.hex",
 			"feel a real vault's latency", "kvclef dev --approve-all --vault-latency 50ms",
 			"a real vault, on a private chain", "kvclef dev --approve-all --vault https://kv-test.vault.azure.net",
-		) + "\n\nNOT FOR PRODUCTION. It listens on this machine only and refuses the chain ids of public networks.",
+		) + "\n\nNOT FOR PRODUCTION. It listens on this machine only and refuses the chain ids of public networks." +
+			"\nThe data directory and its state are made where they are missing, and a rule file needs no attestation.",
 		Flags: slices.Concat(generalFlags(), dataFlags("a temporary one, and keys in memory"), ruleFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
 			boolFlag(categoryDev, "approve-all", "sign everything that is asked for; without it nothing is signed"),
 			stringFlag(categoryDev, "import", "`FILE` with a private key in hexadecimal to put into the embedded vault", ""),
@@ -38,34 +43,58 @@ func (p *program) devCommand() *cli.Command {
 	}
 }
 
-func (p *program) dev(c *cli.Context) error {
+func (p *program) dev(c *cli.Context) (err error) {
 	cfg, err := devSettings(c)
 	if err != nil {
 		return err
 	}
 	log := newLogger(p.stderr, cfg.Log)
+	options, err := devDurable(cfg)
+	if err != nil {
+		return err
+	}
+	state, err := openDurable(c.Context, cfg, options, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, state.close(c.Context)) }()
 	vaults, closeVaults, err := p.devVaults(c, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer closeVaults()
 	signer := &signing{
-		cfg: cfg, vaults: vaults, decider: devDecider(c.Context, c.Bool("approve-all"), log), loopbackOnly: true, log: log,
-		ready: func(open addresses) error {
-			return p.welcome(open, vaults.keyring().Accounts(), cfg.ChainIDs[0], c.Bool("approve-all"))
-		},
+		cfg: cfg, vaults: vaults, state: state, decider: devDecider(c.Context, c.Bool("approve-all"), state, log), loopbackOnly: true, log: log,
+	}
+	signer.ready = func(open addresses) error {
+		return p.welcome(open, vaults.keyring().Accounts(), cfg, state.dir.Path(), c.Bool("approve-all"))
 	}
 	return signer.run(c.Context)
 }
 
+// devDurable says where dev keeps its state: in a folder of one's choice, or in
+// one that is removed at the end.
+func devDurable(cfg *config.Config) (durableOptions, error) {
+	if cfg.DataDir != "" {
+		return durableOptions{path: cfg.DataDir, make: true}, nil
+	}
+	path, err := os.MkdirTemp("", "kvclef-dev-")
+	if err != nil {
+		return durableOptions{}, fmt.Errorf("making a temporary data directory: %w", err)
+	}
+	return durableOptions{path: path, make: true, temporary: true}, nil
+}
+
 // devDecider returns what judges requests.
-func devDecider(ctx context.Context, approveAll bool, log *slog.Logger) extapi.Decider {
-	if approveAll {
+func devDecider(ctx context.Context, approveAll bool, state *durable, log *slog.Logger) extapi.Decider {
+	switch {
+	case approveAll:
 		log.WarnContext(ctx, "EVERY REQUEST IS APPROVED, NOT FOR PRODUCTION")
 		return rules.ApproveAll{}
+	case state.ruleset == nil:
+		log.WarnContext(ctx, "No rules are configured: every signing request is refused; --approve-all approves them for development")
 	}
-	log.WarnContext(ctx, "No rules are configured: every signing request is refused; --approve-all approves them for development")
-	return rules.NoRules{}
+	return state.decider()
 }
 
 // devVaults opens the vaults named, or else an embedded one.
@@ -118,6 +147,9 @@ func devSettings(c *cli.Context) (*config.Config, error) {
 	l := &cfg.Listeners
 	if !c.IsSet("http") {
 		l.HTTP.Enabled = true
+	}
+	if c.Bool("approve-all") && cfg.Rules.File != "" {
+		return nil, usagef("--approve-all approves everything and --rules decides by a file: remove one of them")
 	}
 	if cfg.DataDir != "" {
 		if cfg.DataDir, err = dataDir(cfg); err != nil {

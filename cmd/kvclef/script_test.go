@@ -192,9 +192,9 @@ func cmdSetVar(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // cmdSignal sends a signal to the program in the background that was started
-// with an argument: signal INT|TERM ARGUMENT.
+// with an argument: signal INT|TERM|KILL ARGUMENT.
 func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
 	for _, cmd := range ts.BackgroundCmds() {
 		if slices.Contains(cmd.Args, args[1]) {
 			ts.Check(cmd.Process.Signal(signals[args[0]]))

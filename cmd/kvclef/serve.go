@@ -1,12 +1,12 @@
 package main
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
-	"github.com/kvclef/kvclef/rules"
 )
 
 func (p *program) serveCommand() *cli.Command {
@@ -16,27 +16,42 @@ func (p *program) serveCommand() *cli.Command {
 		UsageText: "kvclef [serve] --chainid ID (--config FILE | --vault URL) [flags]",
 		Description: examples(
 			"a configuration file", "kvclef serve --config /etc/kvclef/kvclef.yaml",
-			"no file: the AZURE_* variables and flags", "kvclef serve --chainid 10 --vault https://kv-prod.vault.azure.net",
-			"where a node that expects Clef looks for it", "kvclef --chainid 1 --configdir ~/.clef --vault https://kv-prod.vault.azure.net",
-		) + "\n\nThis version has no rules yet: accounts are listed, and every signing request is refused.",
+			"no file: the AZURE_* variables and flags", "kvclef serve --chainid 10 --rules rules.js --vault https://kv-prod.vault.azure.net",
+			"where a node that expects Clef looks for it", "kvclef --chainid 1 --configdir ~/.clef --rules rules.js --vault https://kv-prod.vault.azure.net",
+		) + "\n\nA rule file decides what is signed: --rules FILE. It needs the data directory, which kvclef init" +
+			"\nmakes, and must be attested, by kvclef rules attest. Without rules accounts are listed, and every" +
+			"\nsigning request is refused.",
 		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc")),
 		Action: action(p.serve),
 	}
 }
 
-func (p *program) serve(c *cli.Context) error {
+func (p *program) serve(c *cli.Context) (err error) {
 	cfg, err := serveSettings(c)
 	if err != nil {
 		return err
 	}
 	log := newLogger(p.stderr, cfg.Log)
+	options := durableOptions{attested: true}
+	if needsDataDir(cfg) {
+		if options.path, err = dataDir(cfg); err != nil {
+			return err
+		}
+	}
+	state, err := openDurable(c.Context, cfg, options, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, state.close(c.Context)) }()
 	vaults, err := openVaults(c.Context, cfg.Vaults, log)
 	if err != nil {
 		return err
 	}
 	defer vaults.close()
-	log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
-	signer := &signing{cfg: cfg, vaults: vaults, decider: rules.NoRules{}, log: log, ready: p.announce}
+	if state.ruleset == nil {
+		log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
+	}
+	signer := &signing{cfg: cfg, vaults: vaults, state: state, decider: state.decider(), log: log, ready: p.announce}
 	return signer.run(c.Context)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -14,13 +15,14 @@ import (
 	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/extapi"
-	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/rules"
 )
 
 // signing is what a signer is made of, whether serve or dev started it.
 type signing struct {
 	cfg          *config.Config
 	vaults       vaultSet
+	state        *durable
 	decider      extapi.Decider
 	loopbackOnly bool
 	log          *slog.Logger
@@ -36,16 +38,21 @@ type addresses struct {
 
 // run opens the listeners and serves until the context ends. Then requests
 // under way are waited for, within the configured bound.
-func (s *signing) run(ctx context.Context) error {
+func (s *signing) run(ctx context.Context) (err error) {
 	keyring := s.vaults.keyring()
 	maker, err := s.keyMaker()
 	if err != nil {
 		return err
 	}
+	reserved, stopCheckpoints, err := startCheckpoints(ctx, s.cfg, keyring, s.log, s.state.audit)
+	if err != nil {
+		return err
+	}
+	defer stopCheckpoints()
 	account, err := extapi.NewAccount(withFailpoints(extapi.Config{
 		Decider:      s.decider,
-		Signer:       keyringSigner{keyring},
-		Auditor:      noAudit{},
+		Signer:       reserve(keyringSigner{keyring}, reserved),
+		Auditor:      s.state.auditor(),
 		KeyMaker:     maker,
 		ChainIDs:     bigIDs(s.cfg.ChainIDs),
 		Advanced:     s.cfg.Advanced,
@@ -64,6 +71,10 @@ func (s *signing) run(ctx context.Context) error {
 	if err != nil {
 		return &usageError{err}
 	}
+	if err := s.state.begin(ctx, s.decides()); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.state.end(ctx, err)) }()
 	// A signal while the listeners open is for serve, which closes them again in
 	// good order: a caller may be connected to the first already.
 	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
@@ -71,6 +82,14 @@ func (s *signing) run(ctx context.Context) error {
 	}
 	go s.prepare(ctx)
 	return s.serve(ctx, keyring, server, addresses{listen.IPCPath, server.HTTPAddr()})
+}
+
+// decides says for the record what decides where there is no rule file.
+func (s *signing) decides() string {
+	if _, all := s.decider.(rules.ApproveAll); all {
+		return "EVERY REQUEST IS APPROVED"
+	}
+	return "no rules, nothing is signed"
 }
 
 // prepare makes what the first request with call data would have to wait for.
@@ -83,7 +102,12 @@ func (s *signing) prepare(ctx context.Context) {
 // serve waits for the end and closes the listeners.
 func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, server *extapi.Server, open addresses) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.ready(open) })
+	group.Go(func() error {
+		if err := s.state.started(ctx, open); err != nil {
+			return err
+		}
+		return s.ready(open)
+	})
 	group.Go(func() error { s.refresh(ctx, keyring); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
@@ -166,9 +190,3 @@ func bigIDs(ids []uint64) []*big.Int {
 
 // httpURL returns the URL of an HTTP listener.
 func (a addresses) httpURL() string { return fmt.Sprintf("http://%s", a.http) }
-
-// noAudit keeps no record. It is for a signer that signs nothing.
-type noAudit struct{}
-
-// Append forgets the entry.
-func (noAudit) Append(context.Context, audit.Entry) error { return nil }

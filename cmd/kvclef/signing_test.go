@@ -23,7 +23,7 @@ func TestASignalWhileListenersOpenIsNoFailure(t *testing.T) {
 	cfg.Listeners.IPC.Path, cfg.Listeners.HTTP.Enabled, cfg.Listeners.HTTP.Port = socket, true, 0
 	opened := make(chan addresses, 1)
 	signer := &signing{
-		cfg: cfg, decider: rules.NoRules{}, loopbackOnly: true, log: slog.New(slog.DiscardHandler),
+		cfg: cfg, state: new(durable), decider: rules.NoRules{}, loopbackOnly: true, log: slog.New(slog.DiscardHandler),
 		ready: func(open addresses) error { opened <- open; return nil },
 	}
 	ctx, cancel := context.WithCancel(t.Context())

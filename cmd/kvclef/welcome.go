@@ -5,11 +5,13 @@ import (
 	"strings"
 
 	"github.com/kvclef/kvclef/backend"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 )
 
 // welcome prints what a developer needs next: the accounts, where the signer
 // listens, and lines to paste.
-func (p *program) welcome(open addresses, accounts []backend.Account, chain uint64, approveAll bool) error {
+func (p *program) welcome(open addresses, accounts []backend.Account, cfg *config.Config, dataDir string, approveAll bool) error {
+	chain := cfg.ChainIDs[0]
 	var b strings.Builder
 	for _, account := range accounts {
 		fmt.Fprintf(&b, "Account  %s  (vault %s, key %s)\n", account.Address, account.Vault, account.Key)
@@ -26,8 +28,12 @@ func (p *program) welcome(open addresses, accounts []backend.Account, chain uint
 	if open.http != "" {
 		fmt.Fprintf(&b, "HTTP     %s\n", open.httpURL())
 	}
-	if !approveAll {
-		fmt.Fprintf(&b, "\nNothing is signed: add --approve-all.\n")
+	fmt.Fprintf(&b, "State    %s\n", dataDir)
+	switch {
+	case cfg.Rules.File != "":
+		fmt.Fprintf(&b, "Rules    %s\n", cfg.Rules.File)
+	case !approveAll:
+		fmt.Fprintf(&b, "\nNothing is signed: add --approve-all, or --rules FILE.\n")
 	}
 	fmt.Fprintf(&b, "\nA node, in a folder that geth init has made for this chain (docs/geth.md; make demo does it all):\n  geth --datadir DIR --networkid %d --signer %s\n", chain, shellQuote(endpoint))
 	if open.http != "" {

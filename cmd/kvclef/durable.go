@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/admin"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
+	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store/bolt"
+)
+
+// stepTimeout bounds each step of the beginning and the end.
+const stepTimeout = 10 * time.Second
+
+// durableOptions say where a signer keeps things, and how it treats what is
+// missing.
+type durableOptions struct {
+	path      string // of the data directory; "": none
+	make      bool   // the directory and its state, if they are missing
+	temporary bool   // the directory is removed at the end
+	attested  bool   // the rule file must be attested
+}
+
+// durable is what a signer decides by and writes to while it runs. The zero
+// value is a signer that signs nothing and records nothing.
+type durable struct {
+	options durableOptions
+	log     *slog.Logger
+
+	dir     datadir.Dir
+	store   *bolt.Store   // nil: none
+	admin   *admin.Server // nil: none
+	file    ruleFile      // of the ruleset
+	ruleset loadedRules   // nil: none
+	audit   *audit.Log    // nil: none
+}
+
+// needsDataDir reports whether a configuration can't do without the data
+// directory.
+func needsDataDir(cfg *config.Config) bool {
+	return cfg.DataDir != "" || cfg.Rules.File != "" || cfg.Audit.CheckpointKey != ""
+}
+
+// openDurable opens everything, or nothing: a signer never starts with a part.
+func openDurable(ctx context.Context, cfg *config.Config, options durableOptions, log *slog.Logger) (*durable, error) {
+	d := &durable{options: options, log: log}
+	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadRules, d.openAudit} {
+		if err := open(ctx, cfg); err != nil {
+			return nil, errors.Join(err, d.close(ctx))
+		}
+	}
+	return d, nil
+}
+
+// openState opens the data directory, its store, and the socket for commands
+// that need the store meanwhile.
+func (d *durable) openState(ctx context.Context, _ *config.Config) (err error) {
+	if d.options.path == "" {
+		return nil
+	}
+	open := datadir.Open
+	if d.options.make {
+		open = datadir.Make
+	}
+	if d.dir, err = open(d.options.path); err != nil {
+		return &usageError{err}
+	}
+	if d.options.make {
+		if err := bolt.Create(d.dir.Store()); err != nil && !errors.Is(err, bolt.ErrExists) {
+			return err
+		}
+	}
+	if d.store, err = openStore(ctx, d.dir, bolt.Options{Logger: d.log}); err != nil {
+		return err
+	}
+	d.admin, err = admin.Start(ctx, d.dir.AdminSocket(), d.store, d.log)
+	return err
+}
+
+// openAudit opens the audit log, if there is a place for it.
+func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error) {
+	path := cfg.Audit.File
+	switch {
+	case path != "":
+		if path, err = expandHome(path, "auditlog"); err != nil {
+			return err
+		}
+	case d.store == nil:
+		return nil
+	default:
+		path = d.dir.AuditLog()
+	}
+	d.audit, err = audit.Open(ctx, path, audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log})
+	return err
+}
+
+// decider returns what judges requests.
+func (d *durable) decider() extapi.Decider {
+	if d.ruleset == nil {
+		return rules.NoRules{}
+	}
+	return &rules.Engine{Rules: []rules.Rule{d.ruleset}, Ledger: d.store}
+}
+
+// auditor returns what keeps the record. Without an audit log there is no
+// ruleset either, so that nothing is signed.
+func (d *durable) auditor() extapi.Auditor {
+	if d.audit == nil {
+		return noAudit{}
+	}
+	return d.audit
+}
+
+// begin records that a signer starts, and what it decides by.
+func (d *durable) begin(ctx context.Context, decides string) error {
+	if d.ruleset != nil {
+		decides = fmt.Sprintf("rule file with SHA-256 %x, %s", d.file.sha256, d.file.path)
+	}
+	version := buildVersion()
+	return d.record(ctx, audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)})
+}
+
+// end records that a signer ended, and why if that was not asked for.
+func (d *durable) end(ctx context.Context, why error) error {
+	entry := audit.Entry{Event: audit.EventStop}
+	if why != nil {
+		entry.Error = why.Error()
+	}
+	return d.record(ctx, entry)
+}
+
+// record appends an entry, whether or not the signer was told to end.
+func (d *durable) record(ctx context.Context, entry audit.Entry) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	defer cancel()
+	return d.auditor().Append(ctx, entry)
+}
+
+// close closes everything, the last first. No request is under way then, or it
+// is refused.
+func (d *durable) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	defer cancel()
+	var failures []error
+	if d.ruleset != nil {
+		d.ruleset.Close()
+	}
+	if d.audit != nil {
+		failures = append(failures, d.audit.Close())
+	}
+	if d.admin != nil {
+		failures = append(failures, d.admin.Close(ctx))
+	}
+	if d.store != nil {
+		failures = append(failures, d.store.Close())
+	}
+	if d.options.temporary {
+		failures = append(failures, os.RemoveAll(d.options.path))
+	}
+	return errors.Join(failures...)
+}
+
+// noAudit keeps no record. It is for a signer that signs nothing.
+type noAudit struct{}
+
+// Append forgets the entry.
+func (noAudit) Append(context.Context, audit.Entry) error { return nil }
