@@ -5,6 +5,22 @@
 // An entry counts when [Log.Append] returns nil: then it is on the disk. The
 // package never decides anything, never holds a secret, and never writes call
 // data or messages beyond a hash and a bounded excerpt.
+//
+// # Files
+//
+// The log at PATH is a chain of segments. Entries are added to PATH. When it is
+// full it is renamed to PATH. and the number of its first entry in 20 digits,
+// and the chain goes on in a new PATH. PATH.lock is held by the one writer, and
+// PATH.checkpoint is the newest signed head of the chain. Nothing but the writer
+// may rotate. The oldest segments may be moved away; [VerifyOptions] then says
+// where to start.
+//
+// # What is found
+//
+// [Verify] finds everything that was changed before the last entry. Whoever can
+// write the files can also cut the end off, or write all of it anew with right
+// hashes: that is found by a [Checkpoint] that was signed by a key which they
+// don't have, and best kept where they can't write.
 package audit
 
 import "time"

@@ -21,6 +21,7 @@ const (
 	zeroLink   = `{"seq":0,"prev":"","time":"0001-01-01T00:00:00Z"`
 	hashStart  = `,"hash":"`
 	lineEnd    = `"}`
+	usualLine  = 1 << 10
 	hashDigits = 2 * sha256.Size
 	hashLength = len(hashStart) + hashDigits + len(lineEnd)
 )
@@ -46,6 +47,7 @@ func encodeBody(e Entry) ([]byte, error) {
 	e = bounded(e)
 	e.Seq, e.Prev, e.Time = 0, "", time.Time{}
 	var buffer bytes.Buffer
+	buffer.Grow(usualLine)
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(e); err != nil {

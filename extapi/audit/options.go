@@ -17,14 +17,14 @@ type Options struct {
 	Now    func() time.Time // nil is [time.Now]
 
 	// Hook is called at the points below, for crash tests. It may end the
-	// process, and must not call the log. Nil is nothing.
+	// process, and must not call the log, whose writer may be waiting for it.
+	// Nil is nothing.
 	Hook func(point string)
 
 	open func(path string, flag int, mode fs.FileMode) (file, error) // for tests; nil is the disk
 }
 
-// The points at which [Options.Hook] is called, all but the first two with the
-// log's one writer waiting.
+// The points at which [Options.Hook] is called.
 const (
 	PointCut            = "audit.cut"             // an unfinished line was cut off; that is not yet recorded
 	PointOpened         = "audit.opened"          // Open read everything, and is about to start the writer

@@ -39,14 +39,14 @@ func (l *Log) repair(s *scanner, cause error, size int64) (string, error) {
 		cause = s.damage("the last line is unfinished, and is not what a crash leaves")
 	}
 	if length > maxBatchBytes+maxLine {
-		return "", hint(s, cause)
+		return "", hint(s, cause, nil)
 	}
 	tail, err := io.ReadAll(io.NewSectionReader(l.active.file, s.offset, length))
 	if err != nil {
 		return "", fmt.Errorf("reading %s at byte %d: %w", s.file, s.offset, err)
 	}
 	if !torn(tail, s) {
-		return "", hint(s, cause)
+		return "", hint(s, cause, tail)
 	}
 	sum := sha256.Sum256(tail)
 	note := fmt.Sprintf("cut off %d bytes of an unfinished line after entry %d, as after a crash; their SHA-256 is %x", len(tail), s.last.seq, sum)
@@ -71,10 +71,17 @@ func torn(tail []byte, s *scanner) bool {
 	return string(text[:n]) == start[:n]
 }
 
-// hint tells who names Clef's own log what is wrong.
-func hint(s *scanner, cause error) error {
+// hint adds what can be done to an error about a tail.
+func hint(s *scanner, cause error, tail []byte) error {
 	var damage *DamageError
-	if errors.As(cause, &damage) && s.line == 0 && strings.Contains(damage.Problem, "no entry of a kvclef audit log") {
+	if !errors.As(cause, &damage) {
+		return cause
+	}
+	switch {
+	case bytes.IndexByte(tail, 0) >= 0:
+		damage.Problem += fmt.Sprintf("; zeros stand there, as where a disk lost what was written. Keep a copy, and compare it with "+
+			"checkpoints and the ordinary log, before you cut the file to %d bytes by hand", s.offset)
+	case s.line == 0 && strings.Contains(damage.Problem, "no entry of a kvclef audit log"):
 		damage.Problem += "; a log of Clef or of something else can't be continued: name another file"
 	}
 	return cause

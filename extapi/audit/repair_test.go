@@ -131,8 +131,8 @@ func TestOpenRefusesWhatNoCrashLeaves(t *testing.T) {
 	path, text := small(t)
 	all := lines(text)
 	for name, c := range map[string]struct{ text, want string }{
-		"zeros inside":       {all[0][:100] + strings.Repeat("\x00", 20) + all[0][120:] + all[1], "entry was changed"},
-		"zeros, then a line": {all[0] + strings.Repeat("\x00", 512) + all[1], "no entry"},
+		"zeros inside":       {all[0][:100] + strings.Repeat("\x00", 20) + all[0][120:] + all[1], fmt.Sprintf("before you cut the file to %d bytes", 0)},
+		"zeros, then a line": {all[0] + strings.Repeat("\x00", 512) + all[1], fmt.Sprintf("before you cut the file to %d bytes", len(all[0]))},
 		"another beginning":  {all[0] + "{\"seq\":9", "not what a crash leaves"},
 		"other text":         {all[0] + "hello", "not what a crash leaves"},
 		"first line gone":    {all[1], "stands where"},
