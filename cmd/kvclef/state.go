@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -55,26 +53,53 @@ func (p *program) stateShow(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return usagef("state show: %q is one argument too many; usage: %s", c.Args().Get(1), c.Command.UsageText)
 	}
-	path, shown := c.Args().First(), shownState{}
-	if path == "" {
-		dir, err := p.findDataDir(c)
-		if err != nil {
-			return err
-		}
-		path, shown.Running = dir.Store(), isRunning(c.Context, dir)
-	}
-	summary, err := bolt.Inspect(c.Context, path, time.Now(), c.Bool("values"))
+	shown, err := p.look(c)
 	if errors.Is(err, bolt.ErrMissing) || errors.Is(err, bolt.ErrForeign) || errors.Is(err, bolt.ErrNewer) {
 		return &usageError{err}
 	}
-	if summary == nil || summary.Version == 0 { // nothing could be read
+	if shown.Summary == nil || shown.Version == 0 { // nothing could be read
 		return err
 	}
-	shown.Summary = summary
 	if c.Bool("json") {
 		return errors.Join(p.printJSON(shown), err)
 	}
 	return errors.Join(p.printf("%s", shown), err)
+}
+
+// look reads the store of the data directory, or the file that is named. A
+// running signer's may change faster than it is read, so that a copy is read.
+// With an error comes what could be read.
+func (p *program) look(c *cli.Context) (shown shownState, err error) {
+	if file := c.Args().First(); file != "" {
+		shown.Summary, err = bolt.Inspect(c.Context, file, time.Now(), c.Bool("values"))
+		return shown, err
+	}
+	dir, err := p.findDataDir(c)
+	if err != nil {
+		return shown, err
+	}
+	if client, err := admin.Connect(c.Context, dir.AdminSocket()); err == nil {
+		shown.Running = true
+		if shown.Summary, err = lookAtCopy(c.Context, client, c.Bool("values")); err == nil {
+			shown.Path = dir.Store()
+			return shown, nil
+		}
+	}
+	shown.Summary, err = bolt.Inspect(c.Context, dir.Store(), time.Now(), c.Bool("values"))
+	return shown, err
+}
+
+func lookAtCopy(ctx context.Context, client *admin.Client, values bool) (_ *bolt.Summary, err error) {
+	file, err := os.CreateTemp("", "kvclef-state-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
+	_, err = client.Backup(ctx, file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	return bolt.Inspect(ctx, file.Name(), time.Now(), values)
 }
 
 // findDataDir returns the data directory that a command looks into.
@@ -92,85 +117,4 @@ func (p *program) findDataDir(c *cli.Context) (datadir.Dir, error) {
 		return datadir.Dir{}, &usageError{err}
 	}
 	return dir, nil
-}
-
-func isRunning(ctx context.Context, dir datadir.Dir) bool {
-	_, err := admin.Connect(ctx, dir.AdminSocket())
-	return err == nil
-}
-
-func (p *program) stateBackupCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "backup",
-		Usage:     "copy the state, also while the signer runs",
-		UsageText: "kvclef state backup FILE [--datadir DIR]",
-		Description: examples(
-			"every night", `kvclef state backup /backup/kvclef-$(date +%F).db`,
-			"elsewhere", "kvclef state backup - | ssh backup 'cat > kvclef.db'",
-		) + "\n\nFILE must not exist; - is the standard output. The copy is checked. To go back to it, stop the" +
-			"\nsigner and put it in the place of state.db, mode 0600: what was spent since is forgotten then.",
-		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef")),
-		Action: action(p.stateBackup),
-	}
-}
-
-func (p *program) stateBackup(c *cli.Context) error {
-	args, err := arguments(c, "FILE")
-	if err != nil {
-		return err
-	}
-	dir, err := p.findDataDir(c)
-	if err != nil {
-		return err
-	}
-	if args[0] == "-" {
-		_, err := backup(c.Context, dir, p.stdout)
-		return err
-	}
-	size, err := backupFile(c.Context, dir, args[0])
-	if err != nil {
-		return err
-	}
-	return p.printf("%s  %d bytes\n", args[0], size)
-}
-
-// backup writes a copy of the store: the running signer's, which alone may have
-// it open, or else by opening it.
-func backup(ctx context.Context, dir datadir.Dir, w io.Writer) (int64, error) {
-	switch client, err := admin.Connect(ctx, dir.AdminSocket()); {
-	case err == nil:
-		return client.Backup(ctx, w)
-	case !errors.Is(err, admin.ErrNotRunning):
-		return 0, err
-	}
-	store, err := openStore(ctx, dir, bolt.Options{})
-	if err != nil {
-		return 0, err
-	}
-	n, err := store.Backup(w)
-	return n, errors.Join(err, store.Close())
-}
-
-// backupFile makes a durable copy, for its owner alone, and checks it. A copy
-// that is none is removed.
-func backupFile(ctx context.Context, dir datadir.Dir, path string) (size int64, err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return 0, usagef("%s exists already: a backup takes no other's place; give another name", path)
-	}
-	if err != nil {
-		return 0, usagef("making the backup: %w", err)
-	}
-	size, err = backup(ctx, dir, file)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		_, err = bolt.Inspect(ctx, path, time.Now(), false)
-	}
-	if err == nil {
-		err = datadir.Sync(filepath.Dir(path))
-	}
-	if err != nil {
-		return 0, errors.Join(err, os.Remove(path))
-	}
-	return size, nil
 }

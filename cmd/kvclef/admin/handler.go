@@ -62,7 +62,7 @@ func (h *handler) getBackup(w http.ResponseWriter, r *http.Request) {
 		h.log.WarnContext(r.Context(), "Backup not finished", "error", err)
 		panic(http.ErrAbortHandler) // cuts the connection, so that the caller knows
 	default:
-		h.log.InfoContext(r.Context(), "Backup made", "bytes", size)
+		h.log.DebugContext(r.Context(), "State copied", "bytes", size)
 	}
 }
 
