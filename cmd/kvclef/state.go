@@ -95,8 +95,8 @@ func lookAtCopy(ctx context.Context, client *admin.Client, values bool) (_ *bolt
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.Remove(file.Name())) }()
-	_, err = client.Backup(ctx, file)
-	if err = errors.Join(err, file.Close()); err != nil {
+	_, copyErr := client.Backup(ctx, file)
+	if err := errors.Join(copyErr, file.Close()); err != nil {
 		return nil, err
 	}
 	return bolt.Inspect(ctx, file.Name(), time.Now(), values)
