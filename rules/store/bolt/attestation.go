@@ -36,9 +36,9 @@ func (s *Store) Attestation(ctx context.Context) (attestation rules.Attestation,
 	}
 	err = guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
-			bucket := tx.Bucket([]byte(bucketMeta))
-			if bucket == nil {
-				return fmt.Errorf("%w: the bucket %q is missing", ErrCorrupt, bucketMeta)
+			bucket, err := bucketOf(tx, bucketMeta)
+			if err != nil {
+				return err
 			}
 			record := bucket.Get([]byte(keyAttestation))
 			if record == nil {

@@ -63,9 +63,9 @@ func (t *tables) commit(id rules.HoldID) error { return t.remove(bucketHolds, ho
 
 // release takes off what is left of a hold.
 func (t *tables) release(id rules.HoldID) error {
-	record := t.get(bucketHolds, holdKey(id))
-	if record == nil {
-		return nil // its windows have passed
+	record, err := t.get(bucketHolds, holdKey(id))
+	if err != nil || record == nil {
+		return err // or its windows have passed
 	}
 	expiries, err := decodeHold(record)
 	if err != nil {
@@ -74,7 +74,11 @@ func (t *tables) release(id rules.HoldID) error {
 	var keys [][]byte
 	for i, expires := range expiries {
 		key := chargeKey{expires: expires, hold: id, index: uint16(i)}.encode()
-		if t.get(bucketCharges, key) != nil {
+		charge, err := t.get(bucketCharges, key)
+		if err != nil {
+			return err
+		}
+		if charge != nil {
 			keys = append(keys, key)
 		}
 	}
@@ -88,8 +92,12 @@ func (t *tables) release(id rules.HoldID) error {
 // that there may be others. They stand at the head of the queue: the work does
 // not depend on how many are behind them.
 func (t *tables) expire(limit int) (more bool, err error) {
+	bucket, err := t.bucket(bucketCharges)
+	if err != nil {
+		return false, err
+	}
 	var keys [][]byte
-	cursor := t.byName[bucketCharges].Cursor()
+	cursor := bucket.Cursor()
 	for key, _ := cursor.First(); len(key) == chargeKeySize && len(keys) < limit; key, _ = cursor.Next() {
 		if int64(binary.BigEndian.Uint64(key)) > t.now {
 			break
@@ -116,9 +124,9 @@ func (t *tables) lapse(key []byte) error {
 	if err != nil {
 		return err
 	}
-	record := t.get(bucketHolds, holdKey(charge.hold))
-	if record == nil {
-		return nil
+	record, err := t.get(bucketHolds, holdKey(charge.hold))
+	if err != nil || record == nil {
+		return err
 	}
 	expiries, err := decodeHold(record)
 	if err != nil || slices.Max(expiries) > t.now {
@@ -132,7 +140,11 @@ func (t *tables) lapse(key []byte) error {
 func (t *tables) takeOff(keys [][]byte) error {
 	counters := make(map[string]counter)
 	for _, key := range keys {
-		amount, name, err := decodeCharge(t.get(bucketCharges, key))
+		record, err := t.get(bucketCharges, key)
+		if err != nil {
+			return err
+		}
+		amount, name, err := decodeCharge(record)
 		if err != nil {
 			return err
 		}
@@ -157,9 +169,9 @@ func (t *tables) takeOff(keys [][]byte) error {
 
 // counter returns a counter; the zero one if nothing counts against it.
 func (t *tables) counter(name string) (counter, error) {
-	record := t.get(bucketCounters, []byte(name))
-	if record == nil {
-		return counter{}, nil
+	record, err := t.get(bucketCounters, []byte(name))
+	if err != nil || record == nil {
+		return counter{}, err
 	}
 	return decodeCounter(record)
 }

@@ -95,6 +95,24 @@ func TestDamage(t *testing.T) {
 	t.Logf("%d refused, %d opened whole", damaged.refused, damaged.opened)
 }
 
+// TestInspectDamaged tells what is known of a store that does not open.
+func TestInspectDamaged(t *testing.T) {
+	path := newFile(t)
+	fill(t, path)
+	whole := backup(t, path)
+	at := bytes.LastIndex(whole, []byte("large large")) / page * page // a page of the storage, with what follows it
+	clear(whole[at : at+page])
+	ok(t, os.WriteFile(path, whole, 0o600))
+	summary, err := bolt.Inspect(t.Context(), path, noon(), true)
+	if !errors.Is(err, bolt.ErrCorrupt) || summary == nil {
+		t.Fatalf("%v, %v", summary, err)
+	}
+	if len(summary.Counters) != 41 || len(summary.Holds) != 50 || summary.Attestation == nil || summary.ID == "" || !summary.Latest.Equal(noon()) {
+		t.Errorf("what is sound is not told: %+v", summary)
+	}
+	t.Log(err)
+}
+
 // backup closes the store again.
 func backup(t *testing.T, path string) []byte {
 	t.Helper()

@@ -28,6 +28,7 @@ type walker struct {
 	file    io.ReaderAt
 	head    head
 	seen    map[uint64]bool
+	buckets []string
 	damages []error
 
 	// record is called for each, in the order of buckets and keys. What it is
@@ -49,6 +50,7 @@ func (w *walker) walk() {
 			w.damage(page, "a record outside of all buckets")
 			return
 		}
+		w.buckets = append(w.buckets, string(key))
 		w.bucket(page, string(key), value)
 	})
 }

@@ -169,12 +169,11 @@ func (s *Store) read(key string, epoch uint64) (value string, err error) {
 	}
 	err = guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
-			bucket := tx.Bucket([]byte(bucketStorage))
-			if bucket == nil {
-				return fmt.Errorf("%w: the bucket %q is missing", ErrCorrupt, bucketStorage)
+			bucket, err := bucketOf(tx, bucketStorage)
+			if err == nil {
+				value = string(bucket.Get([]byte(key)))
 			}
-			value = string(bucket.Get([]byte(key)))
-			return nil
+			return err
 		})
 	})
 	if err != nil {

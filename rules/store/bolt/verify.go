@@ -38,7 +38,7 @@ func verify(file *os.File, each func(bucket string, key, value []byte)) (content
 	scan := &scan{found: &found, each: each}
 	w := &walker{file: file, head: head, record: scan.record}
 	w.walk()
-	return found, scan.judge(head, w.damages)
+	return found, scan.judge(w)
 }
 
 // fits checks that the file has all pages in use: one that is mapped and not
@@ -122,26 +122,32 @@ func (s *scan) meta(key string, value []byte) (err error) {
 }
 
 // judge says what a finished walk means.
-func (s *scan) judge(head head, damages []error) error {
+func (s *scan) judge(w *walker) error {
 	switch {
 	case s.formatErr != nil && !errors.Is(s.formatErr, errRecord):
 		return s.formatErr // foreign, or newer: the rest may well look damaged
-	case !s.hasFormat && len(damages) == 0:
+	case !s.hasFormat && !s.hasState && len(w.damages) == 0:
 		return fmt.Errorf("%w, or its making was interrupted: remove the file and use kvclef init if you are certain", ErrForeign)
 	}
-	damages = append(slices.Clone(damages), s.damages...)
+	damages := slices.Concat(w.damages, s.damages)
+	if !slices.Equal(w.buckets, buckets()) {
+		damages = append(damages, fmt.Errorf("its buckets are %q", w.buckets))
+	}
 	if s.formatErr != nil {
 		damages = append(damages, s.formatErr)
 	}
-	if head.freelist != noFreelist {
+	if w.head.freelist != noFreelist {
 		damages = append(damages, errors.New("a list of free pages, which kvclef does not write"))
 	}
-	if s.hasFormat && !s.hasState {
-		damages = append(damages, errors.New("there is no state"))
+	if !s.hasFormat || !s.hasState {
+		damages = append(damages, errors.New("there is no format, or no state"))
 	}
-	if len(damages) == 0 && (s.records != s.found.state.records || s.sum != s.found.state.sum) {
-		damages = append(damages, fmt.Errorf("it has %d records, and %d were written; or one of them is another than was written",
-			s.records, s.found.state.records))
+	switch written := s.found.state.records; {
+	case len(damages) > 0:
+	case s.records != written:
+		damages = append(damages, fmt.Errorf("it has %d records, and %d were written", s.records, written))
+	case s.sum != s.found.state.sum:
+		damages = append(damages, fmt.Errorf("one of its %d records is not as it was written", written))
 	}
 	if len(damages) == 0 {
 		return nil
