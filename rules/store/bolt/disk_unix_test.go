@@ -3,6 +3,7 @@
 package bolt_test
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -111,6 +112,18 @@ func fillDisk(t *testing.T) {
 	for _, counter := range inspect(t, path).Counters {
 		if counter.Used.Uint64() != uint64(100-failed) {
 			t.Errorf("%d are used after %d holds", counter.Used.Uint64(), 100-failed)
+		}
+	}
+
+	// What failed takes no room of the storage.
+	for i := range bolt.MaxBytes/(14<<20) + 2 {
+		tx, err := store.Begin(t.Context())
+		ok(t, err)
+		for j := range 14 {
+			ok(t, tx.Put(fmt.Sprint(i, j), strings.Repeat("v", bolt.MaxValue)))
+		}
+		if err := tx.Commit(t.Context()); err == nil {
+			t.Fatal("14 MiB have room on a full disk")
 		}
 	}
 

@@ -10,7 +10,8 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// maxLapsed bounds the holds that are remembered after their windows.
+// maxLapsed is how many holds are remembered after their windows at least; it
+// is never more than twice as many.
 const maxLapsed = 1 << 16
 
 // ledger knows which holds may be settled. What they count is in the file alone.
@@ -191,10 +192,12 @@ func (l *ledger) lapse(ids []rules.HoldID) {
 			l.lapsed = append(l.lapsed, id)
 		}
 	}
-	if excess := len(l.lapsed) - maxLapsed; excess > 0 {
-		for _, id := range l.lapsed[:excess] {
-			delete(l.open, id)
-		}
-		l.lapsed = slices.Clone(l.lapsed[excess:])
+	if len(l.lapsed) < 2*maxLapsed {
+		return
 	}
+	excess := len(l.lapsed) - maxLapsed
+	for _, id := range l.lapsed[:excess] {
+		delete(l.open, id)
+	}
+	l.lapsed = slices.Clone(l.lapsed[excess:])
 }

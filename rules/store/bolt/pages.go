@@ -109,7 +109,7 @@ func (w *walker) tree(id uint64, depth int, low, high []byte, leaf leafFunc) {
 		at := pageHeader + i*pageElement
 		element := data[at : at+pageElement]
 		position, size := at+span(element), span(element[4:])
-		if position > len(data) || size > len(data)-position {
+		if size > len(data)-position {
 			w.damage(id, "branch %d leaves the page", i)
 			return
 		}
@@ -141,7 +141,7 @@ func (w *walker) leaf(id uint64, data, low, high []byte, leaf leafFunc) {
 		element := data[at : at+pageElement]
 		position := at + span(element[4:])
 		keySize, valueSize := span(element[8:]), span(element[12:])
-		if position > len(data) || keySize > len(data)-position || valueSize > len(data)-position-keySize {
+		if keySize > len(data)-position || valueSize > len(data)-position-keySize {
 			w.damage(id, "element %d leaves the page", i)
 			return
 		}

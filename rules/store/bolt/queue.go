@@ -62,6 +62,11 @@ func (q *queue) enter(ctx context.Context) error {
 func (q *queue) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.next()
+}
+
+// next is leave, with the lock.
+func (q *queue) next() {
 	next := q.waiters.Front()
 	if next == nil {
 		q.busy = false

@@ -3,6 +3,8 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	bbolt "go.etcd.io/bbolt"
@@ -104,9 +106,11 @@ func (s *Store) enqueue(values map[string]string, delta size, epoch uint64) (<-c
 	return done, nil
 }
 
-// write applies a batch to the file.
+// write applies a batch to the file, in the order of keys: bbolt is slow to put
+// many of them between others.
 func (b *batch) write(t *tables) error {
-	for key, value := range b.values {
+	for _, key := range slices.Sorted(maps.Keys(b.values)) {
+		value := b.values[key]
 		if value == "" {
 			if err := t.remove(bucketStorage, []byte(key)); err != nil {
 				return err

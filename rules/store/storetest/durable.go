@@ -56,12 +56,14 @@ func durableHolds(t *testing.T, open func() Store, clock *Clock) {
 	released := hold(t, store, charge("a", 2, 99, time.Hour))
 	unsettled := hold(t, store, charge("a", 4, 99, time.Hour))
 	later := hold(t, store, charge("a", 8, 99, 2*time.Hour))
+	hold(t, store, charge("b", 1, 99, 1<<63-1))
 	ok(t, "committing", store.Commit(t.Context(), committed))
 	ok(t, "releasing", store.Release(t.Context(), released))
 	ok(t, "closing", store.Close())
 
 	store = open()
 	wantUsed(t, store, "a", 13)
+	wantUsed(t, store, "b", 1)
 	for _, id := range []rules.HoldID{committed, released} {
 		refused(t, "committing once more", store.Commit(t.Context(), id))
 		refused(t, "releasing once more", store.Release(t.Context(), id))
