@@ -156,3 +156,28 @@ func TestOpenOnFaultyDisk(t *testing.T) {
 	}
 	closeLog(t, open(t, path, Options{}))
 }
+
+// A segment that can't be renamed is written on, and renamed when it can be.
+func TestSegmentThatCannotBeRenamed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	tries, fail := 0, true
+	l := open(t, path, Options{MaxBytes: 4000, rename: func(from, to string) error {
+		if tries++; fail {
+			return errDisk
+		}
+		return os.Rename(from, to)
+	}})
+	for i := range 20 {
+		appendAll(t, l, decision(i))
+	}
+	if n := len(files(t, path)); n != 1 || tries == 0 || tries > 17 {
+		t.Errorf("%d segments after %d tries", n, tries)
+	}
+	fail = false
+	appendAll(t, l, decision(20), decision(21))
+	closeLog(t, l)
+	if report := verify(t, path, VerifyOptions{}); report.Segments != 2 || report.Entries != 22 {
+		t.Errorf("%+v", report)
+	}
+}

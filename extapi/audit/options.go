@@ -10,7 +10,8 @@ import (
 // Options of a log. The zero value is good.
 type Options struct {
 	// MaxBytes is what a segment may hold before it is put aside; 0 is 64 MiB.
-	// A segment may be longer by less than one write, which is at most 1 MiB.
+	// A segment may be longer by one write, which is at most about 1 MiB, and by
+	// more where the file system refuses to rename it.
 	MaxBytes int64
 
 	Logger *slog.Logger     // nil discards
@@ -21,7 +22,9 @@ type Options struct {
 	// Nil is nothing.
 	Hook func(point string)
 
-	open func(path string, flag int, mode fs.FileMode) (file, error) // for tests; nil is the disk
+	// For tests; nil is the disk.
+	open   func(path string, flag int, mode fs.FileMode) (file, error)
+	rename func(from, to string) error
 }
 
 // The points at which [Options.Hook] is called.
@@ -71,6 +74,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.open == nil {
 		o.open = func(path string, flag int, mode fs.FileMode) (file, error) { return os.OpenFile(path, flag, mode) }
+	}
+	if o.rename == nil {
+		o.rename = os.Rename
 	}
 	return o
 }

@@ -9,6 +9,9 @@ import (
 
 // putAside renames the full segment. All of it is durable. A crash leaves it
 // with the old name or with the new one, and Open continues either.
+//
+// Where it can't be renamed, as on Windows while somebody reads it, it is
+// written on and tried again later: that costs room, and no record.
 func (l *Log) putAside() error {
 	l.options.Hook(PointRotate)
 	full := segmentName(l.path, l.active.first)
@@ -18,15 +21,27 @@ func (l *Log) putAside() error {
 	// Windows renames no open file.
 	err := l.active.file.Close()
 	l.active.file = nil
-	if err == nil {
-		err = os.Rename(l.path, full)
-	}
 	if err != nil {
 		return l.breakUp(fmt.Errorf("rotating the audit log: %w", err))
+	}
+	if err := l.options.rename(l.path, full); err != nil {
+		l.options.Logger.Warn("Audit log not rotated: writing on in the full segment", "path", l.path, "bytes", l.active.size, "error", err)
+		return l.writeOn()
 	}
 	l.active = segment{}
 	l.options.Hook(PointRenamed)
 	return nil
+}
+
+// writeOn opens the full segment again, which must be as it was.
+func (l *Log) writeOn() error {
+	f, err := l.options.open(l.path, os.O_RDWR, 0)
+	if err != nil {
+		return l.breakUp(fmt.Errorf("opening the audit log's full segment again: %w", err))
+	}
+	l.active.file = f
+	l.active.extra += l.options.MaxBytes / 8
+	return l.check()
 }
 
 // create makes an empty active segment. If that fails, on a full disk, the next

@@ -15,6 +15,7 @@ type segment struct {
 	info  fs.FileInfo // which file it is
 	first uint64      // its first entry; 0 while it is empty
 	size  int64       // all of it is durable
+	extra int64       // what it may have beyond the usual, since it could not be renamed
 }
 
 // run writes until the log is closed and nothing waits. What waits together is
@@ -142,7 +143,7 @@ func (l *Log) prepare(size int64) error {
 	if err := l.check(); err != nil {
 		return err
 	}
-	if l.active.size > 0 && l.active.size+size > l.options.MaxBytes {
+	if l.active.size > 0 && l.active.size+size > l.options.MaxBytes+l.active.extra {
 		if err := l.putAside(); err != nil {
 			return err
 		}
