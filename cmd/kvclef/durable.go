@@ -78,7 +78,7 @@ func (d *durable) openState(ctx context.Context, _ *config.Config) (err error) {
 			return err
 		}
 	}
-	if d.store, err = openStore(ctx, d.dir, bolt.Options{Logger: d.log}); err != nil {
+	if d.store, err = openStore(ctx, d.dir, bolt.Options{Logger: d.log, Hook: failpointHook()}); err != nil {
 		return err
 	}
 	d.admin, err = admin.Start(ctx, d.dir.AdminSocket(), d.store, d.log)
@@ -98,7 +98,7 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error)
 	default:
 		path = d.dir.AuditLog()
 	}
-	d.audit, err = audit.Open(ctx, path, audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log})
+	d.audit, err = audit.Open(ctx, path, audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: failpointHook()})
 	return err
 }
 

@@ -105,3 +105,6 @@ func (a failingAuditor) Append(ctx context.Context, entry audit.Entry) error {
 	a.point.pass("auditor.after-" + string(entry.Event))
 	return err
 }
+
+// failpointHook returns what the store and the audit log call at their points.
+func failpointHook() func(point string) { return newFailpoint().pass }
