@@ -1,0 +1,87 @@
+package clefjs
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/dlclark/regexp2/v2"
+	"github.com/dop251/goja"
+)
+
+// A match that backtracks is stopped, and then looks like none. No script may
+// go on with that, so that a match that fails slowly ends the script, unless it
+// was the machine that was slow: then it is faster when it is tried again.
+// The second time is well above the first because the matcher's clock is
+// coarse, and may be late on a busy machine.
+const (
+	slowMatch     = 100 * time.Millisecond
+	endMatch      = 400 * time.Millisecond
+	matchAttempts = 4
+)
+
+var errPattern = errors.New("a regular expression takes too long")
+
+// boundMatches sets the time after which a match is stopped. The engine's
+// matcher has one limit for the process.
+var boundMatches = sync.OnceFunc(func() { regexp2.DefaultMatchTimeout = endMatch })
+
+// regexps bounds regular expressions. That exec is replaced makes all other
+// functions use it.
+func (b *bounds) regexps() {
+	if !b.words.has("RegExp", "exec", "test", "match", "replace", "search", "split", "compile") {
+		return
+	}
+	prototype := b.prototype("RegExp")
+	b.replace(prototype, "exec", func(original native) native {
+		return func(call goja.FunctionCall) goja.Value {
+			this := call.This.ToObject(b.vm)
+			from := this.Get("lastIndex") // where a global expression begins
+			for range matchAttempts {
+				started := time.Now()
+				match := original(call)
+				if !goja.IsNull(match) || time.Since(started) < slowMatch {
+					return match
+				}
+				b.goOn()
+				if from != nil {
+					check(this.Set("lastIndex", from))
+				}
+			}
+			b.machine.running.stop(errPattern)
+			return goja.Null()
+		}
+	})
+	b.symbol(prototype, goja.SymReplace, func(call goja.FunctionCall) {
+		b.replaced(goja.FunctionCall{This: call.Argument(0), Arguments: []goja.Value{call.This, call.Argument(1)}})
+	})
+	expression := b.guarded("RegExp", func(arguments []goja.Value) {
+		if len(arguments) > 0 {
+			b.pattern(arguments[0])
+		}
+	})
+	check(prototype.DefineDataProperty("constructor", expression, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	b.before(prototype, "compile", func(call goja.FunctionCall) { b.pattern(call.Argument(0)) })
+}
+
+// pattern refuses a regular expression that is too long to be compiled.
+func (b *bounds) pattern(source goja.Value) {
+	if text, ok := source.(goja.String); ok && text.Length() > maxPattern {
+		b.refuse("a regular expression of %d characters: at most %d are compiled", text.Length(), maxPattern)
+	}
+}
+
+// symbol makes a check ahead of a built-in that is named by a symbol.
+func (b *bounds) symbol(object *goja.Object, name *goja.Symbol, ahead func(goja.FunctionCall)) {
+	function, ok := goja.AssertFunction(object.GetSymbol(name))
+	if !ok {
+		return
+	}
+	checked := func(call goja.FunctionCall) goja.Value {
+		ahead(call)
+		value, err := function(call.This, call.Arguments...)
+		check(err)
+		return value
+	}
+	check(object.DefineDataPropertySymbol(name, b.vm.ToValue(checked), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+}

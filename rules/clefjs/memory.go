@@ -1,0 +1,74 @@
+package clefjs
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+// collectEvery is the shortest time between two collections that a check for
+// memory asks for.
+const collectEvery = 20 * time.Millisecond
+
+// memoryWatch watches how the heap grows while scripts run. Go does not count by
+// goroutine, so that the script that runs longest answers for all.
+type memoryWatch struct {
+	limit     uint64 // bytes
+	mu        sync.Mutex
+	scripts   []*execution // in the order of their start
+	checking  sync.Mutex
+	collected time.Time
+}
+
+func newMemoryWatch(limit uint64) *memoryWatch { return &memoryWatch{limit: limit} }
+
+// heap returns the bytes of objects, garbage that is not collected yet
+// included, and of stacks.
+func heap() uint64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() + samples[1].Value.Uint64()
+}
+
+func (m *memoryWatch) add(x *execution) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.scripts = append(m.scripts, x)
+}
+
+func (m *memoryWatch) remove(x *execution) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, script := range m.scripts {
+		if script == x {
+			m.scripts = append(m.scripts[:i], m.scripts[i+1:]...)
+			return
+		}
+	}
+}
+
+// check stops the script that runs longest if the heap grew beyond the limit
+// since x was first looked at. Garbage does not count: it is collected first.
+func (m *memoryWatch) check(x *execution) {
+	if heap() <= x.base+m.limit || !m.checking.TryLock() {
+		return
+	}
+	defer m.checking.Unlock()
+	if time.Since(m.collected) < collectEvery {
+		return
+	}
+	runtime.GC()
+	m.collected = time.Now()
+	if heap() <= x.base+m.limit {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, script := range m.scripts {
+		if script.cause.Load() == nil {
+			script.stop(errMemory)
+			return
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package clefjs
+
+import (
+	"math/big"
+	"reflect"
+	"strings"
+
+	"github.com/dop251/goja/ast"
+)
+
+// vocabulary says which names a rule file can use. To put every built-in
+// behind its check would cost several times what the rest of a machine costs,
+// and most files name few of them.
+type vocabulary struct {
+	text   string
+	all    bool               // the file can use a name that is not in its text
+	bigInt *ast.NumberLiteral // a BigInt of the file, nil if it has none
+}
+
+// newVocabulary reads a file. A name that is not in the text is called only
+// by a file that computes what it calls, evaluates text, or spells names with
+// escapes; such a file has every name.
+func newVocabulary(text string, tree *ast.Program) *vocabulary {
+	v := &vocabulary{text: text}
+	for _, word := range []string{
+		`\`, "eval", "Function", "constructor", "prototype", "Reflect", "Proxy", "call", "apply", "bind", "getOwnProperty",
+		"globalThis", "Object.", "with", "Symbol", "class",
+	} {
+		v.all = v.all || strings.Contains(text, word)
+	}
+	v.walk(reflect.ValueOf(tree.Body))
+	return v
+}
+
+// has tells whether the file may use a name.
+func (v *vocabulary) has(names ...string) bool {
+	for _, name := range names {
+		if v.all || strings.Contains(v.text, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// walk looks at every node of a syntax tree.
+func (v *vocabulary) walk(node reflect.Value) {
+	switch node.Kind() {
+	case reflect.Interface:
+		if !node.IsNil() {
+			v.walk(node.Elem())
+		}
+	case reflect.Pointer:
+		if !node.IsNil() {
+			v.look(node.Interface())
+			v.walk(node.Elem())
+		}
+	case reflect.Slice:
+		for i := range node.Len() {
+			v.walk(node.Index(i))
+		}
+	case reflect.Struct:
+		for i := range node.NumField() {
+			// Declaration lists and files hold nothing that is not elsewhere in
+			// the tree, and point back into it.
+			if field := node.Type().Field(i); field.IsExported() && field.Name != "DeclarationList" && field.Name != "File" {
+				v.walk(node.Field(i))
+			}
+		}
+	default:
+	}
+}
+
+// look looks at one node.
+func (v *vocabulary) look(node any) {
+	switch node := node.(type) {
+	case *ast.NumberLiteral:
+		if _, ok := node.Value.(*big.Int); ok && v.bigInt == nil {
+			v.bigInt = node
+		}
+	case *ast.CallExpression:
+		v.callee(node.Callee)
+	case *ast.NewExpression:
+		v.callee(node.Callee)
+	case *ast.TemplateLiteral:
+		v.callee(node.Tag)
+	}
+}
+
+// callee notes a call whose function's name is computed, as in a[b]().
+func (v *vocabulary) callee(expression ast.Expression) {
+	switch expression := expression.(type) {
+	case *ast.Optional:
+		v.callee(expression.Expression)
+	case *ast.OptionalChain:
+		v.callee(expression.Expression)
+	case *ast.BracketExpression:
+		v.all = true
+	}
+}
