@@ -66,8 +66,8 @@ func (p *program) dev(c *cli.Context) (err error) {
 	signer := &signing{
 		cfg: cfg, vaults: vaults, state: state, decider: devDecider(c.Context, c.Bool("approve-all"), state, log), loopbackOnly: true, log: log,
 	}
-	signer.ready = func(open addresses) error {
-		return p.welcome(open, vaults.keyring().Accounts(), cfg, state.dir.Path(), c.Bool("approve-all"))
+	signer.ready = func(open addresses, accounts []rules.Account) error {
+		return p.welcome(open, accounts, cfg, state.dir.Path(), c.Bool("approve-all"))
 	}
 	return signer.run(c.Context)
 }

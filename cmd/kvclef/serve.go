@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/rules"
 )
 
 func (p *program) serveCommand() *cli.Command {
@@ -79,7 +80,7 @@ func needVaults(cfg *config.Config) error {
 }
 
 // announce prints where the signer listens.
-func (p *program) announce(open addresses) error {
+func (p *program) announce(open addresses, _ []rules.Account) error {
 	if open.ipc != "" {
 		if err := p.printf("IPC   %s\n", open.ipc); err != nil {
 			return err

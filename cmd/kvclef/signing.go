@@ -27,8 +27,8 @@ type signing struct {
 	loopbackOnly bool
 	log          *slog.Logger
 
-	// ready is called when the listeners are open.
-	ready func(addresses) error
+	// ready is called when the listeners are open, with the accounts of callers.
+	ready func(addresses, []rules.Account) error
 }
 
 // addresses is where a signer listens; "" is off.
@@ -49,9 +49,10 @@ func (s *signing) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer stopCheckpoints()
+	signer := reserve(keyringSigner{keyring}, reserved)
 	account, err := extapi.NewAccount(withFailpoints(extapi.Config{
 		Decider:      s.decider,
-		Signer:       reserve(keyringSigner{keyring}, reserved),
+		Signer:       signer,
 		Auditor:      s.state.auditor(),
 		KeyMaker:     maker,
 		ChainIDs:     bigIDs(s.cfg.ChainIDs),
@@ -81,7 +82,7 @@ func (s *signing) run(ctx context.Context) (err error) {
 		return err
 	}
 	go s.prepare(ctx)
-	return s.serve(ctx, keyring, server, addresses{listen.IPCPath, server.HTTPAddr()})
+	return s.serve(ctx, keyring, signer, server, addresses{listen.IPCPath, server.HTTPAddr()})
 }
 
 // decides says for the record what decides where there is no rule file.
@@ -100,13 +101,13 @@ func (s *signing) prepare(ctx context.Context) {
 }
 
 // serve waits for the end and closes the listeners.
-func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, server *extapi.Server, open addresses) error {
+func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer extapi.Signer, server *extapi.Server, open addresses) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := s.state.started(ctx, open); err != nil {
 			return err
 		}
-		return s.ready(open)
+		return s.ready(open, signer.Accounts())
 	})
 	group.Go(func() error { s.refresh(ctx, keyring); return nil })
 	group.Go(func() error {

@@ -24,7 +24,7 @@ func TestASignalWhileListenersOpenIsNoFailure(t *testing.T) {
 	opened := make(chan addresses, 1)
 	signer := &signing{
 		cfg: cfg, state: new(durable), decider: rules.NoRules{}, loopbackOnly: true, log: slog.New(slog.DiscardHandler),
-		ready: func(open addresses) error { opened <- open; return nil },
+		ready: func(open addresses, _ []rules.Account) error { opened <- open; return nil },
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/rules"
 )
 
 // welcome prints what a developer needs next: the accounts, where the signer
 // listens, and lines to paste.
-func (p *program) welcome(open addresses, accounts []backend.Account, cfg *config.Config, dataDir string, approveAll bool) error {
+func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.Config, dataDir string, approveAll bool) error {
 	chain := cfg.ChainIDs[0]
 	var b strings.Builder
 	for _, account := range accounts {
