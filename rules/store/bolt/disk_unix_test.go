@@ -3,6 +3,7 @@
 package bolt_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -135,6 +136,30 @@ func fillDisk(t *testing.T) {
 	store = open(t, path, atNoon())
 	if get(t, store, "key") != large || get(t, store, "other") != "new" {
 		t.Error("something is lost")
+	}
+}
+
+// TestCutOffWhileOpen takes away pages that are mapped: touching them is a
+// fault, which must not end the process.
+func TestCutOffWhileOpen(t *testing.T) {
+	path := newFile(t)
+	fill(t, path)
+	store, err := bolt.Open(t.Context(), path, atNoon())
+	ok(t, err)
+	ok(t, os.Truncate(path, 2*page))
+	tx, err := store.Begin(t.Context())
+	ok(t, err)
+	if value, err := tx.Get("key 001"); err == nil {
+		t.Errorf("read from nowhere: %q", value)
+	}
+	tx.Rollback()
+	for range 2 {
+		if _, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)}); err == nil {
+			t.Error("held where nothing is left")
+		}
+	}
+	if err := store.Close(); !errors.Is(err, bolt.ErrBroken) {
+		t.Errorf("closing: %v", err)
 	}
 }
 

@@ -61,6 +61,11 @@ type Store struct {
 	closeErr error
 }
 
+var (
+	_ rules.Storage = (*Store)(nil)
+	_ rules.Ledger  = (*Store)(nil)
+)
+
 // Open opens the store at a path, for this process alone. Close ends it. The
 // error is [ErrMissing], [ErrForeign], [ErrNewer], [ErrCorrupt] or [ErrLocked],
 // with the remedy, or one of the file system.

@@ -108,11 +108,14 @@ func (st *storage) room(delta size, value string) error {
 	return nil
 }
 
-// Flush makes durable what was put so far. After an error the transaction can
-// only be rolled back; what was put may stand if ctx ended first.
+// Flush makes durable what was put so far. After an error the transaction is
+// to be rolled back; what was put may stand if ctx ended meanwhile.
 func (tx *storageTx) Flush(ctx context.Context) error {
 	if tx.ended {
 		return ErrTxClosed
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
 	}
 	done, err := tx.store.enqueue(tx.values, tx.delta, tx.epoch)
 	if err != nil {
@@ -124,11 +127,15 @@ func (tx *storageTx) Flush(ctx context.Context) error {
 
 // Commit makes durable what was put since the last Flush, and ends the
 // transaction. It also waits for what the transaction read to be durable. If
-// ctx ends first, the error says so and what was put may stand; after any other
-// error nothing of it is kept.
+// ctx ends meanwhile, the error says so and what was put may stand; after any
+// other error nothing of it is kept.
 func (tx *storageTx) Commit(ctx context.Context) error {
 	if tx.ended {
 		return ErrTxClosed
+	}
+	if err := context.Cause(ctx); err != nil {
+		tx.Rollback()
+		return err
 	}
 	tx.ended = true
 	done, err := tx.store.enqueue(tx.values, tx.delta, tx.epoch)

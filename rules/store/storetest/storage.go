@@ -22,6 +22,7 @@ func TestStorage(t *testing.T, open func(t *testing.T) rules.Storage) {
 		"flush":        flush,
 		"ended":        ended,
 		"bounds":       bounds,
+		"nobody":       nobody,
 		"abandoned":    abandoned,
 		"serializable": serializable,
 		"random":       randomValues,
@@ -111,6 +112,18 @@ func ended(t *testing.T, storage rules.Storage) {
 		commit(t, next)
 		wantStored(t, storage, "a", "next")
 	}
+}
+
+// nobody commits when the one who asked has gone.
+func nobody(t *testing.T, storage rules.Storage) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	tx := begin(t, storage)
+	put(t, tx, "a", "1")
+	refused(t, "flushing for nobody", tx.Flush(gone))
+	refused(t, "committing for nobody", tx.Commit(gone))
+	tx.Rollback()
+	wantStored(t, storage, "a", "")
 }
 
 func bounds(t *testing.T, storage rules.Storage) {
