@@ -14,6 +14,7 @@ import (
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/clefjs"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -36,11 +37,11 @@ type durable struct {
 	log     *slog.Logger
 
 	dir     datadir.Dir
-	store   *bolt.Store   // nil: none
-	admin   *admin.Server // nil: none
-	file    ruleFile      // of the ruleset
-	ruleset loadedRules   // nil: none
-	audit   *audit.Log    // nil: none
+	store   *bolt.Store     // nil: none
+	admin   *admin.Server   // nil: none
+	file    ruleFile        // of the ruleset
+	ruleset *clefjs.Ruleset // nil: none
+	audit   *audit.Log      // nil: none
 }
 
 // needsDataDir reports whether a configuration can't do without the data
