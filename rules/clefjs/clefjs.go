@@ -47,6 +47,10 @@ type Options struct {
 	// is at most MaxTimeout.
 	Timeout time.Duration
 
+	// Now is the clock of scripts; nil: the wall clock. It may be called by
+	// several goroutines at a time.
+	Now func() time.Time
+
 	// WaitTimeout bounds how long a call waits for its turn at the storage; 10 s.
 	WaitTimeout time.Duration
 
@@ -70,6 +74,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = 64 << 20
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

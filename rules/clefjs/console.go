@@ -1,8 +1,6 @@
 package clefjs
 
 import (
-	"context"
-	"log/slog"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -76,9 +74,10 @@ func (r *Ruleset) tell(l line) {
 		r.options.Console(l.level, l.text)
 		return
 	}
-	level := slog.LevelInfo
+	log := r.options.Logger.With("ruleset", r.name, "console", l.level, "text", l.text)
 	if l.level == "error" {
-		level = slog.LevelWarn
+		log.Warn("Rule file console")
+		return
 	}
-	r.options.Logger.Log(context.Background(), level, "Rule file console", "ruleset", r.name, "console", l.level, "text", l.text)
+	log.Info("Rule file console")
 }

@@ -79,7 +79,7 @@ func (r *Ruleset) call(ctx context.Context, s *session, function string, argumen
 	if m == nil {
 		m, fresh = r.newMachine(), true
 	}
-	return r.guard.run(ctx, m, func() error { //nolint:contextcheck // a line for the log has none
+	return r.guard.run(ctx, m, func() error {
 		m.enter(s)
 		if fresh {
 			if err := m.load(); err != nil {

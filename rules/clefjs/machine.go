@@ -32,7 +32,7 @@ func (r *Ruleset) newMachine() *machine {
 	m.vm.SetParserOptions(parser.WithDisableSourceMaps)
 	m.vm.SetTimeSource(func() time.Time {
 		m.impure = m.impure || m.loading
-		return time.Now()
+		return r.options.Now()
 	})
 	return m
 }
