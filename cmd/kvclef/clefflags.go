@@ -43,8 +43,6 @@ func clefCommand(name string) (string, bool) {
 		return "use kvclef keys list", true
 	case "setpw", "delpw":
 		return "there is no master seed and no password; the credential of the vault takes their place", true
-	case "attest":
-		return "rules are not supported by this version", true
 	case "gendoc":
 		return "see docs/compatibility.md", true
 	default:
