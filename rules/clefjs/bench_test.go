@@ -154,3 +154,40 @@ func BenchmarkLargeCalldata(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAgainstClef decides by turns, so that both ways meet the same
+// machine, and reports how many times less time and processor kvclef takes.
+func BenchmarkAgainstClef(b *testing.B) {
+	for _, bench := range []struct{ name, source string }{{"approve-all", approveAll}, {"realistic", file(b, "realistic.js")}} {
+		b.Run(bench.name, func(b *testing.B) {
+			r := load(b, bench.source, Options{Storage: memory.New(nil)})
+			engine := &rules.Engine{Rules: []rules.Rule{r}}
+			signature := sign(b, transfer(1, big.NewInt(1), nil))
+			store := memory.New(nil)
+			const each = 10 // of ours for one of Clef's
+			var ours, clefs, oursCPU, clefsCPU time.Duration
+			for b.Loop() {
+				started, used := time.Now(), cpu(b)
+				for range each {
+					req := transfer(1, big.NewInt(1), nil)
+					decision, err := engine.Decide(b.Context(), req)
+					if err != nil || decision.Verdict != rules.Approve {
+						b.Fatalf("%+v, %v", decision, err)
+					}
+					if err := engine.Settle(b.Context(), req, decision, signature); err != nil {
+						b.Fatal(err)
+					}
+				}
+				ours, oursCPU = ours+time.Since(started), oursCPU+cpu(b)-used
+				started, used = time.Now(), cpu(b)
+				clefsWay(b, bench.source, store, transfer(1, big.NewInt(1), nil), signature)
+				clefs, clefsCPU = clefs+time.Since(started), clefsCPU+cpu(b)-used
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(ours.Microseconds())/float64(b.N)/each, "kvclef-µs")
+			b.ReportMetric(float64(clefs.Microseconds())/float64(b.N), "clef-µs")
+			b.ReportMetric(each*clefs.Seconds()/ours.Seconds(), "times-faster")
+			b.ReportMetric(each*clefsCPU.Seconds()/oursCPU.Seconds(), "times-less-cpu")
+		})
+	}
+}

@@ -13,7 +13,7 @@ func (b *bounds) arrays() {
 	long := func(call goja.FunctionCall) { b.elements(call.This) }
 	b.beforeEach(prototype, []string{
 		"copyWithin", "entries", "every", "fill", "filter", "find", "findIndex", "findLast", "findLastIndex",
-		"flatMap", "forEach", "includes", "indexOf", "keys", "lastIndexOf", "map", "pop", "push", "reduce", "reduceRight",
+		"flatMap", "forEach", "includes", "indexOf", "keys", "lastIndexOf", "map", "reduce", "reduceRight",
 		"reverse", "shift", "slice", "some", "sort", "splice", "unshift", "with", "toReversed", "toSorted", "toSpliced",
 	}, long)
 	b.beforeEach(prototype, []string{"concat"}, func(call goja.FunctionCall) {

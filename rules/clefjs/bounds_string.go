@@ -20,6 +20,11 @@ func (b *bounds) strings() {
 		}
 	})
 	b.beforeEach(prototype, []string{"replaceAll"}, b.replaced)
+	b.beforeEach(b.vm.Get("String").ToObject(b.vm), []string{"raw"}, func(call goja.FunctionCall) {
+		if strings, ok := call.Argument(0).(*goja.Object); ok {
+			b.elements(strings.Get("raw"))
+		}
+	})
 	b.beforeEach(prototype, []string{"split"}, func(call goja.FunctionCall) {
 		if units := b.textLength(call.This); units > 4*maxElements {
 			b.refuse("a text of %.0f characters is too long to be split", units)

@@ -95,6 +95,7 @@ var runaways = map[string]string{
 	"backtracking, matchAll":   `while ([..."x".repeat(64).matchAll(/^(?=x)(x+x+)+y$/g)]) {}`,
 	"backtracking, species":    `class R extends RegExp {}; while ("x".repeat(64).match(new R("^(?=x)(x+x+)+y$")) === null) {}`,
 	"sticky":                   `var r = /(x+x+)+y/g; r.lastIndex = 1; r.exec("x".repeat(64))`,
+	"raw":                      `String.raw({raw: {length: 2 ** 53}})`,
 	"pattern, deep":            `new RegExp("(".repeat(1e6) + ")".repeat(1e6))`,
 	"pattern, called":          `RegExp("(?=".repeat(1e6) + ")".repeat(1e6))`,
 	"eval, deep":               `eval("(".repeat(1e6))`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/dop251/goja"
 
@@ -98,10 +99,35 @@ func (r *Ruleset) call(ctx context.Context, s *session, function string, argumen
 		if err != nil {
 			return described(m, err)
 		}
+		if err := fulfilled(m, result); err != nil {
+			return err
+		}
 		// To look at the result can run the file's code.
 		if exception := m.vm.Try(func() { read(result) }); exception != nil {
 			return described(m, exception)
 		}
 		return nil
 	})
+}
+
+// fulfilled refuses the promise of an async function that failed, or that
+// waits for what will never come.
+func fulfilled(m *machine, result goja.Value) error {
+	object, ok := result.(*goja.Object)
+	if !ok || object.ExportType() != reflect.TypeFor[*goja.Promise]() {
+		return nil
+	}
+	promise, ok := object.Export().(*goja.Promise)
+	switch {
+	case !ok || promise.State() == goja.PromiseStateFulfilled:
+		return nil
+	case promise.State() == goja.PromiseStatePending:
+		return errors.New("the function returned a promise that nothing keeps")
+	default:
+		text := "that can't be shown"
+		if exception := m.vm.Try(func() { text = clip(promise.Result().String()) }); exception != nil {
+			text = "that can't be shown"
+		}
+		return fmt.Errorf("the function's promise was broken by the exception %s", text)
+	}
 }

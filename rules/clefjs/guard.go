@@ -57,7 +57,7 @@ func newGuard(limit time.Duration, memoryLimit uint64) *guard {
 type execution struct {
 	machine *machine
 	clock   clock
-	base    uint64        // of the heap, when it was first looked at
+	base    uint64        // of the heap, the smallest that was seen
 	cause   atomic.Value  // stopped: why it was stopped
 	done    chan struct{} // closed when it has ended
 	left    chan struct{} // closed when it is left behind

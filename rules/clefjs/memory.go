@@ -48,10 +48,18 @@ func (m *memoryWatch) remove(x *execution) {
 	}
 }
 
+// grown returns by how much the heap is larger than it was.
+func (x *execution) grown() uint64 {
+	now := heap()
+	x.base = min(x.base, now)
+	return now - x.base
+}
+
 // check stops the script that runs longest if the heap grew beyond the limit
-// since x was first looked at. Garbage does not count: it is collected first.
+// since it was smallest while x ran. Garbage does not count: it is collected
+// first, and what there was of it at the start does not hide growth for long.
 func (m *memoryWatch) check(x *execution) {
-	if heap() <= x.base+m.limit || !m.checking.TryLock() {
+	if x.grown() <= m.limit || !m.checking.TryLock() {
 		return
 	}
 	defer m.checking.Unlock()
@@ -60,7 +68,7 @@ func (m *memoryWatch) check(x *execution) {
 	}
 	runtime.GC()
 	m.collected = time.Now()
-	if heap() <= x.base+m.limit {
+	if x.grown() <= m.limit {
 		return
 	}
 	m.mu.Lock()

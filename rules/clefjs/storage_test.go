@@ -166,6 +166,7 @@ func TestDeviation6FailingOnApprovedTxWithholds(t *testing.T) {
 	for name, script := range map[string]string{
 		"throws":  `storage.put("n", "2"); throw new Error("no")`,
 		"loops":   `storage.put("n", "2"); for (;;) {}`,
+		"rejects": `storage.put("n", "2"); return Promise.reject(new Error("no"))`,
 		"swallow": `try { storage.put("n", "x".repeat(2e6)) } catch (e) {}`,
 	} {
 		store := memory.New(nil)

@@ -103,6 +103,9 @@ func TestReferralsSayWhere(t *testing.T) {
 		"long":       {`function ApproveTx() { throw "x".repeat(1e6) }`, "xxx…"},
 		"other":      {`function ApproveTx() { return "Perhaps" }`, `the function returned "Perhaps", which is neither "Approve" nor "Reject"`},
 		"object":     {`function ApproveTx() { return {a: 1} }`, `the function returned an object (Object), which is neither "Approve" nor "Reject"`},
+		"promise":    {`async function ApproveTx() { return "Approve" }`, `the function returned an object (Object), which`},
+		"broken":     {`async function ApproveTx() { throw new Error("no") }`, `promise was broken by the exception Error: no`},
+		"open":       {`function ApproveTx() { return new Promise(function () {}) }`, `a promise that nothing keeps`},
 		"built-in":   {`var ApproveTx = Object`, `the function returned an object (Object), which`},
 	} {
 		t.Run(name, func(t *testing.T) {

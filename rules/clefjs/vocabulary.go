@@ -3,6 +3,7 @@ package clefjs
 import (
 	"math/big"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/dop251/goja/ast"
@@ -17,17 +18,14 @@ type vocabulary struct {
 	bigInt *ast.NumberLiteral // a BigInt of the file, nil if it has none
 }
 
+// detours are the ways to a function whose name is not in the text.
+var detours = regexp.MustCompile(`\\u|\b(eval|Function|constructor|prototype|__proto__|getPrototypeOf|Reflect|Proxy|call|apply|bind|getOwnProperty\w*|globalThis)\b`)
+
 // newVocabulary reads a file. A name that is not in the text is called only
 // by a file that computes what it calls, evaluates text, or spells names with
 // escapes; such a file has every name.
 func newVocabulary(text string, tree *ast.Program) *vocabulary {
-	v := &vocabulary{text: text}
-	for _, word := range []string{
-		`\`, "eval", "Function", "constructor", "prototype", "Reflect", "Proxy", "call", "apply", "bind", "getOwnProperty",
-		"globalThis", "Object.", "with", "Symbol", "class",
-	} {
-		v.all = v.all || strings.Contains(text, word)
-	}
+	v := &vocabulary{text: text, all: detours.MatchString(text)}
 	v.walk(reflect.ValueOf(tree.Body))
 	return v
 }
