@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package bolt_test
 
 import (
@@ -6,7 +8,9 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -21,6 +25,7 @@ func concurrently(b *testing.B, call func(b *testing.B, n uint64)) {
 		b.Run(fmt.Sprint("c=", clients), func(b *testing.B) {
 			var all sync.WaitGroup
 			var next atomic.Uint64
+			before := processorTime(b)
 			for range clients {
 				all.Go(func() {
 					for n := next.Add(1); n <= uint64(b.N); n = next.Add(1) {
@@ -30,8 +35,19 @@ func concurrently(b *testing.B, call func(b *testing.B, n uint64)) {
 			}
 			all.Wait()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "per-s")
+			b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
 		})
 	}
+}
+
+// processorTime is what this process used so far.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // BenchmarkStorage is a transaction that reads a value and puts another.

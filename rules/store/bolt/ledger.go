@@ -89,15 +89,20 @@ func held(id rules.HoldID, err error) (rules.HoldID, error) {
 	return id, nil
 }
 
-// Commit says that what a hold was for was done. It does not wait for the disk:
-// a hold that is not settled counts the same. The error is [ErrNoHold] for one
+// Commit says that what a hold was for was done. It does not wait for the disk,
+// and has no flush of its own: a hold that is not settled counts the same, and
+// soon after it is written with what comes next. The error is [ErrNoHold] for one
 // that was settled before.
 func (s *Store) Commit(_ context.Context, id rules.HoldID) error {
 	lapsed, err := s.ledger.take(id)
 	if err != nil || lapsed {
 		return err
 	}
-	err = s.writer.add(&change{apply: func(t *tables) error { return t.commit(id) }, settle: s.late("committing a hold", id)}, false)
+	err = s.writer.add(&change{
+		apply:  func(t *tables) error { return t.commit(id) },
+		settle: s.late("committing a hold", id),
+		lazy:   true,
+	}, false)
 	if err != nil {
 		s.ledger.add(id)
 	}

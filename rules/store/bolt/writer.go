@@ -16,6 +16,8 @@ import (
 const (
 	maxBatch = 1024 // changes to a transaction
 	maxQueue = 4096 // holds that wait for one
+
+	patience = 250 * time.Millisecond // of changes that are in no hurry
 )
 
 // Whose a change is.
@@ -33,6 +35,7 @@ type change struct {
 	// settle is told by the writer when the transaction is durable, or has failed.
 	settle func(err error)
 
+	lazy  bool // in no hurry: it goes with the next that is
 	dated bool // the time matters: charges that have expired are taken off first
 	owner atomic.Int32
 }
@@ -48,6 +51,9 @@ type writer struct {
 
 	mu     sync.Mutex
 	queue  []*change
+	urgent int  // changes in the queue that are not lazy
+	due    bool // the lazy ones have waited long enough
+	timer  *time.Timer
 	closed bool
 	broken error
 
@@ -70,9 +76,28 @@ func (w *writer) add(c *change, bounded bool) error {
 	case bounded && len(w.queue) >= maxQueue:
 		return &BusyError{Queue: "the store"}
 	}
-	w.queue = append(w.queue, c)
-	w.signal()
+	w.push(c)
 	return nil
+}
+
+// push puts a change in the queue, with the lock.
+func (w *writer) push(c *change) {
+	w.queue = append(w.queue, c)
+	switch {
+	case !c.lazy:
+		w.urgent++
+		w.signal()
+	case w.timer == nil:
+		w.timer = time.AfterFunc(patience, w.tick)
+	}
+}
+
+// tick has lazy changes written.
+func (w *writer) tick() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer, w.due = nil, true
+	w.signal()
 }
 
 // again puts a change in the queue from the writer's own goroutine, also when
@@ -80,8 +105,7 @@ func (w *writer) add(c *change, bounded bool) error {
 func (w *writer) again(c *change) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue = append(w.queue, c)
-	w.signal()
+	w.push(c)
 }
 
 func (w *writer) signal() {
@@ -130,14 +154,20 @@ func (w *writer) run() {
 func (w *writer) next() (batch []*change, closed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.urgent == 0 && !w.due && !w.closed {
+		return nil, false
+	}
 	n := min(len(w.queue), maxBatch)
 	for _, c := range w.queue[:n] {
+		if !c.lazy {
+			w.urgent--
+		}
 		if c.owner.CompareAndSwap(queued, taken) {
 			batch = append(batch, c)
 		}
 	}
 	if w.queue = w.queue[n:]; len(w.queue) == 0 {
-		w.queue = nil
+		w.queue, w.due = nil, false
 	}
 	return batch, w.closed && len(w.queue) == 0
 }
@@ -259,6 +289,9 @@ func (w *writer) health() error {
 func (w *writer) stop() {
 	w.mu.Lock()
 	w.closed = true
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 	w.signal()
 	w.mu.Unlock()
 	<-w.done

@@ -60,6 +60,36 @@ func TestSharedFlush(t *testing.T) {
 	}
 }
 
+// TestCommitsAreLazy checks that the commit of a hold costs no flush when
+// another hold follows, and is written soon if none does.
+func TestCommitsAreLazy(t *testing.T) {
+	path := newFile(t)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		written := make(chan struct{}, 8)
+		store := open(t, path, bolt.Options{Clock: noon, Hook: func(point string) {
+			g.hook(point)
+			if point == "store.after-commit" {
+				written <- struct{}{}
+			}
+		}})
+		for range 5 {
+			id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)})
+			ok(t, err)
+			<-written
+			ok(t, store.Commit(t.Context(), id))
+			synctest.Wait()
+		}
+		if n := g.commits.Load(); n != 5 || len(inspect(t, path).Holds) != 1 {
+			t.Errorf("%d transactions for 5 holds; %d are not settled", n, len(inspect(t, path).Holds))
+		}
+		<-written
+		if left := len(inspect(t, path).Holds); left != 0 {
+			t.Errorf("%d are not settled after a while", left)
+		}
+	})
+}
+
 // TestReadsAreDurable checks that a transaction that only read waits for what
 // it read to be durable.
 func TestReadsAreDurable(t *testing.T) {
