@@ -88,14 +88,16 @@ func (d *durable) attestCommand(pinned string) string {
 	return fmt.Sprintf("kvclef rules attest --datadir %s%s %s", shellQuote(d.dir.Path()), key, shellQuote(d.file.path))
 }
 
-// started tells the rule file where the signer listens.
-func (d *durable) started(ctx context.Context, open addresses) error {
+// starting tells the rule file where the signer is about to listen: nothing is
+// asked of a file that has not prepared itself. The port is the configured one,
+// also if that is 0 for any.
+func (d *durable) starting(ctx context.Context, open addresses) error {
 	if d.ruleset == nil {
 		return nil
 	}
 	info := clefjs.Info{IPC: open.ipc, Version: extapi.Version}
 	if open.http != "" {
-		info.HTTP = open.httpURL()
+		info.HTTP = open.httpURL() + "/"
 	}
 	if err := d.ruleset.Start(ctx, info); err != nil {
 		return fmt.Errorf("starting the rule file: %w", err)

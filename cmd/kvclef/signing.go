@@ -40,16 +40,42 @@ type addresses struct {
 // under way are waited for, within the configured bound.
 func (s *signing) run(ctx context.Context) (err error) {
 	keyring := s.vaults.keyring()
-	maker, err := s.keyMaker()
-	if err != nil {
-		return err
-	}
 	reserved, stopCheckpoints, err := startCheckpoints(ctx, s.cfg, keyring, s.log, s.state.audit)
 	if err != nil {
 		return err
 	}
 	defer stopCheckpoints()
 	signer := reserve(keyringSigner{keyring}, reserved)
+	listen, err := s.serverConfig()
+	if err != nil {
+		return err
+	}
+	server, err := s.server(signer, listen)
+	if err != nil {
+		return err
+	}
+	if err := s.state.begin(ctx, s.decides()); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.state.end(ctx, err)) }()
+	if err := s.state.starting(ctx, addresses{listen.IPCPath, listen.HTTPAddr}); err != nil {
+		return err
+	}
+	// A signal while the listeners open is for serve, which closes them again in
+	// good order: a caller may be connected to the first already.
+	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	go s.prepare(ctx)
+	return s.serve(ctx, keyring, signer, server, addresses{listen.IPCPath, server.HTTPAddr()})
+}
+
+// server returns the external API, not listening yet.
+func (s *signing) server(signer extapi.Signer, listen extapi.ServerConfig) (*extapi.Server, error) {
+	maker, err := s.keyMaker()
+	if err != nil {
+		return nil, err
+	}
 	account, err := extapi.NewAccount(withFailpoints(extapi.Config{
 		Decider:      s.decider,
 		Signer:       signer,
@@ -62,27 +88,13 @@ func (s *signing) run(ctx context.Context) (err error) {
 		Logger:       s.log,
 	}))
 	if err != nil {
-		return &usageError{err}
-	}
-	listen, err := s.serverConfig()
-	if err != nil {
-		return err
+		return nil, &usageError{err}
 	}
 	server, err := extapi.NewServer(account, listen)
 	if err != nil {
-		return &usageError{err}
+		return nil, &usageError{err}
 	}
-	if err := s.state.begin(ctx, s.decides()); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.state.end(ctx, err)) }()
-	// A signal while the listeners open is for serve, which closes them again in
-	// good order: a caller may be connected to the first already.
-	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
-		return err
-	}
-	go s.prepare(ctx)
-	return s.serve(ctx, keyring, signer, server, addresses{listen.IPCPath, server.HTTPAddr()})
+	return server, nil
 }
 
 // decides says for the record what decides where there is no rule file.
@@ -103,12 +115,7 @@ func (s *signing) prepare(ctx context.Context) {
 // serve waits for the end and closes the listeners.
 func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer extapi.Signer, server *extapi.Server, open addresses) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		if err := s.state.started(ctx, open); err != nil {
-			return err
-		}
-		return s.ready(open, signer.Accounts())
-	})
+	group.Go(func() error { return s.ready(open, signer.Accounts()) })
 	group.Go(func() error { s.refresh(ctx, keyring); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
