@@ -88,16 +88,12 @@ func (d *durable) openState(ctx context.Context, _ *config.Config) (err error) {
 
 // openAudit opens the audit log, if there is a place for it.
 func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error) {
-	path := cfg.Audit.File
-	switch {
-	case path != "":
-		if path, err = expandHome(path, "auditlog"); err != nil {
-			return err
-		}
-	case d.store == nil:
+	if cfg.Audit.File == "" && d.store == nil {
 		return nil
-	default:
-		path = d.dir.AuditLog()
+	}
+	path, err := auditPath(cfg, d.dir)
+	if err != nil {
+		return err
 	}
 	d.audit, err = audit.Open(ctx, path, audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: failpointHook()})
 	return err

@@ -53,20 +53,24 @@ func (p *program) init(c *cli.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if _, err := os.Stat(dir.AuditLog()); err == nil {
-		p.sayf("kvclef: warning: %s is of a signer that had another state: what it spent of limits is not known here", dir.AuditLog())
+	record, err := auditPath(cfg, dir)
+	if err != nil {
+		return err
 	}
-	return p.printf("%s", afterInit(dir, c.IsSet("datadir")))
+	if _, err := os.Stat(record); err == nil {
+		p.sayf("kvclef: warning: %s is of a signer that had another state: what it spent of limits is not known here", record)
+	}
+	return p.printf("%s", afterInit(dir, record, c.IsSet("datadir")))
 }
 
 // afterInit says what was made and what comes next.
-func afterInit(dir datadir.Dir, named bool) string {
+func afterInit(dir datadir.Dir, record string, named bool) string {
 	flag := ""
 	if named {
 		flag = " --datadir " + shellQuote(dir.Path())
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Data directory  %s\nState           %s\nAudit log       %s, from the first start\n", dir.Path(), dir.Store(), dir.AuditLog())
+	fmt.Fprintf(&b, "Data directory  %s\nState           %s\nAudit log       %s, from the first start\n", dir.Path(), dir.Store(), record)
 	fmt.Fprintf(&b, "\nNext, allow a rule file and start with it:\n  kvclef rules attest%s rules.js\n"+
 		"  kvclef serve%s --rules rules.js --chainid ID --vault https://NAME.vault.azure.net\n", flag, flag)
 	return b.String()

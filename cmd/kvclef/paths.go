@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 )
 
 // The names of the socket: Clef's, where a folder is given as for Clef, and
@@ -46,6 +47,14 @@ func dataDir(cfg *config.Config) (string, error) {
 		return expandHome("~/.kvclef", "datadir")
 	}
 	return expandHome(cfg.DataDir, "datadir")
+}
+
+// auditPath returns the file of the audit log of a data directory.
+func auditPath(cfg *config.Config, dir datadir.Dir) (string, error) {
+	if cfg.Audit.File == "" {
+		return dir.AuditLog(), nil
+	}
+	return expandHome(cfg.Audit.File, "auditlog")
 }
 
 // expandHome replaces a leading ~/, which the shell leaves in a file, by the
