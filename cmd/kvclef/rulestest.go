@@ -49,7 +49,7 @@ A case may have:
   accounts   of the signer: ["0x…"], or [{"address", "vault", "key", "version", "tags"}]; else any
   storage    {"key": "value"} before the first step
   caller     {"transport": "ipc"} or {"transport": "http", "remote", "local", "user_agent", "origin"}; a step too
-  time       what the file's clock says, such as 2026-01-31T23:59:00Z; else now; a step too
+  time       what the file's clock says, such as 2026-01-31T23:59:00Z; else now; of steps, in each
 and expect:
   verdict    approve, reject, refer (to a person), withheld (OnApprovedTx failed), undecided (an error),
              refused (before the rules), unasked (no rules are asked about it); else approve
@@ -60,8 +60,9 @@ and expect:
   listed     the addresses that a listing shows, in their order
 
 OnSignerStartup is called before the first step. After an approved transaction, OnApprovedTx gets
-one that is signed by a key made for the test and thrown away. Where a case expects nothing, the request must be approved. The exit code is 0 if
-everything is as expected, 1 if not or if the rule file does not load, 2 if a case can't be read.`
+one that is signed by a key made for the test and thrown away. Where a case expects nothing, the
+request must be approved. The exit code is 0 if everything is as expected, 1 if not or if the rule
+file does not load, 2 if a case can't be read.`
 
 // rulesTest tries a rule file on cases.
 func (p *program) rulesTest(c *cli.Context) error {
