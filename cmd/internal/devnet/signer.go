@@ -19,25 +19,32 @@ type SignerConfig struct {
 	Kvclef string    // path of kvclef
 	Dir    string    // folder of its keys and its socket; the caller removes it
 	HTTP   bool      // listen on HTTP too
+	Rules  string    // path of a rule file; "" approves everything
 	Log    io.Writer // what kvclef prints; nil discards it
 }
 
-// Signer is a running `kvclef dev --approve-all`.
+// Signer is a running `kvclef dev`.
 type Signer struct {
 	process *process
 	ipcPath string
 	httpURL string
+	dataDir string
 }
 
-// StartSigner starts a kvclef that signs everything with the keys of its
-// embedded vault, and returns when it answers. The keys are in the folder: a
+// StartSigner starts a kvclef that signs with the keys of its embedded vault
+// what its rules approve, and returns when it answers. The keys are in the folder: a
 // signer started there again has the same accounts. It ends with ctx, or with
 // Stop.
 func StartSigner(ctx context.Context, cfg SignerConfig) (*Signer, error) {
-	signer := &Signer{ipcPath: filepath.Join(cfg.Dir, "kvclef.ipc")}
+	signer := &Signer{ipcPath: filepath.Join(cfg.Dir, "kvclef.ipc"), dataDir: filepath.Join(cfg.Dir, "keys")}
 	args := []string{
-		"dev", "--approve-all", "--chainid", strconv.Itoa(ChainID),
-		"--datadir", filepath.Join(cfg.Dir, "keys"), "--ipcpath", signer.ipcPath,
+		"dev", "--chainid", strconv.Itoa(ChainID),
+		"--datadir", signer.dataDir, "--ipcpath", signer.ipcPath,
+	}
+	if cfg.Rules != "" {
+		args = append(args, "--rules", cfg.Rules)
+	} else {
+		args = append(args, "--approve-all")
 	}
 	if cfg.HTTP {
 		args = append(args, "--http.addr", "127.0.0.1", "--http.port", "0")
@@ -67,6 +74,9 @@ func StartSigner(ctx context.Context, cfg SignerConfig) (*Signer, error) {
 
 // IPC is the path of the signer's socket.
 func (s *Signer) IPC() string { return s.ipcPath }
+
+// DataDir is the folder of the signer's keys, state and audit log.
+func (s *Signer) DataDir() string { return s.dataDir }
 
 // HTTP is the URL of the signer's HTTP listener; "" without one.
 func (s *Signer) HTTP() string { return s.httpURL }

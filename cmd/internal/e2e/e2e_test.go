@@ -34,6 +34,7 @@ func TestEndToEnd(t *testing.T) {
 		blob(t, c)
 		text(t, c)
 	})
+	t.Run("rules", func(t *testing.T) { ruleFile(t, p) })
 	t.Run("README", func(t *testing.T) { readme(t, p) })
 	t.Run("demo", func(t *testing.T) { demo(t, p) })
 	t.Run("demo interrupted", func(t *testing.T) { interrupted(t, p) })
@@ -64,6 +65,7 @@ func build(t *testing.T) programs {
 // chain is a private chain: a geth whose one account is in kvclef's vault.
 type chain struct {
 	fork    devnet.Fork
+	rules   string // path of a rule file; "" approves everything
 	signer  *devnet.Signer
 	keys    string // folder of the signer
 	node    *devnet.Node
@@ -73,7 +75,13 @@ type chain struct {
 // chain starts kvclef and a geth that uses it, over HTTP or IPC.
 func (p programs) chain(t *testing.T, fork devnet.Fork, http bool) *chain {
 	t.Helper()
-	c := &chain{fork: fork, keys: t.TempDir()}
+	return p.ruledChain(t, fork, http, "")
+}
+
+// ruledChain is chain with a rule file.
+func (p programs) ruledChain(t *testing.T, fork devnet.Fork, http bool, rules string) *chain {
+	t.Helper()
+	c := &chain{fork: fork, keys: t.TempDir(), rules: rules}
 	c.signer = p.start(t, c, http)
 	accounts, err := c.signer.Accounts(t.Context())
 	if err != nil || len(accounts) != 1 {
@@ -98,7 +106,7 @@ func (p programs) chain(t *testing.T, fork devnet.Fork, http bool) *chain {
 // start starts kvclef on the chain's keys.
 func (p programs) start(t *testing.T, c *chain, http bool) *devnet.Signer {
 	t.Helper()
-	signer, err := devnet.StartSigner(t.Context(), devnet.SignerConfig{Kvclef: p.kvclef, Dir: c.keys, HTTP: http, Log: t.Output()})
+	signer, err := devnet.StartSigner(t.Context(), devnet.SignerConfig{Kvclef: p.kvclef, Dir: c.keys, HTTP: http, Rules: c.rules, Log: t.Output()})
 	if err != nil {
 		t.Fatal(err)
 	}
