@@ -23,6 +23,14 @@ type Rule interface {
 	Evaluate(ctx context.Context, req *Request) (Decision, Hold, error)
 }
 
+// Resumer is a rule that is told of a request which it referred to people, once
+// they have approved it.
+type Resumer interface {
+	// Resume returns what the rule keeps aside for the request, as Evaluate does
+	// for one that it approves itself; nil if nothing.
+	Resume(ctx context.Context, req *Request) (Hold, error)
+}
+
 // Hold is what a rule keeps aside until its decision stands or falls. Exactly
 // one of Drop and Keep is called, once.
 type Hold interface {
@@ -63,7 +71,7 @@ type held struct {
 // Decide judges a request. An approval holds what it counts against limits,
 // durably, until Settle is told what became of it; nothing else holds anything.
 func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
-	decision, hold, err := e.evaluate(ctx, req)
+	rule, decision, hold, err := e.evaluate(ctx, req)
 	if err != nil {
 		return Decision{Rule: decision.Rule}, err
 	}
@@ -74,26 +82,44 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	if decision.Verdict == Reject {
 		return decision, keep(ctx, hold)
 	}
-	return e.hold(ctx, req, decision, hold)
+	limits, refusal, err := e.charge(ctx, decision)
+	if err != nil || refusal.Verdict == Reject {
+		drop(hold)
+		return refusal, err
+	}
+	if decision.Verdict == Refer {
+		// What the rule wrote is not kept: people may take their time.
+		drop(hold)
+		decision, hold, err = e.ask(ctx, rule, req, decision)
+	}
+	if err == nil && decision.Verdict == Approve {
+		err = keep(ctx, hold)
+	}
+	if err != nil || decision.Verdict != Approve {
+		return decision, errors.Join(err, e.release(ctx, limits))
+	}
+	decision.held = &held{rule: hold, limits: limits}
+	return decision, nil
 }
 
-// evaluate asks the rules in order. Its decision is Approve, Reject or Refer.
-func (e *Engine) evaluate(ctx context.Context, req *Request) (Decision, Hold, error) {
+// evaluate asks the rules in order, and returns the one that decided. Its
+// decision is Approve, Reject or Refer.
+func (e *Engine) evaluate(ctx context.Context, req *Request) (Rule, Decision, Hold, error) {
 	if req.Kind == KindInvalid || req.Kind > KindSafe {
-		return Decision{Verdict: Reject, Rule: RuleEngine, Reason: "the request is of no known kind"}, nil, nil
+		return nil, Decision{Verdict: Reject, Rule: RuleEngine, Reason: "the request is of no known kind"}, nil, nil
 	}
 	for _, rule := range e.Rules {
 		decision, hold, err := evaluate(ctx, rule, req)
 		switch {
 		case err != nil:
 			drop(hold)
-			return decision, nil, err
+			return rule, decision, nil, err
 		case decision.Verdict == Approve, decision.Verdict == Reject, decision.Verdict == Refer:
-			return decision, hold, nil
+			return rule, decision, hold, nil
 		}
 		drop(hold)
 	}
-	return Decision{Verdict: Refer, Rule: RuleEngine, Reason: "no rule decides about this request"}, nil, nil
+	return nil, Decision{Verdict: Refer, Rule: RuleEngine, Reason: "no rule decides about this request"}, nil, nil
 }
 
 // evaluate asks a rule. A rule that panics has decided nothing.
@@ -106,42 +132,44 @@ func evaluate(ctx context.Context, rule Rule, req *Request) (decision Decision, 
 	return rule.Evaluate(ctx, req)
 }
 
-// hold makes durable what an approval, or a referral, counts against limits.
-// What a rule wrote for a referral is not kept: people may take their time.
-func (e *Engine) hold(ctx context.Context, req *Request, decision Decision, rule Hold) (Decision, error) {
-	mine := &held{}
-	if len(decision.Charges) > 0 {
-		if e.Ledger == nil {
-			drop(rule)
-			return Decision{Rule: decision.Rule}, errors.New("the decision counts against limits, and there is no ledger")
-		}
-		id, err := e.Ledger.Hold(ctx, decision.Charges)
-		var over *OverLimitError
-		if errors.As(err, &over) {
-			drop(rule)
-			return Decision{Verdict: Reject, Rule: decision.Rule, Reason: over.Error()}, nil
-		}
-		if err != nil {
-			drop(rule)
-			return Decision{Rule: decision.Rule}, fmt.Errorf("holding limits: %w", err)
-		}
-		mine.limits = id
+// charge holds what a decision counts against limits, durably; the id is 0 if
+// that is nothing. The refusal rejects if a limit would be passed.
+func (e *Engine) charge(ctx context.Context, decision Decision) (id HoldID, refusal Decision, err error) {
+	refusal = Decision{Rule: decision.Rule}
+	if len(decision.Charges) == 0 {
+		return 0, refusal, nil
 	}
-	if decision.Verdict == Refer {
-		drop(rule)
-		resolved, err := e.Approver.Await(ctx, req, decision)
-		if err != nil || resolved.Verdict != Approve {
-			return resolved, errors.Join(err, e.release(ctx, mine.limits))
-		}
-		resolved.held = mine
-		return resolved, nil
+	if e.Ledger == nil {
+		return 0, refusal, errors.New("the decision counts against limits, and there is no ledger")
 	}
-	if err := keep(ctx, rule); err != nil {
-		return Decision{Rule: decision.Rule}, errors.Join(err, e.release(ctx, mine.limits))
+	id, err = e.Ledger.Hold(ctx, decision.Charges)
+	var over *OverLimitError
+	switch {
+	case errors.As(err, &over):
+		refusal.Verdict, refusal.Reason = Reject, over.Error()
+		return 0, refusal, nil
+	case err != nil:
+		return 0, refusal, fmt.Errorf("holding limits: %w", err)
 	}
-	mine.rule = rule
-	decision.held = mine
-	return decision, nil
+	return id, refusal, nil
+}
+
+// ask puts a referral to people, and tells the rule that made it when they
+// approve.
+func (e *Engine) ask(ctx context.Context, rule Rule, req *Request, referral Decision) (Decision, Hold, error) {
+	resolved, err := e.Approver.Await(ctx, req, referral)
+	if err != nil || resolved.Verdict != Approve {
+		return resolved, nil, err
+	}
+	resumer, ok := rule.(Resumer)
+	if !ok {
+		return resolved, nil, nil
+	}
+	hold, err := resumer.Resume(ctx, req)
+	if err != nil {
+		return Decision{Rule: referral.Rule}, nil, fmt.Errorf("resuming the rule that referred the request: %w", err)
+	}
+	return resolved, hold, nil
 }
 
 // Settle tells the rule and the ledger what became of an approved request. An

@@ -52,6 +52,14 @@ func (h scriptedHold) Settle(_ context.Context, _ *rules.Request, result rules.R
 	return h.settle
 }
 
+// resumedRule keeps something aside when people have approved.
+type resumedRule struct{ scriptedRule }
+
+func (r resumedRule) Resume(context.Context, *rules.Request) (rules.Hold, error) {
+	*r.log = append(*r.log, "resume")
+	return scriptedHold(r.scriptedRule), r.fail
+}
+
 // scriptedLedger counts one charge at a time.
 type scriptedLedger struct {
 	hold error
@@ -171,6 +179,36 @@ func (test engineCase) run(t *testing.T) {
 	}
 	if got := strings.Join(log, ", "); got != test.log {
 		t.Errorf("%s, want %s", got, test.log)
+	}
+}
+
+// TestEngineResumes: a rule that referred a request is told that people have
+// approved it, and of what became of it; if it then fails, nothing is signed.
+func TestEngineResumes(t *testing.T) {
+	for _, test := range []struct {
+		people people
+		keep   error
+		log    string
+	}{
+		{people{verdict: rules.Approve}, nil, "drop, resume, keep, settle signed"},
+		{people{verdict: rules.Approve}, errBoom, "drop, resume, keep"},
+		{people{verdict: rules.Reject}, nil, "drop"},
+	} {
+		var log []string
+		rule := resumedRule{scriptedRule{verdict: rules.Refer, keep: test.keep, log: &log}}
+		engine := &rules.Engine{Rules: []rules.Rule{rule}, Approver: test.people}
+		req := &rules.Request{Kind: rules.KindTransaction}
+		decision, err := engine.Decide(t.Context(), req)
+		if !errors.Is(err, test.keep) {
+			t.Errorf("error %v, want %v", err, test.keep)
+		}
+		settled := engine.Settle(t.Context(), req, decision, rules.Result{Outcome: rules.Signed})
+		if stands := test.people.verdict == rules.Approve && test.keep == nil; stands != (settled == nil) {
+			t.Errorf("settled with %v", settled)
+		}
+		if got := strings.Join(log, ", "); got != test.log {
+			t.Errorf("%s, want %s", got, test.log)
+		}
 	}
 }
 
