@@ -55,6 +55,7 @@ func BenchmarkDecideHoldRecord(b *testing.B) {
 }
 
 func decideHoldRecord(b *testing.B, name, text string) {
+	b.Helper()
 	dir := b.TempDir()
 	if err := bolt.Create(filepath.Join(dir, "state.db")); err != nil {
 		b.Fatal(err)
