@@ -1,0 +1,35 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestRulesPageIsTrue runs the rule file that docs/rules.md shows on the case
+// that it shows.
+func TestRulesPageIsTrue(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/rules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, fence := range map[string]string{"rules.js": "js", "case.json": "json"} {
+		blocks := regexp.MustCompile("(?s)\n```"+fence+"\n(.*?)```").FindAllSubmatch(page, -1)
+		if len(blocks) != 1 {
+			t.Fatalf("%d blocks of %s in the page, want 1", len(blocks), fence)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), blocks[0][1], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var said bytes.Buffer
+	args := []string{"kvclef", "rules", "test", filepath.Join(dir, "rules.js"), filepath.Join(dir, "case.json")}
+	if code := run(t.Context(), args, strings.NewReader(""), &said, &said); code != exitOK {
+		t.Errorf("exit code %d:\n%s", code, said.String())
+	}
+}
