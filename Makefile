@@ -7,6 +7,7 @@ GO       ?= go
 TOOLS    := .ci/tools/bin
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
+CRASHES  ?= 1000
 VULNDB   ?= https://vuln.go.dev
 
 # Paths of the machine that builds stay out of the binary. The version comes
@@ -14,7 +15,7 @@ VULNDB   ?= https://vuln.go.dev
 GOBUILD := $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test race lint fuzz bench vuln vulndb build install tools clean help
+.PHONY: run demo test race crash lint fuzz bench vuln vulndb build install tools clean help
 
 run: build ## start a signer with an embedded vault and one account, for development
 	bin/kvclef dev --approve-all $(ARGS)
@@ -29,10 +30,14 @@ test: $(TOOLS)/geth ## all tests, with a real geth and the npm client of Key Vau
 race: ## the tests that need no other program, under the race detector
 	$(GO) test -race -short -timeout 15m ./...
 
+crash: ## kill the signer CRASHES times (1000) under load, and look at what is left
+	CRASHES=$(CRASHES) $(GO) test -count=1 -v -timeout 60m -run 'TestCrash|TestLedger|TestBooks' ./cmd/internal/crash
+
 lint: $(TOOLS)/golangci-lint ## formatting, vet, linters, tidy modules
 	$(GO) mod tidy -diff
 	cd .ci/tools && $(GO) mod tidy -diff
 	$(TOOLS)/golangci-lint run ./...
+	$(TOOLS)/golangci-lint run --build-tags failpoint ./cmd/kvclef
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@for package in $$($(GO) list ./...); do \

@@ -52,7 +52,9 @@ func (b *books) enter(e audit.Entry) error {
 	case audit.EventStop:
 		b.stops++
 	case audit.EventRecovered:
-		b.recoveries++
+		if strings.Contains(e.Note, "cut off") { // or a rotation was completed
+			b.recoveries++
+		}
 	case audit.EventDecision:
 		return b.decision(e)
 	case audit.EventOutcome:

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/holiman/uint256"
@@ -58,8 +57,7 @@ func holdAll(path string) error {
 	counter.Store(first)
 	store, err := bolt.Open(context.Background(), path, bolt.Options{Hook: func(at string) {
 		if at == point && left.Add(-1) == 0 {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+			end()
 		}
 	}})
 	if err != nil {
@@ -77,6 +75,14 @@ func holdAll(path string) error {
 	}
 	group.Wait()
 	return errors.Join(failures...)
+}
+
+// end kills the process.
+func end() {
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Kill()
+	}
+	select {}
 }
 
 // holdOne makes one hold, of which a third each is committed, released and left.
