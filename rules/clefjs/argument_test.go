@@ -170,8 +170,8 @@ func FuzzArguments(f *testing.F) {
 
 // FuzzLoad: whatever the source is, loading it ends.
 func FuzzLoad(f *testing.F) {
-	for _, script := range runaways {
-		f.Add(script)
+	for _, name := range []string{"loop", "recursion", "toJSON", "promises", "repeat", "flat, wide", "long array, spread", "replace", "eval, deep", "buffer"} {
+		f.Add(runaways[name])
 	}
 	f.Add(`function ApproveTx() { return "Approve" }`)
 	f.Fuzz(func(t *testing.T, source string) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math/big"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,16 +12,6 @@ import (
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/store/memory"
 )
-
-// cpu returns the processor time of the process.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
 
 // measure runs one decision b.N times, one after the other or by many.
 func measure(b *testing.B, clients int, decide func(*rules.Request)) {

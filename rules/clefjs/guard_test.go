@@ -85,6 +85,17 @@ func TestScriptsThatCannotBeStopped(t *testing.T) {
 	}
 }
 
+// TestClosedRulesetsDecide: only the preparation ends.
+func TestClosedRulesetsDecide(t *testing.T) {
+	r := load(t, `function ApproveTx() { return "Approve" }`, Options{})
+	r.Close()
+	for range 20 { // what was ready, and what is made in the call
+		if decision := judge(t, r, transfer(1, big.NewInt(1), nil)); decision.Verdict != rules.Approve {
+			t.Fatalf("got %+v", decision)
+		}
+	}
+}
+
 // TestOptionsAreChecked covers limits that make no sense.
 func TestOptionsAreChecked(t *testing.T) {
 	for _, options := range []Options{{Timeout: -1}, {Timeout: MaxTimeout + 1}, {WaitTimeout: -1}} {
