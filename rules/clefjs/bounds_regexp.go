@@ -22,14 +22,28 @@ const (
 
 var errPattern = errors.New("a regular expression takes too long")
 
-// boundMatches sets the time after which a match is stopped. The engine's
-// matcher has one limit for the process.
-var boundMatches = sync.OnceFunc(func() { regexp2.DefaultMatchTimeout = endMatch })
+// BigNumber matches what it is given, and backtracks on a long text of spaces.
+// Its matches are stopped after a longer time, so that a script whose own limit
+// is at most libraryTimeout is over by then, and needs no check of them.
+const (
+	libraryTimeout  = time.Second
+	endLibraryMatch = 1200 * time.Millisecond
+)
+
+// compileLibrary compiles BigNumber, and sets the time after which other
+// matches are stopped: an expression takes the limit with it that the process
+// has when it is compiled.
+var compileLibrary = sync.OnceValues(func() (*goja.Program, error) {
+	regexp2.DefaultMatchTimeout = endLibraryMatch
+	defer func() { regexp2.DefaultMatchTimeout = endMatch }()
+	return goja.Compile("bignumber.js", bigNumber, false)
+})
 
 // regexps bounds regular expressions. That exec is replaced makes all other
 // functions use it.
 func (b *bounds) regexps() {
-	if !b.words.has("RegExp", "exec", "test", "match", "replace", "search", "split", "compile") {
+	named := b.words.has("RegExp", "exec", "test", "match", "replace", "search", "split", "compile")
+	if !named && (!b.words.has("BigNumber") || b.machine.ruleset.options.Timeout <= libraryTimeout) {
 		return
 	}
 	prototype := b.prototype("RegExp")
@@ -52,6 +66,9 @@ func (b *bounds) regexps() {
 			return goja.Null()
 		}
 	})
+	if !named {
+		return
+	}
 	b.symbol(prototype, goja.SymReplace, func(call goja.FunctionCall) {
 		b.replaced(goja.FunctionCall{This: call.Argument(0), Arguments: []goja.Value{call.This, call.Argument(1)}})
 	})

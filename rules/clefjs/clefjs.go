@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dop251/goja"
@@ -113,14 +114,13 @@ func Load(name string, source []byte, options Options) (*Ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
-	boundMatches()
+	bigNumber, err := compileLibrary() // before the file: it sets a limit
+	if err != nil {
+		return nil, fmt.Errorf("compiling bignumber.js: %w", err)
+	}
 	program, words, err := compile(name, source)
 	if err != nil {
 		return nil, fmt.Errorf("loading rule file: %w", err)
-	}
-	library, err := newLibrary(words)
-	if err != nil {
-		return nil, err
 	}
 	r := &Ruleset{
 		name:    name,
@@ -128,7 +128,8 @@ func Load(name string, source []byte, options Options) (*Ruleset, error) {
 		program: program,
 		lookups: make(map[string]*goja.Program),
 		words:   words,
-		library: library,
+		// In a file that does not name it, it is evaluated only when it is read.
+		library: &library{bigNumber: bigNumber, eager: strings.Contains(words.text, "BigNumber")},
 		guard:   newGuard(options.Timeout, options.MemoryLimit),
 	}
 	functions := []string{approveTx, approveListing, approveSignData, onApprovedTx, onSignerStartup}

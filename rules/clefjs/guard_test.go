@@ -85,6 +85,23 @@ func TestScriptsThatCannotBeStopped(t *testing.T) {
 	}
 }
 
+// TestBigNumberCannotBeStalled: a long text of spaces makes it backtrack. That
+// must neither hang nor read as another number, whatever the time limit.
+func TestBigNumberCannotBeStalled(t *testing.T) {
+	for _, limit := range []time.Duration{100 * time.Millisecond, libraryTimeout, 5 * time.Second} {
+		r := load(t, `function ApproveTx() {
+			var n
+			try { n = new BigNumber("1" + " ".repeat(1e6) + "x") } catch (e) {}
+			return n === undefined || !n.gt(5) ? "Approve" : "Reject"
+		}`, Options{Timeout: limit})
+		decision := judge(t, r, transfer(1, big.NewInt(1), nil))
+		if decision.Verdict != rules.Refer || strings.Contains(decision.Reason, "left behind") && limit == libraryTimeout {
+			t.Errorf("%s: got %+v", limit, decision)
+		}
+		t.Log(decision.Reason)
+	}
+}
+
 // TestClosedRulesetsDecide: only the preparation ends.
 func TestClosedRulesetsDecide(t *testing.T) {
 	r := load(t, `function ApproveTx() { return "Approve" }`, Options{})

@@ -2,8 +2,6 @@ package clefjs
 
 import (
 	_ "embed" // bignumber.js
-	"fmt"
-	"strings"
 
 	"github.com/dop251/goja"
 )
@@ -18,16 +16,6 @@ var bigNumber string
 type library struct {
 	bigNumber *goja.Program
 	eager     bool // BigNumber is evaluated ahead of the call
-}
-
-// newLibrary looks for BigNumber in a file's text. If it is not there it is
-// evaluated only when it is read.
-func newLibrary(words *vocabulary) (*library, error) {
-	program, err := goja.Compile("bignumber.js", bigNumber, false)
-	if err != nil {
-		return nil, fmt.Errorf("compiling bignumber.js: %w", err)
-	}
-	return &library{bigNumber: program, eager: strings.Contains(words.text, "BigNumber")}, nil
 }
 
 // install adds the library to a machine.
