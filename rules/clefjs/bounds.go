@@ -32,6 +32,7 @@ func (b *bounds) install() {
 	b.json()
 	b.calls()
 	b.code()
+	b.proxies()
 	b.binary()
 }
 

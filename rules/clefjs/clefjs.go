@@ -56,7 +56,7 @@ type Options struct {
 	WaitTimeout time.Duration
 
 	// MemoryLimit is by how many bytes the heap may grow while a call runs;
-	// 64 MiB. What all calls use counts together.
+	// 64 MiB, and never more. What all calls use counts together.
 	MemoryLimit uint64
 
 	// Console gets what the file writes with console.log (level "log") and
@@ -74,7 +74,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.WaitTimeout = 10 * time.Second
 	}
 	if o.MemoryLimit == 0 {
-		o.MemoryLimit = 64 << 20
+		o.MemoryLimit = MaxMemory
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -84,6 +84,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Timeout < 0 || o.Timeout > MaxTimeout {
 		return o, fmt.Errorf("the time limit of a rule file is %s: it is at most %s", o.Timeout, MaxTimeout)
+	}
+	if o.MemoryLimit > MaxMemory {
+		return o, fmt.Errorf("the memory limit of a rule file is %d bytes: it is at most %d", o.MemoryLimit, uint64(MaxMemory))
 	}
 	if o.WaitTimeout < 0 {
 		return o, fmt.Errorf("the wait for the storage is %s: it can't be negative", o.WaitTimeout)

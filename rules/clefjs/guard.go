@@ -13,6 +13,11 @@ const (
 	// MaxTimeout is the longest time limit of a call.
 	MaxTimeout = 30 * time.Second
 
+	// MaxMemory is the highest memory limit of a call, in bytes. To walk along a
+	// chain of objects, such as prototypes, takes a multiple of their memory on
+	// the stack, and a stack above 512 MiB ends the process.
+	MaxMemory = 64 << 20
+
 	// watchAfter is how long a script runs unwatched: nearly all end by then.
 	watchAfter = 5 * time.Millisecond
 
@@ -116,7 +121,7 @@ func (x *execution) stop(cause error) {
 
 // watch looks at a script until it ends.
 func (g *guard) watch(ctx context.Context, x *execution) {
-	x.base = heap()
+	x.base = min(heap(), live())
 	g.memory.add(x)
 	defer g.memory.remove(x)
 	ticker := time.NewTicker(watchEvery)

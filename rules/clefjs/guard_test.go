@@ -19,6 +19,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		"text":    `var s = "x"; for (;;) s += s`,
 		"texts":   `var a = []; for (;;) a.push("x".repeat(1e5) + a.length)`,
 		"numbers": `var a = []; for (;;) a.push(new BigNumber(a.length))`,
+		"bound":   `var f = function () {}; for (var i = 0; i < 1e6; i++) { f = f.bind(null) }; return f()`,
 		"binary":  `var a = []; for (;;) a.push(new Uint8Array(1e6))`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +116,7 @@ func TestClosedRulesetsDecide(t *testing.T) {
 
 // TestOptionsAreChecked covers limits that make no sense.
 func TestOptionsAreChecked(t *testing.T) {
-	for _, options := range []Options{{Timeout: -1}, {Timeout: MaxTimeout + 1}, {WaitTimeout: -1}} {
+	for _, options := range []Options{{MemoryLimit: MaxMemory + 1}, {Timeout: -1}, {Timeout: MaxTimeout + 1}, {WaitTimeout: -1}} {
 		if r, err := Load("rules.js", []byte(``), options); err == nil {
 			r.Close()
 			t.Errorf("%+v is taken", options)
@@ -137,6 +138,30 @@ func TestVocabulary(t *testing.T) {
 		}
 		if words.all != all {
 			t.Errorf("%s: %v", source, words.all)
+		}
+	}
+}
+
+// TestLongChains: chains of any length that fits into memory can be walked
+// along. What is decided does not matter: an overflow of the stack would end
+// the process.
+func TestLongChains(t *testing.T) {
+	for _, link := range []string{
+		"new Proxy(p, handler)", "new Proxy({}, p)", "Proxy.revocable(p, handler).proxy", "Reflect.construct(Proxy, [p, handler])",
+		"Object.create(p)", "new Proxy(Object.create(p), handler)", "p.bind(null)", "Object.setPrototypeOf([], p)",
+	} {
+		for _, length := range []string{"250000", "1000000"} {
+			t.Run(length+" "+link, func(t *testing.T) {
+				r := load(t, `function ApproveTx() {
+					var p = function () {}, handler = {}
+					for (var i = 0; i < `+length+`; i++) { try { p = `+link+` } catch (e) { break } }
+					try { p.a = 1 } catch (e) {}
+					try { p.b; "c" in p; delete p.d } catch (e) {}
+					try { p() } catch (e) {}
+					return "Approve"
+				}`, Options{})
+				t.Log(judge(t, r, transfer(1, big.NewInt(1), nil)).Reason)
+			})
 		}
 	}
 }

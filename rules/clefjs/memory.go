@@ -31,6 +31,14 @@ func heap() uint64 {
 	return samples[0].Value.Uint64() + samples[1].Value.Uint64()
 }
 
+// live returns the bytes that were in use when garbage was last collected, and
+// of stacks.
+func live() uint64 {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() + samples[1].Value.Uint64()
+}
+
 func (m *memoryWatch) add(x *execution) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,7 +65,7 @@ func (x *execution) grown() uint64 {
 
 // check stops the script that runs longest if the heap grew beyond the limit
 // since it was smallest while x ran. Garbage does not count: it is collected
-// first, and what there was of it at the start does not hide growth for long.
+// first, and what there was of it at the start hides nothing.
 func (m *memoryWatch) check(x *execution) {
 	if x.grown() <= m.limit || !m.checking.TryLock() {
 		return
