@@ -2,11 +2,11 @@ package crash_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
-	"time"
 )
 
 // doctored shows that the crashes of a signer that forgets would be noticed: of
@@ -22,8 +22,8 @@ func doctored(t *testing.T, programs programs, seed uint64) {
 		{"an outcome", func(s *stage, _ []byte) error { return s.forgetOutcome() }, "the log has no entry of its release"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newStage(t, programs, "after-signing.js", seed)
-			p := plan{after: 300 * time.Millisecond}
+			s := newStage(t, programs, "after-signing.js", 1<<20, seed)
+			p := plan{place: "auditor.after-outcome", passing: 4 * clients, after: latest}
 			if err := s.round(t.Context(), p); err != nil {
 				t.Fatal(err)
 			}
@@ -39,16 +39,19 @@ func doctored(t *testing.T, programs programs, seed uint64) {
 	}
 }
 
-// forgetOutcome takes entries off the end of the log, up to the last that says
-// that a signature was released.
+// forgetOutcome takes the end off the log, from the entry of a signature that a
+// client was given.
 func (s *stage) forgetOutcome() error {
 	text, err := os.ReadFile(s.log())
 	if err != nil {
 		return err
 	}
-	last := bytes.LastIndex(text, []byte(`"released":true`))
-	if last < 0 {
-		return fmt.Errorf("%s has no outcome", s.log())
+	if len(s.load.given) == 0 {
+		return errors.New("nobody was given a signature")
 	}
-	return os.Truncate(s.log(), int64(bytes.LastIndexByte(text[:last], '\n')+1))
+	entry := bytes.Index(text, []byte(signatureHash(s.load.given[len(s.load.given)-1])))
+	if entry < 0 {
+		return fmt.Errorf("%s has no entry of a signature that was given", s.log())
+	}
+	return os.Truncate(s.log(), int64(bytes.LastIndexByte(text[:entry], '\n')+1))
 }

@@ -64,7 +64,9 @@ type stage struct {
 	segments   int  // of the log, when it was last verified
 }
 
-func newStage(t *testing.T, p programs, rules string, seed uint64) *stage {
+// newStage makes a data directory with the rules of a file, and its vault. The
+// log is put aside when it has the size of a segment, in bytes.
+func newStage(t *testing.T, p programs, rules string, segment int, seed uint64) *stage {
 	t.Helper()
 	dir := t.TempDir()
 	vault, account := startVault(t, "treasury")
@@ -90,9 +92,9 @@ datadir: %s
 listeners: {ipc: {path: %s}}
 vaults:
 %s%srules: {file: %s}
-audit: {max_bytes: 65536, checkpoint_key: notary/checkpoints, checkpoint_interval: 20ms}
+audit: {max_bytes: %d, checkpoint_key: notary/checkpoints, checkpoint_interval: 20ms}
 log: {level: warn}
-`, chainID, s.data, s.load.ipc, s.entry("vault", vault), s.entry("notary", notary), filepath.Join(dir, "rules.js")))
+`, chainID, s.data, s.load.ipc, s.entry("vault", vault), s.entry("notary", notary), filepath.Join(dir, "rules.js"), segment))
 	for _, args := range [][]string{{"init", "--datadir", s.data}, {"rules", "attest", "--datadir", s.data, filepath.Join(dir, "rules.js")}} {
 		if err := s.run(t.Context(), args...); err != nil {
 			t.Fatal(err)

@@ -11,7 +11,7 @@ func TestCrash(t *testing.T) {
 	programs, n, seed := build(t), rounds(t)/2, seed(t)
 	for _, file := range []string{"at-approval.js", "after-signing.js"} {
 		t.Run(file, func(t *testing.T) {
-			s := newStage(t, programs, file, seed)
+			s := newStage(t, programs, file, 1<<16, seed)
 			for range n {
 				if err := s.round(t.Context(), s.next()); err != nil {
 					t.Fatalf("round %d, %v: %v\n%s\nwhat is left is in %s", s.rounds, s.planned, err, &s.tally, s.keep())
