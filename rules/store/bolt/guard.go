@@ -36,10 +36,19 @@ func (w *writer) examine(id int, cause error) {
 		})
 	})
 	var crash *crashError
-	if err == nil && last < id && !errors.As(cause, &crash) {
+	if err == nil && last < id && !errors.As(cause, &crash) && !errors.Is(cause, errReplaced) {
 		return
 	}
+	_ = w.breakUp(cause) // which whoever asks next is told
+}
+
+// breakUp refuses everything from now on, and returns the error for it.
+func (w *writer) breakUp(cause error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.broken = fmt.Errorf("%w: %w", ErrBroken, cause)
+	if w.broken == nil {
+		w.broken = fmt.Errorf("%w: %w", ErrBroken, cause)
+		w.logger.Error("store broken: nothing is signed until kvclef is started again", "path", w.identity.path, "error", cause)
+	}
+	return w.broken
 }

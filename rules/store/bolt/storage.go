@@ -63,6 +63,10 @@ func errFailed(err error) error {
 // that batches reach the file in the order in which they were committed. The
 // result comes on the channel, which is nil if there is nothing to wait for.
 func (s *Store) enqueue(values map[string]string, delta size, epoch uint64) (<-chan error, error) {
+	// What only reads may rest on what is known to be wrong by now.
+	if err := s.writer.health(); err != nil {
+		return nil, err
+	}
 	st := &s.storage
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -171,14 +175,12 @@ func (s *Store) read(key string, epoch uint64) (value string, err error) {
 	if ok {
 		return over.value, nil
 	}
-	err = guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			bucket, err := bucketOf(tx, bucketStorage)
-			if err == nil {
-				value = string(bucket.Get([]byte(key)))
-			}
-			return err
-		})
+	err = s.writer.view(func(tx *bbolt.Tx) error {
+		bucket, err := bucketOf(tx, bucketStorage)
+		if err == nil {
+			value = string(bucket.Get([]byte(key)))
+		}
+		return err
 	})
 	if err != nil {
 		return "", fmt.Errorf("reading the store: %w", err)

@@ -6,7 +6,8 @@
 // a flush. A file is made by [Create] alone: [Open] never makes, repairs,
 // resets or upgrades one. Open reads the whole file, and refuses one in which a
 // record is not what was written; it does not tell a file from an older copy of
-// it. The file is not encrypted: keys and secrets have no place in it.
+// it. A file that something else replaces or writes while it is open is noticed,
+// and nothing more is accepted. The file is not encrypted: keys and secrets have no place in it.
 package bolt
 
 import (
@@ -77,9 +78,12 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	var db *bbolt.DB
+	var (
+		db   *bbolt.DB
+		file *os.File
+	)
 	err = guard(func() error {
-		db, err = bbolt.Open(path, fileMode, settings())
+		db, err = bbolt.Open(path, fileMode, settings(&file))
 		return err
 	})
 	if err != nil {
@@ -87,20 +91,26 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	}
 	db.AllocSize = growth
 	s := newStore(db, found, options)
+	if err := s.writer.identity.learn(db, file); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the store: %w", err), db.Close())
+	}
 	go s.writer.run()
 	return s, nil
 }
 
 // settings of a file that is written. Free pages are found when it is opened
-// rather than kept in it: that is one page less to write, and to be damaged.
-func settings() *bbolt.Options {
+// rather than kept in it: that is one page less to write, and to be damaged. The
+// file that was opened is left in opened.
+func settings(opened **os.File) *bbolt.Options {
 	options := &bbolt.Options{
 		Timeout:        lockTimeout,
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
 		NoStatistics:   true,
 		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
-			return os.OpenFile(path, flag&^os.O_CREATE, mode)
+			file, err := os.OpenFile(path, flag&^os.O_CREATE, mode)
+			*opened = file
+			return file, err
 		},
 	}
 	if strconv.IntSize == 64 && runtime.GOOS != "windows" { // which would make the file as large

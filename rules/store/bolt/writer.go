@@ -43,11 +43,12 @@ type change struct {
 // writer makes all changes, those that wait in one transaction: they share its
 // flush.
 type writer struct {
-	db     *bbolt.DB
-	logger *slog.Logger
-	clock  func() time.Time
-	hook   func(point string)
-	lapsed func([]rules.HoldID) // is told of holds whose windows have passed
+	db       *bbolt.DB
+	identity identity
+	logger   *slog.Logger
+	clock    func() time.Time
+	hook     func(point string)
+	lapsed   func([]rules.HoldID) // is told of holds whose windows have passed
 
 	mu     sync.Mutex
 	queue  []*change
@@ -215,6 +216,9 @@ func (w *writer) transaction(batch []*change) (more bool, err error) {
 		}
 		defer func() { _ = tx.Rollback() }() // ErrTxClosed after a commit
 		id = tx.ID()
+		if err := w.identity.check(tx); err != nil {
+			return err
+		}
 		if t, err = newTables(tx); err != nil {
 			return err
 		}
@@ -228,6 +232,7 @@ func (w *writer) transaction(batch []*change) (more bool, err error) {
 		if err := tx.Commit(); err != nil {
 			return err
 		}
+		w.identity.last.Store(uint64(id)) // the transaction has no number any more
 		w.at("store.after-commit")
 		return nil
 	})
