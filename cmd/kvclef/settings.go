@@ -77,6 +77,12 @@ func override(c *cli.Context, cfg *config.Config) error {
 			return usagef("--%s: an empty path; %s", name, emptyPath(name))
 		}
 	}
+	// As from a variable that is not set, in a unit that means to pin a key.
+	for _, name := range []string{"rules.attest-key", "audit.checkpoint-key"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return usagef("--%s: no key; remove the flag to do without, or give one", name)
+		}
+	}
 	if c.IsSet("http.port") {
 		port := c.Int("http.port")
 		if port < 0 || port > 65535 {

@@ -83,6 +83,9 @@ func TestParseRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown key", "chainids: [1]\nvault: []\n", `kvclef.yaml:2: unknown key "vault"; did you mean vaults`},
 		{"unknown key inside", "listeners:\n  http:\n    prot: 1\n", `kvclef.yaml:3: unknown key "listeners.http.prot"; did you mean port`},
+		{"attest key left empty", "rules:\n  attest_key: \"\"", `kvclef.yaml:2: rules.attest_key: no key; remove the line`},
+		{"attest key of nothing", "rules: {file: r.js, attest_key: }", "kvclef.yaml:1: rules.attest_key: no key"},
+		{"checkpoint key of nothing", "audit: {checkpoint_key: ~}", "kvclef.yaml:1: audit.checkpoint_key: no key"},
 		{"unknown key without a near one", "frobnicate: x\n", `kvclef.yaml:1: unknown key "frobnicate"`},
 		{"other case", "ChainIDs: [1]\n", `kvclef.yaml:1: unknown key "ChainIDs"; did you mean chainids`},
 		{"key in a list", "vaults:\n  - url: https://a.vault.azure.net\n    key: [a]\n", `kvclef.yaml:3: unknown key "vaults[0].key"; did you mean keys`},

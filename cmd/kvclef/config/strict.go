@@ -23,6 +23,8 @@ func (c checker) check(node *yaml.Node, t reflect.Type, path string) error {
 	switch {
 	case node.Kind == yaml.AliasNode || node.Anchor != "":
 		return c.errorf(node, "%s: anchors and aliases are not supported; write the value out", orDocument(path))
+	case pins(path) && (node.Tag == "!!null" || node.Tag == "!!str" && node.Value == ""):
+		return c.errorf(node, "%s: no key; remove the line to do without, or give one", path)
 	case node.Tag == "!!null":
 		return nil
 	case t == reflect.TypeFor[Vault]():
@@ -35,6 +37,10 @@ func (c checker) check(node *yaml.Node, t reflect.Type, path string) error {
 		return c.scalar(node, t, path)
 	}
 }
+
+// pins tells whether a path holds a key that something is checked or held by:
+// one that a template left empty must not turn that off.
+func pins(path string) bool { return path == "rules.attest_key" || path == "audit.checkpoint_key" }
 
 // vaultType returns the type of the form that an entry of the vaults has.
 func vaultType(node *yaml.Node) reflect.Type {
