@@ -91,6 +91,9 @@ func decodeCheckpoint(text []byte) (Checkpoint, error) {
 
 // readCheckpoint reads the newest checkpoint, if there is one.
 func readCheckpoint(name string) (Checkpoint, bool, error) {
+	if err := regular(name); err != nil {
+		return Checkpoint{}, false, err
+	}
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Checkpoint{}, false, nil

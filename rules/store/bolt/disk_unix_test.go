@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -169,4 +170,16 @@ func setLimit(t *testing.T, size uint64) {
 	ok(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
 	limit.Cur = min(size, limit.Max)
 	ok(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+}
+
+// TestPipe checks that a pipe, which nobody writes to, keeps nobody waiting.
+func TestPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	ok(t, syscall.Mkfifo(path, 0o600))
+	if _, err := bolt.Open(t.Context(), path, atNoon()); !errors.Is(err, bolt.ErrForeign) {
+		t.Errorf("opened: %v", err)
+	}
+	if _, err := bolt.Inspect(t.Context(), path, noon(), false); !errors.Is(err, bolt.ErrForeign) {
+		t.Errorf("inspected: %v", err)
+	}
 }

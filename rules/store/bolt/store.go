@@ -121,17 +121,11 @@ func settings(opened **os.File) *bbolt.Options {
 
 // openable reads the file while nobody writes it.
 func openable(path string) (contents, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return contents{}, fmt.Errorf("%w at %s: make one with kvclef init", ErrMissing, path)
-	}
+	file, err := openRegular(path)
 	if err != nil {
-		return contents{}, fmt.Errorf("opening the store: %w", err)
+		return contents{}, err
 	}
 	defer file.Close() //nolint:errcheck // it is only read
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return contents{}, fmt.Errorf("%s: %w: it is not a file", path, errors.Join(ErrForeign, err))
-	}
 
 	// Without a head bbolt would not open it, and nobody has it open.
 	head, headErr := readHead(file)
@@ -150,6 +144,26 @@ func openable(path string) (contents, error) {
 		return contents{}, openError(path, err)
 	}
 	return found, nil
+}
+
+// openRegular opens a store for reading, and nothing but a file: a pipe would
+// never answer.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w: it is not a file", path, ErrForeign)
+	}
+	var file *os.File
+	if err == nil {
+		file, err = os.Open(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w at %s: make one with kvclef init", ErrMissing, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	return file, nil
 }
 
 // openError says what is wrong and what to do.

@@ -3,10 +3,7 @@ package bolt
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -52,12 +49,9 @@ type Hold struct {
 // changes nothing. Counters are as of now. With an error comes what could be
 // read; [ErrCorrupt] tells the places that could not.
 func Inspect(ctx context.Context, path string, now time.Time, values bool) (*Summary, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w at %s: make one with kvclef init", ErrMissing, path)
-	}
+	file, err := openRegular(path)
 	if err != nil {
-		return nil, fmt.Errorf("opening the store: %w", err)
+		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // it is only read
 
