@@ -40,31 +40,16 @@ var compileLibrary = sync.OnceValues(func() (*goja.Program, error) {
 })
 
 // regexps bounds regular expressions. That exec is replaced makes all other
-// functions use it.
+// functions use it, but for test.
 func (b *bounds) regexps() {
 	named := b.words.has("RegExp", "exec", "test", "match", "replace", "search", "split", "compile")
 	if !named && (!b.words.has("BigNumber") || b.machine.ruleset.options.Timeout <= libraryTimeout) {
 		return
 	}
 	prototype := b.prototype("RegExp")
-	b.replace(prototype, "exec", func(original native) native {
-		return func(call goja.FunctionCall) goja.Value {
-			this := call.This.ToObject(b.vm)
-			from := this.Get("lastIndex") // where a global expression begins
-			for range matchAttempts {
-				started := time.Now()
-				match := original(call)
-				if !goja.IsNull(match) || time.Since(started) < slowMatch {
-					return match
-				}
-				b.goOn()
-				if from != nil {
-					check(this.Set("lastIndex", from))
-				}
-			}
-			b.machine.running.stop(errPattern)
-			return goja.Null()
-		}
+	b.replace(prototype, "exec", func(original native) native { return b.matched(original, goja.IsNull) })
+	b.replace(prototype, "test", func(original native) native {
+		return b.matched(original, func(found goja.Value) bool { return !found.ToBoolean() })
 	})
 	if !named {
 		return
@@ -79,6 +64,28 @@ func (b *bounds) regexps() {
 	})
 	check(prototype.DefineDataProperty("constructor", expression, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 	b.before(prototype, "compile", func(call goja.FunctionCall) { b.pattern(call.Argument(0)) })
+}
+
+// matched puts a check behind a function that matches. None tells whether its
+// result says that there is no match.
+func (b *bounds) matched(original native, none func(goja.Value) bool) native {
+	return func(call goja.FunctionCall) goja.Value {
+		this := call.This.ToObject(b.vm)
+		from := this.Get("lastIndex") // where a global expression begins
+		for range matchAttempts {
+			started := time.Now()
+			match := original(call)
+			if !none(match) || time.Since(started) < slowMatch {
+				return match
+			}
+			b.goOn()
+			if from != nil {
+				check(this.Set("lastIndex", from))
+			}
+		}
+		b.machine.running.stop(errPattern)
+		return goja.Null()
+	}
 }
 
 // pattern refuses a regular expression that is too long to be compiled.

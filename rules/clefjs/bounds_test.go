@@ -151,3 +151,30 @@ func TestRunawayTopLevelsDoNotLoad(t *testing.T) {
 		})
 	}
 }
+
+// TestStoppedMatchesDecideNothing: every function that matches ends the script
+// when a match is stopped; "no match" would approve what the expression finds.
+func TestStoppedMatchesDecideNothing(t *testing.T) {
+	t.Parallel()
+	const text = `"a".repeat(64) + "c"`
+	for _, expression := range []string{`/^(?=a)(?:(a+)+b|a+c$)/`, `/(?=a)(?:(a+)+b|a+c$)/gy`} {
+		for name, none := range map[string]string{
+			"test":     `!re.test(text)`,
+			"exec":     `re.exec(text) === null`,
+			"match":    `text.match(re) === null`,
+			"search":   `text.search(re) < 0`,
+			"replace":  `text.replace(re, "") === text`,
+			"split":    `text.split(re).length === 1`,
+			"borrowed": `!RegExp.prototype["te" + "st"].call(re, text)`,
+		} {
+			t.Run(name+" "+expression, func(t *testing.T) {
+				t.Parallel()
+				r := load(t, "function ApproveTx() { var re = "+expression+", text = "+text+"; return "+none+` ? "Approve" : "Reject" }`, Options{})
+				decision := judge(t, r, transfer(1, big.NewInt(1), nil))
+				if decision.Verdict != rules.Refer || !strings.Contains(decision.Reason, "stopped: ") {
+					t.Fatalf("got %v, %q", decision.Verdict, decision.Reason)
+				}
+			})
+		}
+	}
+}
