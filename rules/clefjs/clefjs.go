@@ -52,7 +52,8 @@ type Options struct {
 	// several goroutines at a time.
 	Now func() time.Time
 
-	// WaitTimeout bounds how long a call waits for its turn at the storage; 10 s.
+	// WaitTimeout bounds how long a call waits for its turn at the storage, and
+	// for other calls to end when many run; 10 s each.
 	WaitTimeout time.Duration
 
 	// MemoryLimit is by how many bytes the heap may grow while a call runs;
@@ -103,6 +104,7 @@ type Ruleset struct {
 	words   *vocabulary
 	library *library
 	guard   *guard
+	places  places
 	pool    *pool
 	defined []string
 }
@@ -134,6 +136,7 @@ func Load(name string, source []byte, options Options) (*Ruleset, error) {
 		// In a file that does not name it, it is evaluated only when it is read.
 		library: &library{bigNumber: bigNumber, eager: strings.Contains(words.text, "BigNumber")},
 		guard:   newGuard(options.Timeout, options.MemoryLimit),
+		places:  newPlaces(),
 	}
 	functions := []string{approveTx, approveListing, approveSignData, onApprovedTx, onSignerStartup}
 	for _, function := range functions {

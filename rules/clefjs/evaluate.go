@@ -60,7 +60,11 @@ func (r *Ruleset) Evaluate(ctx context.Context, req *rules.Request) (rules.Decis
 		s.rollback()
 		return rules.Decision{Rule: decision.Rule}, nil, failure
 	}
+	var busy *BusyError
 	switch {
+	case errors.As(err, &busy):
+		s.rollback()
+		return rules.Decision{Rule: decision.Rule}, nil, err
 	case err != nil:
 		decision.Reason = r.explain(err).Error()
 	default:
@@ -74,8 +78,17 @@ func (r *Ruleset) Evaluate(ctx context.Context, req *rules.Request) (rules.Decis
 }
 
 // call calls a function of the file with one argument, in a machine of its
-// own, and lets read look at what it returns.
+// own, and lets read look at what it returns. A *BusyError says that too many
+// others ran.
 func (r *Ruleset) call(ctx context.Context, s *session, function string, argument argument, read func(goja.Value)) error {
+	if !s.used() {
+		leave, err := r.places.enter(ctx, r.options.WaitTimeout)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		s.waiting(leave)
+	}
 	m, fresh := r.pool.take(), false
 	if m == nil {
 		m, fresh = r.newMachine(), true

@@ -13,15 +13,17 @@ import (
 // retryAfter is what a caller is told to wait when the storage is busy.
 const retryAfter = time.Second
 
-// BusyError is a call whose turn at the storage did not come in time.
+// BusyError is a call whose turn, at the storage or to run at all, did not come
+// in time.
 type BusyError struct {
+	For  string        // what it waited for
 	Wait time.Duration // how long it waited
 	Err  error
 }
 
 // Error says how long the call waited, and for what.
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("waiting %s for the turn at the rule file's storage: %v", e.Wait, e.Err)
+	return fmt.Sprintf("waiting %s for %s: %v", e.Wait, e.For, e.Err)
 }
 
 // Unwrap returns what ended the wait.
@@ -41,6 +43,7 @@ var errNoStorage = errors.New("no storage is configured")
 type session struct {
 	open func() (rules.StorageTx, error)
 	mu   sync.Mutex
+	wait func()          // is told before the transaction opens; nil: nobody is
 	tx   rules.StorageTx // nil: not open
 	err  error           // the first failure; nothing is committed after one
 	over bool            // committed or rolled back
@@ -62,7 +65,7 @@ func (r *Ruleset) session(ctx context.Context) *session {
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("opening the rule file's storage: %w", ctx.Err())
 		case wait.Err() != nil:
-			return nil, &BusyError{Wait: time.Since(started).Round(time.Millisecond), Err: err}
+			return nil, &BusyError{For: "the turn at the rule file's storage", Wait: time.Since(started).Round(time.Millisecond), Err: err}
 		default:
 			return nil, fmt.Errorf("opening the rule file's storage: %w", err)
 		}
@@ -85,8 +88,18 @@ func (s *session) beginLocked() error {
 	case s.tx != nil:
 		return nil
 	}
+	if s.wait != nil {
+		s.wait()
+	}
 	s.tx, s.err = s.open()
 	return s.err
+}
+
+// waiting sets who is told before the session waits for the storage.
+func (s *session) waiting(tell func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wait = tell
 }
 
 // get reads a value; "" if there is none.
