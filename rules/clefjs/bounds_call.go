@@ -81,7 +81,27 @@ func (b *bounds) guarded(name string, ahead func(arguments []goja.Value)) goja.V
 		},
 	}))
 	check(b.vm.GlobalObject().DefineDataProperty(name, proxy, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	b.instances(original, proxy)
 	return proxy
+}
+
+// instances makes instanceof work with a constructor behind a proxy, which the
+// engine refuses to take for a function there.
+func (b *bounds) instances(original *goja.Object, proxy goja.Value) {
+	has, ok := goja.AssertFunction(b.prototype("Function").GetSymbol(goja.SymHasInstance))
+	if !ok {
+		return
+	}
+	instance := func(call goja.FunctionCall) goja.Value {
+		this := call.This
+		if this.SameAs(proxy) { // not a class that extends it
+			this = original
+		}
+		value, err := has(this, call.Argument(0))
+		check(err)
+		return value
+	}
+	check(original.DefineDataPropertySymbol(goja.SymHasInstance, b.vm.ToValue(instance), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
 }
 
 // binary bounds the constructors for binary data.

@@ -40,7 +40,10 @@ func (m *machine) write(level string, arguments []goja.Value) {
 		if i > 0 {
 			text.WriteByte(' ')
 		}
-		text.WriteString(argument.String())
+		// What can't be shown changes no decision, as in Clef.
+		if exception := m.vm.Try(func() { text.WriteString(argument.String()) }); exception != nil {
+			text.WriteString("[a value that can't be shown]")
+		}
 		if text.Len() > maxLine {
 			break
 		}
