@@ -100,6 +100,10 @@ func urlOf(a rules.Account) string {
 	return "keyvault://" + url.PathEscape(a.Vault) + "/" + url.PathEscape(a.Key) + "/" + url.PathEscape(a.Version)
 }
 
+// authorizationList is the member of a set-code transaction (EIP-7702) that
+// Clef does not have: it drops the list, and its rule files know nothing of it.
+const authorizationList = "authorizationList"
+
 // transactionArgument is the argument of ApproveTx. Blobs are shown by their
 // versioned hashes alone, and call data is "data", as in Clef, however it came.
 func transactionArgument(req *rules.Request) (argument, error) {
@@ -117,13 +121,25 @@ func transactionArgument(req *rules.Request) (argument, error) {
 		long = append(long, member{"transaction", "data", hexutil.Encode(*args.Data)})
 		args.Data = &hexutil.Bytes{}
 	}
+	type transaction struct {
+		apitypes.SendTxArgs
+		Authorizations []types.SetCodeAuthorization `json:"authorizationList,omitempty"`
+	}
 	a, err := jsonArgument(struct {
-		Transaction apitypes.SendTxArgs       `json:"transaction"`
+		Transaction transaction               `json:"transaction"`
 		Callinfo    []apitypes.ValidationInfo `json:"call_info"`
 		Meta        caller                    `json:"meta"`
-	}{args, findings(req), callerOf(req.Caller)})
+	}{transaction{args, authorizations(req)}, findings(req), callerOf(req.Caller)})
 	a.strings = long
 	return a, err
+}
+
+// authorizations returns what a set-code transaction authorizes, nil for others.
+func authorizations(req *rules.Request) []types.SetCodeAuthorization {
+	if req.Transaction == nil {
+		return nil
+	}
+	return req.Transaction.SetCodeAuthorizations()
 }
 
 // dataArgument is the argument of ApproveSignData.

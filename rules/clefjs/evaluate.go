@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/dop251/goja"
 
@@ -41,6 +42,10 @@ func (r *Ruleset) Evaluate(ctx context.Context, req *rules.Request) (rules.Decis
 	decision := rules.Decision{Verdict: rules.Refer, Rule: r.name + ":" + function}
 	if !r.defines(function) {
 		decision.Reason = fmt.Sprintf("%s defines no function %s", r.name, function)
+		return decision, nil, nil
+	}
+	if len(authorizations(req)) > 0 && !strings.Contains(r.words.text, authorizationList) {
+		decision.Reason = fmt.Sprintf("%s does not look at %s, which the transaction has", r.name, authorizationList)
 		return decision, nil, nil
 	}
 	argument, err := r.argumentOf(req)
@@ -99,6 +104,9 @@ func (r *Ruleset) call(ctx context.Context, s *session, function string, argumen
 			if err := m.load(); err != nil {
 				return described(m, err)
 			}
+			if err := r.unchanged(m); err != nil {
+				return err
+			}
 		}
 		call, ok := m.function(function)
 		if !ok {
@@ -121,6 +129,18 @@ func (r *Ruleset) call(ctx context.Context, s *session, function string, argumen
 		}
 		return nil
 	})
+}
+
+// unchanged refuses a file that defines other functions than when it was
+// loaded, as one can whose top level reads the clock or the storage: an
+// OnApprovedTx that comes later would not be called.
+func (r *Ruleset) unchanged(m *machine) error {
+	for function := range r.lookups {
+		if _, ok := m.function(function); ok != r.defines(function) {
+			return fmt.Errorf("whether %s defines %s has changed since it was loaded", r.name, function)
+		}
+	}
+	return nil
 }
 
 // fulfilled refuses the promise of an async function that failed, or that
