@@ -29,10 +29,11 @@ import (
 )
 
 // BenchmarkSign measures what kvclef adds to the vault's own latency: the
-// finished binary in a process of its own signs over IPC, with a vault in
-// another process that takes 0, 12 or 50 ms. The baseline, called bare, is the
-// Azure client alone with one Sign request of a digest to the same vault, in
-// windows that alternate with kvclef's.
+// finished binary in a process of its own signs over IPC what a rule file
+// approves, all of it durable, with a vault in another process that takes 0, 12
+// or 50 ms. The baseline, called bare, is the Azure client alone with one Sign
+// request of a digest to the same vault, in windows that alternate with
+// kvclef's.
 //
 // Metrics: sig/s is kvclef's throughput; p50-ms and p99-ms are the latency that
 // the caller sees; overhead-ms is p50 less the baseline's p50; cpu-us/sig is
@@ -42,13 +43,15 @@ func BenchmarkSign(b *testing.B) {
 	if out, err := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", binary, ".").CombinedOutput(); err != nil {
 		b.Fatalf("building kvclef: %v\n%s", err, out)
 	}
-	for _, latency := range []time.Duration{0, 12 * time.Millisecond, 50 * time.Millisecond} {
-		b.Run("vault="+latency.String(), func(b *testing.B) {
-			rig := newRig(b, binary, latency)
-			for _, workers := range []int{1, 8, 64} {
-				b.Run(fmt.Sprintf("c=%d", workers), func(b *testing.B) { rig.measure(b, workers) })
-			}
-		})
+	for _, file := range decisionFiles {
+		for _, latency := range []time.Duration{0, 12 * time.Millisecond, 50 * time.Millisecond} {
+			b.Run(fmt.Sprintf("rules=%s/vault=%s", file.name, latency), func(b *testing.B) {
+				rig := newRig(b, binary, latency, file.text)
+				for _, workers := range []int{1, 8, 64} {
+					b.Run(fmt.Sprintf("c=%d", workers), func(b *testing.B) { rig.measure(b, workers) })
+				}
+			})
+		}
 	}
 }
 
@@ -65,9 +68,14 @@ type rig struct {
 	bare         *azkeys.Client
 }
 
+// listingApproved lets the benchmark find its account.
+const listingApproved = `
+function ApproveListing(r) { return "Approve" }
+`
+
 const benchVault = "https://kv-bench.vault.azure.net"
 
-func newRig(b *testing.B, binary string, latency time.Duration) *rig {
+func newRig(b *testing.B, binary string, latency time.Duration, rules string) *rig {
 	b.Helper()
 	r := &rig{dir: b.TempDir(), binary: binary}
 	r.ipc = filepath.Join(r.dir, "bench.ipc")
@@ -80,7 +88,7 @@ func newRig(b *testing.B, binary string, latency time.Duration) *rig {
 		b.Fatal(err)
 	}
 	r.key, r.version = created.Key.KID.Name(), created.Key.KID.Version()
-	r.startSigner(b)
+	r.startSigner(b, rules)
 	return r
 }
 
@@ -158,8 +166,12 @@ func signBare(ctx context.Context, client *azkeys.Client, key, version string) e
 
 // startSigner starts kvclef with the vault as a custom endpoint, so that no
 // proxy stands between them.
-func (r *rig) startSigner(b *testing.B) {
+func (r *rig) startSigner(b *testing.B, rules string) {
 	b.Helper()
+	file := filepath.Join(r.dir, "rules.js")
+	if err := os.WriteFile(file, []byte(rules+listingApproved), 0o600); err != nil {
+		b.Fatal(err)
+	}
 	config := filepath.Join(r.dir, "kvclef.yaml")
 	settings := fmt.Sprintf(`
 vaults:
@@ -175,7 +187,8 @@ vaults:
 		b.Fatal(err)
 	}
 	r.pid = r.start(b, []string{"BENCH_SECRET=" + r.env["AZURE_CLIENT_SECRET"]},
-		"dev", "--approve-all", "--config", config, "--ipcpath", r.ipc, "--http=false", "--loglevel", "warn")
+		"dev", "--rules", file, "--datadir", filepath.Join(r.dir, "state"),
+		"--config", config, "--ipcpath", r.ipc, "--http=false", "--loglevel", "warn")
 	var accounts []common.Address
 	eventually(b, func() bool {
 		client, err := rpc.DialContext(b.Context(), r.ipc)
