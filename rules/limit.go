@@ -14,6 +14,11 @@ type Charge struct {
 	// "daily/0x7156…": charges with the same counter share one total.
 	Counter string
 
+	// Slot is what can be done only once, such as the transaction with a nonce of
+	// an account: of the charges of a counter with the same slot only the largest
+	// counts, as long as each is within its window. "" is a slot for each charge.
+	Slot string
+
 	Amount uint256.Int   // in the limit's unit: wei, tokens, signatures
 	Cap    uint256.Int   // the total that may be held and spent within a window
 	Window time.Duration // rolling, from the time of the hold; the same for all charges of a counter

@@ -1,0 +1,89 @@
+// Package policy decides by a policy: a YAML file of typed rules, without an
+// expression language.
+//
+// A request is approved if no rule with effect deny matches it, and the first
+// rule with effect allow that matches has room in its limits and in every budget
+// that applies. Nothing else approves: what no rule matches is rejected, and a
+// limit that is passed never leads on to a broader rule.
+//
+// A predicate is true, false, or unknown. It is false where it does not apply: a
+// plain transfer has no method. It is unknown where the request is not understood:
+// a known method whose arguments don't fit. Unknown fails a rule that allows, and
+// matches a rule that denies.
+//
+// The package never signs, asks no vault and no chain, keeps no state of its
+// own, and never uses a policy that has an error in it.
+package policy
+
+import (
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules/limit"
+)
+
+// Policy is a policy that was loaded without an error. It is immutable and safe
+// for concurrent use.
+type Policy struct {
+	name   string      // the file's, for people
+	hash   common.Hash // SHA-256 of the file
+	rules  []Rule      // in the order of the file
+	budget []Budget
+	groups map[string]Approvals
+	now    func() time.Time
+}
+
+// Effect is what a rule does with what it matches. The zero effect denies.
+type Effect uint8
+
+// The effects.
+const (
+	Deny Effect = iota
+	Allow
+)
+
+// Rule is one rule of a policy.
+type Rule struct {
+	ID          string
+	Description string
+	Line        int // of the file, where it begins
+	Effect      Effect
+	Shadow      bool // judged and reported, but decides nothing
+	Match       Match
+
+	Limits    []limit.Limit // of an allow rule; all of them must have room
+	Approvals string        // the group that must approve; "" if nobody must
+	OverLimit string        // the group that may approve what passes a limit; "" if nobody may
+	Script    string        // the Clef rule file that may still reject; "" if there is none
+}
+
+// Budget is a limit that counts whatever rule matched.
+type Budget struct {
+	Match Match
+	Limit limit.Limit
+}
+
+// Approvals is a group of people.
+type Approvals struct {
+	Threshold int
+	Of        []string
+	Requester bool          // whether who asks may also approve
+	Expires   time.Duration // until a request that waits is refused
+	Wait      time.Duration // until the caller is told to come back
+}
+
+// Match is what a rule or a budget matches. All of its predicates must hold.
+//
+// A deny rule and a budget match if Action and Effect hold for one action at any
+// depth, and one effect of it. An allow rule matches if they hold for every
+// outermost action and all its effects, and if each action that lies within is
+// matched by one of Inner.
+type Match struct {
+	Request []predicate // about the request as a whole
+	Action  []predicate // about an action
+	Effects []predicate // about an effect of an action
+
+	Inner    []Match // what may lie within an action; their Request is empty
+	InnerAny bool    // anything may lie within
+}

@@ -1,0 +1,60 @@
+package policy
+
+import (
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// truth is the value of a predicate.
+type truth uint8
+
+// The three values. The zero value is what is least known.
+const (
+	unknown truth = iota
+	isFalse       // and where it does not apply
+	isTrue
+)
+
+// subject is what a predicate is asked about: the request, and where its level
+// needs it one action and one effect of that.
+type subject struct {
+	*facts.Facts
+	action *facts.Action
+	effect *facts.Effect
+}
+
+// predicate is one line of a match, ready to be asked. It is immutable.
+type predicate interface {
+	// key is the word of the policy, such as "value_max".
+	key() string
+
+	// test asks. It allocates nothing in the common case.
+	test(s *subject) truth
+
+	// want says what must hold, got what does, for people: "at most 3 ether",
+	// "4 ether". got is asked for explanations only.
+	want() string
+	got(s *subject) string
+}
+
+// level is what a predicate is about.
+type level uint8
+
+const (
+	aboutRequest level = iota
+	aboutAction
+	aboutEffect
+)
+
+// word is a key that may stand in a match.
+type word struct {
+	key   string
+	level level
+	doc   string // one sentence, for the reference and for editors
+	shape shape  // what may stand there
+
+	// parse makes the predicate of a node. It returns nil after a problem, which it
+	// has noted: the rest of the file is read all the same.
+	parse func(p *parser, node *yaml.Node) predicate
+}
