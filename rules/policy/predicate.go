@@ -58,3 +58,6 @@ type word struct {
 	// has noted: the rest of the file is read all the same.
 	parse func(p *parser, node *yaml.Node) predicate
 }
+
+// shape is what may stand at a key: a JSON Schema (2020-12).
+type shape map[string]any
