@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"os"
 	"path/filepath"
@@ -30,7 +29,8 @@ func suppressFlag() cli.Flag {
 	return boolFlag(categoryGeneral, "suppress-bootwarn", "no effect; nothing is asked")
 }
 
-const attestHelp = "\n\nserve refuses to start with a rule file that is not attested, or that has changed since." +
+const attestHelp = "\n\nserve refuses to start with a policy or a rule file that is not attested, or that has changed since." +
+	"\nA file that ends in .yaml or .yml is a policy." +
 	"\nWith --attest-key the attestation is signed by a key of a vault. Pin the address of that key by" +
 	"\nrules.attest_key in the configuration, and who can write to the data directory alone can't" +
 	"\nchange the rules. A signer that is running keeps its rules until it is started again."
@@ -38,11 +38,12 @@ const attestHelp = "\n\nserve refuses to start with a rule file that is not atte
 func (p *program) rulesAttestCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "attest",
-		Usage:     "allow a rule file, as it is now, to be used",
+		Usage:     "allow a policy or a rule file, as it is now, to be used",
 		UsageText: "kvclef rules attest FILE [--datadir DIR] [--attest-key KEY --vault VAULT] [--json]",
 		Description: examples(
-			"after every change of the file", "kvclef rules attest rules.js",
-			"signed by a vault key", "kvclef rules attest rules.js --vault https://kv-prod.vault.azure.net --attest-key 0x71562b71999873DB5b286dF957af199Ec94617F7",
+			"after every change of the file", "kvclef rules attest policy.yaml",
+			"a rule file of Clef", "kvclef rules attest rules.js",
+			"signed by a vault key", "kvclef rules attest policy.yaml --vault https://kv-prod.vault.azure.net --attest-key 0x71562b71999873DB5b286dF957af199Ec94617F7",
 		) + attestHelp,
 		Flags: attestFlags(),
 		Action: action(func(c *cli.Context) error {
@@ -91,20 +92,37 @@ func (p *program) attestCommand() *cli.Command {
 	}
 }
 
-// attestationOf returns the attestation of a rule file, which must load.
+// attestationOf returns the attestation of a policy or a rule file, which must
+// load.
 func attestationOf(ctx context.Context, path string, cfg *config.Config) (rules.Attestation, error) {
-	source, err := readRules(path)
+	kind := rules.RuleFile
+	if config.IsPolicy(path) {
+		kind = rules.PolicyFile
+	}
+	file, err := readRules(kind, path)
 	if err != nil {
 		return rules.Attestation{}, err
 	}
-	if err := (rulestest.Ruleset{Name: filepath.Base(path), Source: source, Timeout: cfg.Rules.Timeout}).Load(ctx); err != nil {
-		return rules.Attestation{}, &usageError{err}
+	if err := file.loads(ctx, cfg); err != nil {
+		return rules.Attestation{}, err
 	}
 	name, err := filepath.Abs(path)
 	if err != nil {
 		name = path
 	}
-	return rules.Attestation{SHA256: sha256.Sum256(source), File: name, Time: attestTime()}, nil
+	return rules.Attestation{Kind: kind, SHA256: file.sha256, File: name, Time: attestTime()}, nil
+}
+
+// loads returns an error unless a signer could use the file.
+func (f rulesFile) loads(ctx context.Context, cfg *config.Config) error {
+	if f.kind == rules.PolicyFile {
+		_, err := loadPolicy(f)
+		return err
+	}
+	if err := (rulestest.Ruleset{Name: f.name(), Source: f.source, Timeout: cfg.Rules.Timeout}).Load(ctx); err != nil {
+		return &usageError{err}
+	}
+	return nil
 }
 
 func attestTime() time.Time { return time.Now().UTC().Truncate(time.Second) }

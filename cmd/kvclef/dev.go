@@ -148,8 +148,8 @@ func devSettings(c *cli.Context) (*config.Config, error) {
 	if !c.IsSet("http") {
 		l.HTTP.Enabled = true
 	}
-	if c.Bool("approve-all") && cfg.Rules.File != "" {
-		return nil, usagef("--approve-all approves everything and --rules decides by a file: remove one of them")
+	if c.Bool("approve-all") && (cfg.Rules.Policy != "" || cfg.Rules.File != "") {
+		return nil, usagef("--approve-all approves everything, and --policy and --rules decide by a file: remove one of them")
 	}
 	if cfg.DataDir != "" {
 		if cfg.DataDir, err = dataDir(cfg); err != nil {

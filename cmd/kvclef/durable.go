@@ -39,7 +39,7 @@ type durable struct {
 	dir     datadir.Dir
 	store   *bolt.Store     // nil: none
 	admin   *admin.Server   // nil: none
-	file    ruleFile        // of the ruleset
+	file    rulesFile       // of the ruleset
 	ruleset *clefjs.Ruleset // nil: none
 	audit   *audit.Log      // nil: none
 }
@@ -47,13 +47,13 @@ type durable struct {
 // needsDataDir reports whether a configuration can't do without the data
 // directory.
 func needsDataDir(cfg *config.Config) bool {
-	return cfg.DataDir != "" || cfg.Rules.File != "" || cfg.Audit.CheckpointKey != ""
+	return cfg.DataDir != "" || cfg.Rules.Policy != "" || cfg.Rules.File != "" || cfg.Audit.CheckpointKey != ""
 }
 
 // openDurable opens everything, or nothing: a signer never starts with a part.
 func openDurable(ctx context.Context, cfg *config.Config, options durableOptions, log *slog.Logger) (*durable, error) {
 	d := &durable{options: options, log: log}
-	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadRules, d.openAudit} {
+	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadPolicy, d.loadRules, d.openAudit} {
 		if err := open(ctx, cfg); err != nil {
 			return nil, errors.Join(err, d.close(ctx))
 		}

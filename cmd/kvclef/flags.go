@@ -70,8 +70,9 @@ func dataFlags(defaultText string) []cli.Flag {
 // ruleFlags say what decides and where that is recorded.
 func ruleFlags() []cli.Flag {
 	return []cli.Flag{
-		stringFlag(categoryRules, "rules", "rule `FILE` as Clef has it, which decides what is signed", "none, nothing is signed"),
-		stringFlag(categoryRules, "rules.attest-key", "`ADDRESS` of the vault key that must have signed the rule file's attestation", "none"),
+		stringFlag(categoryRules, "policy", "policy, a YAML `FILE`, which decides what is signed", "none; without a policy and a rule file nothing is signed"),
+		stringFlag(categoryRules, "rules", "rule `FILE` as Clef has it, which decides what is signed", "none"),
+		stringFlag(categoryRules, "rules.attest-key", "`ADDRESS` of the vault key that must have signed the attestations of policy and rule file", "none"),
 		durationFlag(categoryRules, "rules.timeout", "`TIME` that a function of the rule file may take", "1s"),
 		stringFlag(categoryRules, "auditlog", "`FILE` that records every decision and signature", "audit.log in --datadir"),
 		&cli.Int64Flag{

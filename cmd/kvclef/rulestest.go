@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/internal/rulestest"
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
 )
 
@@ -70,12 +70,11 @@ func (p *program) rulesTest(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	path := c.Args().First()
-	source, err := readRules(path)
+	file, err := readRules(rules.RuleFile, c.Args().First())
 	if err != nil {
 		return err
 	}
-	ruleset := rulestest.Ruleset{Name: filepath.Base(path), Source: source, FourByteFile: c.String("4bytedb-custom")}
+	ruleset := rulestest.Ruleset{Name: file.name(), Source: file.source, FourByteFile: c.String("4bytedb-custom")}
 	if _, err := extapi.NewValidator(ruleset.FourByteFile); err != nil {
 		return &usageError{err}
 	}

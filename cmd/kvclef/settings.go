@@ -59,6 +59,7 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "4bytedb-custom", c.String, &cfg.FourByteFile)
 	set(c, "refresh", c.Duration, &cfg.RefreshInterval)
 	set(c, "datadir", c.String, &cfg.DataDir)
+	set(c, "policy", c.String, &cfg.Rules.Policy)
 	set(c, "rules", c.String, &cfg.Rules.File)
 	set(c, "rules.attest-key", c.String, &cfg.Rules.AttestKey)
 	set(c, "rules.timeout", c.Duration, &cfg.Rules.Timeout)
@@ -72,7 +73,7 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "http.addr", c.String, &l.HTTP.Addr)
 	set(c, "http.vhosts", c.StringSlice, &l.HTTP.VirtualHosts)
 	set(c, "http.origins", c.StringSlice, &l.HTTP.Origins)
-	for _, name := range []string{"rules", "auditlog", "datadir"} {
+	for _, name := range []string{"policy", "rules", "auditlog", "datadir"} {
 		if c.IsSet(name) && c.String(name) == "" {
 			return usagef("--%s: an empty path; %s", name, emptyPath(name))
 		}
@@ -106,8 +107,10 @@ func emptyPath(flag string) string {
 	switch flag {
 	case "auditlog":
 		return "Clef turns its audit log off so; here nothing is signed without a record: remove the flag, or name a file"
+	case "policy":
+		return "remove the flag to do without a policy, or name one"
 	case "rules":
-		return "remove the flag to sign nothing, or name a rule file"
+		return "remove the flag to do without a rule file, or name one"
 	default:
 		return "remove the flag for the default, or name a folder"
 	}

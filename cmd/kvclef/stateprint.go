@@ -39,6 +39,9 @@ func (s shownState) String() string {
 		fmt.Fprintf(&b, "Latest time  %s\n", shownTime(s.Latest))
 	}
 	fmt.Fprintf(&b, "Attestation  %s\n", shownAttestation(s.Attestation))
+	if s.PolicyAttestation != nil {
+		fmt.Fprintf(&b, "  of policy  %s\n", shownAttestation(s.PolicyAttestation))
+	}
 	fmt.Fprintf(&b, "Storage      %d keys, %d bytes\n", s.Keys, s.Bytes)
 	for _, key := range slices.Sorted(maps.Keys(s.Values)) {
 		value, rest := s.Values[key], ""

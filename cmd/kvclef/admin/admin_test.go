@@ -118,7 +118,7 @@ func TestAttest(t *testing.T) {
 		if err := connect(t, path).Attest(t.Context(), want); err != nil {
 			t.Fatal(err)
 		}
-		got, ok, err := store.Attestation(t.Context())
+		got, ok, err := store.Attestation(t.Context(), rules.RuleFile)
 		if err != nil || !ok || got.SHA256 != want.SHA256 || got.File != want.File || !got.Time.Equal(want.Time) ||
 			!bytes.Equal(got.Signature, want.Signature) || (got.Key == nil) != (want.Key == nil) {
 			t.Errorf("the store has %+v, %t, %v, want %+v", got, ok, err, want)
@@ -129,7 +129,7 @@ func TestAttest(t *testing.T) {
 	if err := connect(t, path).Attest(t.Context(), forged); err == nil || !strings.Contains(err.Error(), "the running signer says: the attestation is signed by") {
 		t.Errorf("a forged one: %v", err)
 	}
-	if got, _, err := store.Attestation(t.Context()); err != nil || got.SHA256 != signed.SHA256 {
+	if got, _, err := store.Attestation(t.Context(), rules.RuleFile); err != nil || got.SHA256 != signed.SHA256 {
 		t.Errorf("the forged one is kept: %+v, %v", got, err)
 	}
 }
@@ -145,6 +145,7 @@ func TestAttestationsThatAreRefused(t *testing.T) {
 		{"two", `{"sha256":"` + hash + `","time":"2026-01-01T00:00:00Z"}{}`, "more follows it"},
 		{"no hash", `{"time":"2026-01-01T00:00:00Z"}`, "has no sha256"},
 		{"short hash", `{"sha256":"0xab","time":"2026-01-01T00:00:00Z"}`, "decoding the attestation"},
+		{"unknown kind", `{"kind":"spell","sha256":"` + hash + `","time":"2026-01-01T00:00:00Z"}`, "unknown kind"},
 		{"no time", `{"sha256":"` + hash + `"}`, "has no time"},
 		{"key alone", `{"sha256":"` + hash + `","time":"2026-01-01T00:00:00Z","key":"` + key + `"}`, "is not signed"},
 		{"signature alone", `{"sha256":"` + hash + `","time":"2026-01-01T00:00:00Z","signature":"0x00"}`, "no key"},
@@ -156,7 +157,7 @@ func TestAttestationsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
-	if _, ok, err := store.Attestation(t.Context()); ok || err != nil {
+	if _, ok, err := store.Attestation(t.Context(), rules.RuleFile); ok || err != nil {
 		t.Errorf("one of them is kept: %v", err)
 	}
 	for _, request := range [][2]string{{http.MethodPost, pathBackup}, {http.MethodGet, pathAttestation}, {http.MethodGet, "/"}} {

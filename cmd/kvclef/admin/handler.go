@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -103,7 +104,7 @@ func (h *handler) putAttestation(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, http.StatusInternalServerError, fmt.Errorf("keeping the attestation: %w", err))
 		return
 	}
-	h.log.WarnContext(ctx, "Rule file attested, for the next start", "sha256", attestation.SHA256, "file", attestation.File, "key", attestation.Key)
+	h.log.WarnContext(ctx, "Rules attested, for the next start", "kind", attestation.Kind.String(), "sha256", attestation.SHA256, "file", attestation.File, "key", attestation.Key)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -122,6 +123,8 @@ func parseAttestation(body []byte) (rules.Attestation, error) {
 	switch {
 	case a.SHA256 == common.Hash{}:
 		return a, errors.New("the attestation has no sha256")
+	case !slices.Contains(rules.FileKinds(), a.Kind):
+		return a, fmt.Errorf("the attestation is of a file of an unknown kind, %q", string(a.Kind))
 	case a.Time.IsZero():
 		return a, errors.New("the attestation has no time")
 	case a.Key == nil && len(a.Signature) > 0:

@@ -57,11 +57,17 @@ type Config struct {
 
 // Rules decide what is signed.
 type Rules struct {
-	// File is a rule file as Clef has it. Default: none, and nothing is signed.
+	// Policy is a policy, a file that ends in .yaml or .yml. It is asked before the
+	// rule file. Default: none.
+	Policy string `yaml:"policy"`
+
+	// File is a rule file as Clef has it. Default: none. Without a policy and a
+	// rule file nothing is signed.
 	File string `yaml:"file"`
 
-	// AttestKey is the address of the vault key that must have signed the rule
-	// file's attestation. Default: none, the attestation need not be signed.
+	// AttestKey is the address of the vault key that must have signed the
+	// attestations of the policy and the rule file. Default: none, they need not
+	// be signed.
 	AttestKey string `yaml:"attest_key"`
 
 	// Timeout bounds the run of one function of the file. Default: 1s.

@@ -15,7 +15,7 @@ configdir: /etc/clef
 advanced: true
 fourbyte_file: selectors.json
 datadir: /var/lib/kvclef
-rules: {file: rules.js, attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8a, timeout: 2s}
+rules: {policy: policy.yaml, file: rules.js, attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8a, timeout: 2s}
 audit: {file: /var/log/kvclef/audit.log, max_bytes: 1000000, checkpoint_key: prod/audit, checkpoint_interval: 30s}
 listeners:
   ipc: {disabled: true, path: /run/kvclef}
@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{ChainIDs:[1 10] ConfigDir:/etc/clef Advanced:true FourByteFile:selectors.json ` +
-		`DataDir:/var/lib/kvclef Rules:{File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
+		`DataDir:/var/lib/kvclef Rules:{Policy:policy.yaml File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
 		`Audit:{File:/var/log/kvclef/audit.log MaxBytes:1000000 CheckpointKey:prod/audit CheckpointInterval:30s} ` +
 		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example]}} ` +
 		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +
@@ -83,6 +83,7 @@ func TestParseRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown key", "chainids: [1]\nvault: []\n", `kvclef.yaml:2: unknown key "vault"; did you mean vaults`},
 		{"unknown key inside", "listeners:\n  http:\n    prot: 1\n", `kvclef.yaml:3: unknown key "listeners.http.prot"; did you mean port`},
+		{"policy left empty", "rules: {policy: }", "kvclef.yaml:1: rules.policy: no policy; remove the line"},
 		{"attest key left empty", "rules:\n  attest_key: \"\"", `kvclef.yaml:2: rules.attest_key: no key; remove the line`},
 		{"attest key of nothing", "rules: {file: r.js, attest_key: }", "kvclef.yaml:1: rules.attest_key: no key"},
 		{"checkpoint key of nothing", "audit: {checkpoint_key: ~}", "kvclef.yaml:1: audit.checkpoint_key: no key"},
@@ -137,6 +138,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"level", "log: {level: loud}", `log.level: "loud" is none of error`},
 		{"limit", "limits: {batch: 0}", "limits: body_bytes, batch and response_bytes must be above 0"},
 		{"timeout", "limits: {sign_timeout: 0s}", "limits: request_timeout, sign_timeout and shutdown_timeout must be above 0s"},
+		{"policy of JavaScript", "rules: {policy: rules.js}", `rules.policy: "rules.js" is no policy, whose name ends in .yaml or .yml`},
+		{"rule file of YAML", "rules: {file: policy.YML}", `rules.file: "policy.YML" has the name of a policy`},
 		{"attest key", "rules: {attest_key: treasury}", `rules.attest_key: "treasury" is not an address`},
 		{"attest key without 0x", "rules: {attest_key: 7156526fbd7a3c72969b54f64e42c10fbb768c8a}", "is not an address"},
 		{"attest key mistyped", "rules: {attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8b}", "is not an address"},

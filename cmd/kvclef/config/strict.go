@@ -23,8 +23,8 @@ func (c checker) check(node *yaml.Node, t reflect.Type, path string) error {
 	switch {
 	case node.Kind == yaml.AliasNode || node.Anchor != "":
 		return c.errorf(node, "%s: anchors and aliases are not supported; write the value out", orDocument(path))
-	case pins(path) && (node.Tag == "!!null" || node.Tag == "!!str" && node.Value == ""):
-		return c.errorf(node, "%s: no key; remove the line to do without, or give one", path)
+	case pins(path) != "" && (node.Tag == "!!null" || node.Tag == "!!str" && node.Value == ""):
+		return c.errorf(node, "%s: no %s; remove the line to do without, or give one", path, pins(path))
 	case node.Tag == "!!null":
 		return nil
 	case t == reflect.TypeFor[Vault]():
@@ -38,9 +38,18 @@ func (c checker) check(node *yaml.Node, t reflect.Type, path string) error {
 	}
 }
 
-// pins tells whether a path holds a key that something is checked or held by:
-// one that a template left empty must not turn that off.
-func pins(path string) bool { return path == "rules.attest_key" || path == "audit.checkpoint_key" }
+// pins says what a path holds that something is checked or held by, "" for all
+// others: one that a template left empty must not turn that off.
+func pins(path string) string {
+	switch path {
+	case "rules.attest_key", "audit.checkpoint_key":
+		return "key"
+	case "rules.policy":
+		return "policy"
+	default:
+		return ""
+	}
+}
 
 // vaultType returns the type of the form that an entry of the vaults has.
 func vaultType(node *yaml.Node) reflect.Type {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,6 +15,10 @@ const minAuditBytes = 16 << 10
 func (c *Config) validateRules() error {
 	r := c.Rules
 	switch {
+	case r.Policy != "" && !IsPolicy(r.Policy):
+		return fmt.Errorf("rules.policy: %q is no policy, whose name ends in .yaml or .yml; a rule file of Clef goes with rules.file, --rules", r.Policy)
+	case IsPolicy(r.File):
+		return fmt.Errorf("rules.file: %q has the name of a policy, which goes with rules.policy, --policy", r.File)
 	case r.AttestKey != "" && !isAddress(r.AttestKey):
 		return fmt.Errorf("rules.attest_key: %q is not an address; kvclef rules attest prints the one to pin", r.AttestKey)
 	case r.Timeout <= 0:
@@ -34,6 +39,13 @@ func (c *Config) validateAudit() error {
 		return fmt.Errorf("audit.checkpoint_key: %q is neither an address nor VAULT/KEY", a.CheckpointKey)
 	}
 	return nil
+}
+
+// IsPolicy reports whether a file has the name of a policy. A rule file and a
+// policy are attested each by itself, so that they must be told apart.
+func IsPolicy(path string) bool {
+	extension := strings.ToLower(filepath.Ext(path))
+	return extension == ".yaml" || extension == ".yml"
 }
 
 // isAddress reports whether a text is an address with 0x before it. One with

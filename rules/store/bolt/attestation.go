@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -13,9 +14,30 @@ import (
 // maxAttestation bounds an attestation, in bytes of JSON.
 const maxAttestation = 8 << 10
 
-// Attest keeps an attestation in the place of the one before. It is durable
-// when Attest returns.
+// attestationKey is the key of an attestation in bucketMeta.
+func attestationKey(kind rules.FileKind) string {
+	if kind == rules.RuleFile {
+		return keyAttestation
+	}
+	return keyAttestation + "." + string(kind)
+}
+
+// attestedKind is the kind of file whose attestation has a key.
+func attestedKind(key string) (kind rules.FileKind, ok bool) {
+	for _, kind := range rules.FileKinds() {
+		if key == attestationKey(kind) {
+			return kind, true
+		}
+	}
+	return "", false
+}
+
+// Attest keeps an attestation in the place of the one before of its kind. It is
+// durable when Attest returns.
 func (s *Store) Attest(ctx context.Context, attestation rules.Attestation) error {
+	if !slices.Contains(rules.FileKinds(), attestation.Kind) {
+		return fmt.Errorf("a file of the kind %q is not known", string(attestation.Kind))
+	}
 	record, err := json.Marshal(attestation)
 	if err != nil {
 		return fmt.Errorf("encoding the attestation: %w", err)
@@ -23,11 +45,11 @@ func (s *Store) Attest(ctx context.Context, attestation rules.Attestation) error
 	if len(record) > maxAttestation {
 		return fmt.Errorf("the attestation has %d bytes, and may have %d", len(record), maxAttestation)
 	}
-	return s.writer.do(ctx, func(t *tables) error { return t.put(bucketMeta, []byte(keyAttestation), record) })
+	return s.writer.do(ctx, func(t *tables) error { return t.put(bucketMeta, []byte(attestationKey(attestation.Kind)), record) })
 }
 
-// Attestation returns the attestation, false if there is none.
-func (s *Store) Attestation(ctx context.Context) (attestation rules.Attestation, ok bool, err error) {
+// Attestation returns the attestation of a kind, false if there is none.
+func (s *Store) Attestation(ctx context.Context, kind rules.FileKind) (attestation rules.Attestation, ok bool, err error) {
 	if err := context.Cause(ctx); err != nil {
 		return attestation, false, err
 	}
@@ -40,12 +62,12 @@ func (s *Store) Attestation(ctx context.Context) (attestation rules.Attestation,
 			if err != nil {
 				return err
 			}
-			record := bucket.Get([]byte(keyAttestation))
+			record := bucket.Get([]byte(attestationKey(kind)))
 			if record == nil {
 				return nil
 			}
 			ok = true
-			attestation, err = decodeAttestation(record)
+			attestation, err = decodeAttestation(record, kind)
 			return err
 		})
 	})
@@ -55,13 +77,16 @@ func (s *Store) Attestation(ctx context.Context) (attestation rules.Attestation,
 	return attestation, ok, nil
 }
 
-func decodeAttestation(record []byte) (rules.Attestation, error) {
+func decodeAttestation(record []byte, kind rules.FileKind) (rules.Attestation, error) {
 	var attestation rules.Attestation
 	if len(record) > maxAttestation {
 		return attestation, fmt.Errorf("%w: the attestation has %d bytes", errRecord, len(record))
 	}
 	if err := json.Unmarshal(record, &attestation); err != nil {
 		return rules.Attestation{}, fmt.Errorf("%w: the attestation: %w", errRecord, err)
+	}
+	if attestation.Kind != kind {
+		return rules.Attestation{}, fmt.Errorf("%w: the attestation of a %v is of a %v", errRecord, kind, attestation.Kind)
 	}
 	return attestation, nil
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/holiman/uint256"
+
+	"github.com/kvclef/kvclef/rules"
 )
 
 // FuzzRecords checks that what is read from a record is written the same, and
@@ -50,7 +52,7 @@ func FuzzRecords(f *testing.F) {
 		if format, err := decodeFormat(data); err == nil && (format.Format != formatName || format.Version != formatVersion) {
 			t.Errorf("%q is taken for this format", data)
 		}
-		if attestation, err := decodeAttestation(data); err == nil {
+		if attestation, err := decodeAttestation(data, rules.RuleFile); err == nil {
 			if _, err := json.Marshal(attestation); err != nil {
 				t.Errorf("the attestation %q is not written: %v", data, err)
 			}

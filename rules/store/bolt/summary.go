@@ -21,8 +21,10 @@ type Summary struct {
 	Version     int                `json:"version"`
 	ID          string             `json:"id"`
 	Created     time.Time          `json:"created"`
-	Latest      time.Time          `json:"latest"` // latest time seen; the zero time if none
-	Attestation *rules.Attestation `json:"attestation,omitempty"`
+	Latest      time.Time          `json:"latest"`                // latest time seen; the zero time if none
+	Attestation *rules.Attestation `json:"attestation,omitempty"` // of the rule file
+
+	PolicyAttestation *rules.Attestation `json:"policy_attestation,omitempty"`
 
 	Keys     int               `json:"keys"`             // of the storage
 	Bytes    int64             `json:"bytes"`            // of its keys and values
@@ -107,12 +109,22 @@ func (s *survey) record(bucket string, key, value []byte) {
 			s.summed.Holds = append(s.summed.Holds, Hold{ID: id, Charges: len(expiries), Expires: last})
 		}
 	case bucketMeta:
-		if string(key) != keyAttestation {
-			return
-		}
-		if attestation, err := decodeAttestation(value); err == nil {
-			s.summed.Attestation = &attestation
-		}
+		s.attestation(string(key), value)
+	}
+}
+
+func (s *survey) attestation(key string, value []byte) {
+	kind, ok := attestedKind(key)
+	if !ok {
+		return
+	}
+	attestation, err := decodeAttestation(value, kind)
+	switch {
+	case err != nil:
+	case kind == rules.PolicyFile:
+		s.summed.PolicyAttestation = &attestation
+	default:
+		s.summed.Attestation = &attestation
 	}
 }
 

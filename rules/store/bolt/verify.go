@@ -114,8 +114,9 @@ func (s *scan) meta(key string, value []byte) (err error) {
 		s.hasState = true
 		s.found.state, err = decodeState(value)
 		return err
-	case keyAttestation:
-		_, err = decodeAttestation(value)
+	}
+	if kind, ok := attestedKind(key); ok {
+		_, err = decodeAttestation(value, kind)
 		return err
 	}
 	return fmt.Errorf("%w: there is no such key", errRecord)

@@ -310,7 +310,7 @@ func TestUnknown(t *testing.T) {
 	_, holdErr := store.Hold(t.Context(), []rules.Charge{charge("a", 4, 9)})
 	_, beginErr := store.Begin(t.Context())
 	_, backupErr := store.Backup(io.Discard)
-	_, _, attestationErr := store.Attestation(t.Context())
+	_, _, attestationErr := store.Attestation(t.Context(), rules.RuleFile)
 	for what, err := range map[string]error{
 		"commit": tx.Commit(t.Context()), "begin": beginErr, "hold": holdErr, "commit of a hold": store.Commit(t.Context(), id),
 		"release": store.Release(t.Context(), id), "attest": store.Attest(t.Context(), rules.Attestation{}),
@@ -339,19 +339,31 @@ func TestClockOutOfRange(t *testing.T) {
 func TestAttestation(t *testing.T) {
 	path := newFile(t)
 	store := open(t, path, bolt.Options{})
-	if _, found, err := store.Attestation(t.Context()); found || err != nil {
+	if _, found, err := store.Attestation(t.Context(), rules.RuleFile); found || err != nil {
 		t.Errorf("of an empty store: %v, %v", found, err)
 	}
 	for _, file := range []string{"first", "second"} {
 		ok(t, store.Attest(t.Context(), rules.Attestation{SHA256: [32]byte{1}, File: file, Time: noon(), Signature: make([]byte, 65)}))
+	}
+	ok(t, store.Attest(t.Context(), rules.Attestation{Kind: rules.PolicyFile, SHA256: [32]byte{2}, File: "policy", Time: noon()}))
+	if err := store.Attest(t.Context(), rules.Attestation{Kind: "spell", File: "third"}); err == nil {
+		t.Error("of a kind that is not known")
 	}
 	if err := store.Attest(t.Context(), rules.Attestation{File: string(make([]byte, 1<<16))}); err == nil {
 		t.Error("a name of 64 KiB is kept")
 	}
 	ok(t, store.Close())
 	store = open(t, path, bolt.Options{})
-	attestation, found, err := store.Attestation(t.Context())
+	attestation, found, err := store.Attestation(t.Context(), rules.RuleFile)
 	if !found || err != nil || attestation.File != "second" || attestation.SHA256 != [32]byte{1} || len(attestation.Signature) != 65 || !attestation.Time.Equal(noon()) {
 		t.Errorf("%v, %v, %v", attestation, found, err)
+	}
+	policy, found, err := store.Attestation(t.Context(), rules.PolicyFile)
+	if !found || err != nil || policy.File != "policy" || policy.SHA256 != [32]byte{2} {
+		t.Errorf("%v, %v, %v", policy, found, err)
+	}
+	summary := inspect(t, path)
+	if summary.Attestation == nil || summary.Attestation.File != "second" || summary.PolicyAttestation == nil || summary.PolicyAttestation.File != "policy" {
+		t.Errorf("%v and %v", summary.Attestation, summary.PolicyAttestation)
 	}
 }
