@@ -1,5 +1,5 @@
-// Package rulestest tries a rule file on requests: what it would decide, and
-// whether that is what was expected.
+// Package rulestest tries rules on requests, a rule file or another [Subject]:
+// what they would decide, and whether that is what was expected.
 //
 // A request takes the way that it takes in a signer, through the decoder of
 // the external API and the decision engine. Nothing else is real: storage is
@@ -45,10 +45,11 @@ type Case struct {
 
 // Step is one request.
 type Step struct {
-	Request Request
-	Caller  rules.Caller
-	Time    time.Time // what the rule file's clock says; zero: now
-	Expect  Expect
+	Request   Request
+	Caller    rules.Caller
+	Principal string    // who asks; "": as the listener says it
+	Time      time.Time // what the rules' clock says; zero: now
+	Expect    Expect
 }
 
 // Request is a JSON-RPC request. Its parameters are as they go over the wire.

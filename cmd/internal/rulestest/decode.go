@@ -47,16 +47,17 @@ func decodeCase(data []byte, names map[string]bool) (*Case, error) {
 	c := new(Case)
 	single := newStep(localCaller())
 	err := object(map[string]reader{
-		"name":     text(&c.Name),
-		"chain_id": chainIDs(&c.ChainIDs),
-		"advanced": boolean(&c.Advanced),
-		"accounts": accounts(&c.Accounts),
-		"storage":  textMap(&c.Storage),
-		"caller":   caller(&single.Caller),
-		"time":     clock(&single.Time),
-		"request":  request(&single.Request),
-		"expect":   expect(&single.Expect),
-		"steps":    func(json.RawMessage, string) error { return nil }, // below, when the caller is known
+		"name":      text(&c.Name),
+		"chain_id":  chainIDs(&c.ChainIDs),
+		"advanced":  boolean(&c.Advanced),
+		"accounts":  accounts(&c.Accounts),
+		"storage":   textMap(&c.Storage),
+		"caller":    caller(&single.Caller),
+		"principal": text(&single.Principal),
+		"time":      clock(&single.Time),
+		"request":   request(&single.Request),
+		"expect":    expect(&single.Expect),
+		"steps":     func(json.RawMessage, string) error { return nil }, // below, when the caller is known
 	})(data, "")
 	if err != nil {
 		return nil, err
@@ -72,22 +73,25 @@ func decodeCase(data []byte, names map[string]bool) (*Case, error) {
 	case names["expect"] || names["time"]:
 		return nil, errors.New("expect and time stand in each of the steps")
 	}
-	return c, steps(c, single.Caller, data)
+	return c, steps(c, single, data)
 }
 
-// steps reads the steps of a case. Each may have a caller of its own.
-func steps(c *Case, common rules.Caller, data []byte) error {
+// steps reads the steps of a case. Each may have a caller and a principal of its
+// own.
+func steps(c *Case, common Step, data []byte) error {
 	return walk(data, "", func(name string, value json.RawMessage, at string) error {
 		if name != "steps" {
 			return nil
 		}
 		err := list(func(raw json.RawMessage, path string) error {
-			step := newStep(common)
+			step := newStep(common.Caller)
+			step.Principal = common.Principal
 			err := object(map[string]reader{
-				"caller":  caller(&step.Caller),
-				"time":    clock(&step.Time),
-				"request": request(&step.Request),
-				"expect":  expect(&step.Expect),
+				"caller":    caller(&step.Caller),
+				"principal": text(&step.Principal),
+				"time":      clock(&step.Time),
+				"request":   request(&step.Request),
+				"expect":    expect(&step.Expect),
 			})(raw, path)
 			if err == nil && step.Request.Method == "" {
 				err = fmt.Errorf("%s.request: missing", path)

@@ -31,6 +31,8 @@ var errNothingLeaves = errors.New("a test signs nothing")
 // lets nothing out.
 type judge struct {
 	engine   rules.Engine
+	trial    *Trial
+	step     Step
 	key      *ecdsa.PrivateKey // thrown away after the test
 	accounts []rules.Account   // nil: whichever is asked for
 
@@ -43,6 +45,11 @@ type judge struct {
 // Decide is called by the external API with the decoded request.
 func (j *judge) Decide(ctx context.Context, req *rules.Request) (rules.Decision, error) {
 	j.asked = true
+	if j.step.Principal != "" {
+		asked := *req
+		asked.Principal = j.step.Principal
+		req = &asked
+	}
 	began := time.Now()
 	j.decide(ctx, req)
 	j.result.Took = time.Since(began)
@@ -52,6 +59,9 @@ func (j *judge) Decide(ctx context.Context, req *rules.Request) (rules.Decision,
 func (j *judge) decide(ctx context.Context, req *rules.Request) {
 	j.engine.Approver = j
 	decision, err := j.engine.Decide(ctx, req)
+	if j.trial.Seen != nil {
+		j.trial.Seen(req, decision)
+	}
 	j.result.Rule = decision.Rule
 	switch {
 	case err != nil:

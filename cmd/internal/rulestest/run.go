@@ -13,16 +13,24 @@ import (
 
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
-	"github.com/kvclef/kvclef/rules/clefjs"
 	"github.com/kvclef/kvclef/rules/store/memory"
 )
 
-// Ruleset is the rule file under test.
-type Ruleset struct {
-	Name         string // as decisions and errors name it
-	Source       []byte
-	Timeout      time.Duration // of each call; 0: the default
-	FourByteFile string        // further method selectors; "": none
+// Subject is what is tried.
+type Subject interface {
+	// Begin prepares it for a case, with the state that the case begins with.
+	Begin(ctx context.Context, c *Case, stage *Stage) (*Trial, error)
+}
+
+// Trial is a subject with the state of one case.
+type Trial struct {
+	Engine  rules.Engine    // without an approver
+	Storage *memory.Storage // of a rule file; nil: there is none
+
+	// Seen is told of every decision, when it was made; nil: nobody cares.
+	Seen func(req *rules.Request, decision rules.Decision)
+
+	Close func() // after the last step; nil: nothing is to be closed
 }
 
 // Result is what became of one step.
@@ -52,56 +60,32 @@ type Change struct {
 	After  string `json:"after"`
 }
 
-// Load reads the rule file as a signer does when it starts, and closes it. The
-// error has file, line and column.
-func (r Ruleset) Load(ctx context.Context) error {
-	ruleset, err := r.load(ctx, clefjs.Options{Storage: memory.New(nil), Timeout: r.Timeout})
-	if err != nil {
-		return err
-	}
-	ruleset.Close()
-	return nil
-}
-
-// load loads the file unless the context has ended.
-func (r Ruleset) load(ctx context.Context, options clefjs.Options) (*clefjs.Ruleset, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return clefjs.Load(r.Name, r.Source, options) //nolint:contextcheck // it takes none: its time limit bounds it
-}
-
-// Run takes a case's steps through the rule file, one after the other on one
-// storage. Its results are those of the steps; the error is of a case that
-// can't be tried.
-func (r Ruleset) Run(ctx context.Context, c *Case) ([]Result, error) {
-	storage, err := prepared(ctx, c.Storage)
-	if err != nil {
-		return nil, err
-	}
+// Run takes a case's steps through the subject, one after the other on one
+// state. Its results are those of the steps; the error is of a case that can't be
+// tried. The file has further method selectors, "" is none.
+func Run(ctx context.Context, subject Subject, c *Case, fourByteFile string) ([]Result, error) {
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		return nil, fmt.Errorf("making a key to throw away: %w", err)
 	}
-	stage := &stage{now: c.Steps[0].Time}
-	ruleset, err := r.load(ctx, clefjs.Options{Storage: storage, Timeout: r.Timeout, Console: stage.print, Now: stage.clock})
+	stage := &Stage{now: c.Steps[0].Time}
+	trial, err := subject.Begin(ctx, c, stage)
 	if err != nil {
 		return nil, err
 	}
-	defer ruleset.Close()
-	if err := ruleset.Start(ctx, clefjs.Info{Version: extapi.Version}); err != nil { // as a signer does
-		return nil, err
+	if trial.Close != nil {
+		defer trial.Close()
 	}
 	results := make([]Result, 0, len(c.Steps))
 	for i, step := range c.Steps {
 		stage.enter(step.Time)
-		before := storage.Snapshot()
-		judge := &judge{engine: rules.Engine{Rules: []rules.Rule{ruleset}}, key: key, accounts: c.Accounts}
-		result, err := r.ask(ctx, judge, c, step)
+		before := trial.stored()
+		judge := &judge{engine: trial.Engine, trial: trial, step: step, key: key, accounts: c.Accounts}
+		result, err := ask(ctx, judge, c, fourByteFile)
 		if err != nil {
 			return results, fmt.Errorf("step %d: %w", i+1, err)
 		}
-		after := storage.Snapshot()
+		after := trial.stored()
 		result.Console, result.Storage = stage.lines(), changes(before, after)
 		result.Failures = step.Expect.check(result, after)
 		results = append(results, result)
@@ -109,27 +93,17 @@ func (r Ruleset) Run(ctx context.Context, c *Case) ([]Result, error) {
 	return results, nil
 }
 
-// prepared returns a storage with values in it.
-func prepared(ctx context.Context, values map[string]string) (*memory.Storage, error) {
-	storage := memory.New(nil)
-	tx, err := storage.Begin(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("storage: %w", err)
+// stored returns what the rule file has stored.
+func (t *Trial) stored() map[string]string {
+	if t.Storage == nil {
+		return nil
 	}
-	defer tx.Rollback()
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if err := tx.Put(key, values[key]); err != nil {
-			return nil, fmt.Errorf("storage.%s: %w", key, err)
-		}
-	}
-	if err := tx.Commit(ctx); err != nil {
-		return nil, fmt.Errorf("storage: %w", err)
-	}
-	return storage, nil
+	return t.Storage.Snapshot()
 }
 
 // ask puts the request to the external API of a signer with this judge.
-func (r Ruleset) ask(ctx context.Context, judge *judge, c *Case, step Step) (Result, error) {
+func ask(ctx context.Context, judge *judge, c *Case, fourByteFile string) (Result, error) {
+	step := judge.step
 	account, err := extapi.NewAccount(extapi.Config{
 		Decider:      judge,
 		Signer:       judge,
@@ -137,7 +111,7 @@ func (r Ruleset) ask(ctx context.Context, judge *judge, c *Case, step Step) (Res
 		KeyMaker:     judge,
 		ChainIDs:     c.chains(step.Request),
 		Advanced:     c.Advanced,
-		FourByteFile: r.FourByteFile,
+		FourByteFile: fourByteFile,
 	})
 	if err != nil {
 		return Result{}, err

@@ -5,21 +5,22 @@ import (
 	"time"
 )
 
-// stage is what the rule file meets beside requests: a clock and a console.
-type stage struct {
+// Stage is what a subject meets beside requests: a clock and a console.
+type Stage struct {
 	mu      sync.Mutex // machines are prepared in the background
 	now     time.Time  // zero: the clock on the wall
 	printed []Line
 }
 
 // enter begins a step.
-func (s *stage) enter(now time.Time) {
+func (s *Stage) enter(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now, s.printed = now, nil
 }
 
-func (s *stage) clock() time.Time {
+// Clock is the time of the step.
+func (s *Stage) Clock() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.now.IsZero() {
@@ -28,14 +29,15 @@ func (s *stage) clock() time.Time {
 	return s.now
 }
 
-func (s *stage) print(level, text string) {
+// Print notes a line that a rule file printed.
+func (s *Stage) Print(level, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.printed = append(s.printed, Line{level, text})
 }
 
 // lines returns what was printed in the step.
-func (s *stage) lines() []Line {
+func (s *Stage) lines() []Line {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.printed
