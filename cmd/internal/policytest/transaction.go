@@ -1,0 +1,120 @@
+package policytest
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
+)
+
+// maxDecimals bounds the places of a unit after the point.
+const maxDecimals = 77
+
+// quantities are the members of a transaction that are numbers.
+func quantities() []string {
+	return []string{"chainId", "gas", "gasPrice", "maxFeePerBlobGas", "maxFeePerGas", "maxPriorityFeePerGas", "nonce", "value"}
+}
+
+// members are all members of a transaction, as callers write it, and call and
+// args, which stand for its data.
+func members() []string {
+	return append(quantities(), "from", "to", "data", "input", "accessList", "authorizationList", "blobVersionedHashes", "call", "args")
+}
+
+// request writes the request to sign a transaction.
+func (r *reader) request(node *yaml.Node) (*yaml.Node, error) {
+	if node.Kind != yaml.MappingNode {
+		return nil, at(node, "transaction: want keys and values")
+	}
+	all := mapping(node)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if !slices.Contains(members(), key.Value) {
+			return nil, at(key, "unknown key %q%s", key.Value, suggest.DidYouMean("", key.Value, members()))
+		}
+		pair(all, key.Value, value) // one that stands twice is refused below
+	}
+	each(r.transaction, func(name string, value *yaml.Node) {
+		if member(all, name) == nil {
+			pair(all, name, value)
+		}
+	})
+	written := mapping(node)
+	for i := 0; i+1 < len(all.Content); i += 2 {
+		if err := r.member(written, all.Content[i].Value, all.Content[i+1]); err != nil {
+			return nil, err
+		}
+	}
+	if call := member(all, "call"); call != nil {
+		data, err := r.callData(call, member(all, "args"))
+		if err != nil {
+			return nil, err
+		}
+		pair(written, "data", scalar(hexutil.Encode(data)))
+	} else if args := member(all, "args"); args != nil {
+		return nil, at(args, "args: of what? give call, such as transfer(address,uint256)")
+	}
+	request := mapping(node)
+	pair(request, "method", scalar("account_signTransaction"))
+	pair(request, "params", &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{written}})
+	return request, nil
+}
+
+// member writes a member of a transaction. One that is null is left out, so that
+// a case can be without what all others have.
+func (r *reader) member(to *yaml.Node, name string, value *yaml.Node) error {
+	switch {
+	case value.Tag == "!!null":
+	case name == "call" || name == "args": // become data
+	case name == "from" || name == "to":
+		pair(to, name, scalar(r.names.address(value.Value)))
+	case slices.Contains(quantities(), name):
+		text := value.Value
+		if id, named := r.names.chains[text]; named && name == "chainId" {
+			text = id
+		}
+		number, err := r.names.number(text)
+		if err != nil {
+			return at(value, "%s: %w", name, err)
+		}
+		pair(to, name, scalar(hexutil.EncodeBig(number)))
+	default:
+		pair(to, name, value)
+	}
+	return nil
+}
+
+// number reads a number: decimal, 0x hexadecimal, or decimal with a unit.
+func (n Names) number(text string) (*big.Int, error) {
+	digits, unit, named := strings.Cut(text, " ")
+	if !named {
+		number, ok := new(big.Int).SetString(text, 0)
+		if !ok || number.BitLen() > 256 {
+			return nil, fmt.Errorf("%q is no number, such as 21000, 0x5208 or 0.1 ether", text)
+		}
+		return number, nil
+	}
+	decimals, known := n.units[unit]
+	if !known {
+		var units []string
+		for name := range n.units {
+			units = append(units, name)
+		}
+		slices.Sort(units)
+		return nil, fmt.Errorf("%q: unknown unit%s", text, suggest.DidYouMean("", unit, units))
+	}
+	whole, fraction, _ := strings.Cut(digits, ".")
+	if len(fraction) > decimals || len(whole) > maxDecimals {
+		return nil, fmt.Errorf("%q: a %s has %d places after the point", text, unit, decimals)
+	}
+	number, ok := new(big.Int).SetString(whole+fraction+strings.Repeat("0", decimals-len(fraction)), 10)
+	if !ok || number.Sign() < 0 || number.BitLen() > 256 {
+		return nil, fmt.Errorf("%q is no amount, such as 0.1 ether", text)
+	}
+	return number, nil
+}
