@@ -20,6 +20,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/limit"
 )
 
@@ -32,6 +33,8 @@ type Policy struct {
 	budget []Budget
 	groups map[string]Approvals
 	now    func() time.Time
+
+	scripts map[string]rules.Rule // the rule files that rules hand over to, by name
 }
 
 // Effect is what a rule does with what it matches. The zero effect denies.

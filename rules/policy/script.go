@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// Scripts returns the names of the rule files that rules of the policy hand over
+// to, each with the id of the first that does.
+func (p *Policy) Scripts() map[string]string {
+	found := make(map[string]string)
+	for i := range p.rules {
+		rule := &p.rules[i]
+		if _, known := found[rule.Script]; rule.Script != "" && !known {
+			found[rule.Script] = rule.ID
+		}
+	}
+	return found
+}
+
+// WithScripts returns the policy with the rule files that its rules hand over
+// to, by the names they have in it. Each must be there, and no other.
+func (p *Policy) WithScripts(scripts map[string]rules.Rule) (*Policy, error) {
+	wanted := p.Scripts()
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if scripts[name] == nil {
+			return nil, fmt.Errorf("rule %s hands over to %s, which is not there", wanted[name], name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(scripts)) {
+		if wanted[name] == "" {
+			return nil, fmt.Errorf("no rule hands over to %s by js", name)
+		}
+	}
+	with := *p
+	with.scripts = maps.Clone(scripts)
+	return &with, nil
+}
+
+// handOver asks the rule file of the rule that allows a request, if it has one.
+// The file can only narrow: what it does not approve is not approved, and what the
+// rule counts and wants approved by people stays as it is.
+func (p *Policy) handOver(ctx context.Context, req *rules.Request, rule *Rule, decision rules.Decision) (rules.Decision, rules.Hold, error) {
+	if rule.Script == "" || decision.Verdict != rules.Approve && decision.Verdict != rules.Refer {
+		return decision, nil, nil
+	}
+	script := p.scripts[rule.Script]
+	if script == nil {
+		return rules.Decision{Rule: rule.ID}, nil, fmt.Errorf("rule %s hands over to %s, which is not loaded", rule.ID, rule.Script)
+	}
+	answer, hold, err := script.Evaluate(ctx, req)
+	if err != nil {
+		return rules.Decision{Rule: rule.ID}, hold, fmt.Errorf("rule %s hands over to %s: %w", rule.ID, rule.Script, err)
+	}
+	switch answer.Verdict {
+	case rules.Approve:
+		decision.Listed = answer.Listed
+		return decision, hold, nil
+	case rules.Reject, rules.Refer:
+		decision.Verdict = answer.Verdict
+		decision.Reason = handedOver(rule, answer)
+		if answer.Verdict == rules.Reject {
+			decision.Charges = nil
+		}
+		return decision, hold, nil
+	default:
+		decision.Verdict, decision.Charges = rules.Reject, nil
+		decision.Reason = fmt.Sprintf("rule %s hands over to %s, which does not decide about it", rule.ID, rule.Script)
+		return decision, hold, nil
+	}
+}
+
+// handedOver says what a rule file answered.
+func handedOver(rule *Rule, answer rules.Decision) string {
+	verb := "rejects"
+	if answer.Verdict == rules.Refer {
+		verb = "refers"
+	}
+	text := fmt.Sprintf("rule %s hands over to %s, which %s", rule.ID, rule.Script, verb)
+	if answer.Reason != "" {
+		text += ": " + answer.Reason
+	}
+	return text
+}
