@@ -6,7 +6,7 @@ import (
 )
 
 // maxCompound is how many different compound signatures callers may bring in
-// the life of the process. One of at most maxNesting levels keeps up to 100 kB.
+// the life of the process. One of at most calldata.MaxNesting levels keeps up to 100 kB.
 const maxCompound = 256
 
 // compoundSignatures remembers which signatures with arrays or tuples callers

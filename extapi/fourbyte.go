@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/calldata"
 )
 
 // Validator says what is to be known of a transaction before it is signed, in
@@ -183,7 +184,7 @@ func (v *Validator) findInCallData(selector *string, data []byte, found *apitype
 		found.Warn(fmt.Sprintf(fault, "callers have supplied too many different signatures with arrays or tuples, add this one to the file of custom selectors"))
 		return nil
 	}
-	call, err := decodeCall(*selector, data)
+	call, err := calldata.Decode(*selector, data)
 	if err != nil {
 		found.Warn(fmt.Sprintf(fault, err))
 		return nil

@@ -17,6 +17,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 	"github.com/ethereum/go-ethereum/signer/fourbyte"
+
+	"github.com/kvclef/kvclef/rules/calldata"
 )
 
 // oracle is go-ethereum's own validation, one call at a time. Each call gets a
@@ -179,7 +181,7 @@ func TestSelectorTable(t *testing.T) {
 	}
 	for _, entry := range table.ids {
 		signature := table.text[entry.start:entry.end]
-		if _, err := marshalSelector(signature); err != nil && strings.Contains(err.Error(), "nested") {
+		if _, err := calldata.Parse(signature); err != nil && strings.Contains(err.Error(), "nested") {
 			t.Errorf("%s can't be decoded: %v", signature, err)
 		}
 	}
@@ -216,7 +218,7 @@ func TestCustomSelectors(t *testing.T) {
 	if _, err := NewValidator(known); err == nil {
 		t.Error("an entry with another hash is accepted")
 	}
-	method, err := parseMethod("kvclefProbe(uint256)")
+	method, err := calldata.Parse("kvclefProbe(uint256)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +266,7 @@ func TestDeviation13SelectorsAreNotLearnt(t *testing.T) {
 		wg.Go(func() {
 			for i := range 50 {
 				signature := "kvclef" + string(rune('a'+worker)) + strings.Repeat("x", i) + "(uint256)"
-				method, err := parseMethod(signature)
+				method, err := calldata.Parse(signature)
 				if err != nil {
 					t.Error(err)
 					return
@@ -348,7 +350,7 @@ func TestCallDataBombs(t *testing.T) {
 		"empty arrays without end": {"f(uint256[0][1000000000])", word(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			method, err := parseMethod(c.selector)
+			method, err := calldata.Parse(c.selector)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -380,19 +382,19 @@ func TestDeepTypesAreNotDecoded(t *testing.T) {
 		v.findInCallData(&signature, data, &found)
 		return len(found.Messages) == 1 && found.Messages[0].Typ == apitypes.WARN && strings.Contains(found.Messages[0].Message, text)
 	}
-	for _, deep := range []int{maxNesting + 2, 300} {
+	for _, deep := range []int{calldata.MaxNesting + 2, 300} {
 		for name, signature := range levels(deep) {
 			if !warned(signature, "types are nested") {
 				t.Errorf("%s, %d levels: not refused for their depth", name, deep)
 			}
-			if _, err := parseMethod(signature); err == nil {
+			if _, err := calldata.Parse(signature); err == nil {
 				t.Errorf("%s, %d levels: types were made", name, deep)
 			}
 		}
 	}
-	for name, signature := range levels(maxNesting) {
+	for name, signature := range levels(calldata.MaxNesting) {
 		if warned(signature, "types are nested") {
-			t.Errorf("%s: %d levels are refused", name, maxNesting)
+			t.Errorf("%s: %d levels are refused", name, calldata.MaxNesting)
 		}
 	}
 }
@@ -427,7 +429,7 @@ func parseIfFormed(selector string) (id []byte, err error) {
 	if err := checkSelectorForm(&selector); err != nil {
 		return nil, err
 	}
-	method, err := parseMethod(selector)
+	method, err := calldata.Parse(selector)
 	if err != nil {
 		return nil, err
 	}

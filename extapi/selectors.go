@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/signer/fourbyte"
+
+	"github.com/kvclef/kvclef/rules/calldata"
 )
 
 // DefaultFourByteFile is Clef's default for --4bytedb-custom.
@@ -84,7 +86,7 @@ func parseSelectors(raw []byte) (map[[4]byte]string, error) {
 		if err := checkSelectorForm(&signature); err != nil {
 			return nil, fmt.Errorf("entry %q: %w", id, err)
 		}
-		method, err := parseMethod(signature)
+		method, err := calldata.Parse(signature)
 		if err != nil {
 			return nil, fmt.Errorf("entry %q: %w", id, err)
 		}

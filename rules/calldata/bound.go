@@ -1,4 +1,4 @@
-package extapi
+package calldata
 
 import (
 	"encoding/binary"
@@ -7,11 +7,11 @@ import (
 	"github.com/ethereum/go-ethereum/accounts/abi"
 )
 
-// maxNesting is how deep the types of a signature may lie in arrays and tuples;
+// MaxNesting is how deep the types of a signature may lie in arrays and tuples;
 // those that go-ethereum knows lie up to 4 deep. The ABI decoder looks at every
 // level below a value, at every level above it: hundreds of levels would make
 // many minutes of a megabyte, and a Go type for each of them.
-const maxNesting = 8
+const MaxNesting = 8
 
 // nesting returns the depth of the deepest type; 1 is a plain type.
 func nesting(inputs []abi.ArgumentMarshaling) int {
