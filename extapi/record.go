@@ -80,6 +80,10 @@ func (r *record) decision(decision rules.Decision, err error) audit.Entry {
 	entry := r.entry
 	entry.Event = audit.EventDecision
 	entry.Verdict, entry.Rule, entry.Reason = decision.Verdict.String(), decision.Rule, decision.Reason
+	if decision.Policy != (common.Hash{}) {
+		entry.Policy = decision.Policy.Hex()
+	}
+	entry.Explain = decision.Explanation
 	entry.Micros = r.micros()
 	if err != nil {
 		entry.Verdict, entry.Error = rules.Undecided.String(), err.Error()

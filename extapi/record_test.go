@@ -136,3 +136,18 @@ func (l listing) Decide(context.Context, *rules.Request) (rules.Decision, error)
 func (listing) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
 	return nil
 }
+
+// TestTheRecordHasWhy: the policy's hash and its explanation are on record, also
+// of what failed.
+func TestTheRecordHasWhy(t *testing.T) {
+	r := newRecord(&rules.Request{Kind: rules.KindText})
+	for _, err := range []error{nil, errors.New("boom")} {
+		entry := r.decision(rules.Decision{Policy: common.Hash{1}, Explanation: "because"}, err)
+		if entry.Policy != (common.Hash{1}).Hex() || entry.Explain != "because" {
+			t.Errorf("%+v", entry)
+		}
+	}
+	if entry := r.decision(rules.Decision{}, nil); entry.Policy != "" || entry.Explain != "" {
+		t.Errorf("without a policy: %+v", entry)
+	}
+}

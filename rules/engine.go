@@ -73,11 +73,13 @@ type held struct {
 func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	rule, decision, hold, err := e.evaluate(ctx, req)
 	if err != nil {
-		return Decision{Rule: decision.Rule}, err
+		return decision.refused(), err
 	}
 	if decision.Verdict == Refer && e.Approver == nil {
 		drop(hold)
-		return Decision{Verdict: Reject, Rule: decision.Rule, Reason: decision.Reason + "; no approver is configured"}, nil
+		refusal := decision.refused()
+		refusal.Verdict, refusal.Reason = Reject, decision.Reason+"; no approver is configured"
+		return refusal, nil
 	}
 	if decision.Verdict == Reject {
 		return decision, keep(ctx, hold)
@@ -135,7 +137,7 @@ func evaluate(ctx context.Context, rule Rule, req *Request) (decision Decision, 
 // charge holds what a decision counts against limits, durably; the id is 0 if
 // that is nothing. The refusal rejects if a limit would be passed.
 func (e *Engine) charge(ctx context.Context, decision Decision) (id HoldID, refusal Decision, err error) {
-	refusal = Decision{Rule: decision.Rule}
+	refusal = decision.refused()
 	if len(decision.Charges) == 0 {
 		return 0, refusal, nil
 	}
@@ -158,6 +160,7 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (id HoldID, refu
 // approve.
 func (e *Engine) ask(ctx context.Context, rule Rule, req *Request, referral Decision) (Decision, Hold, error) {
 	resolved, err := e.Approver.Await(ctx, req, referral)
+	resolved.Policy, resolved.Explanation = referral.Policy, referral.Explanation
 	if err != nil || resolved.Verdict != Approve {
 		return resolved, nil, err
 	}
@@ -167,7 +170,7 @@ func (e *Engine) ask(ctx context.Context, rule Rule, req *Request, referral Deci
 	}
 	hold, err := resumer.Resume(ctx, req)
 	if err != nil {
-		return Decision{Rule: referral.Rule}, nil, fmt.Errorf("resuming the rule that referred the request: %w", err)
+		return referral.refused(), nil, fmt.Errorf("resuming the rule that referred the request: %w", err)
 	}
 	return resolved, hold, nil
 }

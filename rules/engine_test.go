@@ -246,3 +246,67 @@ func TestEngineKnowsKinds(t *testing.T) {
 		}
 	}
 }
+
+// explainingRule answers with an explanation for the record.
+type explainingRule struct {
+	rules.Decision
+	fail error
+}
+
+func (r explainingRule) Evaluate(context.Context, *rules.Request) (rules.Decision, rules.Hold, error) {
+	return r.Decision, nil, r.fail
+}
+
+// TestExplanationsReachTheRecord has every way on which a decision ends.
+func TestExplanationsReachTheRecord(t *testing.T) {
+	t.Parallel()
+	why := rules.Decision{Rule: "pay", Reason: "r", Policy: [32]byte{1}, Explanation: "because"}
+	for name, tt := range map[string]struct {
+		verdict  rules.Verdict
+		fail     error
+		ledger   rules.Ledger
+		approver rules.Approver
+		charges  []rules.Charge
+	}{
+		"approved":        {verdict: rules.Approve},
+		"rejected":        {verdict: rules.Reject},
+		"failed":          {verdict: rules.Approve, fail: errBoom},
+		"nobody to ask":   {verdict: rules.Refer},
+		"people approve":  {verdict: rules.Refer, approver: people{decision: rules.Decision{Verdict: rules.Approve}}},
+		"people fail":     {verdict: rules.Refer, approver: people{err: errBoom}},
+		"no ledger":       {verdict: rules.Approve, charges: []rules.Charge{{Counter: "c"}}},
+		"over a limit":    {verdict: rules.Approve, charges: []rules.Charge{{Counter: "c"}}, ledger: fullLedger{}},
+		"a ledger failed": {verdict: rules.Approve, charges: []rules.Charge{{Counter: "c"}}, ledger: fullLedger{err: errBoom}},
+	} {
+		decision := why
+		decision.Verdict, decision.Charges = tt.verdict, tt.charges
+		engine := &rules.Engine{Rules: []rules.Rule{explainingRule{decision, tt.fail}}, Ledger: tt.ledger, Approver: tt.approver}
+		got, _ := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText})
+		if got.Policy != why.Policy || got.Explanation != why.Explanation {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// people answer as they are told.
+type people struct {
+	decision rules.Decision
+	err      error
+}
+
+func (p people) Await(context.Context, *rules.Request, rules.Decision) (rules.Decision, error) {
+	return p.decision, p.err
+}
+
+// fullLedger has no room, or fails.
+type fullLedger struct {
+	rules.Ledger
+	err error
+}
+
+func (l fullLedger) Hold(context.Context, []rules.Charge) (rules.HoldID, error) {
+	if l.err != nil {
+		return 0, l.err
+	}
+	return 0, &rules.OverLimitError{}
+}

@@ -28,20 +28,39 @@ func (v Verdict) String() string {
 	}
 }
 
+// MaxExplanation bounds the explanation of a decision, in bytes.
+const MaxExplanation = 4 << 10
+
 // Decision is a verdict with who gave it and why.
 type Decision struct {
 	Verdict Verdict
 	Rule    string // the rule that decided, such as "approve-all"
 	Reason  string // for the operator and, when refused, for the caller; no secrets
 
+	// Policy is the hash of the policy that was asked, zero if there is none.
+	Policy common.Hash
+
+	// Explanation says why, for the audit log alone: with amounts, totals and
+	// addresses that a caller must not learn. At most [MaxExplanation] bytes.
+	Explanation string
+
 	// Charges are what an approval counts against limits: all of them are held
 	// before anything is signed, or the request is refused.
 	Charges []Charge
+
+	// OverLimit is the group of people that may approve what would pass a limit; ""
+	// if nobody may.
+	OverLimit string
 
 	// Listed are the accounts that an approved listing shows; nil is all of them.
 	Listed []common.Address
 
 	held *held // by the engine, until the decision is settled
+}
+
+// refused returns what a decision that does not stand leaves: who was asked.
+func (d Decision) refused() Decision {
+	return Decision{Rule: d.Rule, Policy: d.Policy, Explanation: d.Explanation}
 }
 
 // Outcome is what became of an approved request. The zero outcome is unknown:

@@ -74,6 +74,8 @@ func auditDetails(e audit.Entry) []string {
 	}
 	add("by", e.Principal)
 	add("reason", e.Reason)
+	add("why", e.Explain)
+	add("policy", e.Policy)
 	add("error", e.Error)
 	add("note", e.Note)
 	if c := e.Checkpoint; c != nil {

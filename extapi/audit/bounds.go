@@ -14,12 +14,13 @@ const (
 	boundText   = 256  // identities, remote addresses, vaults, rules, excerpts
 	boundCall   = 2048 // a decoded call
 	boundProse  = 1024 // reasons, errors, notes
+	boundWhy    = 4096 // explanations
 	mark        = "…"
 )
 
 // maxLine is more than the longest line: each bounded byte can become six, as
 // in \u0001.
-const maxLine = 64 << 10
+const maxLine = 96 << 10
 
 // bounded returns the entry as it may be written: its texts are bounded, valid
 // UTF-8, and without what could lead a terminal astray. Its result for what it
@@ -30,7 +31,7 @@ func bounded(e Entry) Entry {
 	} {
 		*text = bound(*text, boundName)
 	}
-	for _, text := range []*string{&e.ChainID, &e.Nonce, &e.Value, &e.DataHash, &e.Digest, &e.SignatureHash} {
+	for _, text := range []*string{&e.ChainID, &e.Nonce, &e.Value, &e.DataHash, &e.Digest, &e.SignatureHash, &e.Policy} {
 		*text = bound(*text, boundNumber)
 	}
 	for _, text := range []*string{
@@ -42,6 +43,7 @@ func bounded(e Entry) Entry {
 		*text = bound(*text, boundProse)
 	}
 	e.Call = bound(e.Call, boundCall)
+	e.Explain = bound(e.Explain, boundWhy)
 	if e.Checkpoint != nil {
 		c := *e.Checkpoint
 		c.Time = c.Time.UTC()

@@ -87,6 +87,8 @@ type Entry struct {
 	Verdict string `json:"verdict,omitempty"`
 	Rule    string `json:"rule,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	Policy  string `json:"policy,omitempty"`  // SHA-256 of the policy's file, 0x
+	Explain string `json:"explain,omitempty"` // why, as the policy explains it
 
 	Outcome       string `json:"outcome,omitempty"`
 	Released      *bool  `json:"released,omitempty"`       // whether the signature went to the caller

@@ -98,7 +98,7 @@ func TestTextsAreBounded(t *testing.T) {
 					if f.Kind() != reflect.String || field == "Event" || field == "Prev" {
 						continue
 					}
-					if s := f.String(); s == "" || len(s) > boundCall || (len(evil) > boundCall && !strings.HasSuffix(s, mark)) {
+					if s := f.String(); s == "" || len(s) > boundWhy || (len(evil) > boundWhy && !strings.HasSuffix(s, mark)) {
 						t.Errorf("%s has %d bytes: %.80q", field, len(s), s)
 					}
 				}
