@@ -272,8 +272,8 @@ func TestExplanationsReachTheRecord(t *testing.T) {
 		"rejected":        {verdict: rules.Reject},
 		"failed":          {verdict: rules.Approve, fail: errBoom},
 		"nobody to ask":   {verdict: rules.Refer},
-		"people approve":  {verdict: rules.Refer, approver: people{decision: rules.Decision{Verdict: rules.Approve}}},
-		"people fail":     {verdict: rules.Refer, approver: people{err: errBoom}},
+		"people approve":  {verdict: rules.Refer, approver: people{verdict: rules.Approve}},
+		"people fail":     {verdict: rules.Refer, approver: people{fail: errBoom}},
 		"no ledger":       {verdict: rules.Approve, charges: []rules.Charge{{Counter: "c"}}},
 		"over a limit":    {verdict: rules.Approve, charges: []rules.Charge{{Counter: "c"}}, ledger: fullLedger{}},
 		"a ledger failed": {verdict: rules.Approve, charges: []rules.Charge{{Counter: "c"}}, ledger: fullLedger{err: errBoom}},
@@ -286,16 +286,6 @@ func TestExplanationsReachTheRecord(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-}
-
-// people answer as they are told.
-type people struct {
-	decision rules.Decision
-	err      error
-}
-
-func (p people) Await(context.Context, *rules.Request, rules.Decision) (rules.Decision, error) {
-	return p.decision, p.err
 }
 
 // fullLedger has no room, or fails.
