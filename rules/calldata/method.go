@@ -112,7 +112,7 @@ func (m *Method) Decode(data []byte) (*rules.Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.call(values), nil
+	return m.Describe(values), nil
 }
 
 // Unpack is Decode without the description for people. The values are those
@@ -151,8 +151,8 @@ func (m *Method) Unpack(data []byte) (values []any, err error) {
 	return values, nil
 }
 
-// call describes a call with its decoded arguments.
-func (m *Method) call(values []any) *rules.Call {
+// Describe is the call with arguments that Unpack returned.
+func (m *Method) Describe(values []any) *rules.Call {
 	arguments := make([]string, len(values))
 	for i, value := range values {
 		arguments[i] = fmt.Sprintf("%v: %v", m.types[i], value)

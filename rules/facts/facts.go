@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
@@ -153,6 +154,8 @@ type Typed struct {
 
 	// Safe is set for Safe transactions.
 	Safe *Safe
+
+	types apitypes.Types
 }
 
 // Safe is what a Safe transaction says besides the call it makes.

@@ -1,0 +1,137 @@
+package facts
+
+import (
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules/calldata"
+)
+
+// walletMethods make a contract call another one: Safes, smart accounts, entry
+// points and forwarders.
+func walletMethods() []definition {
+	return []definition{
+		{signature: "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", inner: safeCalls},
+		{signature: "execTransactionFromModule(address,uint256,bytes,uint8)", inner: safeCalls},
+		{signature: "execTransactionFromModuleReturnData(address,uint256,bytes,uint8)", inner: safeCalls},
+
+		{signature: "execute(address,uint256,bytes)", inner: func(a *Action, v values) inner {
+			target := v.address(0)
+			return inner{actions: []Action{{Path: "func", From: *a.To, To: &target, Value: v.amount(1), Data: v.bytes(2)}}}
+		}},
+		{signature: "executeBatch(address[],bytes[])", inner: func(a *Action, v values) inner {
+			return executes(a, as[[]common.Address](v[0]), nil, as[[][]byte](v[1]))
+		}},
+		{signature: "executeBatch(address[],uint256[],bytes[])", inner: func(a *Action, v values) inner {
+			amounts := make(values, 0)
+			for _, n := range v.numbers(1) {
+				amounts = append(amounts, n)
+			}
+			return executes(a, as[[]common.Address](v[0]), amounts, as[[][]byte](v[2]))
+		}},
+		{signature: "executeBatch((address,uint256,bytes)[])", inner: func(a *Action, v values) inner { return executesAll(a, v.tuples(0)) }},
+		{signature: "execute(bytes32,bytes)", inner: modular},
+
+		// EIP-4337, entry points 0.6 and 0.7
+		{signature: "handleOps((address,uint256,bytes,bytes,uint256,uint256,uint256,uint256,uint256,bytes,bytes)[],address)", inner: userOperations},
+		{signature: "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)", inner: userOperations},
+
+		// EIP-2771 forwarders: (from, to, value, gas, nonce, …, data)
+		{signature: "execute((address,address,uint256,uint256,uint256,bytes),bytes)", inner: forwards(5)},
+		{signature: "execute((address,address,uint256,uint256,uint48,bytes,bytes))", inner: forwards(5)},
+	}
+}
+
+// safeCalls is the call of a Safe: (to, value, data, operation, …).
+func safeCalls(a *Action, v values) inner {
+	target := v.address(0)
+	within := inner{actions: []Action{{Path: "data", From: *a.To, To: &target, Value: v.amount(1), Data: v.bytes(2), Delegate: v.small(3) == 1}}}
+	if v.small(3) > 1 {
+		within.opaque = "the operation is none of a Safe"
+	}
+	return within
+}
+
+// executes is a batch in lists of equal length.
+func executes(a *Action, targets []common.Address, amounts values, data [][]byte) inner {
+	var within inner
+	// An empty list of values is of a batch without any.
+	if len(targets) != len(data) || len(amounts) > 0 && len(amounts) != len(targets) {
+		within.opaque = "the lists of the batch differ in length"
+	}
+	for i := range min(len(targets), len(data)) {
+		action := Action{Path: nth("func", i), From: *a.To, To: &targets[i], Data: data[i]}
+		if i < len(amounts) {
+			action.Value = amounts.amount(i)
+		}
+		within.actions = append(within.actions, action)
+	}
+	return within
+}
+
+// executesAll is a batch of (target, value, data).
+func executesAll(a *Action, calls []values) inner {
+	var within inner
+	for i, call := range calls {
+		target := call.address(0)
+		within.actions = append(within.actions, Action{Path: nth("calls", i), From: *a.To, To: &target, Value: call.amount(1), Data: call.bytes(2)})
+	}
+	return within
+}
+
+// batchOf7579 decodes a batch of EIP-7579, which is encoded like the arguments
+// of a method.
+var batchOf7579 = sync.OnceValues(func() (*calldata.Method, error) { return calldata.Parse("batch((address,uint256,bytes)[])") })
+
+// modular is the execution of EIP-7579. What is tried and may fail counts the
+// same.
+func modular(a *Action, v values) inner {
+	data := v.bytes(1)
+	switch as[[32]byte](v[0])[0] {
+	case 0x00:
+		return packedCall(a, data)
+	case 0x01:
+		batch, err := batchOf7579()
+		if err != nil {
+			return inner{opaque: err.Error()}
+		}
+		selector := batch.Selector()
+		calls, err := batch.Unpack(append(selector[:], data...))
+		if err != nil {
+			return inner{opaque: "the batch is malformed"}
+		}
+		return executesAll(a, values(calls).tuples(0))
+	case 0xff:
+		if len(data) < 20 {
+			return inner{opaque: "the call is malformed"}
+		}
+		target := common.BytesToAddress(data[:20])
+		return inner{actions: []Action{{Path: "executionCalldata", From: *a.To, To: &target, Data: data[20:], Delegate: true}}}
+	default:
+		return inner{opaque: "the mode of execution is not known"}
+	}
+}
+
+// userOperations are what an entry point makes accounts do: (sender, nonce,
+// initCode, callData, …).
+func userOperations(a *Action, v values) inner {
+	var within inner
+	for i, operation := range v.tuples(0) {
+		sender := operation.address(0)
+		if len(operation.bytes(2)) > 0 {
+			within.opaque = "a user operation deploys an account"
+		}
+		within.actions = append(within.actions, Action{Path: nth("ops", i), From: *a.To, To: &sender, Data: operation.bytes(3)})
+	}
+	return within
+}
+
+// forwards is a call that a forwarder makes in the name of who signed it.
+func forwards(data int) func(*Action, values) inner {
+	return func(_ *Action, v values) inner {
+		request := v.tuple(0)
+		target := request.address(1)
+		return inner{actions: []Action{{Path: "req", From: request.address(0), To: &target, Value: request.amount(2), Data: request.bytes(data)}}}
+	}
+}
