@@ -77,17 +77,15 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	}
 	if decision.Verdict == Refer && e.Approver == nil {
 		drop(hold)
-		refusal := decision.refused()
-		refusal.Verdict, refusal.Reason = Reject, decision.Reason+"; no approver is configured"
-		return refusal, nil
+		return nobody(decision), nil
 	}
 	if decision.Verdict == Reject {
 		return decision, keep(ctx, hold)
 	}
-	limits, refusal, err := e.charge(ctx, decision)
-	if err != nil || refusal.Verdict == Reject {
+	limits, decision, err := e.charge(ctx, decision)
+	if err != nil || decision.Verdict == Reject {
 		drop(hold)
-		return refusal, err
+		return decision, err
 	}
 	if decision.Verdict == Refer {
 		// What the rule wrote is not kept: people may take their time.
@@ -134,26 +132,11 @@ func evaluate(ctx context.Context, rule Rule, req *Request) (decision Decision, 
 	return rule.Evaluate(ctx, req)
 }
 
-// charge holds what a decision counts against limits, durably; the id is 0 if
-// that is nothing. The refusal rejects if a limit would be passed.
-func (e *Engine) charge(ctx context.Context, decision Decision) (id HoldID, refusal Decision, err error) {
-	refusal = decision.refused()
-	if len(decision.Charges) == 0 {
-		return 0, refusal, nil
-	}
-	if e.Ledger == nil {
-		return 0, refusal, errors.New("the decision counts against limits, and there is no ledger")
-	}
-	id, err = e.Ledger.Hold(ctx, decision.Charges)
-	var over *OverLimitError
-	switch {
-	case errors.As(err, &over):
-		refusal.Verdict, refusal.Reason = Reject, over.Error()
-		return 0, refusal, nil
-	case err != nil:
-		return 0, refusal, fmt.Errorf("holding limits: %w", err)
-	}
-	return id, refusal, nil
+// nobody refuses what people would have to approve.
+func nobody(referral Decision) Decision {
+	refusal := referral.refused()
+	refusal.Verdict, refusal.Reason = Reject, referral.Reason+"; no approver is configured"
+	return refusal
 }
 
 // ask puts a referral to people, and tells the rule that made it when they

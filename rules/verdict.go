@@ -48,8 +48,9 @@ type Decision struct {
 	// before anything is signed, or the request is refused.
 	Charges []Charge
 
-	// OverLimit is the group of people that may approve what would pass a limit; ""
-	// if nobody may.
+	// OverLimit is the group of people that may approve what would pass a limit
+	// that is not firm; "" if nobody may. Approvers see it in a referral only when
+	// one would be passed.
 	OverLimit string
 
 	// Listed are the accounts that an approved listing shows; nil is all of them.

@@ -27,7 +27,7 @@ func (t *tables) hold(charges []rules.Charge) (id rules.HoldID, refusal, err err
 		}
 		used := c.total
 		if _, overflow := c.total.AddOverflow(&used, &charge.Amount); overflow || c.total.Gt(&charge.Cap) {
-			return 0, &rules.OverLimitError{Charge: charge, Used: used}, nil
+			return 0, &rules.OverLimitError{Charge: charge, Used: used, Raise: charge.Amount}, nil
 		}
 		c.charges++
 		counters[charge.Counter] = c

@@ -1,0 +1,85 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// charge holds what a decision counts against limits, durably; the id is 0 if
+// that is nothing. The decision that it returns stands: it rejects if a limit
+// would be passed, and refers if people may approve that.
+func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decision, error) {
+	group := decision.OverLimit
+	decision.OverLimit = ""
+	if len(decision.Charges) == 0 {
+		return 0, decision, nil
+	}
+	if e.Ledger == nil {
+		return 0, decision.refused(), errors.New("the decision counts against limits, and there is no ledger")
+	}
+	id, err := e.Ledger.Hold(ctx, decision.Charges)
+	var over *OverLimitError
+	if errors.As(err, &over) && group != "" && !over.Charge.Firm {
+		decision = decision.referred(over, group)
+		if e.Approver == nil {
+			return 0, nobody(decision), nil
+		}
+		// It counts while people think, and afterwards, as what has room does.
+		decision.Charges = lifted(decision.Charges)
+		id, err = e.Ledger.Hold(ctx, decision.Charges)
+	}
+	var full *SlotError
+	switch {
+	case errors.As(err, &over):
+		refusal := decision.refused().because(over)
+		refusal.Verdict, refusal.Reason = Reject, exceeded(over)
+		return 0, refusal, nil
+	case errors.As(err, &full):
+		refusal := decision.refused().because(full)
+		refusal.Verdict, refusal.Reason = Reject, "it was asked for too often"
+		return 0, refusal, nil
+	case err != nil:
+		return 0, decision.refused(), fmt.Errorf("holding limits: %w", err)
+	}
+	return id, decision, nil
+}
+
+// referred asks the people who may approve what passes a limit.
+func (d Decision) referred(over *OverLimitError, group string) Decision {
+	d = d.because(over)
+	d.OverLimit = group
+	d.Verdict, d.Reason = Refer, fmt.Sprintf("%s, and %s may approve that", exceeded(over), group)
+	return d
+}
+
+// because puts before the explanation what a ledger said.
+func (d Decision) because(err error) Decision {
+	text := err.Error()
+	if d.Explanation != "" {
+		text += "\n" + d.Explanation
+	}
+	if len(text) > MaxExplanation {
+		text = strings.ToValidUTF8(text[:MaxExplanation], "")
+	}
+	d.Explanation = text
+	return d
+}
+
+// exceeded is what a caller learns of a limit: no total, and none of what it is
+// kept apart for.
+func exceeded(over *OverLimitError) string { return "limit " + over.Name() + " is exceeded" }
+
+// lifted returns the charges without caps, but of firm limits: they count what
+// people approved.
+func lifted(charges []Charge) []Charge {
+	charges = slices.Clone(charges)
+	for i := range charges {
+		if !charges[i].Firm {
+			charges[i].Cap.SetAllOne()
+		}
+	}
+	return charges
+}

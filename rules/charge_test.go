@@ -1,0 +1,169 @@
+package rules_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holiman/uint256"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// cappedLedger has a total that is used up, and notes what is held.
+type cappedLedger struct {
+	used uint256.Int
+	full bool
+	held [][]rules.Charge
+	done []string
+}
+
+func (l *cappedLedger) Hold(_ context.Context, charges []rules.Charge) (rules.HoldID, error) {
+	for _, charge := range charges {
+		if l.full {
+			return 0, &rules.SlotError{Charge: charge}
+		}
+		if total := new(uint256.Int).Add(&l.used, &charge.Amount); total.Gt(&charge.Cap) {
+			return 0, &rules.OverLimitError{Charge: charge, Used: l.used, Raise: charge.Amount, Room: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+		}
+	}
+	l.held = append(l.held, charges)
+	return 1, nil
+}
+
+func (l *cappedLedger) Commit(context.Context, rules.HoldID) error {
+	l.done = append(l.done, "commit")
+	return nil
+}
+
+func (l *cappedLedger) Release(context.Context, rules.HoldID) error {
+	l.done = append(l.done, "release")
+	return nil
+}
+
+// board notes what it is asked.
+type board struct {
+	verdict rules.Verdict
+	asked   *[]rules.Decision
+}
+
+func (b board) Await(_ context.Context, _ *rules.Request, referral rules.Decision) (rules.Decision, error) {
+	*b.asked = append(*b.asked, referral)
+	return rules.Decision{Verdict: b.verdict, Rule: "board"}, nil
+}
+
+// TestOverLimit has a charge of 8 with 95 of 100 used.
+func TestOverLimit(t *testing.T) {
+	t.Parallel()
+	soft := rules.Charge{Counter: "daily/value/account=0x71", Limit: "daily", Amount: *uint256.NewInt(8), Cap: *uint256.NewInt(100), Window: time.Hour}
+	firm := soft
+	firm.Limit, firm.Firm = "fleet", true
+	for name, tt := range map[string]struct {
+		charge  rules.Charge
+		group   string
+		verdict rules.Verdict // of the rule
+		people  rules.Verdict // Undecided: there are none
+		full    bool
+
+		want   rules.Verdict
+		reason string
+		asked  bool
+	}{
+		"nobody may":                {charge: soft, verdict: rules.Approve, people: rules.Approve, want: rules.Reject, reason: "limit daily is exceeded"},
+		"nobody is there":           {charge: soft, group: "board", verdict: rules.Approve, want: rules.Reject, reason: "limit daily is exceeded, and board may approve that; no approver is configured"},
+		"people approve":            {charge: soft, group: "board", verdict: rules.Approve, people: rules.Approve, want: rules.Approve, asked: true},
+		"people reject":             {charge: soft, group: "board", verdict: rules.Approve, people: rules.Reject, want: rules.Reject, asked: true},
+		"people approve a referral": {charge: soft, group: "board", verdict: rules.Refer, people: rules.Approve, want: rules.Approve, asked: true},
+		"a firm limit":              {charge: firm, group: "board", verdict: rules.Approve, people: rules.Approve, want: rules.Reject, reason: "limit fleet is exceeded"},
+		"too often":                 {charge: soft, group: "board", verdict: rules.Approve, people: rules.Approve, full: true, want: rules.Reject, reason: "it was asked for too often"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ledger := &cappedLedger{used: *uint256.NewInt(95), full: tt.full}
+			var asked []rules.Decision
+			engine := &rules.Engine{Ledger: ledger, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
+				Verdict: tt.verdict, Rule: "pay", OverLimit: tt.group, Charges: []rules.Charge{tt.charge}, Explanation: "because",
+			}}}}
+			if tt.people != rules.Undecided {
+				engine.Approver = board{tt.people, &asked}
+			}
+			req := &rules.Request{Kind: rules.KindText}
+			got, err := engine.Decide(t.Context(), req)
+			if err != nil || got.Verdict != tt.want || got.Reason != tt.reason {
+				t.Fatalf("%v %q, %v", got.Verdict, got.Reason, err)
+			}
+			if !tt.full && (!strings.Contains(got.Explanation, "95 used of 100 in 1h0m0s, and 8 more was asked for; there is room from 2026-03-01T12:00:00Z") ||
+				!strings.HasSuffix(got.Explanation, "because")) {
+				t.Errorf("explained by %q", got.Explanation)
+			}
+			if tt.asked != (len(asked) == 1) || tt.asked && (asked[0].OverLimit != "board" || asked[0].Verdict != rules.Refer) {
+				t.Errorf("asked %+v", asked)
+			}
+			if tt.asked && len(ledger.held) != 1 {
+				t.Errorf("what people think about is held %d times", len(ledger.held))
+			}
+			if got.Verdict == rules.Approve {
+				if err := engine.Settle(t.Context(), req, got, rules.Result{Outcome: rules.Signed}); err != nil {
+					t.Error(err)
+				}
+			}
+			want := map[rules.Verdict]string{rules.Approve: "commit", rules.Reject: "release"}[tt.want]
+			if done := strings.Join(ledger.done, ", "); tt.asked && done != want || !tt.asked && done != "" {
+				t.Errorf("%s, want %s", done, want)
+			}
+		})
+	}
+}
+
+// TestOverLimitBesideFirm: what people may lift leaves firm limits in force.
+func TestOverLimitBesideFirm(t *testing.T) {
+	t.Parallel()
+	ledger := &cappedLedger{used: *uint256.NewInt(95)}
+	soft := rules.Charge{Counter: "a", Limit: "daily", Amount: *uint256.NewInt(8), Cap: *uint256.NewInt(100), Window: time.Hour}
+	firm := rules.Charge{Counter: "b", Limit: "fleet", Amount: *uint256.NewInt(6), Cap: *uint256.NewInt(100), Window: time.Hour, Firm: true}
+	var asked []rules.Decision
+	engine := &rules.Engine{Ledger: ledger, Approver: board{rules.Approve, &asked}, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
+		Verdict: rules.Approve, Rule: "pay", OverLimit: "board", Charges: []rules.Charge{soft, firm},
+	}}}}
+	got, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText})
+	if err != nil || got.Verdict != rules.Reject || got.Reason != "limit fleet is exceeded" || len(asked) != 0 {
+		t.Errorf("%v %q, %v; asked %v", got.Verdict, got.Reason, err, asked)
+	}
+}
+
+// TestWithinLimits: whoever is asked anyway learns of no limit that has room.
+func TestWithinLimits(t *testing.T) {
+	t.Parallel()
+	var asked []rules.Decision
+	charge := rules.Charge{Counter: "a", Amount: *uint256.NewInt(5), Cap: *uint256.NewInt(100), Window: time.Hour}
+	engine := &rules.Engine{Ledger: &cappedLedger{used: *uint256.NewInt(95)}, Approver: board{rules.Approve, &asked}, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
+		Verdict: rules.Refer, Rule: "pay", OverLimit: "board", Charges: []rules.Charge{charge},
+	}}}}
+	if got, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText}); err != nil || got.Verdict != rules.Approve || len(asked) != 1 || asked[0].OverLimit != "" {
+		t.Errorf("%v, %v; asked %+v", got, err, asked)
+	}
+}
+
+func TestCheckCharges(t *testing.T) {
+	t.Parallel()
+	good := rules.Charge{Counter: "a", Slot: strings.Repeat("s", rules.MaxSlot), Window: 1}
+	if err := rules.CheckCharges([]rules.Charge{good}); err != nil {
+		t.Error(err)
+	}
+	bad := map[string]rules.Charge{
+		"no counter":      {Window: 1},
+		"a long counter":  {Counter: strings.Repeat("c", rules.MaxCounter+1), Window: 1},
+		"a long slot":     {Counter: "a", Slot: good.Slot + "s", Window: 1},
+		"no window":       {Counter: "a"},
+		"a window behind": {Counter: "a", Window: -1},
+	}
+	for name, charge := range bad {
+		if err := rules.CheckCharges([]rules.Charge{good, charge}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if rules.CheckCharges(nil) == nil || rules.CheckCharges(make([]rules.Charge, rules.MaxCharges+1)) == nil {
+		t.Error("none, or too many: no error")
+	}
+}
