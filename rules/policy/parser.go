@@ -37,6 +37,7 @@ func (e *Error) Error() string {
 // them are told at once.
 type parser struct {
 	scope    *scope
+	match    map[string]*yaml.Node // what stands at each word of the match that is being read
 	problems []Problem
 }
 
@@ -74,6 +75,7 @@ type amount struct {
 type addresses struct {
 	set  map[common.Address]bool
 	any  bool
+	self bool // the account that signs, or the Safe of a Safe transaction
 	text string
 }
 

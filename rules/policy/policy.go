@@ -89,4 +89,7 @@ type Match struct {
 
 	Inner    []Match // what may lie within an action; their Request is empty
 	InnerAny bool    // anything may lie within
+
+	// Lines has the line of each word, by its key.
+	Lines map[string]int
 }

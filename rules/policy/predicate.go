@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"github.com/ethereum/go-ethereum/common"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kvclef/kvclef/rules/facts"
@@ -37,6 +38,34 @@ type predicate interface {
 	want() string
 	got(s *subject) string
 }
+
+// narrowing is a predicate that is false whenever a value of the request is not
+// among a few: rules are found by it. It is for plain sets alone.
+type narrowing interface {
+	predicate
+	narrows() keys
+}
+
+// keys are the values for which a predicate may be anything but false.
+type keys struct {
+	by        dimension
+	addresses []common.Address // byAccount, byTo, byToken
+	numbers   []uint64         // byChain
+	texts     []string         // byPrincipal
+}
+
+// dimension is a value that rules are found by. The zero dimension is none.
+type dimension uint8
+
+const (
+	byNothing   dimension = iota
+	byAccount             // Request.Account.Address
+	byChain               // Request.ChainID; a predicate is false where there is none
+	byPrincipal           // Request.Principal
+	byTo                  // Action.To
+	byToken               // Effect.Token
+	dimensions
+)
 
 // level is what a predicate is about.
 type level uint8
