@@ -29,6 +29,7 @@ type testedStep struct {
 	Verdict  string             `json:"verdict"`
 	Rule     string             `json:"rule,omitempty"`
 	Reason   string             `json:"reason,omitempty"`
+	Why      string             `json:"explanation,omitempty"`
 	Note     string             `json:"note,omitempty"`
 	Listed   []common.Address   `json:"listed,omitempty"`
 	Console  []rulestest.Line   `json:"console,omitempty"`
@@ -39,7 +40,11 @@ type testedStep struct {
 
 // run tries a case.
 func (t *testedCase) run(ctx context.Context, ruleset rulestest.Ruleset) {
-	results, err := ruleset.Run(ctx, t.c)
+	t.note(ruleset.Run(ctx, t.c))
+}
+
+// note keeps what became of a case.
+func (t *testedCase) note(results []rulestest.Result, err error) {
 	t.OK = err == nil
 	if err != nil {
 		t.Error = err.Error()
@@ -47,7 +52,7 @@ func (t *testedCase) run(ctx context.Context, ruleset rulestest.Ruleset) {
 	for _, r := range results {
 		t.OK = t.OK && len(r.Failures) == 0
 		t.Steps = append(t.Steps, testedStep{
-			OK: len(r.Failures) == 0, Verdict: r.Verdict, Rule: r.Rule, Reason: r.Reason, Note: r.Note, Listed: r.Listed,
+			OK: len(r.Failures) == 0, Verdict: r.Verdict, Rule: r.Rule, Reason: r.Reason, Why: r.Why, Note: r.Note, Listed: r.Listed,
 			Console: r.Console, Storage: r.Storage, Micros: r.Took.Microseconds(), Failures: r.Failures,
 		})
 	}
@@ -89,6 +94,11 @@ func describeStep(b *strings.Builder, step testedStep, label string, indent bool
 	line("Verdict", label+verdictLine(step))
 	if step.Reason != "" {
 		line("Reason", printable(step.Reason))
+	}
+	if step.Why != "" {
+		for text := range strings.Lines(step.Why) {
+			line("Why", printable(strings.TrimRight(text, "\n")))
+		}
 	}
 	if step.Note != "" {
 		line("Note", printable(step.Note))

@@ -48,13 +48,14 @@ func (p *Policy) handOver(ctx context.Context, req *rules.Request, rule *Rule, d
 	if rule.Script == "" || decision.Verdict != rules.Approve && decision.Verdict != rules.Refer {
 		return decision, nil, nil
 	}
+	failed := rules.Decision{Rule: rule.ID, Policy: decision.Policy, Explanation: decision.Explanation}
 	script := p.scripts[rule.Script]
 	if script == nil {
-		return rules.Decision{Rule: rule.ID}, nil, fmt.Errorf("rule %s hands over to %s, which is not loaded", rule.ID, rule.Script)
+		return failed, nil, fmt.Errorf("rule %s hands over to %s, which is not loaded", rule.ID, rule.Script)
 	}
 	answer, hold, err := script.Evaluate(ctx, req)
 	if err != nil {
-		return rules.Decision{Rule: rule.ID}, hold, fmt.Errorf("rule %s hands over to %s: %w", rule.ID, rule.Script, err)
+		return failed, hold, fmt.Errorf("rule %s hands over to %s: %w", rule.ID, rule.Script, err)
 	}
 	switch answer.Verdict {
 	case rules.Approve:

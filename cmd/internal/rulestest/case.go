@@ -65,6 +65,8 @@ type Expect struct {
 	Rule    string // the rule's name, or what follows the colon in it; "": any
 	Reason  string // a part of it
 
+	Explanation []string // parts of it
+
 	// Console are parts of lines in the order in which they must be printed;
 	// others may stand between. Empty and not nil: nothing may be printed.
 	Console []string

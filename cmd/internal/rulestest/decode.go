@@ -32,7 +32,7 @@ func Decode(data []byte) (*Case, error) {
 	case err != nil:
 		return nil, err
 	case names["method"]:
-		step := newStep(localCaller())
+		step := newStep(Local())
 		err := request(&step.Request)(data, "")
 		return &Case{Steps: []Step{step}}, err
 	default:
@@ -45,7 +45,7 @@ func newStep(caller rules.Caller) Step { return Step{Caller: caller, Expect: Exp
 
 func decodeCase(data []byte, names map[string]bool) (*Case, error) {
 	c := new(Case)
-	single := newStep(localCaller())
+	single := newStep(Local())
 	err := object(map[string]reader{
 		"name":      text(&c.Name),
 		"chain_id":  chainIDs(&c.ChainIDs),
@@ -171,14 +171,19 @@ func accounts(to *[]rules.Account) reader {
 	}
 }
 
-// localCaller is the user of the IPC socket.
-func localCaller() rules.Caller { return rules.Caller{Transport: "ipc", Remote: "NA", Local: "NA"} }
+// Remote is a caller over HTTP on this machine.
+func Remote() rules.Caller {
+	return rules.Caller{Transport: "http", Remote: "127.0.0.1:50000", Local: "localhost:8550"}
+}
+
+// Local is the user of the IPC socket.
+func Local() rules.Caller { return rules.Caller{Transport: "ipc", Remote: "NA", Local: "NA"} }
 
 // caller reads who asks over HTTP; what it does not say is as a caller on this
 // machine has it. Over IPC nothing more than that is known.
 func caller(to *rules.Caller) reader {
 	return func(raw json.RawMessage, path string) error {
-		got := rules.Caller{Transport: "http", Remote: "127.0.0.1:50000", Local: "localhost:8550"}
+		got := Remote()
 		members := make(map[string]bool)
 		err := walk(raw, path, func(name string, _ json.RawMessage, _ string) error { members[name] = true; return nil })
 		if err != nil {
@@ -197,7 +202,7 @@ func caller(to *rules.Caller) reader {
 		case got.Transport == "ipc" && len(members) > 1:
 			return fmt.Errorf("%s: over ipc nothing is known of a caller: leave out everything but the transport", path)
 		case got.Transport == "ipc":
-			got = localCaller()
+			got = Local()
 		case got.Transport != "http":
 			return fmt.Errorf("%s.transport: %q is neither ipc nor http", path, got.Transport)
 		}
@@ -226,12 +231,13 @@ func expect(to *Expect) reader {
 	return func(raw json.RawMessage, path string) error {
 		to.Given = true
 		return object(map[string]reader{
-			"verdict": verdict(&to.Verdict),
-			"rule":    text(&to.Rule),
-			"reason":  text(&to.Reason),
-			"console": texts(&to.Console),
-			"storage": textMap(&to.Storage),
-			"listed":  addresses(&to.Listed),
+			"verdict":     verdict(&to.Verdict),
+			"rule":        text(&to.Rule),
+			"reason":      text(&to.Reason),
+			"explanation": texts(&to.Explanation),
+			"console":     texts(&to.Console),
+			"storage":     textMap(&to.Storage),
+			"listed":      addresses(&to.Listed),
 		})(raw, path)
 	}
 }

@@ -26,6 +26,11 @@ func (e Expect) check(got Result, storage map[string]string) []string {
 	if !strings.Contains(got.Reason, e.Reason) {
 		fail("reason: want %q in it, got %q", e.Reason, got.Reason)
 	}
+	for _, part := range e.Explanation {
+		if !strings.Contains(got.Why, part) {
+			fail("explanation: want %q in it, got %q", part, got.Why)
+		}
+	}
 	if missing, ok := e.console(got.Console); !ok {
 		fail("console: %s", missing)
 	}

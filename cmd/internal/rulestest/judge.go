@@ -62,7 +62,7 @@ func (j *judge) decide(ctx context.Context, req *rules.Request) {
 	if j.trial.Seen != nil {
 		j.trial.Seen(req, decision)
 	}
-	j.result.Rule = decision.Rule
+	j.result.Rule, j.result.Why = decision.Rule, decision.Explanation
 	switch {
 	case err != nil:
 		j.result.Verdict, j.result.Reason = Undecided, err.Error()

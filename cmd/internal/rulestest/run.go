@@ -38,6 +38,7 @@ type Result struct {
 	Verdict string
 	Rule    string
 	Reason  string
+	Why     string // the explanation, for the audit log; "": none
 	Note    string // what else is to be known; "": nothing
 	Console []Line
 	Storage []Change         // in the order of the keys
