@@ -112,7 +112,7 @@ func (m *Method) Decode(data []byte) (*rules.Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.Describe(values), nil
+	return m.describe(values), nil
 }
 
 // Unpack is Decode without the description for people. The values are those
@@ -151,17 +151,19 @@ func (m *Method) Unpack(data []byte) (values []any, err error) {
 	return values, nil
 }
 
-// Describe is the call with arguments that Unpack returned.
-func (m *Method) Describe(values []any) *rules.Call {
+// Call is the call with arguments that Unpack returned, without a text for
+// people.
+func (m *Method) Call(values []any) *rules.Call {
+	return &rules.Call{Selector: m.Selector(), Method: m.Sig, Types: m.types, Arguments: values}
+}
+
+// describe is the call with its text.
+func (m *Method) describe(values []any) *rules.Call {
 	arguments := make([]string, len(values))
 	for i, value := range values {
 		arguments[i] = fmt.Sprintf("%v: %v", m.types[i], value)
 	}
-	return &rules.Call{
-		Selector:  m.Selector(),
-		Method:    m.Sig,
-		Types:     m.types,
-		Arguments: values,
-		Text:      fmt.Sprintf("%s(%s)", m.RawName, strings.Join(arguments, ",")),
-	}
+	call := m.Call(values)
+	call.Text = fmt.Sprintf("%s(%s)", m.RawName, strings.Join(arguments, ","))
+	return call
 }

@@ -100,7 +100,7 @@ type Action struct {
 	Delegate bool // a delegate call: the code of To runs with the powers of From
 
 	// Name is the method's name, such as "transfer", or for typed data "permit";
-	// "" if it is not known. Call is the decoded call, nil for typed data.
+	// "" if it is not known. Call is the decoded call, without a text; nil for typed data.
 	Name string
 	Call *rules.Call
 

@@ -80,7 +80,7 @@ func decode(a *Action) inner {
 		return inner{}
 	}
 	a.Decoding = Known
-	a.Call = known.Describe(unpacked)
+	a.Call = known.Call(unpacked)
 	if known.effects != nil {
 		a.Effects = known.effects(a, unpacked)
 	}

@@ -1,0 +1,362 @@
+package facts
+
+import (
+	"bytes"
+	"math/big"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// TestEffects: what each method of a token does, to whom, and with how much.
+func TestEffects(t *testing.T) {
+	five, all := big.NewInt(5), new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1))
+	moves := Effect{Kind: Transfer, Token: token, Owner: sender, Recipient: payee, Amount: number(5)}
+	with := func(e Effect, change func(*Effect)) []Effect {
+		change(&e)
+		return []Effect{e}
+	}
+	id, deadline := number(9), number(1700000000)
+	nonce := [32]byte{1}
+	for _, tt := range []struct {
+		data []byte
+		want []Effect
+	}{
+		{pack(t, "transfer(address,uint256)", payee, five), []Effect{moves}},
+		{pack(t, "transferFrom(address,address,uint256)", other, payee, five), with(moves, func(e *Effect) { e.Owner = other })},
+		{pack(t, "approve(address,uint256)", payee, five), with(moves, func(e *Effect) { e.Kind = Approve })},
+		{pack(t, "approve(address,uint256)", payee, all), with(moves, func(e *Effect) { e.Kind, e.Amount, e.Unlimited = Approve, maxUint256(), true })},
+		{pack(t, "increaseAllowance(address,uint256)", payee, five), with(moves, func(e *Effect) { e.Kind = Approve })},
+		{pack(t, "decreaseAllowance(address,uint256)", payee, five), nil},
+		{pack(t, "burn(uint256)", five), with(moves, func(e *Effect) { e.Recipient = common.Address{} })},
+		{
+			pack(t, "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)", other, payee, five, big.NewInt(1700000000), uint8(27), nonce, nonce),
+			with(moves, func(e *Effect) { e.Kind, e.Owner, e.Deadline = Permit, other, &deadline }),
+		},
+		{
+			pack(t, "permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)", other, payee, five, big.NewInt(0), true, uint8(27), nonce, nonce),
+			with(moves, func(e *Effect) { e.Kind, e.Owner, e.Amount, e.Unlimited = Permit, other, maxUint256(), true }),
+		},
+		{
+			pack(t, "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)", other, payee, five, five, big.NewInt(1700000000), nonce, uint8(27), nonce, nonce),
+			with(moves, func(e *Effect) { e.Owner, e.Deadline = other, &deadline }),
+		},
+		{pack(t, "safeTransferFrom(address,address,uint256)", sender, payee, big.NewInt(9)), with(moves, func(e *Effect) { e.Amount, e.ID = id, &id })},
+		{pack(t, "safeTransferFrom(address,address,uint256,uint256,bytes)", sender, payee, big.NewInt(9), five, []byte{}), with(moves, func(e *Effect) { e.ID = &id })},
+		{
+			pack(t, "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", sender, payee, []*big.Int{big.NewInt(9), big.NewInt(9)}, []*big.Int{five}, []byte{}),
+			append(with(moves, func(e *Effect) { e.ID = &id }), with(moves, func(e *Effect) { e.ID, e.Amount, e.Unlimited = &id, maxUint256(), true })...),
+		},
+		{pack(t, "setApprovalForAll(address,bool)", payee, true), with(moves, func(e *Effect) { e.Kind, e.Amount, e.Unlimited = ApproveAll, maxUint256(), true })},
+		{pack(t, "setApprovalForAll(address,bool)", payee, false), with(moves, func(e *Effect) { e.Kind, e.Amount = ApproveAll, number(0) })},
+		{pack(t, "approve(address,address,uint160,uint48)", token, payee, five, five), with(moves, func(e *Effect) { e.Kind = Approve })},
+		{pack(t, "transferFrom(address,address,uint160,address)", other, payee, five, token), with(moves, func(e *Effect) { e.Owner = other })},
+		{pack(t, "deposit()"), nil},
+	} {
+		to := token
+		f := Of(call(&to, 0, tt.data), noon())
+		if len(f.Actions) != 1 || f.Actions[0].Decoding != Known || f.Actions[0].Opaque != "" {
+			t.Fatalf("%x: %+v", tt.data[:4], f.Actions)
+		}
+		if got := f.Actions[0].Effects; !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: got %+v\nwant %+v", f.Actions[0].Name, got, tt.want)
+		}
+	}
+}
+
+// TestDecoding: what is not understood is said to be.
+func TestDecoding(t *testing.T) {
+	transfer := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	multicall := pack(t, "multicall(bytes[])", [][]byte{transfer})
+	for name, tt := range map[string]struct {
+		data   []byte
+		want   Decoding
+		opaque bool
+	}{
+		"plain":                   {nil, None, false},
+		"one byte":                {transfer[:1], Unknown, false},
+		"three bytes":             {transfer[:3], Unknown, false},
+		"the selector alone":      {transfer[:4], Unknown, false},
+		"too short":               {transfer[:len(transfer)-32], Unknown, false},
+		"too long":                {append(bytes.Clone(transfer), make([]byte, 32)...), Unknown, false},
+		"dirty address":           {append(append(bytes.Clone(transfer[:4]), 1), transfer[5:]...), Unknown, false},
+		"another method":          {[]byte{1, 2, 3, 4}, Other, false},
+		"a batch cut short":       {multicall[:len(multicall)-32], Unknown, true},
+		"a router":                {pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}}), Known, true},
+		"a method like ERC-20's":  {transfer, Known, false},
+		"a batch of one transfer": {multicall, Known, false},
+	} {
+		to := token
+		a := Of(call(&to, 0, tt.data), noon()).Actions[0]
+		if a.Decoding != tt.want || (a.Opaque != "") != tt.opaque {
+			t.Errorf("%s: got %v, %q", name, a.Decoding, a.Opaque)
+		}
+	}
+	if a := Of(call(nil, 1, []byte{1}), noon()).Actions[0]; a.To != nil || a.Opaque == "" {
+		t.Errorf("a creation: %+v", a)
+	}
+}
+
+// wrapped is a call within each kind of call that makes others, and in whose
+// name it is made then.
+func wrapped(t testing.TB, data []byte) map[string]struct {
+	data []byte
+	from common.Address
+} {
+	t.Helper()
+	type target struct { // the encoder knows members by their place
+		Name0 common.Address
+		Name1 []byte
+	}
+	type fallible struct {
+		Name0 common.Address
+		Name1 bool
+		Name2 []byte
+	}
+	type priced struct {
+		Name0 common.Address
+		Name1 bool
+		Name2 *big.Int
+		Name3 []byte
+	}
+	type execution struct {
+		Name0 common.Address
+		Name1 *big.Int
+		Name2 []byte
+	}
+	type forward struct {
+		Name0, Name1        common.Address
+		Name2, Name3, Name4 *big.Int
+		Name5               []byte
+	}
+	type operation struct {
+		Name0        common.Address
+		Name1        *big.Int
+		Name2, Name3 []byte
+		Name4        [32]byte
+		Name5        *big.Int
+		Name6        [32]byte
+		Name7, Name8 []byte
+	}
+	zero := big.NewInt(0)
+	inner := pack(t, "execute(address,uint256,bytes)", token, zero, data)
+	packed := append(append(token.Bytes(), make([]byte, 32)...), data...)
+	var length [32]byte
+	big.NewInt(int64(len(data))).FillBytes(length[:])
+	sent := append(append(append([]byte{0}, append(token.Bytes(), make([]byte, 32)...)...), length[:]...), data...)
+	multi := pack(t, "multiSend(bytes)", sent)
+	return map[string]struct {
+		data []byte
+		from common.Address
+	}{
+		"multicall":       {pack(t, "multicall(bytes[])", [][]byte{data}), sender},
+		"timed multicall": {pack(t, "multicall(uint256,bytes[])", big.NewInt(1), [][]byte{data}), sender},
+		"aggregate":       {pack(t, "aggregate((address,bytes)[])", []target{{token, data}}), token},
+		"tryAggregate":    {pack(t, "tryAggregate(bool,(address,bytes)[])", true, []target{{token, data}}), token},
+		"aggregate3":      {pack(t, "aggregate3((address,bool,bytes)[])", []fallible{{token, true, data}}), token},
+		"aggregate3Value": {pack(t, "aggregate3Value((address,bool,uint256,bytes)[])", []priced{{token, true, big.NewInt(3), data}}), token},
+		"Safe": {
+			pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", token, zero, data, uint8(0), zero, zero, zero, other, other, []byte{}),
+			token,
+		},
+		"Safe, multiSend": {
+			pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", other, zero, multi, uint8(1), zero, zero, zero, other, other, []byte{}),
+			token,
+		},
+		"multiSend":      {multi, token},
+		"execute":        {inner, token},
+		"executeBatch":   {pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{data}), token},
+		"executeBatch 3": {pack(t, "executeBatch(address[],uint256[],bytes[])", []common.Address{token}, []*big.Int{zero}, [][]byte{data}), token},
+		"executions":     {pack(t, "executeBatch((address,uint256,bytes)[])", []execution{{token, zero, data}}), token},
+		"7579 single":    {pack(t, "execute(bytes32,bytes)", [32]byte{}, packed), token},
+		"7579 batch":     {pack(t, "execute(bytes32,bytes)", [32]byte{1}, pack(t, "batch((address,uint256,bytes)[])", []execution{{token, zero, data}})[4:]), token},
+		"forwarder":      {pack(t, "execute((address,address,uint256,uint256,uint256,bytes),bytes)", forward{other, token, zero, zero, zero, data}, []byte{}), other},
+		"handleOps": {
+			pack(t, "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)",
+				[]operation{{other, zero, []byte{}, inner, [32]byte{}, zero, [32]byte{}, []byte{}, []byte{}}}, payee),
+			other,
+		},
+	}
+}
+
+// TestUnpacking: a call is found in every kind of call that makes others.
+func TestUnpacking(t *testing.T) {
+	transfer := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	for name, tt := range wrapped(t, transfer) {
+		to := token
+		f := Of(call(&to, 0, tt.data), noon())
+		last := f.Actions[len(f.Actions)-1]
+		if last.Depth == 0 || last.Name != "transfer" || last.From != tt.from || len(last.Effects) != 1 || last.Effects[0].Owner != tt.from || last.Effects[0].Recipient != payee {
+			t.Errorf("%s: got %+v", name, last)
+		}
+		for _, a := range f.Actions {
+			if a.Opaque != "" {
+				t.Errorf("%s: %s: %s", name, a.Path, a.Opaque)
+			}
+		}
+		if name == "aggregate3Value" && last.Value != number(3) {
+			t.Errorf("%s: value %v", name, last.Value)
+		}
+	}
+}
+
+// TestUnpackingIsBounded: in depth and in number, and what is not looked at is
+// said to be hidden.
+func TestUnpackingIsBounded(t *testing.T) {
+	to := token
+	data := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	deep := data
+	for range MaxDepth {
+		deep = pack(t, "execute(address,uint256,bytes)", token, big.NewInt(0), deep)
+	}
+	f := Of(call(&to, 0, deep), noon())
+	if last := f.Actions[len(f.Actions)-1]; last.Name != "transfer" || last.Depth != MaxDepth || last.Opaque != "" {
+		t.Errorf("at the bound: %+v", last)
+	}
+	deep = pack(t, "execute(address,uint256,bytes)", token, big.NewInt(0), deep)
+	f = Of(call(&to, 0, deep), noon())
+	if last := f.Actions[len(f.Actions)-1]; last.Depth != MaxDepth || last.Inner != 0 || !strings.Contains(last.Opaque, "levels") {
+		t.Errorf("beyond it: %+v", last)
+	}
+
+	many := make([][]byte, MaxActions+1)
+	for i := range many {
+		many[i] = data
+	}
+	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", many[:MaxActions-1])), noon())
+	if len(f.Actions) != MaxActions || f.Actions[0].Opaque != "" || f.Actions[0].Inner != MaxActions-1 {
+		t.Errorf("as many as may be: %d, %q", len(f.Actions), f.Actions[0].Opaque)
+	}
+	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", many)), noon())
+	if len(f.Actions) != MaxActions || f.Actions[0].Opaque == "" {
+		t.Errorf("too many: %d, %q", len(f.Actions), f.Actions[0].Opaque)
+	}
+
+	nested := pack(t, "multicall(bytes[])", many[:MaxActions/2])
+	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", [][]byte{nested, nested, nested})), noon())
+	if len(f.Actions) != MaxActions || f.Actions[0].Opaque == "" {
+		t.Errorf("too many in batches: %d, %q", len(f.Actions), f.Actions[0].Opaque)
+	}
+}
+
+// TestMalformedBatches are hidden, never empty.
+func TestMalformedBatches(t *testing.T) {
+	to := token
+	execute := "execute(bytes32,bytes)"
+	safe := func(operation uint8, data []byte) []byte {
+		zero := big.NewInt(0)
+		return pack(t, "execTransactionFromModule(address,uint256,bytes,uint8)", other, zero, data, operation)
+	}
+	for name, data := range map[string][]byte{
+		"multiSend, cut":       pack(t, "multiSend(bytes)", make([]byte, 84)),
+		"multiSend, operation": pack(t, "multiSend(bytes)", append([]byte{2}, make([]byte, 84)...)),
+		"multiSend, length":    pack(t, "multiSend(bytes)", append(make([]byte, 53), bytes.Repeat([]byte{0xff}, 32)...)),
+		"7579, mode":           pack(t, execute, [32]byte{0xfe}, make([]byte, 60)),
+		"7579, single":         pack(t, execute, [32]byte{}, make([]byte, 51)),
+		"7579, batch":          pack(t, execute, [32]byte{1}, make([]byte, 64)),
+		"7579, delegate":       pack(t, execute, [32]byte{0xff}, make([]byte, 19)),
+		"lists":                pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{}),
+		"Safe, operation":      safe(2, nil),
+	} {
+		if a := Of(call(&to, 0, data), noon()).Actions[0]; a.Decoding != Known || a.Opaque == "" {
+			t.Errorf("%s: %v, %q", name, a.Decoding, a.Opaque)
+		}
+	}
+	for name, data := range map[string][]byte{"plain": nil, "other": {1, 2, 3, 4}, "known": pack(t, "transfer(address,uint256)", payee, big.NewInt(1))} {
+		f := Of(call(&to, 0, safe(1, data)), noon())
+		if len(f.Actions) != 2 || !f.Actions[1].Delegate || f.Actions[1].Opaque == "" {
+			t.Errorf("a delegate call, %s: %+v", name, f.Actions)
+		}
+	}
+}
+
+// TestCosts: the worst case, exact, and never beyond 2²⁵⁶−1.
+func TestCosts(t *testing.T) {
+	f := Of(call(&payee, 5, nil), noon())
+	if f.Tx.GasCost != number(21000*2e9) || f.Tx.Spend != number(21000*2e9+5) {
+		t.Errorf("got %v, %v", f.Tx.GasCost.Dec(), f.Tx.Spend.Dec())
+	}
+	most := maxUint256()
+	for _, got := range []uint256.Int{sum(most, number(1)), product(most, number(2)), saturated(new(big.Int).Lsh(big.NewInt(1), 300))} {
+		if got != most {
+			t.Errorf("got %v", got.Dec())
+		}
+	}
+	if zero := saturated(big.NewInt(-1)); zero != (uint256.Int{}) {
+		t.Errorf("negative: %v", zero.Dec())
+	}
+}
+
+// FuzzOf looks for panics, and for bounds that are not kept.
+func FuzzOf(f *testing.F) {
+	transfer := pack(f, "transfer(address,uint256)", payee, big.NewInt(5))
+	f.Add(transfer)
+	for _, wrapper := range wrapped(f, transfer) {
+		f.Add(wrapper.data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		to := token
+		facts := Of(call(&to, 1, data), noon())
+		checkActions(t, facts.Actions)
+	})
+}
+
+// checkActions checks what holds for all actions.
+func checkActions(t testing.TB, actions []Action) {
+	t.Helper()
+	if len(actions) > MaxActions {
+		t.Fatalf("%d actions", len(actions))
+	}
+	inner := 0
+	for i, a := range actions {
+		inner += a.Inner
+		switch {
+		case a.Depth > MaxDepth:
+			t.Fatalf("depth %d", a.Depth)
+		case i > 0 && a.Depth > actions[i-1].Depth+1:
+			t.Fatalf("action %d lies %d deep, and the one before it %d", i, a.Depth, actions[i-1].Depth)
+		case a.Decoding != Known && (len(a.Effects) > 0 || a.Inner > 0):
+			t.Fatalf("%v has %d effects and %d actions within", a.Decoding, len(a.Effects), a.Inner)
+		}
+		for _, e := range a.Effects {
+			if e.Kind == "" {
+				t.Fatalf("an effect of no kind: %+v", e)
+			}
+		}
+	}
+	outermost := 0
+	for _, a := range actions {
+		if a.Depth == 0 {
+			outermost++
+		}
+	}
+	if inner+outermost != len(actions) {
+		t.Fatalf("%d actions, %d of them outermost, and %d within others", len(actions), outermost, inner)
+	}
+}
+
+// BenchmarkOf measures the facts of common transactions.
+func BenchmarkOf(b *testing.B) {
+	transfer := pack(b, "transfer(address,uint256)", payee, big.NewInt(5))
+	for name, data := range map[string][]byte{"plain": nil, "transfer": transfer, "multicall of 10": pack(b, "multicall(bytes[])", repeated(transfer, 10))} {
+		b.Run(name, func(b *testing.B) {
+			to := token
+			req := call(&to, 0, data)
+			b.ReportAllocs()
+			for b.Loop() {
+				Of(req, noon())
+			}
+		})
+	}
+}
+
+func repeated(data []byte, n int) [][]byte {
+	all := make([][]byte, n)
+	for i := range all {
+		all[i] = data
+	}
+	return all
+}
