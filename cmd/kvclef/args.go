@@ -7,7 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
+	"github.com/kvclef/kvclef/rules/suggest"
 )
 
 // arrange brings a command line into the order that the flag parser needs: the

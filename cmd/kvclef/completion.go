@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
+	"github.com/kvclef/kvclef/rules/suggest"
 )
 
 // completionTemplates are the scripts, one for each shell. They hold the whole

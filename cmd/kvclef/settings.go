@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
-	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
+	"github.com/kvclef/kvclef/rules/suggest"
 )
 
 // settings returns the configuration of a command: the flags, else the

@@ -2,85 +2,173 @@ package policy
 
 import (
 	"fmt"
-	"time"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
 
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/holiman/uint256"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kvclef/kvclef/rules/suggest"
 )
-
-// Problem is one error in a policy file.
-type Problem struct {
-	Line, Column int // from 1
-	Text         string
-}
-
-// Error is everything that is wrong with a policy file.
-type Error struct {
-	File     string
-	Problems []Problem // in the order of the file
-}
-
-// Error lists the problems, one a line: file:line:column: text.
-func (e *Error) Error() string {
-	text := ""
-	for i, problem := range e.Problems {
-		if i > 0 {
-			text += "\n"
-		}
-		text += fmt.Sprintf("%s:%d:%d: %s", e.File, problem.Line, problem.Column, problem.Text)
-	}
-	return text
-}
 
 // parser reads one file. It notes every problem and goes on, so that all of
 // them are told at once.
 type parser struct {
 	scope    *scope
-	match    map[string]*yaml.Node // what stands at each word of the match that is being read
 	problems []Problem
-}
 
-// scope is what the names of a policy mean.
-type scope struct {
-	chains   map[string]uint64
-	accounts map[string]common.Address
-	tokens   map[string]token
-	lists    map[string][]common.Address
-	groups   map[string]Approvals
-}
-
-// token is a token that the policy declares.
-type token struct {
-	name     string
-	chain    uint64
-	address  common.Address
-	decimals int
-	standard string // "erc20", "erc721" or "erc1155"
+	match *yaml.Node // the one being read, for words that need another of it
 }
 
 // errorf notes a problem at a node.
 func (p *parser) errorf(node *yaml.Node, format string, args ...any) {
-	p.problems = append(p.problems, Problem{Line: node.Line, Column: node.Column, Text: fmt.Sprintf(format, args...)})
+	if len(p.problems) <= 10*maxProblems { // more are not told
+		p.problems = append(p.problems, Problem{Line: max(1, node.Line), Column: max(1, node.Column), Text: fmt.Sprintf(format, args...)})
+	}
 }
 
-// amount is a number with its unit.
-type amount struct {
-	value uint256.Int // wei, or the token's smallest unit
-	token *token      // nil: wei
-	text  string      // as it was written
+// sibling returns what stands at another key of the match that is being read,
+// nil if it is not there.
+func (p *parser) sibling(key string) *yaml.Node {
+	if p.match == nil {
+		return nil
+	}
+	for i := 0; i+1 < len(p.match.Content); i += 2 {
+		if p.match.Content[i].Value == key {
+			return p.match.Content[i+1]
+		}
+	}
+	return nil
 }
 
-// addresses is a set of addresses with the words it was written in.
-type addresses struct {
-	set  map[common.Address]bool
-	any  bool
-	self bool // the account that signs, or the Safe of a Safe transaction
-	text string
+// entry is a key with its value.
+type entry struct {
+	key         string
+	name, value *yaml.Node
 }
 
-// span is a time span with the text it was written in.
-type span struct {
-	time.Duration
-	text string
+// entries returns what a mapping holds, each key once. Empty values are noted
+// and left out.
+func (p *parser) entries(node *yaml.Node, what string) []entry {
+	if node.Kind != yaml.MappingNode {
+		p.errorf(node, "%s: want keys and values, not %s", what, kindOf(node))
+		return nil
+	}
+	var found []entry
+	seen := make(map[string]int)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		name, value := node.Content[i], node.Content[i+1]
+		first, again := seen[name.Value]
+		switch {
+		case name.Kind != yaml.ScalarNode || name.Value == "":
+			p.errorf(name, "%s: want a name here, not %s", what, kindOf(name))
+		case again:
+			p.errorf(name, "%s: %s stands here twice, first on line %d: remove one", what, clip(name.Value), first)
+		case empty(value):
+			p.errorf(value, "%s.%s: nothing stands here: remove the line, or give a value", what, clip(name.Value))
+		default:
+			found = append(found, entry{name.Value, name, value})
+		}
+		if !again {
+			seen[name.Value] = name.Line
+		}
+	}
+	return found
+}
+
+// fields returns the values of a mapping that has these keys and no others.
+func (p *parser) fields(node *yaml.Node, what string, keys ...string) map[string]*yaml.Node {
+	values := make(map[string]*yaml.Node)
+	for _, e := range p.entries(node, what) {
+		if !slices.Contains(keys, e.key) {
+			p.errorf(e.name, "%s: unknown key %s%s", what, quoted(e.key), didYouMean(e.key, keys))
+			continue
+		}
+		values[e.key] = e.value
+	}
+	return values
+}
+
+// require notes each of the keys that is not there.
+func (p *parser) require(node *yaml.Node, what string, values map[string]*yaml.Node, keys ...string) bool {
+	complete := true
+	for _, key := range keys {
+		if values[key] == nil && !p.standsIn(node, key) {
+			p.errorf(node, "%s: %s is missing", what, key)
+		}
+		complete = complete && values[key] != nil
+	}
+	return complete
+}
+
+// standsIn tells whether a mapping has a key, though its value may be bad.
+func (p *parser) standsIn(node *yaml.Node, key string) bool {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
+}
+
+// list returns the elements of a list that is not empty. A single value is a
+// list of one.
+func (p *parser) list(node *yaml.Node, what string) []*yaml.Node {
+	if node.Kind != yaml.SequenceNode {
+		return []*yaml.Node{node}
+	}
+	if len(node.Content) == 0 {
+		p.errorf(node, "%s: the list is empty, so that it would match nothing: name something or remove the line", what)
+		return nil
+	}
+	var found []*yaml.Node
+	for _, element := range node.Content {
+		if empty(element) {
+			p.errorf(element, "%s: an element is empty", what)
+			continue
+		}
+		found = append(found, element)
+	}
+	return found
+}
+
+// empty tells whether nothing stands at a node.
+func empty(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.Tag == "!!null" }
+
+// kindOf names what stands at a node.
+func kindOf(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return "keys and values"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "an alias"
+	default:
+		return quoted(node.Value)
+	}
+}
+
+// maxShown bounds a text of the file that is shown.
+const maxShown = 80
+
+// clip makes a text of the file fit to be shown.
+func clip(text string) string {
+	text = strings.ToValidUTF8(text, "�")
+	if runes := []rune(text); len(runes) > maxShown {
+		text = string(runes[:maxShown]) + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '�'
+	}, text)
+}
+
+func quoted(text string) string { return strconv.Quote(clip(text)) }
+
+func didYouMean(name string, candidates []string) string {
+	return suggest.DidYouMean("", name, candidates)
 }

@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kvclef/kvclef/cmd/internal/rulestest"
-	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
+	"github.com/kvclef/kvclef/rules/suggest"
 )
 
 // reader reads the cases of a file.

@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
+	"github.com/kvclef/kvclef/rules/suggest"
 )
 
 // maxDecimals bounds the places of a unit after the point.

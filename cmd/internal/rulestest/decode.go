@@ -10,8 +10,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/kvclef/kvclef/cmd/kvclef/suggest"
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/suggest"
 )
 
 // maxSteps bounds the requests of a case.
