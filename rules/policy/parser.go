@@ -19,6 +19,7 @@ type parser struct {
 	problems []Problem
 
 	match *yaml.Node // the one being read, for words that need another of it
+	allow bool       // it is of a rule that allows: what holds must hold for all
 }
 
 // errorf notes a problem at a node.

@@ -1,0 +1,58 @@
+package policy
+
+import (
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Bounds of approvals.
+const (
+	maxMembers = 100
+	maxExpiry  = 30 * 24 * time.Hour
+	maxWait    = 5 * time.Minute
+)
+
+func (p *parser) groupNames(node *yaml.Node) {
+	p.named(node, "approvals", func(e entry, what string) {
+		found := p.fields(e.value, what, "threshold", "of", "requester", "expires", "wait")
+		if !p.require(e.value, what, found, "threshold", "of") {
+			return
+		}
+		group := Approvals{Expires: time.Hour}
+		var ok bool
+		group.Of, ok = p.texts(found["of"], what+".of")
+		threshold, good := p.integer(found["threshold"], what+".threshold", maxMembers)
+		switch {
+		case !ok || !good:
+		case threshold == 0:
+			p.errorf(found["threshold"], "%s.threshold: 0 people approve nothing: want 1 or more", what)
+		case int(threshold) > len(group.Of): // #nosec G115 -- at most maxMembers
+			p.errorf(found["threshold"], "%s.threshold: %d of %d people can't approve", what, threshold, len(group.Of))
+		}
+		group.Threshold = int(threshold) // #nosec G115 -- at most maxMembers
+		if node := found["requester"]; node != nil {
+			who, _ := p.choice(node, what+".requester", "excluded", "included")
+			group.Requester = who == "included"
+		}
+		if node := found["expires"]; node != nil {
+			expires, _ := p.span(node, what+".expires", time.Minute, maxExpiry)
+			group.Expires = expires.Duration
+		}
+		if node := found["wait"]; node != nil {
+			wait, _ := p.span(node, what+".wait", 0, maxWait)
+			group.Wait = wait.Duration
+		}
+		p.scope.groups[e.key] = group
+	})
+}
+
+// group returns the name of a group of approvers that the policy declares.
+func (p *parser) group(node *yaml.Node, what string) string {
+	name, ok := p.text(node, what)
+	if _, known := p.scope.groups[name]; ok && !known {
+		p.errorf(node, "%s: %s is no group of approvals%s", what, quoted(name), didYouMean(name, names(p.scope.groups)))
+		return ""
+	}
+	return name
+}
