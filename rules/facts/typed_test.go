@@ -1,0 +1,177 @@
+package facts
+
+import (
+	"math/big"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// document is typed data as the decoder leaves it: numbers are decimal texts.
+func document(primary string, types map[string]string, message map[string]any) *rules.Request {
+	data := &apitypes.TypedData{
+		Types: apitypes.Types{}, PrimaryType: primary, Message: message,
+		Domain: apitypes.TypedDataDomain{Name: "USD Coin", Version: "2", VerifyingContract: token.Hex(), Salt: "0x" + strings.Repeat("11", 32)},
+	}
+	for name, fields := range types {
+		for field := range strings.SplitSeq(fields, ",") {
+			kind, member, _ := strings.Cut(field, " ")
+			data.Types[name] = append(data.Types[name], apitypes.Type{Name: member, Type: kind})
+		}
+	}
+	return &rules.Request{Kind: rules.KindTypedData, Account: rules.Account{Address: sender}, ChainID: big.NewInt(1), TypedData: data}
+}
+
+// TestHandovers: what the signature of each kind of permit hands over.
+func TestHandovers(t *testing.T) {
+	const details = "address token,uint160 amount,uint48 expiration,uint48 nonce"
+	const permitted = "address token,uint256 amount"
+	deadline := number(1700000000)
+	permit := Effect{Kind: Permit, Token: token, Owner: sender, Recipient: payee, Amount: number(5), Deadline: &deadline}
+	change := func(f func(*Effect)) []Effect {
+		e := permit
+		f(&e)
+		return []Effect{e}
+	}
+	line := map[string]any{"token": token.Hex(), "amount": "5", "expiration": "1", "nonce": "0"}
+	allowed := map[string]any{"token": token.Hex(), "amount": "5"}
+	for _, tt := range []struct {
+		name, primary string
+		types         map[string]string
+		message       map[string]any
+		want          []Effect
+	}{
+		{
+			"EIP-2612", "Permit",
+			map[string]string{"Permit": "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline"},
+			map[string]any{"owner": sender.Hex(), "spender": payee.Hex(), "value": "5", "nonce": "0", "deadline": "1700000000"},
+			[]Effect{permit},
+		},
+		{
+			"DAI", "Permit",
+			map[string]string{"Permit": "address holder,address spender,uint256 nonce,uint256 expiry,bool allowed"},
+			map[string]any{"holder": sender.Hex(), "spender": payee.Hex(), "nonce": "0", "expiry": "0", "allowed": true},
+			change(func(e *Effect) { e.Amount, e.Unlimited, e.Deadline = maxUint256(), true, nil }),
+		},
+		{
+			"EIP-3009", "TransferWithAuthorization",
+			map[string]string{"TransferWithAuthorization": "address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce"},
+			map[string]any{"from": sender.Hex(), "to": payee.Hex(), "value": "5", "validAfter": "0", "validBefore": "1700000000", "nonce": "0x" + strings.Repeat("00", 32)},
+			change(func(e *Effect) { e.Kind = Transfer }),
+		},
+		{
+			"Permit2, one", "PermitSingle",
+			map[string]string{"PermitSingle": "PermitDetails details,address spender,uint256 sigDeadline", "PermitDetails": details},
+			map[string]any{"details": line, "spender": payee.Hex(), "sigDeadline": "1700000000"},
+			[]Effect{permit},
+		},
+		{
+			"Permit2, many", "PermitBatch",
+			map[string]string{"PermitBatch": "PermitDetails[] details,address spender,uint256 sigDeadline", "PermitDetails": details},
+			map[string]any{"details": []any{line, line}, "spender": payee.Hex(), "sigDeadline": "1700000000"},
+			[]Effect{permit, permit},
+		},
+		{
+			"Permit2, transfer", "PermitTransferFrom",
+			map[string]string{"PermitTransferFrom": "TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline", "TokenPermissions": permitted},
+			map[string]any{"permitted": allowed, "spender": payee.Hex(), "nonce": "1", "deadline": "1700000000"},
+			[]Effect{permit},
+		},
+		{
+			"Permit2, witness", "PermitWitnessTransferFrom",
+			map[string]string{"PermitWitnessTransferFrom": "TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,Order order", "TokenPermissions": permitted, "Order": "uint256 id"},
+			map[string]any{"permitted": allowed, "spender": payee.Hex(), "nonce": "1", "deadline": "1700000000", "order": map[string]any{"id": "1"}},
+			[]Effect{permit},
+		},
+		{
+			"Permit2, batch with witness", "PermitBatchWitnessTransferFrom",
+			map[string]string{"PermitBatchWitnessTransferFrom": "TokenPermissions[] permitted,address spender,uint256 nonce,uint256 deadline,Order order", "TokenPermissions": permitted, "Order": "uint256 id"},
+			map[string]any{"permitted": []any{allowed}, "spender": payee.Hex(), "nonce": "1", "deadline": "1700000000", "order": map[string]any{"id": "1"}},
+			[]Effect{permit},
+		},
+		{
+			"other members", "Permit",
+			map[string]string{"Permit": "address owner,address spender,uint256 value,uint256 nonce"},
+			map[string]any{"owner": sender.Hex(), "spender": payee.Hex(), "value": "5", "nonce": "0"},
+			nil,
+		},
+		{
+			"other details", "PermitSingle",
+			map[string]string{"PermitSingle": "PermitDetails details,address spender,uint256 sigDeadline", "PermitDetails": permitted},
+			map[string]any{"details": allowed, "spender": payee.Hex(), "sigDeadline": "1700000000"},
+			nil,
+		},
+		{"no permit", "Mail", map[string]string{"Mail": "string text"}, map[string]any{"text": "hello"}, nil},
+	} {
+		f := Of(document(tt.primary, tt.types, tt.message), noon())
+		var got []Effect
+		for _, a := range f.Actions {
+			if a.Decoding != Known || *a.To != token || a.Depth != 0 {
+				t.Errorf("%s: %+v", tt.name, a)
+			}
+			got = append(got, a.Effects...)
+		}
+		if !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: got %+v\nwant %+v", tt.name, got, tt.want)
+		}
+		checkActions(t, f.Actions)
+	}
+}
+
+// TestTyped: values are converted by their types, and what has no type is not
+// there.
+func TestTyped(t *testing.T) {
+	types := map[string]string{
+		"Order": "address to,uint256 amount,int8 change,bytes data,bytes4 id,bool now,string note,Line[] lines,uint256[2] pair",
+		"Line":  "address token",
+	}
+	f := Of(document("Order", types, map[string]any{
+		"to": payee.Hex(), "amount": "0x10", "change": "-1", "data": "0x0102", "id": "0x01020304", "now": true, "note": "n",
+		"lines": []any{map[string]any{"token": token.Hex(), "hidden": "1"}}, "pair": []any{"1", "2"}, "hidden": "1",
+	}), noon())
+	want := map[string]any{
+		"to": payee, "amount": big.NewInt(16), "change": big.NewInt(-1), "data": []byte{1, 2}, "id": []byte{1, 2, 3, 4}, "now": true, "note": "n",
+		"lines": []any{map[string]any{"token": token}}, "pair": []any{big.NewInt(1), big.NewInt(2)},
+	}
+	if !reflect.DeepEqual(f.Typed.Message, want) {
+		t.Errorf("got %#v", f.Typed.Message)
+	}
+	if f.Typed.Name != "USD Coin" || f.Typed.Version != "2" || *f.Typed.Contract != token || f.Typed.Salt == nil || f.Kind != KindTypedData {
+		t.Errorf("domain: %+v", f.Typed)
+	}
+}
+
+// TestSafe: the call of a Safe transaction is made in the name of the Safe.
+func TestSafe(t *testing.T) {
+	data := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	types := map[string]string{
+		"SafeTx": "address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,uint256 baseGas,uint256 gasPrice,address gasToken,address refundReceiver,uint256 nonce",
+	}
+	safe := func(operation string) *Facts {
+		req := document("SafeTx", types, map[string]any{
+			"to": token.Hex(), "value": "3", "data": "0x" + common.Bytes2Hex(data), "operation": operation, "safeTxGas": "1000", "baseGas": "500", "gasPrice": "2",
+			"gasToken": other.Hex(), "refundReceiver": payee.Hex(), "nonce": "1",
+		})
+		req.Kind = rules.KindSafe
+		req.TypedData.Domain.VerifyingContract = other.Hex()
+		return Of(req, noon())
+	}
+	f := safe("0")
+	if s := f.Typed.Safe; s == nil || s.Address != other || s.GasToken != other || s.RefundReceiver != payee || s.MaxRefund != number(3000) {
+		t.Fatalf("got %+v", s)
+	}
+	a := f.Actions[0]
+	if len(f.Actions) != 1 || a.From != other || *a.To != token || a.Value != number(3) || a.Delegate || len(a.Effects) != 1 || a.Effects[0].Owner != other {
+		t.Errorf("got %+v", f.Actions)
+	}
+	for _, operation := range []string{"1", "2"} {
+		if a := safe(operation).Actions[0]; !a.Delegate || a.Opaque == "" {
+			t.Errorf("operation %s: %+v", operation, a)
+		}
+	}
+}
