@@ -103,8 +103,8 @@ func (e *OverLimitError) Error() string {
 	text := fmt.Sprintf("limit %s: %s used of %s in %s, and %s more was asked for",
 		e.Charge.Counter, e.Used.Dec(), e.Charge.Cap.Dec(), e.Charge.Window, e.Raise.Dec())
 	switch {
-	case e.Raise.Gt(&e.Charge.Cap):
-		text += ", which is more than the limit"
+	case e.Charge.Amount.Gt(&e.Charge.Cap):
+		text += ", which is never within the limit"
 	case !e.Room.IsZero():
 		text += "; there is room from " + e.Room.UTC().Format(time.RFC3339)
 	}

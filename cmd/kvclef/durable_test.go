@@ -182,7 +182,7 @@ func makeNewer(t *testing.T, path string) {
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte("kvclef"))
-		record := strings.Replace(string(bucket.Get([]byte("format"))), `"version":1,`, `"version":99,`, 1)
+		record := strings.Replace(string(bucket.Get([]byte("format"))), `"version":2,`, `"version":99,`, 1)
 		return bucket.Put([]byte("format"), []byte(record))
 	})
 	if err := errors.Join(err, db.Close()); err != nil {

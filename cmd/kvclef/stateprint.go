@@ -52,7 +52,8 @@ func (s shownState) String() string {
 	}
 	fmt.Fprintf(&b, "Counters     %d\n", len(s.Counters))
 	for _, counter := range s.Counters {
-		fmt.Fprintf(&b, "  %q: %s used in %d charges\n", counter.Name, counter.Used.Dec(), counter.Charges)
+		fmt.Fprintf(&b, "  %q: %s used, of that %s held, in %d charges; the next expires %s\n",
+			counter.Name, counter.Used.Dec(), counter.Held.Dec(), counter.Charges, shownTime(counter.Next))
 	}
 	fmt.Fprintf(&b, "Holds        %d not settled\n", len(s.Holds))
 	for _, hold := range s.Holds {

@@ -54,7 +54,7 @@ func TestStateIsShown(t *testing.T) {
 		"Storage      2 keys, ",
 		"  \"spent\": \"17\"\n",
 		"  \"\\x1b[2J\": \"" + strings.Repeat("x", shownValue) + "\" and 3 bytes more\n",
-		"Counters     1\n  \"daily/0xab\": 10 used in 2 charges\n",
+		"Counters     1\n  \"daily/0xab\": 10 used, of that 10 held, in 2 charges; the next expires ",
 		"Holds        1 not settled\n  ",
 		": 2 charges, the last counts until ",
 	} {

@@ -3,9 +3,7 @@ package bolt
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
-	"time"
 
 	"github.com/holiman/uint256"
 
@@ -15,32 +13,32 @@ import (
 // maxExpired bounds the charges that a transaction takes off.
 const maxExpired = 1 << 14
 
-// hold counts the charges, all or none. The refusal is an *rules.OverLimitError.
+// hold counts the charges, all or none. The refusal is an *rules.OverLimitError
+// or a *rules.SlotError.
 func (t *tables) hold(charges []rules.Charge) (id rules.HoldID, refusal, err error) {
 	counters := make(map[string]counter, len(charges))
-	for _, charge := range charges {
-		c, ok := counters[charge.Counter]
-		if !ok {
-			if c, err = t.counter(charge.Counter); err != nil {
-				return 0, nil, err
-			}
+	slots := make(map[slotName]occupancy)
+	for i := range charges {
+		if refusal, err = t.count(&charges[i], counters, slots); refusal != nil || err != nil {
+			return 0, refusal, err
 		}
-		used := c.total
-		if _, overflow := c.total.AddOverflow(&used, &charge.Amount); overflow || c.total.Gt(&charge.Cap) {
-			return 0, &rules.OverLimitError{Charge: charge, Used: used, Raise: charge.Amount}, nil
-		}
-		c.charges++
-		counters[charge.Counter] = c
 	}
 
 	t.state.hold++
 	t.state.now = t.now
 	id = t.state.hold
 	expiries := make([]int64, len(charges))
-	for i, charge := range charges {
-		expiries[i] = expiry(t.now, charge.Window)
+	for i := range charges {
+		expiries[i] = charges[i].Expiry(t.now)
+		c := charge{amount: charges[i].Amount, counter: charges[i].Counter, slot: charges[i].Slot}
 		key := chargeKey{expires: expiries[i], hold: id, index: uint16(i)}
-		if err := t.put(bucketCharges, key.encode(), encodeCharge(&charge.Amount, charge.Counter)); err != nil {
+		if err := t.put(bucketQueue, key.encode(), c.encode()); err != nil {
+			return 0, nil, err
+		}
+		if c.slot == "" {
+			continue
+		}
+		if err := t.put(bucketSlots, slotKey(c, id, key.index), binary.BigEndian.AppendUint64(nil, uint64(key.expires))); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -50,12 +48,44 @@ func (t *tables) hold(charges []rules.Charge) (id rules.HoldID, refusal, err err
 	return id, nil, t.setCounters(counters)
 }
 
-// expiry is when a window has passed.
-func expiry(now int64, window time.Duration) int64 {
-	if int64(window) > math.MaxInt64-now {
-		return math.MaxInt64
+// slotName is a slot of a counter.
+type slotName struct{ counter, slot string }
+
+// count adds a charge to the counters and slots that a hold has touched so far.
+func (t *tables) count(wanted *rules.Charge, counters map[string]counter, slots map[slotName]occupancy) (refusal, err error) {
+	c, ok := counters[wanted.Counter]
+	if !ok {
+		if c, err = t.counter(wanted.Counter); err != nil {
+			return nil, err
+		}
 	}
-	return now + int64(window)
+	raise := wanted.Amount
+	if wanted.Slot != "" {
+		name := slotName{wanted.Counter, wanted.Slot}
+		slot, ok := slots[name]
+		if !ok {
+			if slot, err = t.occupied(wanted.Counter, wanted.Slot); err != nil {
+				return nil, err
+			}
+		}
+		if slot.charges >= rules.MaxInSlot {
+			return &rules.SlotError{Charge: *wanted}, nil
+		}
+		if slot.charges++; raise.Gt(&slot.largest) {
+			raise.Sub(&raise, &slot.largest)
+			slot.largest = wanted.Amount
+		} else {
+			raise.Clear()
+		}
+		slots[name] = slot
+	}
+	used := c.total
+	if _, overflow := c.total.AddOverflow(&used, &raise); !raise.IsZero() && (overflow || c.total.Gt(&wanted.Cap)) {
+		return &rules.OverLimitError{Charge: *wanted, Used: used, Raise: raise}, nil
+	}
+	c.charges++
+	counters[wanted.Counter] = c
+	return nil, nil
 }
 
 // commit makes a hold one that can't be released. Its charges stay.
@@ -74,11 +104,11 @@ func (t *tables) release(id rules.HoldID) error {
 	var keys [][]byte
 	for i, expires := range expiries {
 		key := chargeKey{expires: expires, hold: id, index: uint16(i)}.encode()
-		charge, err := t.get(bucketCharges, key)
+		record, err := t.get(bucketQueue, key)
 		if err != nil {
 			return err
 		}
-		if charge != nil {
+		if record != nil {
 			keys = append(keys, key)
 		}
 	}
@@ -92,7 +122,7 @@ func (t *tables) release(id rules.HoldID) error {
 // that there may be others. They stand at the head of the queue: the work does
 // not depend on how many are behind them.
 func (t *tables) expire(limit int) (more bool, err error) {
-	bucket, err := t.bucket(bucketCharges)
+	bucket, err := t.bucket(bucketQueue)
 	if err != nil {
 		return false, err
 	}
@@ -120,11 +150,11 @@ func (t *tables) expire(limit int) (more bool, err error) {
 
 // lapse removes the hold of a charge that expired, if it was the last.
 func (t *tables) lapse(key []byte) error {
-	charge, err := decodeChargeKey(key)
+	k, err := decodeChargeKey(key)
 	if err != nil {
 		return err
 	}
-	record, err := t.get(bucketHolds, holdKey(charge.hold))
+	record, err := t.get(bucketHolds, holdKey(k.hold))
 	if err != nil || record == nil {
 		return err
 	}
@@ -132,35 +162,45 @@ func (t *tables) lapse(key []byte) error {
 	if err != nil || slices.Max(expiries) > t.now {
 		return err
 	}
-	t.lapsed = append(t.lapsed, charge.hold)
-	return t.remove(bucketHolds, holdKey(charge.hold))
+	t.lapsed = append(t.lapsed, k.hold)
+	return t.remove(bucketHolds, holdKey(k.hold))
 }
 
-// takeOff removes charges from the queue and from their counters.
+// takeOff removes charges from the queue, their slots and their counters.
 func (t *tables) takeOff(keys [][]byte) error {
 	counters := make(map[string]counter)
 	for _, key := range keys {
-		record, err := t.get(bucketCharges, key)
+		record, err := t.get(bucketQueue, key)
 		if err != nil {
 			return err
 		}
-		amount, name, err := decodeCharge(record)
+		charge, err := decodeCharge(record)
 		if err != nil {
 			return err
 		}
-		c, ok := counters[name]
+		c, ok := counters[charge.counter]
 		if !ok {
-			if c, err = t.counter(name); err != nil {
+			if c, err = t.counter(charge.counter); err != nil {
 				return err
 			}
 		}
-		if c.charges == 0 || c.total.Lt(&amount) {
-			return fmt.Errorf("%w: the counter %q is less than its charges", ErrCorrupt, name)
+		less := charge.amount
+		if charge.slot != "" {
+			k, err := decodeChargeKey(key)
+			if err != nil {
+				return err
+			}
+			if less, err = t.takeFromSlot(charge, k); err != nil {
+				return err
+			}
 		}
-		c.total.Sub(&c.total, &amount)
+		if c.charges == 0 || c.total.Lt(&less) {
+			return fmt.Errorf("%w: the counter %q is less than its charges", ErrCorrupt, charge.counter)
+		}
+		c.total.Sub(&c.total, &less)
 		c.charges--
-		counters[name] = c
-		if err := t.remove(bucketCharges, key); err != nil {
+		counters[charge.counter] = c
+		if err := t.remove(bucketQueue, key); err != nil {
 			return err
 		}
 	}

@@ -61,12 +61,12 @@ func initialise(db *bbolt.DB) error {
 	}
 	return guard(func() error {
 		return db.Update(func(tx *bbolt.Tx) error {
-			for _, name := range buckets() {
+			for _, name := range buckets(formatVersion) {
 				if _, err := tx.CreateBucket([]byte(name)); err != nil {
 					return err
 				}
 			}
-			if err := tx.Bucket([]byte(bucketMeta)).Put([]byte(keyState), state{}.encode()); err != nil {
+			if err := tx.Bucket([]byte(bucketMeta)).Put([]byte(keyState), state{tx: number(tx)}.encode()); err != nil {
 				return err
 			}
 			t, err := newTables(tx)

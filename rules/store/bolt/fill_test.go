@@ -22,6 +22,12 @@ func charge(counter string, amount, limit uint64) rules.Charge {
 	return rules.Charge{Counter: counter, Amount: *uint256.NewInt(amount), Cap: *uint256.NewInt(limit), Window: time.Hour}
 }
 
+func slotted(counter, slot string, amount, limit uint64) rules.Charge {
+	c := charge(counter, amount, limit)
+	c.Slot = slot
+	return c
+}
+
 // fill puts something of everything into a store: trees of some depth, values
 // of several pages, and free pages.
 func fill(t testing.TB, path string) {
@@ -39,7 +45,7 @@ func fill(t testing.TB, path string) {
 	}
 	ok(t, tx.Commit(t.Context()))
 	for i := range 100 {
-		id, err := store.Hold(t.Context(), []rules.Charge{charge("all", 1, 1000), charge(fmt.Sprint("counter ", i%40), 5, 1000)})
+		id, err := store.Hold(t.Context(), []rules.Charge{charge("all", 1, 1000), slotted(fmt.Sprint("counter ", i%40), fmt.Sprint("nonce ", i%7), 5, 1000)})
 		ok(t, err)
 		if i%2 == 0 {
 			ok(t, store.Commit(t.Context(), id))

@@ -13,9 +13,11 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
+// A store of version 1 has no slots, and its charges in bucketCharges.
 const (
 	formatName    = "kvclef"
-	formatVersion = 1
+	formatVersion = 2
+	firstVersion  = 1
 )
 
 // The buckets of the file. Integers are big-endian, so that keys sort by value.
@@ -23,12 +25,18 @@ const (
 	bucketMeta     = "kvclef"   // format, state, attestation
 	bucketStorage  = "storage"  // key → value, as the rule file put it
 	bucketCounters = "counters" // name → total and number of its charges
-	bucketCharges  = "charges"  // expiry, hold, index → amount and counter: a queue in order of expiry
+	bucketQueue    = "queue"    // expiry, hold, index → amount, counter and slot: in order of expiry
+	bucketSlots    = "slots"    // counter, slot, amount, hold, index → expiry: in order of amount; only for charges with a slot
 	bucketHolds    = "holds"    // hold → expiry of each of its charges; only while it is not settled
+	bucketCharges  = "charges"  // version 1: expiry, hold, index → amount and counter
 )
 
-func buckets() []string {
-	return []string{bucketCharges, bucketCounters, bucketHolds, bucketMeta, bucketStorage}
+// buckets are those of a version, sorted.
+func buckets(version int) []string {
+	if version == firstVersion {
+		return []string{bucketCharges, bucketCounters, bucketHolds, bucketMeta, bucketStorage}
+	}
+	return []string{bucketCounters, bucketHolds, bucketMeta, bucketQueue, bucketSlots, bucketStorage}
 }
 
 // The keys of bucketMeta.
@@ -42,10 +50,9 @@ const (
 	nanos         = 8
 	chargeKeySize = nanos + 8 + 2
 	counterSize   = 32 + 8
-	stateBody     = 8 + 16 + 8 + nanos
-	stateSize     = stateBody + 8
-	maxCounter    = 256 // bytes of a counter's name
-	maxCharges    = 64  // of a hold
+	stateBody     = firstBody + 8
+	firstBody     = 8 + 16 + 8 + nanos // of version 1
+	checkSize     = 8
 )
 
 var errRecord = errors.New("a record is malformed")
@@ -84,25 +91,31 @@ type state struct {
 	sum     digest // of them
 	hold    rules.HoldID
 	now     int64 // latest time seen, in nanoseconds of Unix time
+
+	// tx is the transaction that wrote it, 0 in version 1. The head of the file says
+	// so too: a state that another transaction left is of pages that were lost.
+	tx uint64
 }
 
 func (s state) encode() []byte {
-	data := make([]byte, 0, stateSize)
+	data := make([]byte, 0, stateBody+checkSize)
 	data = binary.BigEndian.AppendUint64(data, s.records)
 	data = binary.BigEndian.AppendUint64(data, s.sum[0])
 	data = binary.BigEndian.AppendUint64(data, s.sum[1])
 	data = binary.BigEndian.AppendUint64(data, uint64(s.hold))
 	data = binary.BigEndian.AppendUint64(data, uint64(s.now))
+	data = binary.BigEndian.AppendUint64(data, s.tx)
 	check := sha256.Sum256(data)
-	return append(data, check[:8]...)
+	return append(data, check[:checkSize]...)
 }
 
 func decodeState(data []byte) (state, error) {
-	if len(data) != stateSize {
-		return state{}, fmt.Errorf("%w: the state has %d bytes, not %d", errRecord, len(data), stateSize)
+	body := len(data) - checkSize
+	if body != stateBody && body != firstBody {
+		return state{}, fmt.Errorf("%w: the state has %d bytes, not %d", errRecord, len(data), stateBody+checkSize)
 	}
-	check := sha256.Sum256(data[:stateBody])
-	if [8]byte(check[:8]) != [8]byte(data[stateBody:]) {
+	check := sha256.Sum256(data[:body])
+	if [checkSize]byte(check[:checkSize]) != [checkSize]byte(data[body:]) {
 		return state{}, fmt.Errorf("%w: the state does not match its checksum", errRecord)
 	}
 	s := state{
@@ -113,6 +126,11 @@ func decodeState(data []byte) (state, error) {
 	}
 	if s.now < 0 {
 		return state{}, fmt.Errorf("%w: the latest time is before 1970", errRecord)
+	}
+	if body == stateBody {
+		if s.tx = binary.BigEndian.Uint64(data[40:]); s.tx == 0 {
+			return state{}, fmt.Errorf("%w: the state is of no transaction", errRecord)
+		}
 	}
 	return s, nil
 }
@@ -184,23 +202,65 @@ func decodeChargeKey(data []byte) (chargeKey, error) {
 		hold:    rules.HoldID(binary.BigEndian.Uint64(data[8:])),
 		index:   binary.BigEndian.Uint16(data[16:]),
 	}
-	if k.expires < 0 || k.hold == 0 || k.index >= maxCharges {
+	if k.expires < 0 || k.hold == 0 || k.index >= rules.MaxCharges {
 		return chargeKey{}, fmt.Errorf("%w: the key of a charge", errRecord)
 	}
 	return k, nil
 }
 
-func encodeCharge(amount *uint256.Int, name string) []byte {
-	data := amount.Bytes32()
-	return append(data[:], name...)
+// charge is what stands in the queue.
+type charge struct {
+	amount  uint256.Int
+	counter string
+	slot    string
 }
 
-func decodeCharge(data []byte) (amount uint256.Int, name string, err error) {
-	if len(data) <= 32 || len(data) > 32+maxCounter {
-		return amount, "", fmt.Errorf("%w: a charge has %d bytes", errRecord, len(data))
+func (c charge) encode() []byte {
+	amount := c.amount.Bytes32()
+	data := make([]byte, 0, len(amount)+2+len(c.counter)+len(c.slot))
+	data = append(data, amount[:]...)
+	data = appendText(data, c.counter)
+	return append(data, c.slot...)
+}
+
+func decodeCharge(data []byte) (charge, error) {
+	if len(data) < 32 {
+		return charge{}, fmt.Errorf("%w: a charge has %d bytes", errRecord, len(data))
 	}
-	amount.SetBytes32(data)
-	return amount, string(data[32:]), nil
+	counter, slot, err := cutText(data[32:], rules.MaxCounter)
+	if err != nil || counter == "" || len(slot) > rules.MaxSlot {
+		return charge{}, fmt.Errorf("%w: a charge of %d bytes", errRecord, len(data))
+	}
+	c := charge{counter: counter, slot: string(slot)}
+	c.amount.SetBytes32(data)
+	return c, nil
+}
+
+// decodeFirstCharge reads one of version 1.
+func decodeFirstCharge(data []byte) (charge, error) {
+	if len(data) <= 32 || len(data) > 32+rules.MaxCounter {
+		return charge{}, fmt.Errorf("%w: a charge has %d bytes", errRecord, len(data))
+	}
+	c := charge{counter: string(data[32:])}
+	c.amount.SetBytes32(data)
+	return c, nil
+}
+
+// appendText appends a text with its length.
+func appendText(data []byte, text string) []byte {
+	return append(binary.BigEndian.AppendUint16(data, uint16(len(text))), text...)
+}
+
+// cutText reads what appendText wrote, up to a number of bytes.
+func cutText(data []byte, most int) (text string, rest []byte, err error) {
+	if len(data) < 2 {
+		return "", nil, errRecord
+	}
+	n := int(binary.BigEndian.Uint16(data))
+	if data = data[2:]; n > most || n > len(data) {
+		return "", nil, errRecord
+	}
+	return string(data[:n]), data[n:], nil
 }
 
 func holdKey(id rules.HoldID) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }
@@ -225,7 +285,7 @@ func encodeHold(expiries []int64) []byte {
 }
 
 func decodeHold(data []byte) ([]int64, error) {
-	if len(data) == 0 || len(data)%nanos != 0 || len(data) > maxCharges*nanos {
+	if len(data) == 0 || len(data)%nanos != 0 || len(data) > rules.MaxCharges*nanos {
 		return nil, fmt.Errorf("%w: a hold has %d bytes", errRecord, len(data))
 	}
 	expiries := make([]int64, len(data)/nanos)

@@ -84,6 +84,8 @@ func readHead(file io.ReaderAt) (head, error) {
 		return second, nil
 	case second.txid+1 == first.txid:
 		return first, nil
+	case second.txid+2 == first.txid && first.txid%2 == 0:
+		return first, nil // the first transaction of a backup that had its heads the wrong way round
 	}
 	return head{}, fmt.Errorf("%w: its head pages are of transactions %d and %d", ErrCorrupt, first.txid, second.txid)
 }

@@ -21,14 +21,20 @@ type ledger struct {
 	lapsed []rules.HoldID        // those, the oldest first, and some that were settled since
 }
 
-var errNoCharges = errors.New("there is nothing to hold")
-
 // Hold counts all charges or none, and has made that durable when it returns.
-// The error is an *[rules.OverLimitError] if a cap would be passed, a
-// *[BusyError] if too many are waiting. If ctx ends first, nothing is held, or
-// what is held is given back.
+// The error is as for [rules.Ledger], or a *[BusyError] if too many are waiting.
+// If ctx ends first, nothing is held, or what is held is given back.
 func (s *Store) Hold(ctx context.Context, charges []rules.Charge) (rules.HoldID, error) {
-	if err := checkCharges(charges); err != nil {
+	id, err := s.hold(ctx, charges)
+	var over *rules.OverLimitError
+	if errors.As(err, &over) {
+		s.findRoom(over)
+	}
+	return id, err
+}
+
+func (s *Store) hold(ctx context.Context, charges []rules.Charge) (rules.HoldID, error) {
+	if err := rules.CheckCharges(charges); err != nil {
 		return 0, err
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -146,25 +152,6 @@ func (s *Store) Release(ctx context.Context, id rules.HoldID) error {
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for a release, which may stand: %w", context.Cause(ctx))
 	}
-}
-
-// checkCharges refuses what would not be counted as it is meant.
-func checkCharges(charges []rules.Charge) error {
-	if len(charges) == 0 {
-		return errNoCharges
-	}
-	if len(charges) > maxCharges {
-		return fmt.Errorf("a hold has %d charges, and may have %d", len(charges), maxCharges)
-	}
-	for _, charge := range charges {
-		if charge.Counter == "" || len(charge.Counter) > maxCounter {
-			return fmt.Errorf("the name of a counter has %d bytes, and may have 1 to %d", len(charge.Counter), maxCounter)
-		}
-		if charge.Window <= 0 {
-			return fmt.Errorf("the window of the counter %q is %v, which is not a time span", charge.Counter, charge.Window)
-		}
-	}
-	return nil
 }
 
 func (l *ledger) add(id rules.HoldID) {

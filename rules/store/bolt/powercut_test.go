@@ -64,7 +64,7 @@ func TestPowerCut(t *testing.T) {
 			got := inspect(t, mixed)
 			got.Path = want.Path
 			if !reflect.DeepEqual(got, want) {
-				t.Fatal("it opens with something else")
+				t.Fatalf("it opens with something else: %+v, not %+v", got, want)
 			}
 			return store.Close()
 		}

@@ -3,10 +3,10 @@
 // attestation of the rule file.
 //
 // What a method says is durable was flushed to the disk; concurrent calls share
-// a flush. A file is made by [Create] alone: [Open] never makes, repairs,
-// resets or upgrades one. Open reads the whole file, and refuses one in which a
-// record is not what was written; it does not tell a file from an older copy of
-// it. A file that something else replaces or writes while it is open is noticed,
+// a flush. A file is made by [Create] alone: [Open] never makes, repairs or
+// resets one. Open brings a file of an older version to this one, in one
+// transaction. It reads the whole file, and refuses one in which a record is not
+// what was written; it does not tell a file from an older copy of it. A file that something else replaces or writes while it is open is noticed,
 // and nothing more is accepted. The file is not encrypted: keys and secrets have no place in it.
 package bolt
 
@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -65,6 +64,7 @@ type Store struct {
 var (
 	_ rules.Storage = (*Store)(nil)
 	_ rules.Ledger  = (*Store)(nil)
+	_ rules.Meter   = (*Store)(nil)
 )
 
 // Open opens the store at a path, for this process alone. Close ends it. The
@@ -91,6 +91,13 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	}
 	db.AllocSize = growth
 	s := newStore(db, found, options)
+	if found.format.Version < formatVersion {
+		if err := migrate(db, found, s.writer.at); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: bringing the store from version %d to %d: %w", path, found.format.Version, formatVersion, err), guard(db.Close))
+		}
+		s.logger.Info("the store was brought to a newer version, and an older kvclef does not open it any more",
+			"path", path, "from", found.format.Version, "to", formatVersion)
+	}
 	if err := s.writer.identity.learn(db, file); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store: %w", err), db.Close())
 	}
@@ -208,24 +215,6 @@ func newStore(db *bbolt.DB, found contents, options Options) *Store {
 		done:   make(chan struct{}),
 	}
 	return s
-}
-
-// Backup writes a copy of the store as it is now, and returns its size in
-// bytes. The store goes on working meanwhile; the copy is a store.
-func (s *Store) Backup(w io.Writer) (n int64, err error) {
-	if err := s.writer.health(); err != nil {
-		return 0, err
-	}
-	err = guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			n, err = tx.WriteTo(w)
-			return err
-		})
-	})
-	if err != nil {
-		return n, fmt.Errorf("writing the backup: %w", err)
-	}
-	return n, nil
 }
 
 // Close writes what was asked for before, and ends the store. Whoever waits

@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -44,17 +45,37 @@ func TestStorage(t *testing.T) {
 	t.Run("order", func(t *testing.T) { storetest.TestStorageOrder(t, fresh) })
 }
 
-func TestLedger(t *testing.T) {
-	storetest.TestLedger(t, func(t *testing.T, clock func() time.Time) rules.Ledger {
-		return open(t, newFile(t), bolt.Options{Clock: clock})
-	})
+func newLedger(t *testing.T, clock func() time.Time) storetest.Ledger {
+	return open(t, newFile(t), bolt.Options{Clock: clock})
 }
 
-func TestDurable(t *testing.T) {
-	storetest.TestDurable(t, func(t *testing.T) func(*testing.T, func() time.Time) storetest.Store {
-		path := newFile(t)
+func TestLedger(t *testing.T)      { storetest.TestLedger(t, newLedger) }
+func TestLedgerModel(t *testing.T) { storetest.TestLedgerModel(t, newLedger) }
+
+func newStore(t *testing.T) func(*testing.T, func() time.Time) storetest.Store {
+	path := newFile(t)
+	return func(t *testing.T, clock func() time.Time) storetest.Store {
+		return open(t, path, bolt.Options{Clock: clock})
+	}
+}
+
+func TestDurable(t *testing.T) { storetest.TestDurable(t, newStore) }
+
+// TestDurableModel takes a copy of the file for what a crash leaves: what was not
+// written yet is lost.
+func TestDurableModel(t *testing.T) {
+	path := ""
+	create := func(t *testing.T) func(*testing.T, func() time.Time) storetest.Store {
+		path = newFile(t)
 		return func(t *testing.T, clock func() time.Time) storetest.Store {
 			return open(t, path, bolt.Options{Clock: clock})
 		}
+	}
+	storetest.TestDurableModel(t, create, func(t *testing.T, store storetest.Store) {
+		left, err := os.ReadFile(path)
+		ok(t, err)
+		ok(t, store.Close())
+		path = filepath.Join(t.TempDir(), "crashed.db")
+		ok(t, os.WriteFile(path, left, 0o600))
 	})
 }

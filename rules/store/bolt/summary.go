@@ -1,9 +1,9 @@
 package bolt
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -36,8 +36,10 @@ type Summary struct {
 // Counter is what counts against the limits of a counter.
 type Counter struct {
 	Name    string      `json:"name"`
-	Used    uint256.Int `json:"used"`    // held and spent within the windows
-	Charges int         `json:"charges"` // that it is the sum of
+	Used    uint256.Int `json:"used"`          // held and spent within the windows
+	Held    uint256.Int `json:"held"`          // of that, by holds that are not settled
+	Next    time.Time   `json:"next,omitzero"` // when the next of its charges no longer counts
+	Charges int         `json:"charges"`       // that count, or would if others of their slots did not
 }
 
 // Hold is a hold that is not settled.
@@ -48,7 +50,7 @@ type Hold struct {
 }
 
 // Inspect reads the store at a path, also while a process has it open, and
-// changes nothing. Counters are as of now. With an error comes what could be
+// changes nothing. Counters are as of now, or the latest time seen. With an error comes what could be
 // read; [ErrCorrupt] tells the places that could not.
 func Inspect(ctx context.Context, path string, now time.Time, values bool) (*Summary, error) {
 	file, err := openRegular(path)
@@ -81,11 +83,18 @@ type survey struct {
 	now      int64
 	values   bool
 	summed   Summary
-	counters map[string]*Counter
+	counters map[string][]owned
+	open     map[rules.HoldID]bool
+}
+
+// owned is a charge with the hold it is of.
+type owned struct {
+	rules.Live
+	id rules.HoldID
 }
 
 func newSurvey(now time.Time, values bool) *survey {
-	s := &survey{now: now.UnixNano(), values: values, counters: make(map[string]*Counter)}
+	s := &survey{now: now.UnixNano(), values: values, counters: make(map[string][]owned), open: make(map[rules.HoldID]bool)}
 	s.summed.Counters, s.summed.Holds = []Counter{}, []Hold{}
 	if values {
 		s.summed.Values = make(map[string]string)
@@ -99,13 +108,16 @@ func (s *survey) record(bucket string, key, value []byte) {
 		if s.values {
 			s.summed.Values[string(key)] = string(value)
 		}
+	case bucketQueue:
+		s.charge(key, value, decodeCharge)
 	case bucketCharges:
-		s.charge(key, value)
+		s.charge(key, value, decodeFirstCharge)
 	case bucketHolds:
 		id, err := decodeHoldKey(key)
 		expiries, holdErr := decodeHold(value)
 		if err == nil && holdErr == nil {
 			last := time.Unix(0, slices.Max(expiries)).UTC()
+			s.open[id] = true
 			s.summed.Holds = append(s.summed.Holds, Hold{ID: id, Charges: len(expiries), Expires: last})
 		}
 	case bucketMeta:
@@ -128,19 +140,28 @@ func (s *survey) attestation(key string, value []byte) {
 	}
 }
 
-func (s *survey) charge(key, value []byte) {
-	charge, err := decodeChargeKey(key)
-	amount, name, valueErr := decodeCharge(value)
-	if err != nil || valueErr != nil || charge.expires <= s.now {
+func (s *survey) charge(key, value []byte, decode func([]byte) (charge, error)) {
+	k, err := decodeChargeKey(key)
+	c, valueErr := decode(value)
+	if err != nil || valueErr != nil {
 		return
 	}
-	c := s.counters[name]
-	if c == nil {
-		c = &Counter{Name: name}
-		s.counters[name] = c
+	live := rules.Live{Slot: c.slot, Amount: c.amount, Expires: k.expires}
+	s.counters[c.counter] = append(s.counters[c.counter], owned{live, k.hold})
+}
+
+// counter sums up what counts at a time.
+func (s *survey) counter(name string, now int64) Counter {
+	charges := s.counters[name]
+	live := make([]rules.Live, 0, len(charges))
+	for _, charge := range charges {
+		if charge.Expires > now {
+			charge.Open = s.open[charge.id]
+			live = append(live, charge.Live)
+		}
 	}
-	c.Used.Add(&c.Used, &amount)
-	c.Charges++
+	usage := rules.Tally(live, now)
+	return Counter{Name: name, Used: usage.Used, Held: usage.Held, Next: usage.Next, Charges: len(live)}
 }
 
 func (s *survey) summary(path string, found contents) *Summary {
@@ -150,9 +171,10 @@ func (s *survey) summary(path string, found contents) *Summary {
 	if found.state.now > 0 {
 		s.summed.Latest = time.Unix(0, found.state.now).UTC()
 	}
-	for _, c := range s.counters {
-		s.summed.Counters = append(s.summed.Counters, *c)
+	for _, name := range slices.Sorted(maps.Keys(s.counters)) {
+		if c := s.counter(name, max(s.now, found.state.now)); c.Charges > 0 {
+			s.summed.Counters = append(s.summed.Counters, c)
+		}
 	}
-	slices.SortFunc(s.summed.Counters, func(a, b Counter) int { return cmp.Compare(a.Name, b.Name) })
 	return &s.summed
 }

@@ -101,5 +101,6 @@ func (t *tables) save() error {
 	if err != nil {
 		return err
 	}
+	t.state.tx = number(t.tx)
 	return bucket.Put([]byte(keyState), t.state.encode())
 }

@@ -91,10 +91,17 @@ func (s *scan) decode(bucket string, key, value []byte) (err error) {
 	case bucketCounters:
 		_, err = decodeCounter(value)
 		return err
+	case bucketQueue:
+		_, keyErr := decodeChargeKey(key)
+		_, err = decodeCharge(value)
+		return errors.Join(keyErr, err)
 	case bucketCharges:
 		_, keyErr := decodeChargeKey(key)
-		_, _, err = decodeCharge(value)
+		_, err = decodeFirstCharge(value)
 		return errors.Join(keyErr, err)
+	case bucketSlots:
+		_, _, err = decodeSlot(key, value)
+		return err
 	case bucketHolds:
 		id, keyErr := decodeHoldKey(key)
 		_, err = decodeHold(value)
@@ -131,7 +138,7 @@ func (s *scan) judge(w *walker) error {
 		return fmt.Errorf("%w, or its making was interrupted: remove the file and use kvclef init if you are certain", ErrForeign)
 	}
 	damages := slices.Concat(w.damages, s.damages)
-	if !slices.Equal(w.buckets, buckets()) {
+	if !slices.Equal(w.buckets, buckets(s.found.format.Version)) {
 		damages = append(damages, fmt.Errorf("its buckets are %q", w.buckets))
 	}
 	if s.formatErr != nil {
@@ -149,6 +156,8 @@ func (s *scan) judge(w *walker) error {
 		damages = append(damages, fmt.Errorf("it has %d records, and %d were written", s.records, written))
 	case s.sum != s.found.state.sum:
 		damages = append(damages, fmt.Errorf("one of its %d records is not as it was written", written))
+	case s.found.format.Version > firstVersion && s.found.state.tx != w.head.txid:
+		damages = append(damages, fmt.Errorf("its records are of transaction %d, and %d was written", s.found.state.tx, w.head.txid))
 	}
 	if len(damages) == 0 {
 		return nil

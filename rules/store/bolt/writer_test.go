@@ -281,6 +281,29 @@ func TestBackup(t *testing.T) {
 	put(t, store, "after", "1")
 }
 
+// TestBackupIsWritten writes to copies of an even and of an odd transaction:
+// each is opened again after one transaction, and after another.
+func TestBackupIsWritten(t *testing.T) {
+	path := newFile(t)
+	store := open(t, path, atNoon())
+	for i := range 4 {
+		put(t, store, "key", fmt.Sprint(i))
+		var copied bytes.Buffer
+		_, err := store.Backup(&copied)
+		ok(t, err)
+		to := filepath.Join(t.TempDir(), "copy.db")
+		ok(t, os.WriteFile(to, copied.Bytes(), 0o600))
+		for n := range 3 {
+			again := open(t, to, atNoon())
+			if value := get(t, again, "key"); n == 0 && value != fmt.Sprint(i) {
+				t.Errorf("%q, not %d", value, i)
+			}
+			put(t, again, "key", "later")
+			ok(t, again.Close())
+		}
+	}
+}
+
 type fullWriter struct{}
 
 func (*fullWriter) Write([]byte) (int, error) { return 0, io.ErrShortWrite }

@@ -1,6 +1,6 @@
-// Package memory keeps the values of a rule file in memory: for tests, and for
-// trying a rule file out. It never reaches a disk, so that nothing that must
-// outlive the process may rest on it.
+// Package memory keeps the values of a rule file and what counts against limits
+// in memory: for tests, and for trying rules out. It never reaches a disk, so
+// that nothing that must outlive the process may rest on it.
 package memory
 
 import (

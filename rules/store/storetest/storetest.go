@@ -15,10 +15,16 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
+// Ledger is a ledger that can be read.
+type Ledger interface {
+	rules.Ledger
+	rules.Meter
+}
+
 // Store is a store that can be closed and opened again.
 type Store interface {
 	rules.Storage
-	rules.Ledger
+	Ledger
 	Close() error
 }
 
@@ -94,11 +100,14 @@ func wantOver(t testing.TB, ledger rules.Ledger, used uint64, charges ...rules.C
 	}
 }
 
-// wantUsed checks what is used of a counter, by asking for one more than is
-// left of a cap.
-func wantUsed(t testing.TB, ledger rules.Ledger, counter string, used uint64) {
+// wantUsed checks what is used of a counter, by reading it and by asking for one
+// more than is left of a cap.
+func wantUsed(t testing.TB, ledger Ledger, counter string, used uint64) {
 	t.Helper()
 	const limit = 1 << 62
+	if usage, err := ledger.Usage(t.Context(), counter); err != nil || usage.Used != units(used) {
+		t.Fatalf("%s are used of %q, want %d: %v", usage.Used.Dec(), counter, used, err)
+	}
 	wantOver(t, ledger, used, charge(counter, limit-used+1, limit, time.Nanosecond))
 }
 
