@@ -35,6 +35,7 @@ type Policy struct {
 	now    func() time.Time
 
 	scripts map[string]rules.Rule // the rule files that rules hand over to, by name
+	index   *indexes              // of rules and budgets; nil until the policy is loaded
 }
 
 // Effect is what a rule does with what it matches. The zero effect denies.

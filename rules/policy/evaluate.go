@@ -1,0 +1,117 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// maxSeen is how many shadow rules a decision names.
+const maxSeen = 8
+
+// judgement is what a policy makes of a request.
+type judgement struct {
+	verdict rules.Verdict
+	rule    *Rule  // that decided; nil if none did
+	reason  string // for callers too
+	charges []rules.Charge
+	shadow  []*Rule // that would have matched, at most maxSeen
+
+	problem    error  // why a limit could not be measured
+	unmeasured string // its id
+}
+
+// Evaluate judges a request: it approves, rejects or refers. It is an error only
+// if a rule file that a rule hands over to fails, or the caller is gone.
+func (p *Policy) Evaluate(ctx context.Context, req *rules.Request) (rules.Decision, rules.Hold, error) {
+	if err := ctx.Err(); err != nil {
+		return rules.Decision{Policy: p.hash}, nil, fmt.Errorf("judging by the policy: %w", err)
+	}
+	f := facts.Of(req, p.clock())
+	j := p.judge(f)
+	decision := rules.Decision{
+		Verdict: j.verdict, Reason: j.reason, Charges: j.charges, Policy: p.hash, Explanation: p.summary(f, &j),
+	}
+	if j.rule == nil {
+		return decision, nil, nil
+	}
+	decision.Rule = j.rule.ID
+	if j.verdict == rules.Approve || j.verdict == rules.Refer {
+		decision.OverLimit = j.rule.OverLimit
+	}
+	decided, hold, err := p.handOver(ctx, req, j.rule, decision)
+	decided.Policy, decided.Explanation = p.hash, decision.Explanation
+	return decided, hold, err
+}
+
+func (p *Policy) clock() time.Time {
+	if p.now == nil {
+		return time.Now()
+	}
+	return p.now()
+}
+
+// judge applies the policy: denials first, then the first rule that allows, its
+// limits and the budgets.
+func (p *Policy) judge(f *facts.Facts) judgement {
+	j := judgement{verdict: rules.Reject, reason: "no rule matches"}
+	c := p.indexes()
+	s := &subject{Facts: f}
+	var room [2][8]bitmap
+	denials := c.denials.find(f, room[0][:0], room[1][:0])
+	for i := denials.after(0); i >= 0; i = denials.after(i + 1) {
+		if rule := c.denying[i]; (j.rule == nil || rule.Shadow) && rule.Match.holds(s) {
+			j.take(rule)
+		}
+	}
+	if j.rule != nil {
+		j.reason = "rule " + j.rule.ID + " denies it"
+		return j
+	}
+	allowances := c.allowances.find(f, nil, nil)
+	for i := allowances.after(0); i >= 0; i = allowances.after(i + 1) {
+		if rule := c.allowing[i]; (j.rule == nil || rule.Shadow) && rule.Match.covers(s) {
+			j.take(rule)
+		}
+	}
+	if j.rule == nil {
+		return j
+	}
+	j.verdict, j.reason = rules.Approve, ""
+	if j.rule.Approvals != "" {
+		j.verdict, j.reason = rules.Refer, j.rule.Approvals+" must approve"
+	}
+	p.charge(c, s, &j)
+	return j
+}
+
+// take notes a rule that matches.
+func (j *judgement) take(rule *Rule) {
+	switch {
+	case !rule.Shadow:
+		j.rule = rule
+	case len(j.shadow) < maxSeen:
+		j.shadow = append(j.shadow, rule)
+	}
+}
+
+// charge adds what the request counts against the limits of the rule that allows
+// it, and against the budgets. What can't be measured is not allowed.
+func (p *Policy) charge(c *indexes, s *subject, j *judgement) {
+	for i := range j.rule.Limits {
+		j.count(s, &j.rule.Limits[i], false)
+	}
+	var room [2][8]bitmap
+	budgets := c.budgets.find(s.Facts, room[0][:0], room[1][:0])
+	for i := budgets.after(0); i >= 0; i = budgets.after(i + 1) {
+		if budget := &p.budget[i]; budget.Match.holds(s) {
+			j.count(s, &budget.Limit, true)
+		}
+	}
+	if j.problem != nil {
+		j.charges = nil
+	}
+}

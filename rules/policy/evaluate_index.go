@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// maxKeys is how many values a predicate may have and still be in an index: a
+// long list in many rules would cost much memory and find little.
+const maxKeys = 64
+
+// bitmap has a bit for each match of an index.
+type bitmap []uint64
+
+func (b bitmap) set(i int) { b[i/64] |= 1 << (i % 64) }
+
+// index finds the matches that may hold for a request, without asking each of
+// them. It is immutable.
+type index struct {
+	matches []*Match
+	every   bool // an allow rule, whose words hold for every action; else for one
+	size    int  // words of a bitmap
+
+	rest      [dimensions]bitmap // those that any value may match
+	addresses [dimensions]map[common.Address]bitmap
+	numbers   map[uint64]bitmap
+	texts     map[string]bitmap
+}
+
+// newIndex makes the index of the matches of allow rules, or of others.
+func newIndex(matches []*Match, every bool) *index {
+	x := &index{
+		matches: matches, every: every, size: (len(matches) + 63) / 64,
+		numbers: make(map[uint64]bitmap), texts: make(map[string]bitmap),
+	}
+	for by := range x.rest {
+		x.rest[by] = make(bitmap, x.size)
+		x.addresses[by] = make(map[common.Address]bitmap)
+	}
+	for i, match := range matches {
+		found := [dimensions]bool{}
+		for _, predicates := range [][]predicate{match.Request, match.Action, match.Effects} {
+			for _, p := range predicates {
+				x.add(i, p, &found)
+			}
+		}
+		for by, is := range found {
+			if !is {
+				x.rest[by].set(i)
+			}
+		}
+	}
+	return x
+}
+
+// add notes for which values a match may hold, as one of its predicates says.
+func (x *index) add(i int, p predicate, found *[dimensions]bool) {
+	narrow, ok := p.(narrowing)
+	if !ok {
+		return
+	}
+	k := narrow.narrows()
+	if k.by == byNothing || k.by >= dimensions || found[k.by] || len(k.addresses)+len(k.numbers)+len(k.texts) > maxKeys {
+		return
+	}
+	found[k.by] = true
+	for _, key := range k.addresses {
+		setIn(x.addresses[k.by], key, i, x.size)
+	}
+	for _, key := range k.numbers {
+		setIn(x.numbers, key, i, x.size)
+	}
+	for _, key := range k.texts {
+		setIn(x.texts, key, i, x.size)
+	}
+}
+
+func setIn[K comparable](in map[K]bitmap, key K, i, size int) {
+	if in[key] == nil {
+		in[key] = make(bitmap, size)
+	}
+	in[key].set(i)
+}

@@ -1,0 +1,75 @@
+package policy
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// compare judges random requests by a random policy in two ways.
+func compare(t *testing.T, seed uint64, size, requests int) map[rules.Verdict]int {
+	t.Helper()
+	w := world{rand.New(rand.NewPCG(seed, 7))}
+	p := w.policy(size)
+	verdicts := map[rules.Verdict]int{}
+	for range requests {
+		f := w.facts()
+		got := p.judge(f)
+		rule := ""
+		if got.rule != nil {
+			rule = got.rule.ID
+		}
+		if verdict, want := slowJudge(p, f); got.verdict != verdict || rule != want {
+			t.Fatalf("seed %d: %v by %q, want %v by %q", seed, got.verdict, rule, verdict, want)
+		}
+		verdicts[got.verdict]++
+		if rule != "" && got.verdict == rules.Reject {
+			verdicts[rules.Undecided]++ // denials
+		}
+		for i := range p.rules {
+			r := &p.rules[i]
+			want := r.Effect == Allow && slowCovers(&r.Match, f) || r.Effect == Deny && slowHolds(&r.Match, f)
+			e := explainRule(r, f)
+			if e.Matched != want {
+				t.Fatalf("seed %d: rule %s is explained as matching: %v", seed, r.ID, e.Matched)
+			}
+			if !want && e.Finding == nil || want && r.Effect == Allow && e.Finding != nil {
+				t.Fatalf("seed %d: rule %s, which matches: %v, has the finding %v", seed, r.ID, want, e.Finding)
+			}
+		}
+		found := map[int]bool{}
+		l := p.index.budgets.find(f, nil, nil)
+		for i := l.after(0); i >= 0; i = l.after(i + 1) {
+			found[i] = true
+		}
+		for i := range p.budget {
+			if slowHolds(&p.budget[i].Match, f) && !found[i] {
+				t.Fatalf("seed %d: budget %d is not found", seed, i)
+			}
+		}
+		p.summary(f, &got)
+	}
+	return verdicts
+}
+
+func TestJudgeAgainstTheDefinition(t *testing.T) {
+	t.Parallel()
+	verdicts := map[rules.Verdict]int{}
+	for seed := range uint64(1500) {
+		for verdict, n := range compare(t, seed, []int{1, 3, 8, 40, 70, 130}[seed%6], 8) {
+			verdicts[verdict] += n
+		}
+	}
+	for _, verdict := range []rules.Verdict{rules.Approve, rules.Refer, rules.Reject, rules.Undecided} {
+		if verdicts[verdict] < 300 {
+			t.Errorf("too few of %v: %v", verdict, verdicts)
+		}
+	}
+}
+
+func FuzzJudge(f *testing.F) {
+	f.Add(uint64(1), uint8(3))
+	f.Add(uint64(2), uint8(70))
+	f.Fuzz(func(t *testing.T, seed uint64, size uint8) { compare(t, seed, int(size), 3) })
+}

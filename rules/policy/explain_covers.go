@@ -1,0 +1,137 @@
+package policy
+
+import (
+	"fmt"
+
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// covers examines a match of an allow rule.
+func (x *examination) covers(m *Match) bool {
+	defer x.reset()
+	depth := 0
+	for _, p := range m.Request {
+		if answer := p.test(&x.subject); answer != isTrue {
+			x.note(x.finds(m, p, "", answer), depth)
+			return false
+		}
+		depth++
+	}
+	if len(x.Actions) == 0 {
+		if m.asksActions() {
+			x.note(x.nothing(m, ""), depth)
+			return false
+		}
+		return true
+	}
+	for i := 0; i < len(x.Actions); i = next(x.Actions, i) {
+		if !x.coversAction(m, i, "", depth) {
+			return false
+		}
+	}
+	x.finding = nil
+	return true
+}
+
+// coversAction examines a match for an action and what lies within it.
+func (x *examination) coversAction(m *Match, at int, path string, depth int) bool {
+	action := &x.Actions[at]
+	x.at(action)
+	for _, p := range m.Action {
+		if answer := p.test(&x.subject); answer != isTrue {
+			x.note(x.finds(m, p, path, answer), depth)
+			return false
+		}
+		depth++
+	}
+	if len(m.Effects) > 0 && (len(action.Effects) == 0 || action.Decoding == facts.Unknown) {
+		x.note(x.noEffect(m, path), depth)
+		return false
+	}
+	for i := range action.Effects {
+		x.effect = &action.Effects[i]
+		for j, p := range m.Effects {
+			if answer := p.test(&x.subject); answer != isTrue {
+				x.note(x.finds(m, p, path, answer), depth+j)
+				return false
+			}
+		}
+	}
+	return m.InnerAny || x.coversInner(m, at, path, depth+len(m.Effects))
+}
+
+// coversInner examines the inner matches of one for what lies within an action.
+func (x *examination) coversInner(m *Match, at int, path string, depth int) bool {
+	action := &x.Actions[at]
+	if action.Opaque != "" {
+		x.note(&Finding{Word: path + "inner", Line: m.Lines["inner"], Action: action.Path, Want: "any, or all that it does can be seen", Got: bounded(action.Opaque), Unknown: true}, depth)
+		return false
+	}
+	end, seen := next(x.Actions, at), 0
+children:
+	for i := at + 1; i < end; i = next(x.Actions, i) {
+		seen++
+		for j := range m.Inner {
+			before, reached := x.finding, x.depth
+			if x.coversAction(&m.Inner[j], i, within(path, j), depth) {
+				x.finding, x.depth = before, reached
+				continue children
+			}
+		}
+		if len(m.Inner) == 0 {
+			x.note(&Finding{Word: path + "inner", Line: m.Lines["inner"], Action: x.Actions[i].Path, Want: "no call within", Got: bounded(shownAction(&x.Actions[i]))}, depth)
+		}
+		return false
+	}
+	if seen != action.Inner {
+		x.note(&Finding{Word: path + "inner", Line: m.Lines["inner"], Action: action.Path, Want: fmt.Sprintf("%d calls within", action.Inner), Got: fmt.Sprint(seen), Unknown: true}, depth)
+		return false
+	}
+	return true
+}
+
+// failing counts the words of a match that are not true: the fewer, the nearer.
+func failing(m *Match, f *facts.Facts) int {
+	n := 0
+	s := &subject{Facts: f}
+	for _, p := range m.Request {
+		if p.test(s) != isTrue {
+			n++
+		}
+	}
+	for _, p := range m.Action {
+		if !everywhere(f, p, false) {
+			n++
+		}
+	}
+	for _, p := range m.Effects {
+		if !everywhere(f, p, true) {
+			n++
+		}
+	}
+	return n
+}
+
+// everywhere reports whether a word is true for each outermost action, or for
+// each effect of those, and for at least one.
+func everywhere(f *facts.Facts, p predicate, effects bool) bool {
+	s := &subject{Facts: f}
+	seen := false
+	for i := 0; i < len(f.Actions); i = next(f.Actions, i) {
+		s.at(&f.Actions[i])
+		if !effects {
+			seen = true
+			if p.test(s) != isTrue {
+				return false
+			}
+			continue
+		}
+		for j := range s.action.Effects {
+			seen = true
+			if s.effect = &s.action.Effects[j]; p.test(s) != isTrue {
+				return false
+			}
+		}
+	}
+	return seen
+}

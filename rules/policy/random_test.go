@@ -1,0 +1,215 @@
+package policy
+
+import (
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// among is a word that is true for a few values and is found by them.
+type among struct {
+	name      string
+	by        dimension
+	addresses map[common.Address]bool
+	texts     map[string]bool
+	chains    map[uint64]bool
+	plain     bool // not found by them
+}
+
+func (w among) key() string         { return w.name }
+func (w among) want() string        { return "one of a few" }
+func (w among) got(*subject) string { return "another" }
+
+func (w among) test(s *subject) truth {
+	is := false
+	switch w.by {
+	case byAccount:
+		is = w.addresses[s.Request.Account.Address]
+	case byChain:
+		is = s.Request.ChainID != nil && w.chains[s.Request.ChainID.Uint64()]
+	case byPrincipal:
+		is = w.texts[s.Request.Principal]
+	case byTo:
+		is = s.action.To != nil && w.addresses[*s.action.To]
+	case byToken:
+		is = w.addresses[s.effect.Token]
+	}
+	if is {
+		return isTrue
+	}
+	return isFalse
+}
+
+// narrows returns the values in no order.
+func (w among) narrows() keys {
+	if w.plain {
+		return keys{}
+	}
+	k := keys{by: w.by}
+	for address := range w.addresses {
+		k.addresses = append(k.addresses, address)
+	}
+	for chain := range w.chains {
+		k.numbers = append(k.numbers, chain)
+	}
+	for text := range w.texts {
+		k.texts = append(k.texts, text)
+	}
+	return k
+}
+
+// chance is a word that answers in its own way for each subject.
+type chance struct {
+	name string
+	seed uint64
+	odds [3]uint64 // of unknown, isFalse, isTrue, in 100
+}
+
+func (w chance) key() string         { return w.name }
+func (w chance) want() string        { return "luck" }
+func (w chance) got(*subject) string { return "none" }
+
+func (w chance) test(s *subject) truth {
+	h := w.seed
+	for i := range s.Actions {
+		if s.action == &s.Actions[i] {
+			h ^= uint64(i+1) * 0x9e3779b97f4a7c15
+			for j := range s.action.Effects {
+				if s.effect == &s.action.Effects[j] {
+					h ^= uint64(j+1) * 0xc2b2ae3d27d4eb4f
+				}
+			}
+		}
+	}
+	n := rand.New(rand.NewPCG(h, h)).Uint64N(100)
+	for t, odds := range w.odds {
+		if n < odds {
+			return truth(t)
+		}
+		n -= odds
+	}
+	return isTrue
+}
+
+// world makes random policies and facts of the same few values.
+type world struct{ *rand.Rand }
+
+func (w world) address() common.Address { return common.Address{19: byte(1 + w.IntN(4))} }
+func (w world) once(in int) bool        { return w.IntN(in) == 0 }
+
+func (w world) word(level level) predicate {
+	by := []dimension{byAccount, byChain, byPrincipal}[w.IntN(3)]
+	switch level {
+	case aboutAction:
+		by = byTo
+	case aboutEffect:
+		by = byToken
+	case aboutRequest:
+	}
+	if w.once(2) {
+		odds := [3]uint64{10, 25, 65}
+		return chance{name: fmt.Sprintf("luck%d", level), seed: w.Uint64(), odds: odds}
+	}
+	word := among{
+		name: fmt.Sprintf("among%d", by), by: by, plain: w.once(4),
+		addresses: map[common.Address]bool{}, texts: map[string]bool{}, chains: map[uint64]bool{},
+	}
+	for range 1 + w.IntN(3) {
+		switch by {
+		case byChain:
+			word.chains[uint64(w.IntN(3))] = true
+		case byPrincipal:
+			word.texts[fmt.Sprint(w.IntN(3))] = true
+		default:
+			word.addresses[w.address()] = true
+		}
+	}
+	return word
+}
+
+func (w world) words(level level, most int) []predicate {
+	var all []predicate
+	for range w.IntN(most + 1) {
+		all = append(all, w.word(level))
+	}
+	return all
+}
+
+func (w world) match(depth int) Match {
+	m := Match{Action: w.words(aboutAction, 2), Effects: w.words(aboutEffect, 1), InnerAny: w.once(4)}
+	if depth == 0 {
+		m.Request = w.words(aboutRequest, 2)
+	}
+	for range w.IntN(3) {
+		if depth < 3 {
+			m.Inner = append(m.Inner, w.match(depth+1))
+		}
+	}
+	return m
+}
+
+func (w world) policy(size int) *Policy {
+	p := &Policy{}
+	for i := range size {
+		rule := Rule{ID: fmt.Sprintf("r%d", i), Line: i + 1, Shadow: w.once(5), Match: w.match(0)}
+		if !w.once(4) {
+			rule.Effect = Allow
+		}
+		if rule.Effect == Allow && w.once(5) {
+			rule.Approvals = "people"
+		}
+		p.rules = append(p.rules, rule)
+	}
+	for i := range w.IntN(4) {
+		budget := Budget{Match: w.match(0)}
+		budget.Limit.ID = fmt.Sprintf("b%d", i)
+		p.budget = append(p.budget, budget)
+	}
+	p.index = p.compile()
+	return p
+}
+
+func (w world) facts() *facts.Facts {
+	req := &rules.Request{Kind: rules.KindTransaction, Principal: fmt.Sprint(w.IntN(4))}
+	req.Account.Address = w.address()
+	if !w.once(5) {
+		req.ChainID = big.NewInt(int64(w.IntN(4)))
+	}
+	f := &facts.Facts{Request: req, Kind: facts.KindTransaction}
+	for range w.IntN(3) {
+		f.Actions = w.action(f.Actions, 0)
+	}
+	return f
+}
+
+// action adds an action and what lies within it.
+func (w world) action(to []facts.Action, depth int) []facts.Action {
+	at := len(to)
+	a := facts.Action{Depth: depth, Path: fmt.Sprintf("call[%d]", at), Decoding: facts.Decoding(w.IntN(4))}
+	if !w.once(6) {
+		address := w.address()
+		a.To = &address
+	}
+	for range w.IntN(3) {
+		a.Effects = append(a.Effects, facts.Effect{Token: w.address()})
+	}
+	if w.once(8) {
+		a.Opaque = "hidden"
+	}
+	if depth < 3 {
+		a.Inner = max(0, w.IntN(4)-1)
+	}
+	to = append(to, a)
+	for range a.Inner {
+		to = w.action(to, depth+1)
+	}
+	if w.once(20) {
+		to[at].Inner++ // one is missing
+	}
+	return to
+}

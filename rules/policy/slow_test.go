@@ -1,0 +1,146 @@
+package policy
+
+import (
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// The evaluator of this file follows the definition in the doc comments of the
+// package and of Match word by word. It is slow and knows no index.
+
+// rank orders truths for "and", the least, and "or", the most.
+func rank(t truth) int { return map[truth]int{isFalse: 0, unknown: 1, isTrue: 2}[t] }
+
+func and(all ...truth) truth {
+	least := isTrue
+	for _, t := range all {
+		if rank(t) < rank(least) {
+			least = t
+		}
+	}
+	return least
+}
+
+func or(all ...truth) truth {
+	most := isFalse
+	for _, t := range all {
+		if rank(t) > rank(most) {
+			most = t
+		}
+	}
+	return most
+}
+
+func allOf(predicates []predicate, s subject) truth {
+	var all []truth
+	for _, p := range predicates {
+		all = append(all, p.test(&s))
+	}
+	return and(all...)
+}
+
+// node is an action with what lies directly within it.
+type node struct {
+	*facts.Action
+	inner []*node
+}
+
+func treeOf(actions []facts.Action) []*node {
+	root := &node{}
+	path := []*node{root}
+	for i := range actions {
+		n := &node{Action: &actions[i]}
+		path = path[:n.Depth+1]
+		parent := path[n.Depth]
+		parent.inner = append(parent.inner, n)
+		path = append(path, n)
+	}
+	return root.inner
+}
+
+// slowHolds is the match of a deny rule or a budget.
+func slowHolds(m *Match, f *facts.Facts) bool {
+	result := allOf(m.Request, subject{Facts: f})
+	if len(m.Action)+len(m.Effects) > 0 {
+		some := isFalse
+		for i := range f.Actions {
+			a := &f.Actions[i]
+			effects := isTrue
+			if len(m.Effects) > 0 {
+				effects = isFalse
+				for j := range a.Effects {
+					effects = or(effects, allOf(m.Effects, subject{Facts: f, action: a, effect: &a.Effects[j]}))
+				}
+				if a.Decoding == facts.Unknown {
+					effects = or(effects, unknown)
+				}
+			}
+			some = or(some, and(allOf(m.Action, subject{Facts: f, action: a}), effects))
+			if a.Opaque != "" {
+				some = or(some, unknown)
+			}
+		}
+		result = and(result, some)
+	}
+	return result != isFalse
+}
+
+// slowCovers is the match of an allow rule.
+func slowCovers(m *Match, f *facts.Facts) bool {
+	outermost := treeOf(f.Actions)
+	if len(outermost) == 0 && len(m.Action)+len(m.Effects) > 0 {
+		return false
+	}
+	result := allOf(m.Request, subject{Facts: f})
+	for _, n := range outermost {
+		result = and(result, slowCoversNode(m, f, n))
+	}
+	return result == isTrue
+}
+
+func slowCoversNode(m *Match, f *facts.Facts, n *node) truth {
+	result := allOf(m.Action, subject{Facts: f, action: n.Action})
+	if len(m.Effects) > 0 {
+		if len(n.Effects) == 0 {
+			result = and(result, isFalse)
+		}
+		if n.Decoding == facts.Unknown {
+			result = and(result, unknown)
+		}
+		for j := range n.Effects {
+			result = and(result, allOf(m.Effects, subject{Facts: f, action: n.Action, effect: &n.Effects[j]}))
+		}
+	}
+	if m.InnerAny {
+		return result
+	}
+	if n.Opaque != "" || n.Inner != len(n.inner) {
+		result = and(result, unknown)
+	}
+	for _, child := range n.inner {
+		covered := isFalse
+		for i := range m.Inner {
+			covered = or(covered, slowCoversNode(&m.Inner[i], f, child))
+		}
+		result = and(result, covered)
+	}
+	return result
+}
+
+// slowJudge is the verdict of a policy, with the rule that decides.
+func slowJudge(p *Policy, f *facts.Facts) (rules.Verdict, string) {
+	for i := range p.rules {
+		if r := &p.rules[i]; r.Effect == Deny && !r.Shadow && slowHolds(&r.Match, f) {
+			return rules.Reject, r.ID
+		}
+	}
+	for i := range p.rules {
+		if r := &p.rules[i]; r.Effect == Allow && !r.Shadow && slowCovers(&r.Match, f) {
+			if r.Approvals != "" {
+				return rules.Refer, r.ID
+			}
+			return rules.Approve, r.ID
+		}
+	}
+	return rules.Reject, ""
+}
