@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxShown   = 160 // bytes of what is wanted, and of what was got
+	maxTold    = 160 // bytes of what is wanted, and of what was got
 	maxNearest = 3   // rules in the explanation of a decision
 	maxAsked   = 64  // rules that are asked for it
 )
@@ -140,10 +140,10 @@ func spelled(d time.Duration) string {
 
 // bounded cuts a text for an explanation.
 func bounded(text string) string {
-	if len(text) <= maxShown {
+	if len(text) <= maxTold {
 		return text
 	}
-	cut := maxShown - len("…")
+	cut := maxTold - len("…")
 	for cut > 0 && !utf8.RuneStart(text[cut]) {
 		cut--
 	}

@@ -39,6 +39,7 @@ func Load(name string, source []byte, options Options) (*Policy, error) {
 	if len(p.problems) > 0 {
 		return nil, newError(clip(name), p.problems)
 	}
+	policy.index = policy.compile()
 	return policy, nil
 }
 
