@@ -36,12 +36,16 @@ func (p *parser) policy(to *Policy, root *yaml.Node) {
 	p.rules(to, found["rules"], ids)
 }
 
-// named reads a section of names. Each is a good one.
+// named reads a section of names. What is declared is known afterwards, though
+// something was wrong with it: else each use would be a problem of its own.
 func (p *parser) named(node *yaml.Node, section string, read func(e entry, what string)) {
 	if node == nil {
 		return
 	}
 	for _, e := range p.entries(node, section) {
+		if p.full() {
+			return
+		}
 		if !nameForm.MatchString(e.key) {
 			p.errorf(e.name, "%s: %s is no name: want a letter, then letters, digits and _.-, 64 in all", section, quoted(e.key))
 			continue
@@ -55,9 +59,8 @@ func (p *parser) chainNames(node *yaml.Node) {
 		id, ok := p.integer(e.value, what, 1<<63-1)
 		if ok && id == 0 {
 			p.errorf(e.value, "%s: no chain has the id 0", what)
-		} else if ok {
-			p.scope.chains[e.key] = id
 		}
+		p.scope.chains[e.key] = id
 	})
 }
 
@@ -65,9 +68,9 @@ func (p *parser) accountNames(node *yaml.Node) {
 	p.named(node, "accounts", func(e entry, what string) {
 		if reserved(e.key) {
 			p.errorf(e.name, "%s: %s means something else in a match", what, e.key)
-		} else if address, ok := p.address(e.value, what); ok {
-			p.scope.accounts[e.key] = address
+			return
 		}
+		p.scope.accounts[e.key], _ = p.address(e.value, what)
 	})
 }
 
@@ -100,31 +103,50 @@ func (p *parser) listNames(node *yaml.Node) {
 }
 
 func (p *parser) tokenNames(node *yaml.Node) {
+	places := make(map[tokenPlace]string)
 	p.named(node, "tokens", func(e entry, what string) {
 		if _, unit := weiUnits()[e.key]; unit {
 			p.errorf(e.name, "%s: %s is a unit of ether", what, e.key)
 			return
 		}
+		t := token{name: e.key, standard: "erc20", decimals: maxDecimals}
+		defer func() { p.scope.tokens[e.key] = t }()
 		found := p.fields(e.value, what, "chain", "address", "decimals", "standard")
 		if !p.require(e.value, what, found, "chain", "address") {
 			return
 		}
-		t := token{name: e.key, standard: "erc20"}
 		var chainOK, addressOK bool
 		t.chain, chainOK = p.chain(found["chain"], what+".chain")
 		t.address, addressOK = p.address(found["address"], what+".address")
 		if node := found["standard"]; node != nil {
-			t.standard, _ = p.choice(node, what+".standard", "erc20", "erc721", "erc1155")
+			t.standard = p.choice(node, what+".standard", standards()...)
 		}
 		switch node := found["decimals"]; {
 		case node != nil:
-			decimals, _ := p.integer(node, what+".decimals", 77)
-			t.decimals = int(decimals) // #nosec G115 -- at most 77
+			if decimals, ok := p.integer(node, what+".decimals", maxDecimals); ok {
+				t.decimals = int(decimals) // #nosec G115 -- at most maxDecimals
+			}
 		case t.standard == "erc20":
 			p.errorf(e.value, "%s: decimals are missing: ask the contract, a wrong number makes every amount wrong", what)
+		default:
+			t.decimals = 0
 		}
-		if chainOK && addressOK {
-			p.scope.tokens[e.key] = t
+		place := tokenPlace{t.chain, t.address}
+		if first, again := places[place]; again && chainOK && addressOK {
+			p.errorf(e.name, "%s: the same token is declared as %s", what, first)
+		} else {
+			places[place] = e.key
 		}
 	})
 }
+
+// tokenPlace is where a token is.
+type tokenPlace struct {
+	chain   uint64
+	address common.Address
+}
+
+const maxDecimals = 77
+
+// standards are the kinds of tokens.
+func standards() []string { return []string{"erc20", "erc721", "erc1155"} }

@@ -15,11 +15,12 @@ const (
 
 func (p *parser) groupNames(node *yaml.Node) {
 	p.named(node, "approvals", func(e entry, what string) {
+		group := Approvals{Expires: time.Hour}
+		defer func() { p.scope.groups[e.key] = group }()
 		found := p.fields(e.value, what, "threshold", "of", "requester", "expires", "wait")
 		if !p.require(e.value, what, found, "threshold", "of") {
 			return
 		}
-		group := Approvals{Expires: time.Hour}
 		var ok bool
 		group.Of, ok = p.texts(found["of"], what+".of")
 		threshold, good := p.integer(found["threshold"], what+".threshold", maxMembers)
@@ -27,13 +28,14 @@ func (p *parser) groupNames(node *yaml.Node) {
 		case !ok || !good:
 		case threshold == 0:
 			p.errorf(found["threshold"], "%s.threshold: 0 people approve nothing: want 1 or more", what)
+		case len(group.Of) > maxMembers:
+			p.errorf(found["of"], "%s.of: %d people are more than %d", what, len(group.Of), maxMembers)
 		case int(threshold) > len(group.Of): // #nosec G115 -- at most maxMembers
 			p.errorf(found["threshold"], "%s.threshold: %d of %d people can't approve", what, threshold, len(group.Of))
 		}
 		group.Threshold = int(threshold) // #nosec G115 -- at most maxMembers
 		if node := found["requester"]; node != nil {
-			who, _ := p.choice(node, what+".requester", "excluded", "included")
-			group.Requester = who == "included"
+			group.Requester = p.choice(node, what+".requester", "excluded", "included") == "included"
 		}
 		if node := found["expires"]; node != nil {
 			expires, _ := p.span(node, what+".expires", time.Minute, maxExpiry)
@@ -43,7 +45,6 @@ func (p *parser) groupNames(node *yaml.Node) {
 			wait, _ := p.span(node, what+".wait", 0, maxWait)
 			group.Wait = wait.Duration
 		}
-		p.scope.groups[e.key] = group
 	})
 }
 

@@ -12,7 +12,14 @@ import (
 	"github.com/kvclef/kvclef/rules/limit"
 )
 
-const maxWindow = 366 * 24 * time.Hour
+// Bounds of limits.
+const (
+	maxWindow  = 366 * 24 * time.Hour
+	maxLimits  = 32 // of a rule
+	maxBudgets = 256
+
+	maxArgument = 255 // the place of an argument, from 0
+)
 
 // limitKeys are the keys of a limit.
 func limitKeys() []string {
@@ -35,7 +42,7 @@ func (p *parser) budgets(to *Policy, node *yaml.Node, ids map[string]int) {
 	if node == nil {
 		return
 	}
-	for i, element := range p.elements(node, "budgets") {
+	for i, element := range p.elements(node, "budgets", maxBudgets) {
 		what := fmt.Sprintf("budgets[%d]", i)
 		found := p.fields(element, what, append(limitKeys(), "match")...)
 		p.require(element, what, found, "id", "match", "measure", "max", "window")
@@ -61,7 +68,7 @@ func (p *parser) limit(node *yaml.Node, what, rule string, ids map[string]int) l
 func (p *parser) limitOf(node *yaml.Node, found map[string]*yaml.Node, what, rule string, ids map[string]int) limit.Limit {
 	var l limit.Limit
 	if node := found["measure"]; node != nil {
-		measure, _ := p.choice(node, what+": measure", measures()...)
+		measure := p.choice(node, what+": measure", measures()...)
 		l.Measure = limit.Measure(measure)
 	}
 	window := p.window(&l, found["window"], what)
@@ -135,13 +142,13 @@ func (p *parser) argumentOf(l *limit.Limit, node *yaml.Node, found map[string]*y
 	}
 	method, err := calldata.Parse(signature)
 	if err != nil {
-		p.errorf(found["function"], "%s: function: %s", what, clip(err.Error()))
+		p.errorf(found["function"], "%s: function: want a method with its types, such as transfer(address,uint256), not %s", what, quoted(signature))
 		return
 	}
 	l.Method = method.Sig
-	place, ok := p.integer(found["argument"], what+": argument", 255)
-	if ok && int(place) >= len(method.Inputs) { // #nosec G115 -- at most 255
-		p.errorf(found["argument"], "%s: argument: %s has %d arguments, and the first is 0", what, method.Sig, len(method.Inputs))
+	place, ok := p.integer(found["argument"], what+": argument", maxArgument)
+	if ok && int(place) >= len(method.Inputs) { // #nosec G115 -- at most maxArgument
+		p.errorf(found["argument"], "%s: argument: there is no %d in %s, of which the first is 0", what, place, method.Sig)
 		return
 	}
 	l.Argument = found["argument"].Value

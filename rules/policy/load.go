@@ -16,6 +16,8 @@ import (
 const (
 	MaxBytes  = 1 << 20 // of a file
 	maxRules  = 10_000
+	maxInner  = 256     // matches in one inner
+	maxMeant  = 2 << 20 // addresses that the sets of all matches have, lists counted wherever they stand
 	maxNodes  = 200_000
 	maxNested = 32
 )
@@ -50,10 +52,6 @@ func (p *parser) document(source []byte) *yaml.Node {
 		p.errorf(top, "the policy has %d bytes, and may have %d", len(source), MaxBytes)
 		return nil
 	}
-	if deepest := nesting(source); deepest > maxNested {
-		p.errorf(top, "brackets are nested %d deep, at most %d", deepest, maxNested)
-		return nil
-	}
 	decoder := yaml.NewDecoder(bytes.NewReader(source))
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -77,22 +75,6 @@ func (p *parser) document(source []byte) *yaml.Node {
 		return nil
 	}
 	return document.Content[0]
-}
-
-// nesting is how deep the brackets of flow style are nested at most: the YAML
-// package works its way down by calling itself.
-func nesting(source []byte) int {
-	depth, deepest := 0, 0
-	for _, b := range source {
-		switch b {
-		case '[', '{':
-			depth++
-			deepest = max(deepest, depth)
-		case ']', '}':
-			depth = max(0, depth-1)
-		}
-	}
-	return deepest
 }
 
 // syntaxLine is where the YAML package says that an error is.

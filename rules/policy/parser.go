@@ -17,14 +17,21 @@ import (
 type parser struct {
 	scope    *scope
 	problems []Problem
+	meant    int // addresses, in all sets
 
 	match *yaml.Node // the one being read, for words that need another of it
 	allow bool       // it is of a rule that allows: what holds must hold for all
 }
 
+// maxNoted bounds the problems that are noted: reading ends soon after.
+const maxNoted = 3 * maxProblems
+
+// full tells whether there are so many problems that no more is read.
+func (p *parser) full() bool { return len(p.problems) >= maxNoted }
+
 // errorf notes a problem at a node.
 func (p *parser) errorf(node *yaml.Node, format string, args ...any) {
-	if len(p.problems) <= 10*maxProblems { // more are not told
+	if !p.full() {
 		p.problems = append(p.problems, Problem{Line: max(1, node.Line), Column: max(1, node.Column), Text: fmt.Sprintf(format, args...)})
 	}
 }
@@ -170,6 +177,13 @@ func clip(text string) string {
 
 func quoted(text string) string { return strconv.Quote(clip(text)) }
 
+// maxCandidates bounds the names that one is compared with to find the nearest.
+const maxCandidates = 1000
+
+// didYouMean suggests a name, unless there are too many to choose from.
 func didYouMean(name string, candidates []string) string {
+	if len(candidates) > maxCandidates {
+		return ""
+	}
 	return suggest.DidYouMean("", name, candidates)
 }

@@ -83,6 +83,10 @@ type word struct {
 	doc   string // one sentence, for the reference and for editors
 	shape shape  // what may stand there
 
+	// kinds are those of requests that it may hold for; nil is all of them. Where it
+	// is not set, it is that of the table the word is in.
+	kinds []string
+
 	// parse makes the predicate of a node. It returns nil after a problem, which it
 	// has noted: the rest of the file is read all the same.
 	parse func(p *parser, node *yaml.Node) predicate

@@ -24,47 +24,57 @@ func (p *parser) text(node *yaml.Node, what string) (string, bool) {
 // texts returns a list of different texts, none of them empty. A single one is
 // a list of one.
 func (p *parser) texts(node *yaml.Node, what string) ([]string, bool) {
-	var found []string
-	elements := p.list(node, what)
-	ok := len(elements) > 0
-	for _, element := range elements {
-		value, good := p.text(element, what)
-		switch {
-		case !good:
-			ok = false
-		case value == "":
-			p.errorf(element, "%s: an empty text", what)
-			ok = false
-		case slices.Contains(found, value):
-			p.errorf(element, "%s: %s stands here twice", what, quoted(value))
-			ok = false
-		default:
-			found = append(found, value)
-		}
-	}
-	return found, ok
+	return p.distinct(node, what, func(*yaml.Node, string) bool { return true })
 }
 
 // choices returns texts that are among a few.
 func (p *parser) choices(node *yaml.Node, what string, allowed ...string) ([]string, bool) {
-	found, ok := p.texts(node, what)
-	for _, value := range found {
-		if !slices.Contains(allowed, value) {
-			p.errorf(node, "%s: %s is none of %s%s", what, quoted(value), strings.Join(allowed, ", "), didYouMean(value, allowed))
+	return p.distinct(node, what, func(element *yaml.Node, value string) bool { return p.among(element, what, value, allowed) })
+}
+
+// distinct returns different texts, each of which is good.
+func (p *parser) distinct(node *yaml.Node, what string, good func(element *yaml.Node, value string) bool) ([]string, bool) {
+	var found []string
+	seen := make(map[string]bool)
+	elements := p.list(node, what)
+	ok := len(elements) > 0
+	for _, element := range elements {
+		value, isText := p.text(element, what)
+		switch {
+		case !isText:
 			ok = false
+		case value == "":
+			p.errorf(element, "%s: an empty text", what)
+			ok = false
+		case seen[value]:
+			p.errorf(element, "%s: %s stands here twice", what, quoted(value))
+			ok = false
+		case !good(element, value):
+			ok = false
+		default:
+			found = append(found, value)
 		}
+		seen[value] = true
 	}
 	return found, ok
 }
 
-// choice returns a text that is one of a few.
-func (p *parser) choice(node *yaml.Node, what string, allowed ...string) (string, bool) {
-	value, ok := p.text(node, what)
-	if ok && !slices.Contains(allowed, value) {
-		p.errorf(node, "%s: %s is none of %s%s", what, quoted(value), strings.Join(allowed, ", "), didYouMean(value, allowed))
-		return "", false
+// among notes a text that is none of a few.
+func (p *parser) among(node *yaml.Node, what, value string, allowed []string) bool {
+	if slices.Contains(allowed, value) {
+		return true
 	}
-	return value, ok
+	p.errorf(node, "%s: %s is none of %s%s", what, quoted(value), strings.Join(allowed, ", "), didYouMean(value, allowed))
+	return false
+}
+
+// choice returns a text that is one of a few, "" after a problem.
+func (p *parser) choice(node *yaml.Node, what string, allowed ...string) string {
+	value, ok := p.text(node, what)
+	if !ok || !p.among(node, what, value, allowed) {
+		return ""
+	}
+	return value
 }
 
 // boolean returns true or false, which YAML also spells in other ways.

@@ -54,13 +54,19 @@ func (p *parser) address(node *yaml.Node, what string) (common.Address, bool) {
 }
 
 // addresses returns a set of addresses: names of accounts and lists, addresses,
-// and the words that are allowed here.
+// and the words that are allowed here. The set is never nil.
 func (p *parser) addresses(node *yaml.Node, what string, words ...string) (*addresses, bool) {
+	if list, ok := p.scope.lists[node.Value]; ok && node.Kind == yaml.ScalarNode {
+		return p.listed(node, what, list)
+	}
 	found := &addresses{set: make(map[common.Address]bool), words: make(map[string]bool)}
 	elements := p.list(node, what)
 	ok := len(elements) > 0
 	var texts []string
 	for _, element := range elements {
+		if p.full() {
+			return found, false
+		}
 		if !p.addTo(found, element, what, words) {
 			ok = false
 		}
@@ -68,6 +74,29 @@ func (p *parser) addresses(node *yaml.Node, what string, words ...string) (*addr
 	}
 	found.text = strings.Join(texts, ", ")
 	return found, ok
+}
+
+// listed returns the set of a list, which all that name it share.
+func (p *parser) listed(node *yaml.Node, what string, list []common.Address) (*addresses, bool) {
+	found := p.scope.sets[node.Value]
+	if found == nil {
+		found = &addresses{set: make(map[common.Address]bool, len(list)), text: node.Value}
+		for _, address := range list {
+			found.set[address] = true
+		}
+		p.scope.sets[node.Value] = found
+	}
+	return found, p.mean(node, what, len(found.set))
+}
+
+// mean counts what the sets of a policy have in all: lists make it far more than
+// the file.
+func (p *parser) mean(node *yaml.Node, what string, n int) bool {
+	before := p.meant
+	if p.meant += n; before <= maxMeant && p.meant > maxMeant {
+		p.errorf(node, "%s: from here on there are more than %d addresses, with those of each list wherever it is named: share rules, or shorten lists", what, maxMeant)
+	}
+	return p.meant <= maxMeant
 }
 
 // addTo adds what one element of a set means.
@@ -91,6 +120,9 @@ func (p *parser) addTo(found *addresses, element *yaml.Node, what string, words 
 	case isAccount:
 		found.set[account] = true
 	case isList:
+		if !p.mean(element, what, len(list)) {
+			return false
+		}
 		for _, address := range list {
 			found.set[address] = true
 		}
@@ -144,7 +176,7 @@ func (p *parser) tokens(node *yaml.Node, what string) (declared []token, undecla
 	var texts []string
 	for _, element := range elements {
 		name, good := p.text(element, what)
-		if !good {
+		if !good || p.full() {
 			ok = false
 			continue
 		}

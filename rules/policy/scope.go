@@ -15,12 +15,15 @@ type scope struct {
 	tokens   map[string]token
 	lists    map[string][]common.Address
 	groups   map[string]Approvals
+
+	sets map[string]*addresses // of lists
 }
 
 func newScope() *scope {
 	return &scope{
 		chains: make(map[string]uint64), accounts: make(map[string]common.Address), tokens: make(map[string]token),
 		lists: make(map[string][]common.Address), groups: make(map[string]Approvals),
+		sets: make(map[string]*addresses),
 	}
 }
 

@@ -3,11 +3,31 @@ package policy
 import (
 	"slices"
 	"sync"
+
+	"github.com/kvclef/kvclef/rules/facts"
 )
 
-// words are all that may stand in a match, besides any and inner.
+// words are all that may stand in a match, besides any and inner, in the order
+// of the reference.
 func words() []word {
-	return slices.Concat(requestWords(), transactionWords(), actionWords(), effectWords(), typedWords(), textWords())
+	return slices.Concat(
+		requestWords(),
+		of(transactionWords(), facts.KindTransaction),
+		of(actionWords(), facts.KindTransaction, facts.KindSafe, facts.KindTypedData),
+		of(effectWords(), facts.KindTransaction, facts.KindSafe, facts.KindTypedData),
+		of(typedWords(), facts.KindTypedData, facts.KindSafe),
+		of(textWords(), facts.KindText),
+	)
+}
+
+// of gives words the kinds that they may hold for.
+func of(words []word, kinds ...string) []word {
+	for i := range words {
+		if words[i].kinds == nil {
+			words[i].kinds = kinds
+		}
+	}
+	return words
 }
 
 // wordTable finds words by their keys.
@@ -19,12 +39,9 @@ var wordTable = sync.OnceValue(func() map[string]word {
 	return table
 })
 
-// wordKeys are the keys of the words, for suggestions.
+// wordKeys are the keys that may stand in a match.
 func wordKeys(within bool) []string {
-	keys := []string{wordInner}
-	if !within {
-		keys = append(keys, wordAny)
-	}
+	keys := []string{wordAny, wordInner}
 	for _, w := range words() {
 		if !within || w.level != aboutRequest {
 			keys = append(keys, w.key)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // a policy means the same on a machine without the table of zones
 
 	"go.yaml.in/yaml/v3"
 )
@@ -124,6 +125,11 @@ func instantWord(key, doc string, holds func(now, at int64) bool) word {
 			at, ok := p.instant(node, key)
 			if !ok {
 				return nil
+			}
+			if other := p.sibling("not_before"); other != nil && key == "not_after" {
+				if from, err := time.Parse(time.RFC3339, other.Value); err == nil && at.Before(from) {
+					p.errorf(node, "not_after: %s is before not_before, %s: it never matches", clip(node.Value), clip(other.Value))
+				}
 			}
 			return &atom{
 				word: key, wants: at.Format(time.RFC3339),

@@ -10,11 +10,14 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kvclef/kvclef/rules/facts"
 )
+
+const noTransaction = "no transaction"
 
 // transactionWords are about a transaction as a whole. They are false for what
 // is none.
@@ -24,12 +27,16 @@ func transactionWords() []word {
 		{key: "create", doc: "whether the transaction makes a contract", shape: booleanShape(), parse: flag("create", func(tx *facts.Tx) bool { return tx.Create })},
 		initCodeWord(),
 		countWord("gas_max", "the gas limit, at most", func(tx *facts.Tx) uint64 { return tx.Gas() }),
-		costWord("fee_cap_max", "what a unit of gas may cost, at most: the fee cap or the gas price", func(tx *facts.Tx) *big.Int { return tx.GasFeeCap() }),
-		costWord("tip_cap_max", "the tip for a unit of gas, at most; the gas price of old transactions", func(tx *facts.Tx) *big.Int { return tx.GasTipCap() }),
-		costWord("blob_fee_cap_max", "what a unit of blob gas may cost, at most; 0 without blobs", func(tx *facts.Tx) *big.Int { return tx.BlobGasFeeCap() }),
+		costWord("fee_cap_max", "what a unit of gas may cost, at most: the fee cap or the gas price",
+			func(tx *facts.Tx, most *bound) bool { return tx.GasFeeCapIntCmp(most.big) <= 0 }, func(tx *facts.Tx) *big.Int { return tx.GasFeeCap() }),
+		costWord("tip_cap_max", "the tip for a unit of gas, at most; the gas price of old transactions",
+			func(tx *facts.Tx, most *bound) bool { return tx.GasTipCapIntCmp(most.big) <= 0 }, func(tx *facts.Tx) *big.Int { return tx.GasTipCap() }),
+		costWord("blob_fee_cap_max", "what a unit of blob gas may cost, at most; 0 without blobs", blobFeeWithin, func(tx *facts.Tx) *big.Int { return tx.BlobGasFeeCap() }),
 		countWord("blobs_max", "the number of blobs, at most", func(tx *facts.Tx) uint64 { return uint64(len(tx.BlobHashes())) }),
-		costWord("gas_cost_max", "the worst case of gas and blobs, at most", func(tx *facts.Tx) *big.Int { return tx.GasCost.ToBig() }),
-		costWord("spend_max", "the worst case of gas and blobs with the value, at most", func(tx *facts.Tx) *big.Int { return tx.Spend.ToBig() }),
+		costWord("gas_cost_max", "the worst case of gas and blobs, at most",
+			func(tx *facts.Tx, most *bound) bool { return !tx.GasCost.Gt(&most.wei) }, func(tx *facts.Tx) *big.Int { return tx.GasCost.ToBig() }),
+		costWord("spend_max", "the worst case of gas and blobs with the value, at most",
+			func(tx *facts.Tx, most *bound) bool { return !tx.Spend.Gt(&most.wei) }, func(tx *facts.Tx) *big.Int { return tx.Spend.ToBig() }),
 		countWord("nonce_max", "the nonce, at most", func(tx *facts.Tx) uint64 { return tx.Nonce() }),
 		{key: "access_list", doc: "whether the transaction has an access list", shape: booleanShape(), parse: flag("access_list", func(tx *facts.Tx) bool { return len(tx.AccessList()) > 0 })},
 		delegateWord(),
@@ -54,7 +61,7 @@ func flag(key string, fact func(tx *facts.Tx) bool) func(*parser, *yaml.Node) pr
 			ask: func(s *subject) truth { return is(s.Tx != nil && fact(s.Tx) == want) },
 			shows: func(s *subject) string {
 				if s.Tx == nil {
-					return "no transaction"
+					return noTransaction
 				}
 				return strconv.FormatBool(fact(s.Tx))
 			},
@@ -74,7 +81,7 @@ func countWord(key, doc string, fact func(tx *facts.Tx) uint64) word {
 			ask: func(s *subject) truth { return is(s.Tx != nil && fact(s.Tx) <= most) },
 			shows: func(s *subject) string {
 				if s.Tx == nil {
-					return "no transaction"
+					return noTransaction
 				}
 				return strconv.FormatUint(fact(s.Tx), 10)
 			},
@@ -82,27 +89,31 @@ func countWord(key, doc string, fact func(tx *facts.Tx) uint64) word {
 	}}
 }
 
-// costWord is an upper bound in wei. What a transaction does not have costs
-// nothing.
-func costWord(key, doc string, fact func(tx *facts.Tx) *big.Int) word {
+// bound is a number of wei, for both kinds of comparison.
+type bound struct {
+	wei uint256.Int
+	big *big.Int
+}
+
+// blobFeeWithin bounds the blob fee cap. What has no blobs costs nothing.
+func blobFeeWithin(tx *facts.Tx, most *bound) bool {
+	return tx.Type() != types.BlobTxType || tx.BlobGasFeeCapIntCmp(most.big) <= 0
+}
+
+// costWord is an upper bound in wei.
+func costWord(key, doc string, within func(tx *facts.Tx, most *bound) bool, fact func(tx *facts.Tx) *big.Int) word {
 	return word{key: key, doc: doc, shape: weiShape(), parse: func(p *parser, node *yaml.Node) predicate {
 		a, ok := p.amount(node, key, inWei)
 		if !ok {
 			return nil
 		}
-		most := a.value.ToBig()
+		most := &bound{a.value, a.value.ToBig()}
 		return &atom{
 			word: key, wants: "at most " + a.text,
-			ask: func(s *subject) truth {
-				if s.Tx == nil {
-					return isFalse
-				}
-				cost := fact(s.Tx)
-				return is(cost == nil || cost.Cmp(most) <= 0)
-			},
+			ask: func(s *subject) truth { return is(s.Tx != nil && within(s.Tx, most)) },
 			shows: func(s *subject) string {
 				if s.Tx == nil {
-					return "no transaction"
+					return noTransaction
 				}
 				cost := new(uint256.Int)
 				if got := fact(s.Tx); got != nil {
@@ -138,7 +149,7 @@ func typeWord() word {
 				ask: func(s *subject) truth { return is(s.Tx != nil && s.Tx.Type() <= last && set[s.Tx.Type()]) },
 				shows: func(s *subject) string {
 					if s.Tx == nil {
-						return "no transaction"
+						return noTransaction
 					}
 					return strconv.Itoa(int(s.Tx.Type()))
 				},
