@@ -36,7 +36,7 @@ func (p *program) app() *cli.App {
 		HideHelpCommand: true,
 		Commands: []*cli.Command{
 			p.serveCommand(), p.devCommand(), p.initCommand(), p.stateCommand(), p.emulatorCommand(), p.keysCommand(), p.checkCommand(), p.auditCommand(),
-			p.rulesCommand(), p.attestCommand(),
+			p.policyCommand(), p.rulesCommand(), p.attestCommand(),
 			p.versionCommand(), p.completionCommand(),
 		},
 	})

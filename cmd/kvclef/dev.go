@@ -24,16 +24,17 @@ func (p *program) devCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "dev",
 		Usage:     "sign with an embedded vault, for development",
-		UsageText: "kvclef dev [--approve-all | --rules FILE] [flags]",
+		UsageText: "kvclef dev [--approve-all | --policy FILE | --rules FILE] [flags]",
 		Description: examples(
 			"a signer with one new account", "kvclef dev --approve-all",
-			"a rule file that decides", "kvclef dev --rules rules.js",
+			"a policy that decides", "kvclef dev --policy policy.yaml",
+			"a rule file of Clef that decides", "kvclef dev --rules rules.js",
 			"keep the accounts and the state", "kvclef dev --approve-all --datadir ./dev",
 			"sign with a key you have", "kvclef dev --approve-all --import ./key.hex",
 			"feel a real vault's latency", "kvclef dev --approve-all --vault-latency 50ms",
 			"a real vault, on a private chain", "kvclef dev --approve-all --vault https://kv-test.vault.azure.net",
 		) + "\n\nNOT FOR PRODUCTION. It listens on this machine only and refuses the chain ids of public networks." +
-			"\nThe data directory and its state are made where they are missing, and a rule file needs no attestation.",
+			"\nThe data directory and its state are made where they are missing, and policies and rule files need no attestation.",
 		Flags: slices.Concat(generalFlags(), dataFlags("a temporary one, and keys in memory"), ruleFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
 			boolFlag(categoryDev, "approve-all", "sign everything that is asked for; without it nothing is signed"),
 			stringFlag(categoryDev, "import", "`FILE` with a private key in hexadecimal to put into the embedded vault", ""),
@@ -91,7 +92,7 @@ func devDecider(ctx context.Context, approveAll bool, state *durable, log *slog.
 	case approveAll:
 		log.WarnContext(ctx, "EVERY REQUEST IS APPROVED, NOT FOR PRODUCTION")
 		return rules.ApproveAll{}
-	case state.ruleset == nil:
+	case !state.decides():
 		log.WarnContext(ctx, "No rules are configured: every signing request is refused; --approve-all approves them for development")
 	}
 	return state.decider()

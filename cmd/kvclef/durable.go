@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
@@ -15,6 +16,7 @@ import (
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
+	"github.com/kvclef/kvclef/rules/policy"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -36,9 +38,12 @@ type durable struct {
 	options durableOptions
 	log     *slog.Logger
 
+	policyFile rulesFile
+
 	dir     datadir.Dir
 	store   *bolt.Store     // nil: none
 	admin   *admin.Server   // nil: none
+	policy  *policy.Policy  // nil: none
 	file    rulesFile       // of the ruleset
 	ruleset *clefjs.Ruleset // nil: none
 	audit   *audit.Log      // nil: none
@@ -53,7 +58,7 @@ func needsDataDir(cfg *config.Config) bool {
 // openDurable opens everything, or nothing: a signer never starts with a part.
 func openDurable(ctx context.Context, cfg *config.Config, options durableOptions, log *slog.Logger) (*durable, error) {
 	d := &durable{options: options, log: log}
-	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadPolicy, d.loadRules, d.openAudit} {
+	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadPolicy, d.loadRules, d.joinRules, d.openAudit} {
 		if err := open(ctx, cfg); err != nil {
 			return nil, errors.Join(err, d.close(ctx))
 		}
@@ -101,14 +106,21 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error)
 
 // decider returns what judges requests.
 func (d *durable) decider() extapi.Decider {
-	if d.ruleset == nil {
+	switch {
+	case d.policy != nil: // decides about everything
+		return &rules.Engine{Rules: []rules.Rule{d.policy}, Ledger: d.store}
+	case d.ruleset != nil:
+		return &rules.Engine{Rules: []rules.Rule{d.ruleset}, Ledger: d.store}
+	default:
 		return rules.NoRules{}
 	}
-	return &rules.Engine{Rules: []rules.Rule{d.ruleset}, Ledger: d.store}
 }
 
+// decides reports whether there is a policy or a rule file.
+func (d *durable) decides() bool { return d.policy != nil || d.ruleset != nil }
+
 // auditor returns what keeps the record. Without an audit log there is no
-// ruleset either, so that nothing is signed.
+// policy and no ruleset either, so that nothing is signed.
 func (d *durable) auditor() extapi.Auditor {
 	if d.audit == nil {
 		return noAudit{}
@@ -118,11 +130,22 @@ func (d *durable) auditor() extapi.Auditor {
 
 // begin records that a signer starts, and what it decides by.
 func (d *durable) begin(ctx context.Context, decides string) error {
+	var files []string
+	if d.policy != nil {
+		files = append(files, d.policyFile.String())
+	}
 	if d.ruleset != nil {
-		decides = fmt.Sprintf("rule file with SHA-256 %x, %s", d.file.sha256, d.file.path)
+		files = append(files, d.file.String())
+	}
+	if len(files) > 0 {
+		decides = strings.Join(files, "; ")
 	}
 	version := buildVersion()
-	return d.record(ctx, audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)})
+	entry := audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)}
+	if d.policy != nil {
+		entry.Policy = d.policyFile.sha256.Hex()
+	}
+	return d.record(ctx, entry)
 }
 
 // end records that a signer ended, and why if that was not asked for.

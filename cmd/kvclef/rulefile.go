@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -55,3 +56,8 @@ func readOrdinary(kind rules.FileKind, path string) (source []byte, err error) {
 
 // name is the file's as decisions and errors have it.
 func (f rulesFile) name() string { return filepath.Base(f.path) }
+
+// String says for the record what the file is.
+func (f rulesFile) String() string {
+	return fmt.Sprintf("%v with SHA-256 %x, %s", f.kind, f.sha256, f.path)
+}

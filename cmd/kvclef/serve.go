@@ -17,11 +17,11 @@ func (p *program) serveCommand() *cli.Command {
 		UsageText: "kvclef [serve] --chainid ID (--config FILE | --vault URL) [flags]",
 		Description: examples(
 			"a configuration file", "kvclef serve --config /etc/kvclef/kvclef.yaml",
-			"no file: the AZURE_* variables and flags", "kvclef serve --chainid 10 --rules rules.js --vault https://kv-prod.vault.azure.net",
+			"no file: the AZURE_* variables and flags", "kvclef serve --chainid 10 --policy policy.yaml --vault https://kv-prod.vault.azure.net",
 			"where a node that expects Clef looks for it", "kvclef --chainid 1 --configdir ~/.clef --rules rules.js --vault https://kv-prod.vault.azure.net",
-		) + "\n\nA rule file decides what is signed: --rules FILE. It needs the data directory, which kvclef init" +
-			"\nmakes, and must be attested, by kvclef rules attest. Without rules accounts are listed, and every" +
-			"\nsigning request is refused.",
+		) + "\n\nA policy decides what is signed, --policy FILE, or a rule file of Clef, --rules FILE. They need the data" +
+			"\ndirectory, which kvclef init makes, and must be attested, by kvclef rules attest. Without either accounts" +
+			"\nare listed, and every signing request is refused.",
 		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc")),
 		Action: action(p.serve),
 	}
@@ -49,7 +49,7 @@ func (p *program) serve(c *cli.Context) (err error) {
 		return err
 	}
 	defer vaults.close()
-	if state.ruleset == nil {
+	if !state.decides() {
 		log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
 	}
 	signer := &signing{cfg: cfg, vaults: vaults, state: state, decider: state.decider(), log: log, ready: p.announce}

@@ -54,8 +54,9 @@ func (p *program) stateShow(c *cli.Context) error {
 		return usagef("state show: %q is one argument too many; usage: %s", c.Args().Get(1), c.Command.UsageText)
 	}
 	shown, err := p.look(c)
-	if errors.Is(err, bolt.ErrMissing) || errors.Is(err, bolt.ErrForeign) || errors.Is(err, bolt.ErrNewer) {
-		return &usageError{err}
+	var usage *usageError
+	if err = stateError(err); errors.As(err, &usage) {
+		return err
 	}
 	if shown.Summary == nil || shown.Version == 0 { // nothing could be read
 		return err
@@ -66,6 +67,14 @@ func (p *program) stateShow(c *cli.Context) error {
 	return errors.Join(p.printf("%s", shown), err)
 }
 
+// stateError marks the errors of a store that is not there or not ours.
+func stateError(err error) error {
+	if errors.Is(err, bolt.ErrMissing) || errors.Is(err, bolt.ErrForeign) || errors.Is(err, bolt.ErrNewer) {
+		return &usageError{err}
+	}
+	return err
+}
+
 // look reads the store of the data directory, or the file that is named. A
 // running signer's may change faster than it is read, so that a copy is read.
 // With an error comes what could be read.
@@ -74,6 +83,11 @@ func (p *program) look(c *cli.Context) (shown shownState, err error) {
 		shown.Summary, err = bolt.Inspect(c.Context, file, time.Now(), c.Bool("values"))
 		return shown, err
 	}
+	return p.lookAtData(c)
+}
+
+// lookAtData reads the store of the data directory.
+func (p *program) lookAtData(c *cli.Context) (shown shownState, err error) {
 	dir, err := p.findDataDir(c)
 	if err != nil {
 		return shown, err

@@ -29,11 +29,14 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 		fmt.Fprintf(&b, "HTTP     %s\n", open.httpURL())
 	}
 	fmt.Fprintf(&b, "State    %s\n", dataDir)
-	switch {
-	case cfg.Rules.File != "":
+	if cfg.Rules.Policy != "" {
+		fmt.Fprintf(&b, "Policy   %s\n", cfg.Rules.Policy)
+	}
+	if cfg.Rules.File != "" {
 		fmt.Fprintf(&b, "Rules    %s\n", cfg.Rules.File)
-	case !approveAll:
-		fmt.Fprintf(&b, "\nNothing is signed: add --approve-all, or --rules FILE.\n")
+	}
+	if cfg.Rules.Policy+cfg.Rules.File == "" && !approveAll {
+		fmt.Fprintf(&b, "\nNothing is signed: add --approve-all, --policy FILE or --rules FILE.\n")
 	}
 	fmt.Fprintf(&b, "\nA node, in a folder that geth init has made for this chain (docs/geth.md; make demo does it all):\n  geth --datadir DIR --networkid %d --signer %s\n", chain, shellQuote(endpoint))
 	if open.http != "" {

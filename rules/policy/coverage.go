@@ -32,6 +32,7 @@ type RuleCoverage struct {
 // missing without anybody noticing, one that was never true may be wrong.
 type WordCoverage struct {
 	Word    string `json:"word"` // such as "to", or "inner[0].call"
+	Line    int    `json:"line,omitempty"`
 	True    int    `json:"true"`
 	False   int    `json:"false"`
 	Unknown int    `json:"unknown,omitempty"`
@@ -55,7 +56,7 @@ func wordsOf(match *Match, path string) []WordCoverage {
 	words := []WordCoverage{}
 	for _, predicates := range [][]predicate{match.Request, match.Action, match.Effects} {
 		for _, p := range predicates {
-			words = append(words, WordCoverage{Word: path + p.key()})
+			words = append(words, WordCoverage{Word: path + p.key(), Line: match.Lines[p.key()]})
 		}
 	}
 	for i := range match.Inner {

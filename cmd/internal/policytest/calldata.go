@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
@@ -53,6 +55,9 @@ func methodOf(signature string) (method abi.Method, err error) {
 			err = fmt.Errorf("%q is no method, such as transfer(address,uint256)", signature)
 		}
 	}()
+	if size := fixedSize(signature); size > maxFixed {
+		return abi.Method{}, fmt.Errorf("%q has arrays of %d elements, and may have %d", signature, size, maxFixed)
+	}
 	parsed, err := abi.ParseSelector(strings.ReplaceAll(signature, " ", ""))
 	if err != nil {
 		return abi.Method{}, fmt.Errorf("%q is no method, such as transfer(address,uint256): %w", signature, err)
@@ -66,6 +71,23 @@ func methodOf(signature string) (method abi.Method, err error) {
 		return abi.Method{}, fmt.Errorf("%q: %w", signature, err)
 	}
 	return contract.Methods[parsed.Name], nil
+}
+
+// maxFixed bounds the elements of arrays of a fixed length.
+const maxFixed = 10_000
+
+// fixedSize is the product of all fixed lengths of a signature, or a number above
+// maxFixed.
+func fixedSize(signature string) int {
+	size := 1
+	for _, match := range regexp.MustCompile(`\[([0-9]+)\]`).FindAllStringSubmatch(signature, -1) {
+		n, err := strconv.Atoi(match[1])
+		if err != nil || n > maxFixed || size*max(n, 1) > maxFixed {
+			return maxFixed + 1
+		}
+		size *= max(n, 1)
+	}
+	return size
 }
 
 // argument reads the value of an argument.

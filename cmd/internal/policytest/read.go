@@ -14,9 +14,19 @@ import (
 type reader struct {
 	names Names
 
-	defaults    []*yaml.Node // name and value, of members that each case has unless it has its own
-	transaction *yaml.Node   // likewise of transactions; nil: none
-	cases       []*yaml.Node
+	shared   []*yaml.Node          // name and value, of members that each case has unless it has its own
+	defaults map[string]*yaml.Node // the members of requests likewise, by the kind of request
+	cases    []*yaml.Node
+}
+
+// writer writes the request that stands in a case in words.
+type writer func(node *yaml.Node) (*yaml.Node, error)
+
+// writers are those, by the keys of the words.
+func (r *reader) writers() map[string]writer {
+	return map[string]writer{
+		"transaction": r.request, "safe_transaction": r.safeRequest, "typed_data": r.typedRequest, "text": r.textRequest,
+	}
 }
 
 // shared are the members that may stand before the cases, for all of them.
@@ -26,23 +36,25 @@ func shared() []string {
 
 // document takes the file apart.
 func (r *reader) document(root *yaml.Node) (failures []error) {
-	known := append(shared(), "transaction", "cases")
+	known := append(shared(), "cases", "transaction", "safe_transaction", "typed_data", "text")
+	r.defaults = make(map[string]*yaml.Node)
+	writers := r.writers()
 	seen := make(map[string]bool)
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		switch {
 		case seen[key.Value]:
 			failures = append(failures, at(key, "%s: stands twice: write it once", key.Value))
-		case key.Value == "transaction" && value.Kind != yaml.MappingNode:
-			failures = append(failures, at(value, "transaction: want keys and values"))
-		case key.Value == "transaction":
-			r.transaction = value
+		case writers[key.Value] != nil && value.Kind != yaml.MappingNode:
+			failures = append(failures, at(value, "%s: want keys and values", key.Value))
+		case writers[key.Value] != nil:
+			r.defaults[key.Value] = value
 		case key.Value == "cases" && value.Kind != yaml.SequenceNode:
 			failures = append(failures, at(value, "cases: want a list"))
 		case key.Value == "cases":
 			r.cases = value.Content
 		case slices.Contains(known, key.Value):
-			r.defaults = append(r.defaults, key, value)
+			r.shared = append(r.shared, key, value)
 		default:
 			failures = append(failures, at(key, "unknown key %q%s", key.Value, suggest.DidYouMean("", key.Value, known)))
 		}
@@ -61,8 +73,8 @@ func (r *reader) read(node *yaml.Node) (*rulestest.Case, error) {
 		return nil, err
 	}
 	steps := member(written, "steps")
-	for i := 0; i+1 < len(r.defaults); i += 2 {
-		name, value := r.defaults[i].Value, r.defaults[i+1]
+	for i := 0; i+1 < len(r.shared); i += 2 {
+		name, value := r.shared[i].Value, r.shared[i+1]
 		if member(node, name) == nil && (name != "time" || steps == nil) {
 			pair(written, name, value)
 		}
@@ -94,9 +106,9 @@ func (r *reader) steps(list *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		for j := 0; j+1 < len(r.defaults); j += 2 {
-			if r.defaults[j].Value == "time" && member(node, "time") == nil {
-				pair(written, "time", r.defaults[j+1])
+		for j := 0; j+1 < len(r.shared); j += 2 {
+			if r.shared[j].Value == "time" && member(node, "time") == nil {
+				pair(written, "time", r.shared[j+1])
 			}
 		}
 		list.Content[i] = written
@@ -106,17 +118,17 @@ func (r *reader) steps(list *yaml.Node) error {
 
 // step copies a case or a step, with the request of its transaction.
 func (r *reader) step(node *yaml.Node) (*yaml.Node, error) {
-	written := mapping(node)
+	written, writers := mapping(node), r.writers()
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		switch key.Value {
-		case "transaction":
-			request, err := r.request(value)
+		switch write := writers[key.Value]; {
+		case write != nil:
+			request, err := write(value)
 			if err != nil {
 				return nil, err
 			}
 			pair(written, "request", request)
-		case "expect":
+		case key.Value == "expect":
 			if listed := member(value, "listed"); listed != nil {
 				set(value, "listed", r.accounts(listed))
 			}

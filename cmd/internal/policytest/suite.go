@@ -95,6 +95,24 @@ func Read(path string, source []byte, names Names) (*Suite, error) {
 	return suite, errors.Join(failures...)
 }
 
+// ReadCase reads a file that is one case, without a list of them.
+func ReadCase(path string, names Names) (*rulestest.Case, error) {
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	root, err := parse(source)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	reader := reader{names: names}
+	c, err := reader.read(root)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%w", path, err)
+	}
+	return c, nil
+}
+
 // at is an error at a node: line: text.
 func at(node *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("%d: %w", node.Line, fmt.Errorf(format, args...))

@@ -108,6 +108,7 @@ func TestReadRefuses(t *testing.T) {
 		{"negative", "cases:\n- {transaction: {call: 'f(uint8)', args: ['-1']}}", "-1 is no uint8"},
 		{"bytes", "cases:\n- {transaction: {call: 'f(bytes4)', args: ['0x01']}}", "a bytes4 has 4 bytes, not 1"},
 		{"address", "cases:\n- {transaction: {call: 'f(address)', args: [bob]}}", `"bob" is neither an address nor a name of the policy`},
+		{"huge array", "cases:\n- {transaction: {call: 'f(uint8[100][101])', args: [[]]}}", "has arrays of 10001 elements, and may have 10000"},
 		{"array", "cases:\n- {transaction: {call: 'f(uint8[2])', args: [[1]]}}", "uint8[2] has 2 elements, not 1"},
 		{"two transactions", "cases:\n- {transaction: {}, request: {method: x}}", "a:2: request: stands twice"},
 	} {

@@ -28,41 +28,55 @@ func members() []string {
 
 // request writes the request to sign a transaction.
 func (r *reader) request(node *yaml.Node) (*yaml.Node, error) {
-	if node.Kind != yaml.MappingNode {
-		return nil, at(node, "transaction: want keys and values")
+	all, err := r.merged(node, r.defaults["transaction"], members())
+	if err != nil {
+		return nil, err
 	}
-	all := mapping(node)
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, value := node.Content[i], node.Content[i+1]
-		if !slices.Contains(members(), key.Value) {
-			return nil, at(key, "unknown key %q%s", key.Value, suggest.DidYouMean("", key.Value, members()))
-		}
-		pair(all, key.Value, value) // one that stands twice is refused below
-	}
-	each(r.transaction, func(name string, value *yaml.Node) {
-		if member(all, name) == nil {
-			pair(all, name, value)
-		}
-	})
 	written := mapping(node)
 	for i := 0; i+1 < len(all.Content); i += 2 {
 		if err := r.member(written, all.Content[i].Value, all.Content[i+1]); err != nil {
 			return nil, err
 		}
 	}
-	if call := member(all, "call"); call != nil {
-		data, err := r.callData(call, member(all, "args"))
+	if given(member(all, "call")) || given(member(all, "args")) {
+		data, err := r.data(all)
 		if err != nil {
 			return nil, err
 		}
 		pair(written, "data", scalar(hexutil.Encode(data)))
-	} else if args := member(all, "args"); args != nil {
-		return nil, at(args, "args: of what? give call, such as transfer(address,uint256)")
 	}
 	request := mapping(node)
 	pair(request, "method", scalar("account_signTransaction"))
 	pair(request, "params", &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{written}})
 	return request, nil
+}
+
+// merged returns the members of a mapping, and of those that stand before the
+// cases the ones that it doesn't have. A call of one's own takes the place of data
+// that stands before the cases, and the other way round.
+func (r *reader) merged(node, defaults *yaml.Node, known []string) (*yaml.Node, error) {
+	if node.Kind != yaml.MappingNode {
+		return nil, at(node, "want keys and values")
+	}
+	all := mapping(node)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if !slices.Contains(known, key.Value) {
+			return nil, at(key, "unknown key %q%s", key.Value, suggest.DidYouMean("", key.Value, known))
+		}
+		if member(all, key.Value) != nil {
+			return nil, at(key, "%s: stands twice: write it once", key.Value)
+		}
+		pair(all, key.Value, value)
+	}
+	ownCall, ownData := member(node, "call") != nil, member(node, "data") != nil
+	each(defaults, func(name string, value *yaml.Node) {
+		replaced := ownCall && name == "data" || ownData && (name == "call" || name == "args")
+		if member(all, name) == nil && !replaced {
+			pair(all, name, value)
+		}
+	})
+	return all, nil
 }
 
 // member writes a member of a transaction. One that is null is left out, so that
@@ -74,11 +88,11 @@ func (r *reader) member(to *yaml.Node, name string, value *yaml.Node) error {
 	case name == "from" || name == "to":
 		pair(to, name, scalar(r.names.address(value.Value)))
 	case slices.Contains(quantities(), name):
-		text := value.Value
-		if id, named := r.names.chains[text]; named && name == "chainId" {
-			text = id
+		read := r.names.number
+		if name == "chainId" {
+			read = r.names.chain
 		}
-		number, err := r.names.number(text)
+		number, err := read(value.Value)
 		if err != nil {
 			return at(value, "%s: %w", name, err)
 		}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/rules/policy"
+)
+
+func (p *program) policyCheckCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "find what is wrong with policies, and what looks wrong",
+		UsageText: "kvclef policy check FILE... [--strict] [--json]",
+		Description: examples(
+			"before it is attested", "kvclef policy check policy.yaml",
+			"in CI: warnings are errors", "kvclef policy check --strict *.yaml",
+		) + "\n\nErrors keep a policy from loading; all of them are told at once. Warnings are of rules that are sound" +
+			"\nand may not say what was meant: one that never matches, or that approves without a limit. The exit" +
+			"\ncode is 0 without errors, 1 with errors, 2 if a file can't be read. Files of cases, which end in" +
+			"\n.test.yaml, are left out: kvclef policy test reads them.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "strict", Usage: "warnings are errors", DisableDefaultText: true},
+			jsonFlag(),
+		},
+		Action: action(p.policyCheck),
+	}
+}
+
+// finding is an error or a warning, as it is printed.
+type finding struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Warning bool   `json:"warning"`
+	Text    string `json:"text"`
+}
+
+// String has the place first, as compilers do.
+func (f finding) String() string {
+	place, kind := f.File, "error"
+	for _, n := range []int{f.Line, f.Column} {
+		if n > 0 {
+			place += fmt.Sprintf(":%d", n)
+		}
+	}
+	if f.Warning {
+		kind = "warning"
+	}
+	return fmt.Sprintf("%s: %s: %s", printable(place), kind, printable(f.Text))
+}
+
+func (p *program) policyCheck(c *cli.Context) error {
+	files := withoutCases(c.Args().Slice())
+	if len(files) == 0 {
+		return usagef("policy check: FILE is missing; usage: %s", c.Command.UsageText)
+	}
+	found := []finding{}
+	for _, file := range files {
+		findings, err := checkPolicy(file)
+		if err != nil {
+			return err
+		}
+		found = append(found, findings...)
+	}
+	failures, warnings := 0, 0
+	for _, f := range found {
+		if f.Warning && !c.Bool("strict") {
+			warnings++
+			continue
+		}
+		failures++
+	}
+	if err := p.printFindings(c, found, len(files), failures, warnings); err != nil {
+		return err
+	}
+	if failures > 0 {
+		return fmt.Errorf("%s in %s", counted(failures, "error"), counted(len(files), "file"))
+	}
+	return nil
+}
+
+// printFindings prints what was found, and how much of it.
+func (p *program) printFindings(c *cli.Context, found []finding, files, failures, warnings int) error {
+	if c.Bool("json") {
+		return p.printJSON(struct {
+			OK       bool      `json:"ok"`
+			Errors   int       `json:"errors"`
+			Warnings int       `json:"warnings"`
+			Findings []finding `json:"findings"`
+		}{failures == 0, failures, warnings, found})
+	}
+	var b strings.Builder
+	for _, f := range found {
+		f.Warning = f.Warning && !c.Bool("strict")
+		fmt.Fprintln(&b, f)
+	}
+	fmt.Fprintf(&b, "%s, %s, %s\n", counted(files, "file"), counted(failures, "error"), counted(warnings, "warning"))
+	return p.printf("%s", b.String())
+}
+
+// checkPolicy returns what is wrong with a policy. The error is of one that can't
+// be read.
+func checkPolicy(path string) ([]finding, error) {
+	_, loaded, err := readPolicy(path)
+	var broken *policy.Error
+	switch {
+	case errors.As(err, &broken):
+		var found []finding
+		for _, problem := range broken.Problems {
+			found = append(found, finding{File: path, Line: problem.Line, Column: problem.Column, Text: problem.Text})
+		}
+		return found, nil
+	case err != nil:
+		return nil, err
+	}
+	return warnings(path, loaded), nil
+}
