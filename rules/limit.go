@@ -13,7 +13,7 @@ import (
 // Bounds of charges, which every ledger keeps.
 const (
 	MaxCounter = 512  // bytes of a counter's name
-	MaxSlot    = 128  // bytes of a slot's name
+	MaxSlot    = 192  // bytes of a slot's name
 	MaxCharges = 1024 // of a hold
 
 	// MaxInSlot is how many charges of one slot may be live at a time: a

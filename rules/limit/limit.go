@@ -8,9 +8,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
-
-	"github.com/kvclef/kvclef/rules"
-	"github.com/kvclef/kvclef/rules/facts"
 )
 
 // Measure is what a limit counts.
@@ -19,25 +16,48 @@ type Measure string
 // The measures. Amounts are in wei, in the smallest unit of a token, in the
 // argument's own unit, or signatures.
 const (
-	Value      Measure = "value"      // wei sent along, by the transaction and the calls in it
-	GasCost    Measure = "gas_cost"   // the worst case of gas and blobs, in wei
-	Spend      Measure = "spend"      // both
-	Amount     Measure = "amount"     // of Token that leaves the account, or may be taken from it
-	Argument   Measure = "argument"   // of a decoded call
+	// Value is the wei that leave the account: of the transaction, and of calls
+	// within it that the account makes itself. A Safe transaction counts what leaves
+	// the Safe.
+	Value Measure = "value"
+
+	// GasCost is the worst case of gas and blobs, in wei. A Safe transaction counts
+	// the refund, if that is in ether.
+	GasCost Measure = "gas_cost"
+
+	Spend Measure = "spend" // both
+
+	// Amount is what of a token leaves the account, or may be taken from it: an
+	// approval and a permit count in full, and one without a limit exceeds all but
+	// the largest maximum. For a Safe transaction the account is the Safe.
+	Amount Measure = "amount"
+
+	// Argument is a number in calls of a method, at whatever depth, by whomever: the
+	// sum of all.
+	Argument Measure = "argument"
+
 	Signatures Measure = "signatures" // different digests
 )
+
+func measures() []Measure { return []Measure{Value, GasCost, Spend, Amount, Argument, Signatures} }
 
 // Per is what has a total of its own.
 type Per string
 
 // What a limit can be kept apart for.
 const (
-	PerAccount   Per = "account"
-	PerRecipient Per = "recipient" // of the tokens, or of the value
+	PerAccount Per = "account" // that signs
+
+	// PerRecipient is who gets or may take the tokens, or the value: each is charged
+	// with its own sum, also with wei that a call within the transaction passes on.
+	// Gas counts for who is called first, and a signature for each recipient of
+	// tokens, or who is called first if there are none.
+	PerRecipient Per = "recipient"
+
 	PerPrincipal Per = "principal"
 	PerChain     Per = "chain"
-	PerToken     Per = "token"
-	PerArgument  Per = "argument"
+	PerToken     Per = "token"    // of Amount
+	PerArgument  Per = "argument" // of calls of a method; not of Argument
 )
 
 // Limit is a total that may not be passed within any window of its length.
@@ -50,19 +70,10 @@ type Limit struct {
 
 	Token    *common.Address // of Amount; nil: every token by itself
 	Chain    uint64          // the token's chain; 0: any
-	Method   string          // of Argument: the method's signature
-	Argument string          // of Argument and PerArgument: its name or its place, from 0
+	Method   string          // of Argument and PerArgument: the method's signature
+	Argument string          // its place, from 0
 	Shown    string          // the maximum and window as the policy spells them, for people
-}
+	Firm     bool            // a budget: nobody may approve that it is passed
 
-// Charges returns what a request counts against a limit: nothing, or one charge
-// for each total. The error says that it can't be measured, and then nothing may
-// be signed.
-//
-// The slot of the charges is the transaction's place, so that its replacement
-// counts once: chain, account and nonce. What has no nonce is its own place: the
-// digest.
-func (l *Limit) Charges(f *facts.Facts) ([]rules.Charge, error) {
-	_ = f
-	return nil, nil
+	prepared *prepared
 }
