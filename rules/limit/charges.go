@@ -68,7 +68,7 @@ func (l *Limit) charges(f *facts.Facts) ([]rules.Charge, error) {
 		}
 		places[name] = len(charges)
 		charges = append(charges, rules.Charge{
-			Counter: name, Slot: slot, Amount: items[i].amount, Cap: l.Max, Window: l.Window, Limit: l.ID, Firm: l.Firm,
+			Counter: name, Slot: slot, Amount: items[i].amount, Cap: l.Max, Window: l.Window, Limit: l.ID,
 		})
 	}
 	return charges, nil

@@ -120,7 +120,7 @@ func check(t *testing.T, l limit.Limit, f *facts.Facts, slot string, expected wa
 	}
 	got := make(want)
 	for _, charge := range charges {
-		if charge.Slot != slot || charge.Cap != l.Max || charge.Window != l.Window || charge.Limit != l.ID || charge.Firm != l.Firm {
+		if charge.Slot != slot || charge.Cap != l.Max || charge.Window != l.Window || charge.Limit != l.ID {
 			t.Errorf("%+v", charge)
 		}
 		if _, twice := got[charge.Counter]; twice {

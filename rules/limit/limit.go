@@ -73,7 +73,6 @@ type Limit struct {
 	Method   string          // of Argument and PerArgument: the method's signature
 	Argument string          // its place, from 0
 	Shown    string          // the maximum and window as the policy spells them, for people
-	Firm     bool            // a budget: nobody may approve that it is passed
 
 	prepared *prepared
 }

@@ -79,7 +79,24 @@ func (p *parser) limitOf(node *yaml.Node, found map[string]*yaml.Node, what, rul
 		l.Shown = p.most(&l, node, what+": max", unit) + " in " + window
 	}
 	p.limitID(&l, node, found["id"], what, rule, ids)
+	p.prepare(&l, node, what)
 	return l
+}
+
+// prepare tells what else would keep a limit from being measured, unless
+// something is missing that was told already.
+func (p *parser) prepare(l *limit.Limit, node *yaml.Node, what string) {
+	if l.Measure == "" || l.ID == "" || l.Method == "" && argued(l) || l.Argument == "" && argued(l) {
+		return
+	}
+	if err := l.Prepare(); err != nil {
+		p.errorf(node, "%s: %s", what, clip(err.Error()))
+	}
+}
+
+// argued tells whether a limit needs an argument.
+func argued(l *limit.Limit) bool {
+	return l.Measure == limit.Argument || slices.Contains(l.Per, limit.PerArgument)
 }
 
 func (p *parser) window(l *limit.Limit, node *yaml.Node, what string) string {
@@ -124,8 +141,7 @@ func (p *parser) tokenOf(l *limit.Limit, found map[string]*yaml.Node, what strin
 
 // argumentOf reads which argument of which method is counted, or counted by.
 func (p *parser) argumentOf(l *limit.Limit, node *yaml.Node, found map[string]*yaml.Node, what string) {
-	needed := l.Measure == limit.Argument || slices.Contains(l.Per, limit.PerArgument)
-	if !needed {
+	if !argued(l) {
 		for _, key := range []string{"function", "argument"} {
 			if node := found[key]; node != nil {
 				p.errorf(node, "%s: %s is for the measure argument, or per argument", what, key)

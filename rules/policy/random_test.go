@@ -9,6 +9,7 @@ import (
 
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/facts"
+	"github.com/kvclef/kvclef/rules/limit"
 )
 
 // among is a word that is true for a few values and is found by them.
@@ -167,7 +168,7 @@ func (w world) policy(size int) *Policy {
 	}
 	for i := range w.IntN(4) {
 		budget := Budget{Match: w.match(0)}
-		budget.Limit.ID = fmt.Sprintf("b%d", i)
+		budget.Limit.ID, budget.Limit.Measure = fmt.Sprintf("b%d", i), limit.Signatures
 		p.budget = append(p.budget, budget)
 	}
 	p.index = p.compile()
