@@ -50,10 +50,7 @@ func requestWords() []word {
 		accountWord(),
 		textWord("vault", aboutRequest, "the vault of the account's key, by its name in the configuration", textShape(), plain("vault"),
 			func(s *subject) (string, bool) { return s.Request.Account.Vault, s.Request.Account.Vault != "" }),
-		textWord("key", aboutRequest, "the account's key, as VAULT/KEY", patternShape(`^[^/]+/[^/]+$`), readKeys,
-			func(s *subject) (string, bool) {
-				return s.Request.Account.Vault + "/" + s.Request.Account.Key, s.Request.Account.Key != ""
-			}),
+		keyWord(),
 		tagWord(),
 		chainWord(),
 		timeWord(),
@@ -62,15 +59,36 @@ func requestWords() []word {
 	}
 }
 
-func readKeys(p *parser, node *yaml.Node) ([]string, bool) {
-	texts, ok := p.texts(node, "key")
-	for _, text := range texts {
-		if vault, key, found := strings.Cut(text, "/"); !found || vault == "" || key == "" || strings.Contains(key, "/") {
-			p.errorf(node, "key: want VAULT/KEY, such as prod/payouts, not %s", quoted(text))
-			ok = false
-		}
+// keyWord is the place of a key: in a vault, by its name.
+func keyWord() word {
+	return word{
+		key: "key", doc: "the account's key, as VAULT/KEY", shape: oneOrMore(patternShape(`^[^/]+/[^/]+$`)),
+		parse: func(p *parser, node *yaml.Node) predicate {
+			set := make(map[[2]string]bool)
+			texts, ok := p.distinct(node, "key", func(element *yaml.Node, text string) bool {
+				vault, key, found := strings.Cut(text, "/")
+				if !found || vault == "" || key == "" || strings.Contains(key, "/") {
+					p.errorf(element, "key: want VAULT/KEY, such as prod/payouts, not %s", quoted(text))
+					return false
+				}
+				set[[2]string{vault, key}] = true
+				return true
+			})
+			if !ok {
+				return nil
+			}
+			return &atom{
+				word: "key", wants: oneOf(texts...),
+				ask: func(s *subject) truth { return is(set[[2]string{s.Request.Account.Vault, s.Request.Account.Key}]) },
+				shows: func(s *subject) string {
+					if s.Request.Account.Key == "" {
+						return notThere
+					}
+					return quoted(s.Request.Account.Vault + "/" + s.Request.Account.Key)
+				},
+			}
+		},
 	}
-	return texts, ok
 }
 
 func accountWord() word {
