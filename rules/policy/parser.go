@@ -32,7 +32,7 @@ func (p *parser) full() bool { return len(p.problems) >= maxNoted }
 // errorf notes a problem at a node.
 func (p *parser) errorf(node *yaml.Node, format string, args ...any) {
 	if !p.full() {
-		p.problems = append(p.problems, Problem{Line: max(1, node.Line), Column: max(1, node.Column), Text: fmt.Sprintf(format, args...)})
+		p.problems = append(p.problems, Problem{Line: max(1, node.Line), Column: max(1, node.Column), Text: clipTo(fmt.Sprintf(format, args...), maxText)})
 	}
 }
 
@@ -158,21 +158,27 @@ func kindOf(node *yaml.Node) string {
 	}
 }
 
-// maxShown bounds a text of the file that is shown.
-const maxShown = 80
+// Bounds of what is shown, in characters.
+const (
+	maxShown = 80  // a text of the file
+	maxText  = 500 // a problem
+)
 
 // clip makes a text of the file fit to be shown.
-func clip(text string) string {
-	text = strings.ToValidUTF8(text, "�")
-	if runes := []rune(text); len(runes) > maxShown {
-		text = string(runes[:maxShown]) + "…"
+func clip(text string) string { return clipTo(text, maxShown) }
+
+func clipTo(text string, most int) string {
+	if len(text) > most { // of bytes, so perhaps of characters
+		if runes := []rune(text[:min(len(text), 4*most+4)]); len(runes) > most {
+			text = string(runes[:most]) + "…"
+		}
 	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return '�'
-	}, text)
+	}, strings.ToValidUTF8(text, "�"))
 }
 
 func quoted(text string) string { return strconv.Quote(clip(text)) }

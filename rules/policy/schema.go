@@ -8,7 +8,9 @@ import (
 
 // Schema returns the JSON Schema (2020-12) of policies, for editors. It knows
 // the form of a policy and all of its words, and not whether names are declared
-// or amounts fit: what it accepts may still be refused by [Load].
+// or amounts fit: what it accepts may still be refused by [Load]. Editors also
+// mark text without quotes that YAML takes for something else, such as an address
+// for a number: Load reads what is written.
 func Schema() []byte { return append([]byte(nil), schemaText()...) }
 
 var schemaText = sync.OnceValue(func() []byte {

@@ -120,7 +120,7 @@ func tagWord() word {
 		parse: func(p *parser, node *yaml.Node) predicate {
 			wanted := make(map[string]string)
 			for _, e := range p.entries(node, "tag") {
-				value, ok := p.text(e.value, "tag."+e.key)
+				value, ok := p.text(e.value, "tag."+clip(e.key))
 				if !ok {
 					return nil
 				}
