@@ -12,8 +12,8 @@ import (
 	"github.com/kvclef/kvclef/rules/limit"
 )
 
-// among is a word that is true for a few values and is found by them.
-type among struct {
+// listed is a word that is true for a few values and is found by them.
+type listed struct {
 	name      string
 	by        dimension
 	addresses map[common.Address]bool
@@ -22,11 +22,11 @@ type among struct {
 	plain     bool // not found by them
 }
 
-func (w among) key() string         { return w.name }
-func (w among) want() string        { return "one of a few" }
-func (w among) got(*subject) string { return "another" }
+func (w listed) key() string         { return w.name }
+func (w listed) want() string        { return "one of a few" }
+func (w listed) got(*subject) string { return "another" }
 
-func (w among) test(s *subject) truth {
+func (w listed) test(s *subject) truth {
 	is := false
 	switch w.by {
 	case byAccount:
@@ -47,7 +47,7 @@ func (w among) test(s *subject) truth {
 }
 
 // narrows returns the values in no order.
-func (w among) narrows() keys {
+func (w listed) narrows() keys {
 	if w.plain {
 		return keys{}
 	}
@@ -116,7 +116,7 @@ func (w world) word(level level) predicate {
 		odds := [3]uint64{10, 25, 65}
 		return chance{name: fmt.Sprintf("luck%d", level), seed: w.Uint64(), odds: odds}
 	}
-	word := among{
+	word := listed{
 		name: fmt.Sprintf("among%d", by), by: by, plain: w.once(4),
 		addresses: map[common.Address]bool{}, texts: map[string]bool{}, chains: map[uint64]bool{},
 	}

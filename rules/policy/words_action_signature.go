@@ -1,0 +1,193 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/kvclef/kvclef/rules/calldata"
+)
+
+// maxSignature bounds the signature of a method, in bytes.
+const maxSignature = 1024
+
+// function is a method whose signature a policy gives, with the names that its
+// arguments have there.
+type function struct {
+	method     *calldata.Method
+	parameters []parameter
+}
+
+// parameter is an argument, or a member of a tuple.
+type parameter struct {
+	name    string
+	kind    string      // the canonical type
+	members []parameter // of a tuple; nil for an array of tuples
+}
+
+var (
+	functionForm = regexp.MustCompile(`^ *([A-Za-z_$][A-Za-z0-9_$]*) *(\(.*\)) *$`)
+	suffixForm   = regexp.MustCompile(`^((?:\[[0-9]*\])*)(?: +([A-Za-z_$][A-Za-z0-9_$]*))?$`)
+	scalarForm   = regexp.MustCompile(`^([a-z0-9]+(?:\[[0-9]*\])*)(?: +([A-Za-z_$][A-Za-z0-9_$]*))?$`)
+)
+
+// parseFunction reads a signature, in which arguments may have names.
+func parseFunction(text string) (*function, error) {
+	if len(text) > maxSignature {
+		return nil, fmt.Errorf("it has more than %d bytes", maxSignature)
+	}
+	found := functionForm.FindStringSubmatch(text)
+	if found == nil {
+		return nil, errors.New("want a name and types in parentheses")
+	}
+	parameters, err := parseTuple(found[2], 0)
+	if err != nil {
+		return nil, err
+	}
+	method, err := calldata.Parse(found[1] + kindOfTuple(parameters))
+	if err != nil {
+		return nil, err
+	}
+	return &function{method: method, parameters: parameters}, nil
+}
+
+// parseTuple reads what stands in parentheses.
+func parseTuple(text string, depth int) ([]parameter, error) {
+	if depth > calldata.MaxNesting {
+		return nil, fmt.Errorf("tuples are nested deeper than %d", calldata.MaxNesting)
+	}
+	text = strings.TrimSpace(text[1 : len(text)-1])
+	if text == "" {
+		return nil, nil
+	}
+	parts, err := splitTypes(text)
+	if err != nil {
+		return nil, err
+	}
+	var all []parameter
+	for _, part := range parts {
+		made, err := parseParameter(strings.TrimSpace(part), depth)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			if made.name != "" && all[i].name == made.name {
+				return nil, fmt.Errorf("two arguments have the name %s", made.name)
+			}
+		}
+		all = append(all, made)
+	}
+	return all, nil
+}
+
+// splitTypes splits at the commas outside of parentheses.
+func splitTypes(text string) ([]string, error) {
+	var parts []string
+	depth, from := 0, 0
+	for i := range len(text) {
+		switch text[i] {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case ',':
+			if depth == 0 {
+				parts, from = append(parts, text[from:i]), i+1
+			}
+		}
+		if depth < 0 {
+			break
+		}
+	}
+	if depth != 0 {
+		return nil, errors.New("the parentheses are not balanced")
+	}
+	return append(parts, text[from:]), nil
+}
+
+// parseParameter reads a type with a name that may be missing.
+func parseParameter(text string, depth int) (parameter, error) {
+	if !strings.HasPrefix(text, "(") {
+		found := scalarForm.FindStringSubmatch(text)
+		if found == nil {
+			return parameter{}, fmt.Errorf("%q is no type with a name", text)
+		}
+		return parameter{name: found[2], kind: canonical(found[1])}, nil
+	}
+	end := strings.LastIndexByte(text, ')')
+	if end < 0 {
+		return parameter{}, errors.New("the parentheses are not balanced")
+	}
+	found := suffixForm.FindStringSubmatch(text[end+1:])
+	if found == nil {
+		return parameter{}, fmt.Errorf("%q is no end of a tuple", text[end+1:])
+	}
+	members, err := parseTuple(text[:end+1], depth+1)
+	if err != nil {
+		return parameter{}, err
+	}
+	made := parameter{name: found[2], kind: kindOfTuple(members) + found[1]}
+	if found[1] == "" {
+		made.members = members
+	}
+	return made, nil
+}
+
+// canonical spells a type as selectors are made of it.
+func canonical(kind string) string {
+	base, arrays := kind, ""
+	if i := strings.IndexByte(kind, '['); i >= 0 {
+		base, arrays = kind[:i], kind[i:]
+	}
+	switch base {
+	case "uint", "int":
+		base += "256"
+	case "byte":
+		base = "bytes1"
+	}
+	return base + arrays
+}
+
+func kindOfTuple(members []parameter) string {
+	kinds := make([]string, len(members))
+	for i := range members {
+		kinds[i] = members[i].kind
+	}
+	return "(" + strings.Join(kinds, ",") + ")"
+}
+
+// resolve turns a path of names and places into one of places, with the type of
+// what is there.
+func (f *function) resolve(path string) (places, kind string, err error) {
+	within, kind := f.parameters, ""
+	var found []string
+	for _, segment := range strings.Split(path, ".") {
+		if within == nil {
+			return "", "", fmt.Errorf("%s: there is nothing within %s: what is within an array is compared by any and all", quoted(path), strings.Join(found, "."))
+		}
+		at := -1
+		for i := range within {
+			if within[i].name == segment || strconv.Itoa(i) == segment {
+				at = i
+			}
+		}
+		if at < 0 {
+			return "", "", fmt.Errorf("%s: %s has no argument %s%s", quoted(path), f.method.Sig, quoted(segment), didYouMean(segment, namesOf(within)))
+		}
+		found = append(found, strconv.Itoa(at))
+		within, kind = within[at].members, within[at].kind
+	}
+	return strings.Join(found, "."), kind, nil
+}
+
+func namesOf(all []parameter) []string {
+	var found []string
+	for i := range all {
+		if all[i].name != "" {
+			found = append(found, all[i].name)
+		}
+	}
+	return found
+}
