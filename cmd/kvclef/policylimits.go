@@ -104,11 +104,11 @@ func usesOf(of *policy.Policy, names policytest.Names, counters []bolt.Counter) 
 
 // countsFor reports whether a counter is of a limit, and whom it counts for.
 func countsFor(l *limit.Limit, counter string) (per string, ok bool) {
-	rest, ok := strings.CutPrefix(counter, l.ID)
-	if !ok || rest == "" {
-		return "", ok
+	named := limit.ParseCounter(counter)
+	if named.Limit != l.ID || named.Measure != l.Measure {
+		return "", false
 	}
-	return strings.CutPrefix(rest, "/")
+	return strings.Join(named.Per, " "), true
 }
 
 func useOf(l *limit.Limit, names policytest.Names, per string, counter bolt.Counter) limitUse {

@@ -27,8 +27,11 @@ func TestUseOf(t *testing.T) {
 
 func TestCountsFor(t *testing.T) {
 	t.Parallel()
-	l := &limit.Limit{ID: "pay/value"}
-	for counter, want := range map[string]string{"pay/value": "", "pay/value/0x71": "0x71", "pay/value/0x71/1": "0x71/1", "pay/value-2": "-", "pay": "-", "other": "-"} {
+	l := &limit.Limit{ID: "pay/value", Measure: limit.Value}
+	for counter, want := range map[string]string{
+		"pay/value/value": "", "pay/value/value/account=0x71": "account=0x71", "pay/value/value/account=0x71/chain=1": "account=0x71 chain=1",
+		"pay/value/account/value/account=0x71": "-", "pay/value/spend": "-", "pay/value": "-", "pay": "-", "other": "-",
+	} {
 		per, ok := countsFor(l, counter)
 		if !ok {
 			per = "-"
