@@ -29,13 +29,15 @@ const (
 	holders    = 16
 	ledgerCap  = 100
 	mostCharge = 5
+	slots      = 4   // of a counter, which half of the charges are of
+	noSlot     = "-" // the other half
 	window     = 1000 * time.Hour
 )
 
 // holdAll holds, commits and releases without end, and says what it does before
 // and after each step, one line each:
 //
-//	hold KEY COUNTER AMOUNT COUNTER AMOUNT
+//	hold KEY COUNTER SLOT AMOUNT COUNTER SLOT AMOUNT
 //	held KEY ID | over KEY
 //	release KEY
 //	released KEY
@@ -93,12 +95,18 @@ func holdOne(ledger rules.Ledger, counter *atomic.Int64, key string) error {
 	for i := range charges {
 		name, amount := strconv.FormatInt(current+rand.Int64N(2), 10), 1+rand.Uint64N(mostCharge)
 		charges[i] = rules.Charge{Counter: name, Amount: *uint256.NewInt(amount), Cap: *uint256.NewInt(ledgerCap), Window: window}
-		line += fmt.Sprintf(" %s %d", name, amount)
+		slot := noSlot
+		if n := rand.IntN(2 * slots); n < slots {
+			slot = strconv.Itoa(n)
+			charges[i].Slot = slot
+		}
+		line += fmt.Sprintf(" %s %s %d", name, slot, amount)
 	}
 	say(line)
 	id, err := ledger.Hold(ctx, charges)
 	var over *rules.OverLimitError
-	if errors.As(err, &over) {
+	var full *rules.SlotError
+	if errors.As(err, &over) || errors.As(err, &full) {
 		say("over " + key)
 		counter.CompareAndSwap(current, current+1)
 		return nil

@@ -16,14 +16,31 @@ import (
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
-// account is what may be known of a counter from outside: what is certain to be
-// held, and what may be.
-type account struct{ least, most uint64 }
+// account is what may be known of a slot of a counter from outside: the amounts
+// that are certain to be held, and those that may be.
+type account struct{ certain, possible amounts }
+
+// amounts are how often each amount is there.
+type amounts map[uint64]int
+
+// count is what counts of a slot: the largest, or without a slot all.
+func (a amounts) count(slot string) (n uint64) {
+	for amount, times := range a {
+		switch {
+		case times <= 0:
+		case slot == noSlot:
+			n += amount * uint64(times)
+		default:
+			n = max(n, amount)
+		}
+	}
+	return n
+}
 
 // ledgerBooks are the accounts of all counters, by what processes said.
 type ledgerBooks struct {
-	accounts map[string]*account
-	asked    map[string][]string // of the process that is running: key → counters and amounts
+	accounts map[string]map[string]*account // by counter and slot
+	asked    map[string][]string            // of the process that is running: key → counters, slots and amounts
 	held     int
 	last     int64 // counter
 }
@@ -38,14 +55,14 @@ func (b *ledgerBooks) read(line string) error {
 	switch words[0] {
 	case "hold":
 		b.asked[key] = words[2:]
-		return b.each(key, func(a *account, amount uint64) { a.most += amount })
+		return b.each(key, func(a *account, amount uint64) { a.possible[amount]++ })
 	case "held":
 		b.held++
-		return b.each(key, func(a *account, amount uint64) { a.least += amount })
+		return b.each(key, func(a *account, amount uint64) { a.certain[amount]++ })
 	case "over", "released":
-		return b.each(key, func(a *account, amount uint64) { a.most -= amount })
+		return b.each(key, func(a *account, amount uint64) { a.possible[amount]-- })
 	case "release":
-		return b.each(key, func(a *account, amount uint64) { a.least -= amount })
+		return b.each(key, func(a *account, amount uint64) { a.certain[amount]-- })
 	default:
 		return fmt.Errorf("%q", line)
 	}
@@ -53,17 +70,21 @@ func (b *ledgerBooks) read(line string) error {
 
 func (b *ledgerBooks) each(key string, do func(a *account, amount uint64)) error {
 	asked := b.asked[key]
-	for i := 0; i+1 < len(asked); i += 2 {
-		amount, err := strconv.ParseUint(asked[i+1], 10, 64)
+	for i := 0; i+2 < len(asked); i += 3 {
+		amount, err := strconv.ParseUint(asked[i+2], 10, 64)
 		counter, counterErr := strconv.ParseInt(asked[i], 10, 64)
 		if err != nil || counterErr != nil {
 			return fmt.Errorf("%s: %v", key, asked)
 		}
 		b.last = max(b.last, counter)
 		if b.accounts[asked[i]] == nil {
-			b.accounts[asked[i]] = new(account)
+			b.accounts[asked[i]] = make(map[string]*account)
 		}
-		do(b.accounts[asked[i]], amount)
+		bySlot := b.accounts[asked[i]]
+		if bySlot[asked[i+1]] == nil {
+			bySlot[asked[i+1]] = &account{certain: amounts{}, possible: amounts{}}
+		}
+		do(bySlot[asked[i+1]], amount)
 	}
 	return nil
 }
@@ -74,9 +95,13 @@ func (b *ledgerBooks) balance(summary *bolt.Summary) (failures []string) {
 	for _, counter := range summary.Counters {
 		used[counter.Name] = counter.Used.Uint64()
 	}
-	for name, a := range b.accounts {
-		if n := used[name]; n > ledgerCap || n < a.least || n > a.most {
-			failures = append(failures, fmt.Sprintf("counter %s: %d are used, of %d; %d are certain, %d possible", name, n, ledgerCap, a.least, a.most))
+	for name, bySlot := range b.accounts {
+		var least, most uint64
+		for slot, a := range bySlot {
+			least, most = least+a.certain.count(slot), most+a.possible.count(slot)
+		}
+		if n := used[name]; n > ledgerCap || n < least || n > most {
+			failures = append(failures, fmt.Sprintf("counter %s: %d are used, of %d; %d are certain, %d possible", name, n, ledgerCap, least, most))
 		}
 	}
 	return failures
@@ -93,7 +118,7 @@ func TestLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(seed(t), 1))
-	books := &ledgerBooks{accounts: map[string]*account{}}
+	books := &ledgerBooks{accounts: map[string]map[string]*account{}}
 	points := []string{"", "store.before-commit", "store.after-commit"}
 	kills := map[string]int{}
 	for round := range max(rounds(t)/4, len(points)) {
