@@ -29,7 +29,7 @@ func (p *parser) texts(node *yaml.Node, what string) ([]string, bool) {
 
 // choices returns texts that are among a few.
 func (p *parser) choices(node *yaml.Node, what string, allowed ...string) ([]string, bool) {
-	return p.distinct(node, what, func(element *yaml.Node, value string) bool { return p.among(element, what, value, allowed) })
+	return p.distinct(node, what, func(element *yaml.Node, value string) bool { return p.isAmong(element, what, value, allowed) })
 }
 
 // distinct returns different texts, each of which is good.
@@ -59,8 +59,8 @@ func (p *parser) distinct(node *yaml.Node, what string, good func(element *yaml.
 	return found, ok
 }
 
-// among notes a text that is none of a few.
-func (p *parser) among(node *yaml.Node, what, value string, allowed []string) bool {
+// isAmong notes a text that is none of a few.
+func (p *parser) isAmong(node *yaml.Node, what, value string, allowed []string) bool {
 	if slices.Contains(allowed, value) {
 		return true
 	}
@@ -71,7 +71,7 @@ func (p *parser) among(node *yaml.Node, what, value string, allowed []string) bo
 // choice returns a text that is one of a few, "" after a problem.
 func (p *parser) choice(node *yaml.Node, what string, allowed ...string) string {
 	value, ok := p.text(node, what)
-	if !ok || !p.among(node, what, value, allowed) {
+	if !ok || !p.isAmong(node, what, value, allowed) {
 		return ""
 	}
 	return value

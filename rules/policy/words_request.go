@@ -160,7 +160,7 @@ func shownTags(tags map[string]string) string {
 func chainWord() word {
 	return word{
 		key: "chain", doc: "the chain of a transaction, a Safe transaction or typed data, by name or id",
-		shape: oneOrMore(anyOfShapes(textShape(), shape{"type": "integer", "minimum": 1})),
+		shape: oneOrMore(chainShape()),
 		parse: func(p *parser, node *yaml.Node) predicate {
 			ids, text, ok := p.chains(node, "chain")
 			if !ok {
@@ -168,10 +168,7 @@ func chainWord() word {
 			}
 			return &narrowed{values: keys{by: byChain, numbers: ids}, atom: atom{
 				word: "chain", wants: oneOf(text),
-				ask: func(s *subject) truth {
-					id := s.Request.ChainID
-					return is(id != nil && id.IsUint64() && slices.Contains(ids, id.Uint64()))
-				},
+				ask: func(s *subject) truth { return is(onChain(s, ids)) },
 				shows: func(s *subject) string {
 					if s.Request.ChainID == nil {
 						return "no chain"
@@ -181,4 +178,10 @@ func chainWord() word {
 			}}
 		},
 	}
+}
+
+// onChain tells whether a request is for one of these chains.
+func onChain(s *subject, ids []uint64) bool {
+	id := s.Request.ChainID
+	return id != nil && id.IsUint64() && slices.Contains(ids, id.Uint64())
 }
