@@ -40,6 +40,7 @@ type Config struct {
 	FourByteFile string
 
 	SignTimeout time.Duration // bounds the work after a decision; 0: DefaultSignTimeout
+	Repeat      time.Duration // how long an equal request gets the same signature; 0: it is signed anew
 	Logger      *slog.Logger  // nil: discard
 }
 
@@ -77,7 +78,7 @@ func NewAccount(cfg Config) (*Account, error) {
 		return nil, err
 	}
 	return &Account{
-		service:   NewService(cfg.Decider, cfg.Signer, cfg.Auditor, cfg.SignTimeout, cfg.Logger),
+		service:   NewService(cfg.Decider, cfg.Signer, cfg.Auditor, cfg.SignTimeout, cfg.Repeat, cfg.Logger),
 		signer:    cfg.Signer,
 		maker:     cfg.KeyMaker,
 		chains:    chains,

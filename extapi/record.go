@@ -122,6 +122,14 @@ func (r *record) outcome(result rules.Result, signed Signed, err error) audit.En
 	return entry
 }
 
+// signed is the outcome of a request for a signature, which may be that of an
+// equal request before.
+func (r *record) signed(result rules.Result, signed Signed, equal *turn, err error) audit.Entry {
+	entry := r.outcome(result, signed, err)
+	entry.Repeat, entry.First = equal.again, equal.first.request
+	return entry
+}
+
 // made is the outcome of account_new.
 func (r *record) made(result rules.Result, account rules.Account, err error) audit.Entry {
 	entry := r.outcome(result, Signed{Vault: account.Vault, Key: account.Key, Version: account.Version}, err)

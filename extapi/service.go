@@ -75,19 +75,21 @@ type Service struct {
 	signer  Signer
 	auditor Auditor
 	timeout time.Duration
+	given   *given
 	log     *slog.Logger
 }
 
 // NewService returns a service. The timeout bounds the work after a decision,
-// which goes on when the caller hangs up.
-func NewService(decider Decider, signer Signer, auditor Auditor, timeout time.Duration, log *slog.Logger) *Service {
-	return &Service{decider: decider, signer: signer, auditor: auditor, timeout: timeout, log: log}
+// which goes on when the caller hangs up; an equal request within the time of
+// repeat gets the same signature.
+func NewService(decider Decider, signer Signer, auditor Auditor, timeout, repeat time.Duration, log *slog.Logger) *Service {
+	return &Service{decider: decider, signer: signer, auditor: auditor, timeout: timeout, given: newGiven(repeat, time.Now), log: log}
 }
 
-// sign is the path of every signature: decide, record, sign, verify, settle,
-// record. The account is looked up first so that rules see its vault, but its
-// absence is told only after an approval, so that callers can't enumerate
-// accounts.
+// sign is the path of every signature: decide, record, sign and verify or
+// repeat, settle, record. The account is looked up first so that rules see its
+// vault, but its absence is told only after an approval, so that callers can't
+// enumerate accounts.
 func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error) {
 	// What is judged is what is signed, whatever a decider does to the request.
 	address, digest := req.Account.Address, req.Digest
@@ -105,12 +107,20 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
 
-	var signed Signed
-	if err = errUnknownAccount; known {
+	equal, err := new(turn), errUnknownAccount
+	if known {
+		equal, err = s.given.enter(ctx, address, digest)
+	}
+	defer equal.leave()
+	signed := equal.first.signed
+	if err == nil && !equal.again {
 		signed, err = s.use(ctx, address, digest)
 	}
 	result := rules.Result{Outcome: outcomeOf(err), Signature: signed.Signature}
-	err = s.conclude(ctx, req, decision, result, err, func(err error) audit.Entry { return record.outcome(result, signed, err) })
+	err = s.conclude(ctx, req, decision, result, err, func(err error) audit.Entry {
+		return record.signed(result, signed, equal, err)
+	})
+	equal.conclude(signed, result.Outcome, req.ID, err)
 	if err != nil {
 		return [65]byte{}, err
 	}

@@ -72,6 +72,7 @@ func auditDetails(e audit.Entry) []string {
 	if e.Listed != nil {
 		details = append(details, counted(*e.Listed, "account"))
 	}
+	add("repeats", e.First)
 	add("by", e.Principal)
 	add("reason", e.Reason)
 	add("why", e.Explain)

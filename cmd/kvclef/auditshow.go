@@ -15,7 +15,7 @@ import (
 func (p *program) auditShowCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "show",
-		Usage:     "show all entries of a request, with every member",
+		Usage:     "show all entries of a request and of what repeats it, with every member",
 		UsageText: "kvclef audit show REQUEST-ID|SEQ [FILE] [--datadir FOLDER] [--json]",
 		Description: examples(
 			"the request of entry 42", "kvclef audit show 42",
@@ -60,11 +60,13 @@ func showRecord(record audit.Record, asJSON bool) (string, error) {
 	return auditPage(record)
 }
 
-// maxShown bounds the entries shown of one request, which has two.
+// maxShown bounds the entries shown of one request, which has two, and one more
+// for each repeat.
 const maxShown = 100
 
 // findEntries returns the entry with a number and all of its request, or all
-// of the request with an id. At damage it returns what it has found and the
+// of the request with an id, with the outcomes of its repeats, and before them all
+// of the request that it repeats. At damage it returns what it has found and the
 // error.
 func findEntries(ctx context.Context, path, what string) ([]audit.Record, error) {
 	request := what
@@ -80,19 +82,40 @@ func findEntries(ctx context.Context, path, what string) ([]audit.Record, error)
 			break
 		}
 	}
+	found, err := entriesOf(ctx, path, request, func(e audit.Entry) bool { return e.Request == request || e.First == request })
+	if first := repeated(found, request); first != "" && err == nil {
+		var before []audit.Record
+		before, err = entriesOf(ctx, path, first, func(e audit.Entry) bool { return e.Request == first })
+		found = append(before, found...)
+	}
+	return found, err
+}
+
+// entriesOf returns the entries that are of a request by some measure.
+func entriesOf(ctx context.Context, path, request string, are func(audit.Entry) bool) ([]audit.Record, error) {
 	var found []audit.Record
 	for record, err := range wholeLog(ctx, path) {
-		if err != nil {
+		switch {
+		case err != nil:
 			return found, err
-		}
-		if record.Entry.Request == request {
-			found = append(found, kept(record))
-		}
-		if len(found) == maxShown {
+		case !are(record.Entry):
+		case len(found) == maxShown:
 			return found, fmt.Errorf("there are more entries of request %s than the %d shown: use kvclef audit export", shown(request), maxShown)
+		default:
+			found = append(found, kept(record))
 		}
 	}
 	return found, nil
+}
+
+// repeated returns the request that a request repeats, "" if there is none.
+func repeated(found []audit.Record, request string) string {
+	for _, record := range found {
+		if record.Entry.Request == request && record.Entry.First != "" {
+			return record.Entry.First
+		}
+	}
+	return ""
 }
 
 // kept returns a record that stays valid when the next one is read.

@@ -50,8 +50,8 @@ func TestACapHoldsUnderLoad(t *testing.T) {
 
 	var signed, refused atomic.Int64
 	var all sync.WaitGroup
-	for range callers {
-		all.Go(func() { ask(t, filepath.Join(data, "kvclef.ipc"), each, &signed, &refused) })
+	for i := range callers {
+		all.Go(func() { ask(t, filepath.Join(data, "kvclef.ipc"), i*each, each, &signed, &refused) })
 	}
 	for i := range 3 {
 		if out := mustKvclef(t, "state", "show", "--datadir", data, "--values"); !strings.Contains(out, "Signer       running\n") {
@@ -79,8 +79,8 @@ func TestACapHoldsUnderLoad(t *testing.T) {
 	}
 }
 
-// ask asks for signatures over one connection.
-func ask(t *testing.T, socket string, times int, signed, refused *atomic.Int64) {
+// ask asks for signatures over one connection, with nonces of its own.
+func ask(t *testing.T, socket string, nonce, times int, signed, refused *atomic.Int64) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	client, err := rpc.DialContext(ctx, socket)
@@ -94,10 +94,10 @@ func ask(t *testing.T, socket string, times int, signed, refused *atomic.Int64) 
 		t.Errorf("the accounts are %v, %v", accounts, err)
 		return
 	}
-	for range times {
+	for i := range times {
 		var result json.RawMessage
 		err := client.CallContext(ctx, &result, "account_signTransaction", map[string]string{
-			"from": accounts[0], "to": "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "gas": "0x5208", "maxFeePerGas": "0x1", "maxPriorityFeePerGas": "0x1", "value": "0x0", "nonce": "0x0",
+			"from": accounts[0], "to": "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "gas": "0x5208", "maxFeePerGas": "0x1", "maxPriorityFeePerGas": "0x1", "value": "0x0", "nonce": fmt.Sprintf("%#x", nonce+i),
 		})
 		switch {
 		case err == nil:

@@ -58,6 +58,7 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "advanced", c.Bool, &cfg.Advanced)
 	set(c, "4bytedb-custom", c.String, &cfg.FourByteFile)
 	set(c, "refresh", c.Duration, &cfg.RefreshInterval)
+	set(c, "repeat", c.Duration, &cfg.Limits.Repeat)
 	set(c, "datadir", c.String, &cfg.DataDir)
 	set(c, "policy", c.String, &cfg.Rules.Policy)
 	set(c, "rules", c.String, &cfg.Rules.File)

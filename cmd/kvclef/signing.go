@@ -85,6 +85,7 @@ func (s *signing) server(signer extapi.Signer, listen extapi.ServerConfig) (*ext
 		Advanced:     s.cfg.Advanced,
 		FourByteFile: s.cfg.FourByteFile,
 		SignTimeout:  s.cfg.Limits.SignTimeout,
+		Repeat:       s.cfg.Limits.Repeat,
 		Logger:       s.log,
 	}))
 	if err != nil {

@@ -27,7 +27,7 @@ const maxLine = 96 << 10
 // returned is the same again.
 func bounded(e Entry) Entry {
 	for _, text := range []*string{
-		&e.Request, &e.Transport, &e.Method, &e.Kind, &e.Account, &e.KeyVersion, &e.To, &e.Selector, &e.Verdict, &e.Outcome,
+		&e.Request, &e.First, &e.Transport, &e.Method, &e.Kind, &e.Account, &e.KeyVersion, &e.To, &e.Selector, &e.Verdict, &e.Outcome,
 	} {
 		*text = bound(*text, boundName)
 	}

@@ -94,6 +94,8 @@ type Entry struct {
 	Released      *bool  `json:"released,omitempty"`       // whether the signature went to the caller
 	VaultRequest  string `json:"vault_request,omitempty"`  // the vault's id of the request
 	SignatureHash string `json:"signature_hash,omitempty"` // Keccak-256 of r‖s‖yparity
+	Repeat        bool   `json:"repeat,omitempty"`         // whether the signature was given before, to an equal request
+	First         string `json:"first_request,omitempty"`  // the request that it was made for
 	Micros        int64  `json:"micros,omitempty"`         // microseconds since the request was decoded
 
 	Error string `json:"error,omitempty"`

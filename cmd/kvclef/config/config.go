@@ -257,6 +257,10 @@ type Limits struct {
 	// caller hangs up. Default: 25s.
 	SignTimeout time.Duration `yaml:"sign_timeout"`
 
+	// Repeat is how long an equal request gets the same signature, and costs no
+	// request to the vault; 0s is never. Default: 10m.
+	Repeat time.Duration `yaml:"repeat"`
+
 	// ShutdownTimeout bounds how long requests under way are waited for at the
 	// end. Default: 10s.
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
@@ -279,6 +283,7 @@ func Default() *Config {
 			ResponseBytes:   25_000_000,
 			RequestTimeout:  30 * time.Second,
 			SignTimeout:     25 * time.Second,
+			Repeat:          10 * time.Minute,
 			ShutdownTimeout: 10 * time.Second,
 		},
 	}

@@ -38,7 +38,7 @@ vaults:
 account_new: {vault: prod, prefix: app}
 refresh_interval: 90s
 log: {level: debug, format: json}
-limits: {body_bytes: 1, batch: 2, response_bytes: 3, request_timeout: 4s, sign_timeout: 5s, shutdown_timeout: 6s}
+limits: {body_bytes: 1, batch: 2, response_bytes: 3, request_timeout: 4s, sign_timeout: 5s, repeat: 7s, shutdown_timeout: 6s}
 `
 
 func TestParse(t *testing.T) {
@@ -60,7 +60,7 @@ func TestParse(t *testing.T) {
 		`Credential:{Kind:environment TenantID: ClientID: SecretFile: SecretEnv: CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[] Secret:[redacted]} ` +
 		`CAFile: RequestsPerSecond:0 MaxInFlight:0 TryTimeout:0s Timeout:0s CustomEndpoint:true Authority:https://login.example/}] ` +
 		`AccountNew:{Vault:prod Prefix:app} RefreshInterval:1m30s Log:{Level:debug Format:json} ` +
-		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s SignTimeout:5s ShutdownTimeout:6s}}`
+		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s SignTimeout:5s Repeat:7s ShutdownTimeout:6s}}`
 	if got := fmt.Sprintf("%+v", *cfg); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -73,7 +73,7 @@ func TestParseKeepsDefaults(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		if cfg.Listeners.HTTP.Port != 8550 || cfg.Limits.SignTimeout != 25*time.Second || cfg.Log.Level != "info" {
+		if cfg.Listeners.HTTP.Port != 8550 || cfg.Limits.SignTimeout != 25*time.Second || cfg.Limits.Repeat != 10*time.Minute || cfg.Log.Level != "info" {
 			t.Errorf("%q: lost a default: %+v", text, cfg)
 		}
 	}
@@ -138,6 +138,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"level", "log: {level: loud}", `log.level: "loud" is none of error`},
 		{"limit", "limits: {batch: 0}", "limits: body_bytes, batch and response_bytes must be above 0"},
 		{"timeout", "limits: {sign_timeout: 0s}", "limits: request_timeout, sign_timeout and shutdown_timeout must be above 0s"},
+		{"repeat for long", "limits: {repeat: 25h}", "limits.repeat: 25h0m0s is not from 0s, for never, to 24h0m0s"},
+		{"repeat for less than no time", "limits: {repeat: -1s}", "limits.repeat: -1s is not from 0s, for never, to 24h0m0s"},
 		{"policy of JavaScript", "rules: {policy: rules.js}", `rules.policy: "rules.js" is no policy, whose name ends in .yaml or .yml`},
 		{"rule file of YAML", "rules: {file: policy.YML}", `rules.file: "policy.YML" has the name of a policy`},
 		{"attest key", "rules: {attest_key: treasury}", `rules.attest_key: "treasury" is not an address`},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kvclef/kvclef/rules/suggest"
 )
@@ -87,6 +88,9 @@ func (c *Config) validateLog() error {
 	return nil
 }
 
+// maxRepeat bounds how long signatures are kept in memory.
+const maxRepeat = 24 * time.Hour
+
 func (c *Config) validateLimits() error {
 	l := c.Limits
 	switch {
@@ -94,6 +98,8 @@ func (c *Config) validateLimits() error {
 		return errors.New("limits: body_bytes, batch and response_bytes must be above 0")
 	case l.RequestTimeout <= 0, l.SignTimeout <= 0, l.ShutdownTimeout <= 0:
 		return errors.New("limits: request_timeout, sign_timeout and shutdown_timeout must be above 0s")
+	case l.Repeat < 0 || l.Repeat > maxRepeat:
+		return fmt.Errorf("limits.repeat: %s is not from 0s, for never, to %s", l.Repeat, maxRepeat)
 	case c.RefreshInterval < 0:
 		return errors.New("refresh_interval can't be negative; 0s is never")
 	}
