@@ -33,3 +33,28 @@ func TestRulesPageIsTrue(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", code, said.String())
 	}
 }
+
+// TestPolicyPageIsTrue runs the first policy of docs/policy.md on the cases that
+// stand below it.
+func TestPolicyPageIsTrue(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	blocks := regexp.MustCompile("(?s)\n```yaml\n(.*?)```").FindAllSubmatch(page, -1)
+	if len(blocks) < 2 {
+		t.Fatalf("%d blocks of YAML in the page", len(blocks))
+	}
+	for i, name := range []string{"policy.yaml", "policy.test.yaml"} {
+		if err := os.WriteFile(filepath.Join(dir, name), blocks[i][1], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var said bytes.Buffer
+	args := []string{"kvclef", "policy", "test", "--strict", filepath.Join(dir, "policy.yaml")}
+	if code := run(t.Context(), args, strings.NewReader(""), &said, &said); code != exitOK {
+		t.Errorf("exit code %d:\n%s", code, said.String())
+	}
+}

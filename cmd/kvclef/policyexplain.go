@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/policy"
+	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
 func (p *program) policyExplainCommand() *cli.Command {
@@ -24,12 +26,12 @@ func (p *program) policyExplainCommand() *cli.Command {
 		UsageText: "kvclef policy explain FILE --request REQUEST [flags]",
 		Description: examples(
 			"a request as it goes over the wire", "kvclef policy explain policy.yaml --request request.json",
+			"with what is left of the limits", "kvclef policy explain policy.yaml --request request.json --datadir ~/.kvclef",
 			"asked by a service, on a Sunday", "kvclef policy explain policy.yaml --request request.json --principal payouts --time 2026-01-04T12:00:00Z",
 		) + "\n\nREQUEST is a JSON-RPC request, or a case of kvclef policy test, in JSON or YAML. Each rule is told, with" +
 			"\nthe first word that fails: what it wants and what it got. Limits are shown with what the request counts" +
-			"\nagainst them; kvclef policy limits has what is left. The exit code is 0 whatever is decided, 1 if the" +
-			"\nrequest never reaches the policy.",
-		Flags: []cli.Flag{
+			"\nagainst them. The exit code is 0 whatever is decided, 1 if the request never reaches the policy.",
+		Flags: slices.Concat(generalFlags(), dataFlags("none, limits are shown without what is used of them"), []cli.Flag{
 			&cli.StringFlag{Name: "request", Usage: "`FILE` with the request, - for the standard input"},
 			&cli.StringFlag{Name: "principal", Usage: "`NAME` of who asks", DefaultText: "as the listener says it"},
 			&cli.StringFlag{Name: "listener", Usage: "`LISTENER` that it comes by: ipc or http", DefaultText: "ipc"},
@@ -38,7 +40,7 @@ func (p *program) policyExplainCommand() *cli.Command {
 			&cli.BoolFlag{Name: "advanced", Usage: "as a signer that signs what validation warns of", DisableDefaultText: true},
 			&cli.StringFlag{Name: "4bytedb-custom", Usage: "JSON `FILE` of additional method selectors"},
 			jsonFlag(),
-		},
+		}),
 		Action: action(p.policyExplain),
 	}
 }
@@ -72,18 +74,66 @@ func (p *program) policyExplain(c *cli.Context) error {
 			}
 		}
 	}
-	if c.Bool("json") {
-		if len(explainer.explanations) == 1 {
-			return p.printJSON(explainer.explanations[0])
-		}
-		return p.printJSON(explainer.explanations)
+	explained, err := p.withStandings(c, explainer.explanations, loaded, policytest.NamesOf(file.source))
+	if err != nil {
+		return err
 	}
-	for _, explanation := range explainer.explanations {
-		if err := p.printf("%s", explanation); err != nil {
+	if c.Bool("json") {
+		if len(explained) == 1 {
+			return p.printJSON(explained[0])
+		}
+		return p.printJSON(explained)
+	}
+	for _, one := range explained {
+		if err := p.printf("%s", one); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// explained is an explanation with how the limits stand that it counts for.
+type explained struct {
+	policy.Explanation
+
+	Standings []limitUse `json:"standings,omitempty"`
+}
+
+// String returns both for people.
+func (e explained) String() string {
+	if len(e.Standings) == 0 {
+		return e.Explanation.String()
+	}
+	return e.Explanation.String() + "\n" + useTable(e.Standings)
+}
+
+// withStandings adds how the limits stand in the data directory, if one is named.
+func (p *program) withStandings(c *cli.Context, explanations []policy.Explanation, of *policy.Policy, names policytest.Names) ([]explained, error) {
+	all := make([]explained, len(explanations))
+	for i := range explanations {
+		all[i].Explanation = explanations[i]
+	}
+	if !c.IsSet("datadir") {
+		return all, nil
+	}
+	state, err := p.lookAtData(c)
+	if err != nil {
+		return nil, stateError(err)
+	}
+	counters := make(map[string]bolt.Counter)
+	for _, counter := range state.Counters {
+		counters[counter.Name] = counter
+	}
+	for i := range all {
+		for _, counts := range all[i].Limits {
+			for _, l := range of.Limits() {
+				if per, ok := countsFor(&l, counts.Counter); ok {
+					all[i].Standings = append(all[i].Standings, useOf(&l, names, per, counters[counts.Counter]))
+				}
+			}
+		}
+	}
+	return all, nil
 }
 
 // explainer explains what it is asked, and approves nothing.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,8 +24,8 @@ func (p *program) policyLimitsCommand() *cli.Command {
 		UsageText: "kvclef policy limits FILE [--datadir DIR] [--json]",
 		Description: examples(
 			"of the signer's state, also while it runs", "kvclef policy limits policy.yaml",
-		) + "\n\nUsed is what was approved within the window and may have been signed; held is the part of it whose" +
-			"\noutcome is not known, because it is under way or was lost. Room is when the next of it no longer counts." +
+		) + "\n\nUsed is what was approved within the window and may have been signed; held is the part of it that is" +
+			"\nunder way, whose outcome was lost, or that was done just now. Room is when the next of it no longer counts." +
 			"\nA limit is shown once for each account, recipient and so on that it counts for. It changes nothing.",
 		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{jsonFlag()}),
 		Action: action(p.policyLimits),
@@ -67,21 +68,24 @@ func (p *program) policyLimits(c *cli.Context) error {
 	if len(uses) == 0 {
 		return p.printf("%s has no limits\n", printable(args[0]))
 	}
+	return p.printf("%s", useTable(uses))
+}
+
+// useTable writes what is used for people.
+func useTable(uses []limitUse) string {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "LIMIT\tPER\tUSED\tHELD\tFREE\tOF\tWITHIN\tROOM")
+	fmt.Fprintln(table, "LIMIT\tUSED\tHELD\tFREE\tOF\tWITHIN\tROOM\tPER")
 	for _, use := range uses {
-		room := ""
+		room := "-"
 		if !use.Room.IsZero() {
 			room = shownTime(use.Room)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			use.Limit, printable(use.Per), use.shown[0], use.shown[1], use.shown[3], use.shown[2], use.Window, room)
+			use.Limit, use.shown[0], use.shown[1], use.shown[3], use.shown[2], use.Window, room, cmp.Or(printable(use.Per), "-"))
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	return p.printf("%s", b.String())
+	_ = table.Flush() // into memory
+	return b.String()
 }
 
 // usesOf returns what is used of each limit and budget of a policy.
@@ -105,10 +109,7 @@ func usesOf(of *policy.Policy, names policytest.Names, counters []bolt.Counter) 
 // countsFor reports whether a counter is of a limit, and whom it counts for.
 func countsFor(l *limit.Limit, counter string) (per string, ok bool) {
 	named := limit.ParseCounter(counter)
-	if named.Limit != l.ID || named.Measure != l.Measure {
-		return "", false
-	}
-	return strings.Join(named.Per, " "), true
+	return strings.Join(named.Per, " "), named.Limit == l.ID && named.Measure == l.Measure
 }
 
 func useOf(l *limit.Limit, names policytest.Names, per string, counter bolt.Counter) limitUse {

@@ -7,6 +7,12 @@ import (
 	"slices"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+var (
+	_ rules.Rule    = (*Policy)(nil)
+	_ rules.Resumer = (*Policy)(nil)
 )
 
 // Scripts returns the names of the rule files that rules of the policy hand over
@@ -86,4 +92,25 @@ func handedOver(rule *Rule, answer rules.Decision) string {
 		text += ": " + answer.Reason
 	}
 	return text
+}
+
+// Resume tells the rule file of a rule that people have approved what the rule or
+// the file referred to them. The request is judged anew: time has passed, and what
+// is rejected by now is an error.
+func (p *Policy) Resume(ctx context.Context, req *rules.Request) (rules.Hold, error) {
+	j := p.judge(facts.Of(req, p.clock()))
+	if j.rule == nil || j.verdict != rules.Approve && j.verdict != rules.Refer {
+		return nil, fmt.Errorf("the policy rejects by now what people have approved: %s", j.reason)
+	}
+	if j.rule.Script == "" {
+		return nil, nil
+	}
+	script := p.scripts[j.rule.Script]
+	if script == nil {
+		return nil, fmt.Errorf("rule %s hands over to %s, which is not loaded", j.rule.ID, j.rule.Script)
+	}
+	if resumer, ok := script.(rules.Resumer); ok {
+		return resumer.Resume(ctx, req)
+	}
+	return nil, nil
 }

@@ -92,3 +92,34 @@ func TestScriptsAreNeeded(t *testing.T) {
 		t.Errorf("a file was asked about what is rejected: %+v, %v", got, err)
 	}
 }
+
+// resuming is a rule file that is told of what people have approved.
+type resuming struct {
+	answering
+	resumed int
+}
+
+func (r *resuming) Resume(context.Context, *rules.Request) (rules.Hold, error) {
+	r.resumed++
+	return nil, nil
+}
+
+func TestResume(t *testing.T) {
+	t.Parallel()
+	open := false
+	word := seeing{"method", func(*subject) truth { return is(open) }}
+	script := &resuming{}
+	p, err := (&Policy{rules: []Rule{{ID: "pay", Effect: Allow, Script: "a.js", Approvals: "finance", Match: Match{Request: []predicate{word}}}}}).
+		WithScripts(map[string]rules.Rule{"a.js": script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := &rules.Request{Kind: rules.KindText}
+	if _, err := p.Resume(t.Context(), req); err == nil || !strings.Contains(err.Error(), "rejects by now what people have approved: no rule matches") {
+		t.Errorf("a request that no rule allows any more: %v", err)
+	}
+	open = true
+	if _, err := p.Resume(t.Context(), req); err != nil || script.resumed != 1 || script.asked != 0 {
+		t.Errorf("%v, resumed %d times, asked %d times", err, script.resumed, script.asked)
+	}
+}
