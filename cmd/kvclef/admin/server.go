@@ -65,7 +65,7 @@ func Start(ctx context.Context, path string, store Store, log *slog.Logger) (*Se
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}
-	go func() { s.done <- s.http.Serve(listener) }()
+	go func() { s.done <- s.http.Serve(withPlaces(listener, maxConns)) }()
 	return s, nil
 }
 
