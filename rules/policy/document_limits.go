@@ -58,9 +58,7 @@ func (p *parser) budgets(to *Policy, node *yaml.Node, ids map[string]int) {
 // limit reads a limit of a rule.
 func (p *parser) limit(node *yaml.Node, what, rule string, ids map[string]int) limit.Limit {
 	found := p.fields(node, what, limitKeys()...)
-	if node.Kind == yaml.MappingNode {
-		p.require(node, what, found, "measure", "max", "window")
-	}
+	p.require(node, what, found, "measure", "max", "window")
 	return p.limitOf(node, found, what, rule, ids)
 }
 

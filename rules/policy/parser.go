@@ -98,8 +98,12 @@ func (p *parser) fields(node *yaml.Node, what string, keys ...string) map[string
 	return values
 }
 
-// require notes each of the keys that is not there.
+// require notes each of the keys that is not there. What has no keys at all was
+// noted before.
 func (p *parser) require(node *yaml.Node, what string, values map[string]*yaml.Node, keys ...string) bool {
+	if node.Kind != yaml.MappingNode {
+		return false
+	}
 	complete := true
 	for _, key := range keys {
 		if values[key] == nil && !p.standsIn(node, key) {
