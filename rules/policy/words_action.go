@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/holiman/uint256"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kvclef/kvclef/rules/facts"
@@ -87,7 +88,7 @@ func valueWord(key, doc string, upper bool) word {
 			wants = "at most " + a.text
 		}
 		return &atom{
-			word: key, wants: wants,
+			word: key, wants: wants, holds: extent{bound: &a.value, upper: upper},
 			ask: func(s *subject) truth {
 				if upper {
 					return is(!s.action.Value.Gt(&a.value))
@@ -128,7 +129,7 @@ func dataWord() word {
 				return nil
 			}
 			return &atom{
-				word: "data_max", wants: fmt.Sprintf("at most %d bytes", most),
+				word: "data_max", wants: fmt.Sprintf("at most %d bytes", most), holds: extent{bound: uint256.NewInt(most), upper: true},
 				ask:   func(s *subject) truth { return is(s.calls() && uint64(len(s.action.Data)) <= most) },
 				shows: func(s *subject) string { return fmt.Sprintf("%d bytes", len(s.action.Data)) },
 			}

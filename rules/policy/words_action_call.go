@@ -21,7 +21,7 @@ func callWord() word {
 				return nil
 			}
 			return &atom{
-				word: "call", wants: methods.wants,
+				word: "call", wants: methods.wants, holds: extent{texts: methods.texts},
 				ask: methods.test,
 				shows: func(s *subject) string {
 					switch {
@@ -42,13 +42,14 @@ func callWord() word {
 type methods struct {
 	names      map[string]bool
 	signatures []*function
+	texts      []string
 	wants      string
 }
 
 // methods reads the methods of the word call.
 func (p *parser) methods(node *yaml.Node) (*methods, bool) {
 	texts, ok := p.texts(node, "call")
-	found := &methods{names: make(map[string]bool), wants: oneOf(texts...)}
+	found := &methods{names: make(map[string]bool), texts: texts, wants: oneOf(texts...)}
 	known := facts.Methods()
 	for _, text := range texts {
 		if strings.ContainsRune(text, '(') {

@@ -22,8 +22,10 @@ chains: {mainnet: 1}
 accounts: {payer: "0x1111111111111111111111111111111111111111"}
 tokens:
   USDC: {chain: mainnet, address: "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48", decimals: 6}
+  DAI: {chain: mainnet, address: "0x00000000000000000000000000000000000000da", decimals: 18}
   PUNK: {chain: mainnet, address: "0x00000000000000000000000000000000000000bb", standard: erc721}
 lists: {payees: ["0x4444444444444444444444444444444444444444", "0x4545454545454545454545454545454545454545"]}
+approvals: {g: {threshold: 1, of: [alice]}}
 rules:
   - {id: it, effect: allow, match: {%s}}
 `
@@ -300,7 +302,7 @@ func TestWordsThatAreRefused(t *testing.T) {
 	for match, want := range map[string]string{
 		`call: aprove`:                           "; did you mean approve",
 		`call: "transfer(address"`:               "is no signature",
-		`call: "transfer(adress32)"`:               "is no signature",
+		`call: "transfer(adress32)"`:             "is no signature",
 		`selector: "0xa9059c"`:                   "want 0x and 8 hexadecimal digits",
 		`function: transfer`:                     "is no signature",
 		`function: "f((uint256 a,uint256 a) t)"`: "two arguments have the name a",

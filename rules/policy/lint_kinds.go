@@ -1,0 +1,37 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// signs reports whether requests of a kind use a key.
+func signs(kind string) bool { return kind != facts.KindList && kind != facts.KindNewAccount }
+
+// acts reports whether requests of a kind have actions.
+func acts(kind string) bool {
+	return kind == facts.KindTransaction || kind == facts.KindSafe || kind == facts.KindTypedData
+}
+
+// kinds are those that a match can match, by its words.
+func (m *Match) kinds() []string {
+	possible := kinds()
+	keep := func(has func(kind string) bool) {
+		possible = slices.DeleteFunc(possible, func(kind string) bool { return !has(kind) })
+	}
+	if named := m.textsOf("kind"); named != nil {
+		keep(func(kind string) bool { return slices.Contains(named, kind) })
+	}
+	for _, predicates := range [][]predicate{m.Request, m.Action, m.Effects} {
+		for _, p := range predicates {
+			if of := wordTable()[p.key()].kinds; of != nil {
+				keep(func(kind string) bool { return slices.Contains(of, kind) })
+			}
+		}
+	}
+	if m.asksActions() {
+		keep(acts)
+	}
+	return possible
+}
