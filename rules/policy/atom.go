@@ -14,7 +14,7 @@ type atom struct {
 	wants string
 	ask   func(s *subject) truth
 	shows func(s *subject) string
-	holds extent
+	holds reach
 }
 
 func (a *atom) key() string           { return a.word }
@@ -22,17 +22,17 @@ func (a *atom) want() string          { return a.wants }
 func (a *atom) test(s *subject) truth { return a.ask(s) }
 func (a *atom) got(s *subject) string { return a.shows(s) }
 
-// extent is for which values a predicate is true, as far as lint can compare it
-// with others of its key. The zero extent is not known.
-type extent struct {
+// reach is for which values a predicate is true, as far as lint can compare it
+// with others of its key. The zero reach is not known.
+type reach struct {
 	texts []string     // for these alone
 	bound *uint256.Int // up to it, or from it on
 	upper bool
 	unit  string // of a token; bounds of different tokens don't compare
 }
 
-// extends is the extent of a predicate that has one.
-func (a *atom) extends() extent { return a.holds }
+// reaches is the reach of a predicate that has one.
+func (a *atom) reaches() reach { return a.holds }
 
 // narrowed is an atom that rules are found by.
 type narrowed struct {
@@ -112,7 +112,7 @@ func textWord(key string, about level, doc string, element shape, read func(p *p
 			set[text] = true
 		}
 		return &atom{
-			word: key, wants: oneOf(texts...), holds: extent{texts: texts},
+			word: key, wants: oneOf(texts...), holds: reach{texts: texts},
 			ask: func(s *subject) truth {
 				got, applies := value(s)
 				return is(applies && set[got])

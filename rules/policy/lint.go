@@ -72,13 +72,13 @@ func (m *Match) has(anyOf ...string) bool {
 
 // textsOf are the values of a word that is true for a few texts alone.
 func (m *Match) textsOf(key string) []string {
-	return m.extentOf(key).texts
+	return m.reachOf(key).texts
 }
 
-// extentOf is the extent of a word that has one.
-func (m *Match) extentOf(key string) extent {
-	if extending, ok := m.find(key).(interface{ extends() extent }); ok {
-		return extending.extends()
+// reachOf is the reach of a word that has one.
+func (m *Match) reachOf(key string) reach {
+	if extending, ok := m.find(key).(interface{ reaches() reach }); ok {
+		return extending.reaches()
 	}
-	return extent{}
+	return reach{}
 }

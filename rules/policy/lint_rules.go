@@ -109,7 +109,7 @@ func (l *linter) denying(rule *Rule) {
 func (l *linter) never(rule *Rule) {
 	m := &rule.Match
 	for _, of := range []string{"value", "amount"} {
-		most, least := m.extentOf(of+"_max"), m.extentOf(of+"_min")
+		most, least := m.reachOf(of+"_max"), m.reachOf(of+"_min")
 		if most.bound == nil || least.bound == nil || most.unit == least.unit && !least.bound.Gt(most.bound) {
 			continue
 		}

@@ -48,19 +48,19 @@ func impliesWord(narrow, broad predicate) bool {
 	if same := narrow.want(); same == broad.want() && !strings.Contains(same, "…") {
 		return true
 	}
-	n, narrowOK := narrow.(interface{ extends() extent })
-	b, broadOK := broad.(interface{ extends() extent })
+	n, narrowOK := narrow.(interface{ reaches() reach })
+	b, broadOK := broad.(interface{ reaches() reach })
 	if !narrowOK || !broadOK {
 		return false
 	}
-	if n, b := n.extends(), b.extends(); n.within(b) {
+	if n, b := n.reaches(), b.reaches(); n.within(b) {
 		return true
 	}
 	return keysWithin(narrow, broad)
 }
 
-// within reports whether all values of an extent are in another.
-func (e extent) within(other extent) bool {
+// within reports whether all values of an reach are in another.
+func (e reach) within(other reach) bool {
 	switch {
 	case e.texts != nil && other.texts != nil:
 		return subset(e.texts, other.texts)

@@ -26,6 +26,7 @@ func actionWords() []word {
 		selectorWord(),
 		callWord(),
 		functionWord(),
+		argsWord(),
 	}
 }
 
@@ -88,7 +89,7 @@ func valueWord(key, doc string, upper bool) word {
 			wants = "at most " + a.text
 		}
 		return &atom{
-			word: key, wants: wants, holds: extent{bound: &a.value, upper: upper},
+			word: key, wants: wants, holds: reach{bound: &a.value, upper: upper},
 			ask: func(s *subject) truth {
 				if upper {
 					return is(!s.action.Value.Gt(&a.value))
@@ -129,7 +130,7 @@ func dataWord() word {
 				return nil
 			}
 			return &atom{
-				word: "data_max", wants: fmt.Sprintf("at most %d bytes", most), holds: extent{bound: uint256.NewInt(most), upper: true},
+				word: "data_max", wants: fmt.Sprintf("at most %d bytes", most), holds: reach{bound: uint256.NewInt(most), upper: true},
 				ask:   func(s *subject) truth { return is(s.calls() && uint64(len(s.action.Data)) <= most) },
 				shows: func(s *subject) string { return fmt.Sprintf("%d bytes", len(s.action.Data)) },
 			}

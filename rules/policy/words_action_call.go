@@ -21,7 +21,7 @@ func callWord() word {
 				return nil
 			}
 			return &atom{
-				word: "call", wants: methods.wants, holds: extent{texts: methods.texts},
+				word: "call", wants: methods.wants, holds: reach{texts: methods.texts},
 				ask: methods.test,
 				shows: func(s *subject) string {
 					switch {

@@ -114,7 +114,11 @@ func parseParameter(text string, depth int) (parameter, error) {
 		if found == nil {
 			return parameter{}, fmt.Errorf("%q is no type with a name", text)
 		}
-		return parameter{name: found[2], kind: canonical(found[1])}, nil
+		kind := canonical(found[1])
+		if !isType(kind) {
+			return parameter{}, fmt.Errorf("%q is no type", found[1])
+		}
+		return parameter{name: found[2], kind: kind}, nil
 	}
 	end := strings.LastIndexByte(text, ')')
 	if end < 0 {
@@ -148,6 +152,28 @@ func canonical(kind string) string {
 		base = "bytes1"
 	}
 	return base + arrays
+}
+
+// isType tells whether there is a canonical type: the package that decodes takes
+// some for a type that are none.
+func isType(kind string) bool {
+	base, _, _ := strings.Cut(kind, "[")
+	switch base {
+	case "address", "bool", "string", "bytes":
+		return true
+	}
+	for _, sized := range []struct {
+		prefix     string
+		step, most int
+	}{{"uint", 8, 256}, {"int", 8, 256}, {"bytes", 1, 32}} {
+		digits, ok := strings.CutPrefix(base, sized.prefix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.Atoi(digits)
+		return err == nil && strconv.Itoa(n) == digits && n > 0 && n <= sized.most && n%sized.step == 0
+	}
+	return false
 }
 
 func kindOfTuple(members []parameter) string {

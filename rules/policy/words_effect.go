@@ -44,7 +44,7 @@ func effectWord() word {
 				wanted[text] = true
 			}
 			return &atom{
-				word: "effect", wants: oneOf(texts...), holds: extent{texts: texts},
+				word: "effect", wants: oneOf(texts...), holds: reach{texts: texts},
 				ask:   func(s *subject) truth { return is(wanted[s.effect.Kind]) },
 				shows: func(s *subject) string { return s.effect.Kind },
 			}
@@ -144,7 +144,7 @@ func amountWord(key, doc string, upper bool) word {
 			wants = "at most " + a.text
 		}
 		return &narrowed{values: keys{by: byToken, addresses: []common.Address{a.token.address}}, atom: atom{
-			word: key, wants: wants, holds: extent{bound: &a.value, upper: upper, unit: a.token.name},
+			word: key, wants: wants, holds: reach{bound: &a.value, upper: upper, unit: a.token.name},
 			ask: func(s *subject) truth {
 				of := s.ofToken(a.token)
 				if of == isFalse || s.within(&a.value, upper) {

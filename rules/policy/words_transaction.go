@@ -77,7 +77,7 @@ func countWord(key, doc string, fact func(tx *facts.Tx) uint64) word {
 			return nil
 		}
 		return &atom{
-			word: key, wants: fmt.Sprintf("at most %d", most), holds: extent{bound: uint256.NewInt(most), upper: true},
+			word: key, wants: fmt.Sprintf("at most %d", most), holds: reach{bound: uint256.NewInt(most), upper: true},
 			ask: func(s *subject) truth { return is(s.Tx != nil && fact(s.Tx) <= most) },
 			shows: func(s *subject) string {
 				if s.Tx == nil {
@@ -109,7 +109,7 @@ func costWord(key, doc string, within func(tx *facts.Tx, most *bound) bool, fact
 		}
 		most := &bound{a.value, a.value.ToBig()}
 		return &atom{
-			word: key, wants: "at most " + a.text, holds: extent{bound: &a.value, upper: true},
+			word: key, wants: "at most " + a.text, holds: reach{bound: &a.value, upper: true},
 			ask: func(s *subject) truth { return is(s.Tx != nil && within(s.Tx, most)) },
 			shows: func(s *subject) string {
 				if s.Tx == nil {
