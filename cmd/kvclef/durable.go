@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
@@ -42,6 +43,8 @@ type durable struct {
 	file    ruleFile        // of the ruleset
 	ruleset *clefjs.Ruleset // nil: none
 	audit   *audit.Log      // nil: none
+
+	auditPath string // absolute
 }
 
 // needsDataDir reports whether a configuration can't do without the data
@@ -92,11 +95,35 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error)
 		return nil
 	}
 	path, err := auditPath(cfg, d.dir)
+	if err == nil {
+		d.auditPath, err = filepath.Abs(path)
+	}
 	if err != nil {
 		return err
 	}
-	d.audit, err = audit.Open(ctx, path, audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: failpointHook()})
+	options := audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: failpointHook()}
+	if d.store != nil {
+		head, _, err := d.store.LogHead(ctx, d.auditPath)
+		if err != nil {
+			return err
+		}
+		options.Known = audit.Head{Seq: head.Seq, Hash: head.Hash}
+	}
+	d.audit, err = audit.Open(ctx, d.auditPath, options)
 	return err
+}
+
+// remember keeps in the store how far the audit log has come, so that the next
+// start finds out if it was removed or cut meanwhile.
+func (d *durable) remember(ctx context.Context) error {
+	if d.store == nil || d.audit == nil {
+		return nil
+	}
+	seq, hash := d.audit.Head()
+	if seq == 0 {
+		return nil
+	}
+	return d.store.KeepLogHead(ctx, bolt.LogHead{Log: d.auditPath, Seq: seq, Hash: hash, Time: time.Now().UTC()})
 }
 
 // decider returns what judges requests.
@@ -122,7 +149,11 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 		decides = fmt.Sprintf("rule file with SHA-256 %x, %s", d.file.sha256, d.file.path)
 	}
 	version := buildVersion()
-	return d.record(ctx, audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)})
+	err := d.record(ctx, audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)})
+	if err != nil {
+		return err
+	}
+	return d.remember(ctx)
 }
 
 // end records that a signer ended, and why if that was not asked for.
@@ -151,7 +182,7 @@ func (d *durable) close(ctx context.Context) error {
 		d.ruleset.Close()
 	}
 	if d.audit != nil {
-		failures = append(failures, d.audit.Close())
+		failures = append(failures, d.remember(ctx), d.audit.Close())
 	}
 	if d.admin != nil {
 		failures = append(failures, d.admin.Close(ctx))

@@ -37,6 +37,14 @@ func acquire(path string) (*os.File, error) {
 // release gives the lock to whoever wants it next.
 func release(f *os.File) error { return errors.Join(unlock(f), f.Close()) }
 
+// closeFolder closes what openFolder opened.
+func closeFolder(folder *os.File) error {
+	if folder == nil {
+		return nil
+	}
+	return folder.Close()
+}
+
 // leave writes the process id for whoever finds the log in use.
 func leave(f *os.File) error {
 	_, err := f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)

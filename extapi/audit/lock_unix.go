@@ -34,5 +34,12 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(syncFolder(f), f.Close())
 }
+
+// openFolder opens a directory whose names are to be made durable later, when
+// there may be no descriptor left to open it with.
+func openFolder(dir string) (*os.File, error) { return os.Open(dir) }
+
+// syncFolder makes the names in an open directory durable.
+func syncFolder(dir *os.File) error { return dir.Sync() }

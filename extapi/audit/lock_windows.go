@@ -31,3 +31,9 @@ func unlock(f *os.File) error {
 
 // syncDir does nothing: Windows keeps names durable by itself, in its journal.
 func syncDir(string) error { return nil }
+
+// openFolder opens nothing: there is nothing to do with it.
+func openFolder(string) (*os.File, error) { return nil, nil }
+
+// syncFolder does nothing, as syncDir.
+func syncFolder(*os.File) error { return nil }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 )
 
 // putAside renames the full segment. All of it is durable. A crash leaves it
@@ -54,7 +53,7 @@ func (l *Log) create() error {
 	l.options.Hook(PointCreated)
 	info, err := f.Stat()
 	if err == nil {
-		err = syncDir(filepath.Dir(l.path))
+		err = syncFolder(l.folder)
 	}
 	if err != nil {
 		return l.breakUp(errors.Join(fmt.Errorf("creating the audit log's next segment: %w", err), f.Close()))

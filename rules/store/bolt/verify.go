@@ -117,6 +117,9 @@ func (s *scan) meta(key string, value []byte) (err error) {
 	case keyAttestation:
 		_, err = decodeAttestation(value)
 		return err
+	case keyLogHeads:
+		_, err = decodeLogHeads(value)
+		return err
 	}
 	return fmt.Errorf("%w: there is no such key", errRecord)
 }
