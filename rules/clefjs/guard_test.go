@@ -81,6 +81,11 @@ func TestScriptsThatCannotBeStopped(t *testing.T) {
 		t.Fatalf("got %+v", decision)
 	}
 	close(release)
+	ended(r)
+}
+
+// ended waits for what was left behind.
+func ended(r *Ruleset) {
 	for r.guard.stuck.Load() != 0 {
 		<-time.After(time.Millisecond)
 	}
@@ -100,6 +105,7 @@ func TestBigNumberCannotBeStalled(t *testing.T) {
 			t.Errorf("%s: got %+v", limit, decision)
 		}
 		t.Log(decision.Reason)
+		ended(r)
 	}
 }
 
