@@ -44,7 +44,8 @@ type durable struct {
 	ruleset *clefjs.Ruleset // nil: none
 	audit   *audit.Log      // nil: none
 
-	auditPath string // absolute
+	auditPath string       // absolute
+	before    bolt.LogHead // of the audit log that was used last, if that was another
 }
 
 // needsDataDir reports whether a configuration can't do without the data
@@ -103,11 +104,15 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error)
 	}
 	options := audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: failpointHook()}
 	if d.store != nil {
-		head, _, err := d.store.LogHead(ctx, d.auditPath)
+		heads, err := d.store.LogHeads(ctx)
 		if err != nil {
 			return err
 		}
-		options.Known = audit.Head{Seq: head.Seq, Hash: head.Hash}
+		for _, head := range heads {
+			if d.before = head; head.Log == d.auditPath {
+				options.Known, d.before = audit.Head{Seq: head.Seq, Hash: head.Hash}, bolt.LogHead{}
+			}
+		}
 	}
 	d.audit, err = audit.Open(ctx, d.auditPath, options)
 	return err
@@ -148,6 +153,10 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 	if d.ruleset != nil {
 		decides = fmt.Sprintf("rule file with SHA-256 %x, %s", d.file.sha256, d.file.path)
 	}
+	if d.before.Seq > 0 {
+		d.log.WarnContext(ctx, "Audit log is another than the last time", "path", d.auditPath, "before", d.before.Log, "entry", d.before.Seq, "hash", d.before.Hash)
+		decides = fmt.Sprintf("the audit log before had entry %d with the hash %s, %s; %s", d.before.Seq, d.before.Hash, d.before.Log, decides)
+	}
 	version := buildVersion()
 	err := d.record(ctx, audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)})
 	if err != nil {
@@ -182,7 +191,7 @@ func (d *durable) close(ctx context.Context) error {
 		d.ruleset.Close()
 	}
 	if d.audit != nil {
-		failures = append(failures, d.remember(ctx), d.audit.Close())
+		failures = append(failures, d.audit.Close(), d.remember(ctx))
 	}
 	if d.admin != nil {
 		failures = append(failures, d.admin.Close(ctx))

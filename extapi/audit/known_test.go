@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,7 @@ func TestKnownHead(t *testing.T) {
 		{"removed", nil, head(6), "the last entry is 0"},
 		{"emptied", []byte{}, head(6), "the last entry is 0"},
 		{"cut", []byte(strings.Join(all[:4], "")), head(6), "the last entry is 4"},
+		{"cut within a line", text[:len(text)-5], head(6), "the last entry is 5"},
 		{"another", readFile(t, other), head(6), "this is another log"},
 		{"another hash", text, Head{Seq: 3, Hash: zeroHash}, "this is another log"},
 	} {
@@ -94,5 +96,42 @@ func TestKnownHeadInSegments(t *testing.T) {
 	}
 	if err := reopen(Head{Seq: 1 << 20, Hash: hash}); err == nil {
 		t.Error("a log that was cut opens")
+	}
+}
+
+// TestKnownHeadInMissingSegments: only the oldest segments may be moved away,
+// and nothing is begun in place of one that is missing.
+func TestKnownHeadInMissingSegments(t *testing.T) {
+	t.Parallel()
+	path := write(t, 40, Options{MaxBytes: 4096})
+	firsts, err := segments(path)
+	if err != nil || len(firsts) < 4 {
+		t.Fatalf("%v, %v", firsts, err)
+	}
+	second := segmentName(path, firsts[1])
+	known := func(name string) Head {
+		link, err := lastLink(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Head{Seq: link.seq, Hash: link.hash}
+	}
+	inSecond, last := known(second), known(path)
+	refused := func(known Head, want string) {
+		t.Helper()
+		if _, err := Open(t.Context(), path, Options{MaxBytes: 4096, Known: known}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	if err := os.Rename(second, second+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	refused(inSecond, "missing between others: bring it back")
+	if err := errors.Join(os.Rename(second+".moved", second), os.Remove(path)); err != nil {
+		t.Fatal(err)
+	}
+	refused(last, "the last entry is")
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a segment was begun: %v", err)
 	}
 }

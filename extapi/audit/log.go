@@ -110,7 +110,7 @@ func (l *Log) Close() error {
 	}
 	var err error
 	if l.active.file != nil {
-		err = l.active.file.Close()
+		err = release(l.active.file)
 	}
 	if err = errors.Join(err, closeFolder(l.folder), release(l.lock)); err != nil {
 		return fmt.Errorf("closing the audit log: %w", err)

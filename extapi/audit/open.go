@@ -49,7 +49,7 @@ func Open(ctx context.Context, path string, options Options) (*Log, error) {
 	notes, err := l.load(ctx)
 	if err != nil {
 		if l.active.file != nil {
-			err = errors.Join(err, l.active.file.Close())
+			err = errors.Join(err, release(l.active.file))
 		}
 		return nil, errors.Join(err, closeFolder(folder), release(lock))
 	}
@@ -75,18 +75,15 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 			return nil, err
 		}
 	}
-	checkpoint, found, err := readCheckpoint(l.path + checkpointSuffix)
-	if err != nil {
+	if l.checkpoint, _, err = readCheckpoint(l.path + checkpointSuffix); err != nil {
 		return nil, err
 	}
 	f, err := l.options.open(l.path, os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if found && len(firsts) == 0 {
-			return nil, missing(l.path, checkpoint, 0)
-		}
-		if l.options.Known.Seq > 0 && len(firsts) == 0 {
-			return nil, forgotten(l.path, l.options.Known, 0)
+		l.head = last
+		if err := l.compare(ctx, nil, firsts); err != nil {
+			return nil, err
 		}
 		if err := l.create(); err != nil {
 			return nil, err
@@ -97,6 +94,9 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	default:
+		if err := claim(f, l.path); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
 		l.active.file = f
 	}
 	info, err := l.active.file.Stat()
@@ -108,23 +108,23 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 	}
 	l.active.info = info
 	scan := newScanner(io.NewSectionReader(l.active.file, 0, math.MaxInt64), l.path, last, len(firsts) == 0)
-	entries, err := l.scan(ctx, scan, checkpoint.Seq, l.options.Known.Seq)
+	var tail []byte
+	entries, err := l.scan(ctx, scan, l.checkpoint.Seq, l.options.Known.Seq)
 	if err != nil {
-		cut, repairErr := l.repair(scan, err, info.Size())
-		if repairErr != nil {
-			return nil, repairErr
-		}
-		notes = append(notes, cut)
-	}
-	l.head, l.active.size = scan.last, scan.offset
-	if found {
-		if err := l.holds(ctx, checkpoint, entries, firsts); err != nil {
+		if tail, err = l.tail(scan, err, info.Size()); err != nil {
 			return nil, err
 		}
-		l.checkpoint = checkpoint
 	}
-	if err := l.remembers(ctx, entries, firsts); err != nil {
+	l.head, l.active.size = scan.last, scan.offset
+	if err := l.compare(ctx, entries, firsts); err != nil {
 		return nil, err
+	}
+	if len(tail) > 0 {
+		note, err := l.cut(tail)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, note)
 	}
 	// What a process left behind when it died may be in memory alone.
 	if err := errors.Join(l.active.file.Sync(), syncFolder(l.folder)); err != nil {

@@ -66,6 +66,7 @@ type file interface {
 	Truncate(size int64) error
 	Sync() error
 	Stat() (fs.FileInfo, error)
+	Fd() uintptr
 	Close() error
 }
 

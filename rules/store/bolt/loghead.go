@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	bbolt "go.etcd.io/bbolt"
 )
@@ -32,6 +33,9 @@ func (s *Store) KeepLogHead(ctx context.Context, head LogHead) error {
 	if head.Log == "" || head.Seq == 0 {
 		return errors.New("an audit log without a path or an entry can't be remembered")
 	}
+	if !utf8.ValidString(head.Log) {
+		return fmt.Errorf("the path of the audit log, %q, is not UTF-8 and can't be remembered: name another", head.Log)
+	}
 	return s.writer.do(ctx, func(t *tables) error {
 		record, err := t.get(bucketMeta, []byte(keyLogHeads))
 		if err != nil {
@@ -54,11 +58,11 @@ func (s *Store) KeepLogHead(ctx context.Context, head LogHead) error {
 	})
 }
 
-// LogHead returns how far the audit log with a path had come, false if it was
-// never used with this store.
-func (s *Store) LogHead(ctx context.Context, path string) (head LogHead, ok bool, err error) {
+// LogHeads returns how far the audit logs had come that were used with this
+// store, the one used last at the end.
+func (s *Store) LogHeads(ctx context.Context) (heads []LogHead, err error) {
 	if err := errors.Join(context.Cause(ctx), s.writer.health()); err != nil {
-		return head, false, err
+		return nil, err
 	}
 	err = guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
@@ -66,17 +70,14 @@ func (s *Store) LogHead(ctx context.Context, path string) (head LogHead, ok bool
 			if err != nil {
 				return err
 			}
-			heads, err := decodeLogHeads(bucket.Get([]byte(keyLogHeads)))
-			if i := slices.IndexFunc(heads, func(h LogHead) bool { return h.Log == path }); i >= 0 {
-				head, ok = heads[i], true
-			}
+			heads, err = decodeLogHeads(bucket.Get([]byte(keyLogHeads)))
 			return err
 		})
 	})
 	if err != nil {
-		return LogHead{}, false, fmt.Errorf("reading the heads of audit logs: %w", err)
+		return nil, fmt.Errorf("reading the heads of audit logs: %w", err)
 	}
-	return head, ok, nil
+	return heads, nil
 }
 
 func decodeLogHeads(record []byte) ([]LogHead, error) {
