@@ -130,24 +130,30 @@ func (a *Account) newRequest(ctx context.Context, kind rules.Kind, method string
 }
 
 // principalOf returns who asks, as far as the listener proves it: the socket's
-// mode admits one user, HTTP admits everybody.
+// mode admits one user, HTTP admits everybody. What the caller says of itself has
+// no part in it, and who came no known way is nobody.
 func principalOf(caller rules.Caller) string {
-	if caller.Transport == "ipc" {
+	switch caller.Transport {
+	case "ipc":
 		return "local"
+	case "http":
+		return "anonymous"
+	default:
+		return ""
 	}
-	return "anonymous"
 }
 
-// callerOf describes the peer as Clef's meta object does.
+// callerOf describes the peer as Clef's meta object does. The transport is the
+// listener's own word, and its zero value is no listener's.
 func callerOf(peer rpc.PeerInfo) rules.Caller {
-	if peer.Transport == "http" || peer.Transport == "ws" {
-		return rules.Caller{
-			Transport: peer.Transport,
-			Remote:    peer.RemoteAddr,
-			Local:     peer.HTTP.Host,
-			UserAgent: peer.HTTP.UserAgent,
-			Origin:    peer.HTTP.Origin,
-		}
+	if peer.Transport == "ipc" {
+		return rules.Caller{Transport: "ipc", Remote: "NA", Local: "NA"}
 	}
-	return rules.Caller{Transport: "ipc", Remote: "NA", Local: "NA"}
+	return rules.Caller{
+		Transport: peer.Transport,
+		Remote:    peer.RemoteAddr,
+		Local:     peer.HTTP.Host,
+		UserAgent: peer.HTTP.UserAgent,
+		Origin:    peer.HTTP.Origin,
+	}
 }

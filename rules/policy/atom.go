@@ -100,9 +100,9 @@ func anyOfShapes(shapes ...shape) shape {
 	return shape{"anyOf": all}
 }
 
-// textWord is a word for one of several texts.
-func textWord(key string, about level, doc string, element shape, read func(p *parser, node *yaml.Node) ([]string, bool), value func(s *subject) (string, bool)) word {
-	return word{key: key, level: about, doc: doc, shape: oneOrMore(element), parse: func(p *parser, node *yaml.Node) predicate {
+// textWord is a word about the request: one of several texts.
+func textWord(key, doc string, element shape, read func(p *parser, node *yaml.Node) ([]string, bool), value func(s *subject) (string, bool)) word {
+	return word{key: key, doc: doc, shape: oneOrMore(element), parse: func(p *parser, node *yaml.Node) predicate {
 		texts, ok := read(p, node)
 		if !ok {
 			return nil

@@ -15,7 +15,7 @@ import (
 // signed in that form.
 func typedWords() []word {
 	return []word{
-		textWord("primary_type", aboutRequest, "the primary type of typed data (EIP-712)", textShape(),
+		textWord("primary_type", "the primary type of typed data (EIP-712)", textShape(),
 			func(p *parser, node *yaml.Node) ([]string, bool) { return p.texts(node, "primary_type") },
 			func(s *subject) (string, bool) {
 				if s.Typed == nil {
