@@ -60,7 +60,7 @@ func treasuryPays(to common.Address, cents int) *rules.Request {
 	})
 }
 
-func TestExample(t *testing.T) {
+func TestExampleDecides(t *testing.T) {
 	t.Parallel()
 	p := example(t)
 	inbox := common.HexToAddress("0xff00000000000000000000000000000000000010")
