@@ -1,6 +1,28 @@
 package main
 
-import "github.com/kvclef/kvclef/rules/policy"
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
 
-// warnings are what looks wrong in a policy that loads.
-func warnings(string, *policy.Policy) []finding { return nil }
+	"github.com/kvclef/kvclef/cmd/internal/policytest"
+	"github.com/kvclef/kvclef/rules/policy"
+)
+
+// warnings are what looks wrong in a policy that loads, and in what is beside it.
+func warnings(path string, loaded *policy.Policy) []finding {
+	var found []finding
+	for _, warning := range policy.Lint(loaded) {
+		found = append(found, finding{File: path, Line: warning.Line, Warning: true, Text: fmt.Sprintf("rule %s %s", warning.Rule, warning.Text)})
+	}
+	scripts := loaded.Scripts()
+	for _, name := range slices.Sorted(maps.Keys(scripts)) {
+		if _, err := os.Stat(policytest.ScriptPath(path, name)); err != nil {
+			found = append(found, finding{
+				File: path, Warning: true, Text: fmt.Sprintf("rule %s hands over to %s, which can't be found beside the policy: %v", scripts[name], name, err),
+			})
+		}
+	}
+	return found
+}

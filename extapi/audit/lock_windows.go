@@ -7,14 +7,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockOffset is the high half of 2^62, far behind what any file has: others may
-// read all of that.
-const lockOffset = 1 << 30
+// lockOffset is far behind the text of the lock file, which others may read.
+const lockOffset = 1 << 20
 
 // tryLock locks a file for this open file alone; false if another has it.
-func tryLock(f file) (bool, error) {
+func tryLock(f *os.File) (bool, error) {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
-		0, 1, 0, &windows.Overlapped{OffsetHigh: lockOffset})
+		0, 1, 0, &windows.Overlapped{Offset: lockOffset})
 	switch {
 	case err == nil:
 		return true, nil
@@ -26,15 +25,9 @@ func tryLock(f file) (bool, error) {
 }
 
 // unlock gives the lock up.
-func unlock(f file) error {
-	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{OffsetHigh: lockOffset})
+func unlock(f *os.File) error {
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{Offset: lockOffset})
 }
 
 // syncDir does nothing: Windows keeps names durable by itself, in its journal.
 func syncDir(string) error { return nil }
-
-// openFolder opens nothing: there is nothing to do with it.
-func openFolder(string) (*os.File, error) { return nil, nil }
-
-// syncFolder does nothing, as syncDir.
-func syncFolder(*os.File) error { return nil }

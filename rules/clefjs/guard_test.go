@@ -81,11 +81,6 @@ func TestScriptsThatCannotBeStopped(t *testing.T) {
 		t.Fatalf("got %+v", decision)
 	}
 	close(release)
-	ended(r)
-}
-
-// ended waits for what was left behind.
-func ended(r *Ruleset) {
 	for r.guard.stuck.Load() != 0 {
 		<-time.After(time.Millisecond)
 	}
@@ -94,7 +89,7 @@ func ended(r *Ruleset) {
 // TestBigNumberCannotBeStalled: a long text of spaces makes it backtrack. That
 // must neither hang nor read as another number, whatever the time limit.
 func TestBigNumberCannotBeStalled(t *testing.T) {
-	for _, limit := range []time.Duration{100 * time.Millisecond, libraryTimeout, MaxTimeout} {
+	for _, limit := range []time.Duration{100 * time.Millisecond, libraryTimeout, 5 * time.Second} {
 		r := load(t, `function ApproveTx() {
 			var n
 			try { n = new BigNumber("1" + " ".repeat(1e6) + "x") } catch (e) {}
@@ -105,7 +100,6 @@ func TestBigNumberCannotBeStalled(t *testing.T) {
 			t.Errorf("%s: got %+v", limit, decision)
 		}
 		t.Log(decision.Reason)
-		ended(r)
 	}
 }
 

@@ -23,7 +23,10 @@ func (j *judgement) count(s *subject, l *limit.Limit, firm bool) {
 	for i := range charges {
 		charges[i].Limit = l.ID
 		charges[i].Firm = firm
-		j.shown = append(j.shown, l.Shown)
+	}
+	if j.charges == nil {
+		j.charges = charges
+		return
 	}
 	j.charges = append(j.charges, charges...)
 }

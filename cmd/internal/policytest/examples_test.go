@@ -14,7 +14,7 @@ import (
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	all, err := filepath.Glob("../../../docs/policies/*.yaml")
-	if err != nil || len(all) < 8 {
+	if err != nil || len(all) < 14 {
 		t.Fatalf("%d files and %v", len(all), err)
 	}
 	for _, path := range all {
