@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -65,35 +66,34 @@ func larger(a, b uint256.Int) uint256.Int {
 }
 
 // RoomAfter sets when there is room for the charge: after which of the charges
-// of its counter that expire next, which are in order of expiry. Slots has every
-// live charge of a slot that one of them, or the charge itself, is of.
-func (e *OverLimitError) RoomAfter(expiring []Live, slots map[string][]Live) {
-	left, own := e.Used, largest(slots[e.Charge.Slot])
-	if e.Charge.Slot == "" {
-		own.Clear()
+// of its counter that expire next, which come in order of expiry and no further
+// than needed. InSlot returns every live charge of a slot.
+func (e *OverLimitError) RoomAfter(expiring iter.Seq[Live], inSlot func(slot string) []Live) {
+	if e.Charge.Amount.Gt(&e.Charge.Cap) {
+		return // never
 	}
-	gone := make(map[string]int) // of each slot
-	ordered := make(map[string][]Live, len(slots))
-	for i := range expiring {
-		charge := &expiring[i]
+	left := e.Used
+	var own uint256.Int
+	if e.Charge.Slot != "" {
+		own = largest(inSlot(e.Charge.Slot))
+	}
+	slots := make(map[string][]Live) // what is left of each, the next to expire first
+	for charge := range expiring {
 		if charge.Expires == math.MaxInt64 {
 			return
 		}
 		if charge.Slot == "" {
 			left.Sub(&left, &charge.Amount)
 		} else {
-			live, ok := ordered[charge.Slot]
+			live, ok := slots[charge.Slot]
 			if !ok {
-				live = slices.Clone(slots[charge.Slot])
-				slices.SortStableFunc(live, func(a, b Live) int { return cmp.Compare(a.Expires, b.Expires) })
-				ordered[charge.Slot] = live
+				live = slices.SortedStableFunc(slices.Values(inSlot(charge.Slot)), func(a, b Live) int { return cmp.Compare(a.Expires, b.Expires) })
 			}
-			n := gone[charge.Slot]
-			if n >= len(live) {
+			if len(live) == 0 {
 				return // what was read does not fit together: another time
 			}
-			before, after := largest(live[n:]), largest(live[n+1:])
-			gone[charge.Slot] = n + 1
+			before, after := largest(live), largest(live[1:])
+			slots[charge.Slot] = live[1:]
 			left.Sub(&left, before.Sub(&before, &after))
 			if charge.Slot == e.Charge.Slot {
 				own = after

@@ -1,11 +1,14 @@
 package bolt_test
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/store/bolt"
@@ -85,4 +88,20 @@ func holdSlots(b *testing.B, store *bolt.Store, next *atomic.Uint64, clients, n 
 		})
 	}
 	all.Wait()
+}
+
+// BenchmarkRefusal asks for more than is left of a counter with 100,000 live
+// charges, and is told when there is room.
+func BenchmarkRefusal(b *testing.B) {
+	store := open(b, newFile(b), bolt.Options{})
+	fillSlots(b, store, 100_000)
+	c := nonce(1<<20, time.Hour)
+	c.Cap = *uint256.NewInt(100_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		var over *rules.OverLimitError
+		if _, err := store.Hold(b.Context(), []rules.Charge{c}); !errors.As(err, &over) || over.Room.IsZero() {
+			b.Fatal(err)
+		}
+	}
 }

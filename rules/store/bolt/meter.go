@@ -11,7 +11,7 @@ import (
 
 // maxRoom is how many charges, of all counters, are looked at to say when there
 // is room.
-const maxRoom = 1 << 10
+const maxRoom = 1 << 8
 
 // Usage tells what counts against a counter. It reads the whole queue, while
 // others write; what was committed within the last moments may still be held.
@@ -59,37 +59,30 @@ func (s *Store) usable(ctx context.Context) error {
 }
 
 // findRoom says when there is room for a charge that was refused, if that is
-// among what expires next. It is not worth an error.
+// among what expires next. What can't be read is not told: it is not worth an
+// error.
 func (s *Store) findRoom(over *rules.OverLimitError) {
 	_ = s.writer.view(func(tx *bbolt.Tx) error {
 		t, err := newTables(tx)
 		if err != nil {
 			return err
 		}
-		var expiring []rules.Live
-		slots := make(map[string][]rules.Live)
-		look := func(slot string) (err error) {
-			if _, ok := slots[slot]; slot != "" && !ok {
-				slots[slot], err = t.inSlot(over.Charge.Counter, slot)
-			}
-			return err
+		expiring := func(yield func(rules.Live) bool) {
+			seen := 0
+			_ = t.eachCharge(func(k chargeKey, c charge) (more bool, err error) {
+				seen++
+				more = seen < maxRoom
+				if c.counter == over.Charge.Counter && !yield(rules.Live{Slot: c.slot, Amount: c.amount, Expires: k.expires}) {
+					more = false
+				}
+				return more, nil
+			})
 		}
-		if err := look(over.Charge.Slot); err != nil {
-			return err
-		}
-		seen := 0
-		err = t.eachCharge(func(k chargeKey, c charge) (more bool, err error) {
-			if c.counter == over.Charge.Counter {
-				expiring = append(expiring, rules.Live{Slot: c.slot, Amount: c.amount, Expires: k.expires})
-				err = look(c.slot)
-			}
-			seen++
-			return seen < maxRoom, err
+		over.RoomAfter(expiring, func(slot string) []rules.Live {
+			live, _ := t.inSlot(over.Charge.Counter, slot)
+			return live
 		})
-		if err == nil {
-			over.RoomAfter(expiring, slots)
-		}
-		return err
+		return nil
 	})
 }
 

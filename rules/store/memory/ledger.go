@@ -113,7 +113,8 @@ func (l *Ledger) add(wanted *rules.Charge, now int64, id rules.HoldID, of *hold)
 	if _, overflow := total.AddOverflow(&c.total, &raise); !raise.IsZero() && (overflow || total.Gt(&wanted.Cap)) {
 		over := &rules.OverLimitError{Charge: *wanted, Used: c.total, Raise: raise}
 		if c.charges <= maxRoom {
-			over.RoomAfter(l.live(wanted.Counter))
+			live, slots := l.live(wanted.Counter)
+			over.RoomAfter(slices.Values(live), func(slot string) []rules.Live { return slots[slot] })
 		}
 		l.tidy(wanted.Counter)
 		return over
