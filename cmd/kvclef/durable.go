@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -47,6 +48,9 @@ type durable struct {
 	file    rulesFile       // of the ruleset
 	ruleset *clefjs.Ruleset // nil: none
 	audit   *audit.Log      // nil: none
+
+	auditPath string       // absolute
+	before    bolt.LogHead // of the audit log that was used last, if that was another
 }
 
 // needsDataDir reports whether a configuration can't do without the data
@@ -97,11 +101,39 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error)
 		return nil
 	}
 	path, err := auditPath(cfg, d.dir)
+	if err == nil {
+		d.auditPath, err = filepath.Abs(path)
+	}
 	if err != nil {
 		return err
 	}
-	d.audit, err = audit.Open(ctx, path, audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: failpointHook()})
+	options := audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: failpointHook()}
+	if d.store != nil {
+		heads, err := d.store.LogHeads(ctx)
+		if err != nil {
+			return err
+		}
+		for _, head := range heads {
+			if d.before = head; head.Log == d.auditPath {
+				options.Known, d.before = audit.Head{Seq: head.Seq, Hash: head.Hash}, bolt.LogHead{}
+			}
+		}
+	}
+	d.audit, err = audit.Open(ctx, d.auditPath, options)
 	return err
+}
+
+// remember keeps in the store how far the audit log has come, so that the next
+// start finds out if it was removed or cut meanwhile.
+func (d *durable) remember(ctx context.Context) error {
+	if d.store == nil || d.audit == nil {
+		return nil
+	}
+	seq, hash := d.audit.Head()
+	if seq == 0 {
+		return nil
+	}
+	return d.store.KeepLogHead(ctx, bolt.LogHead{Log: d.auditPath, Seq: seq, Hash: hash, Time: time.Now().UTC()})
 }
 
 // decider returns what judges requests.
@@ -140,12 +172,19 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 	if len(files) > 0 {
 		decides = strings.Join(files, "; ")
 	}
+	if d.before.Seq > 0 {
+		d.log.WarnContext(ctx, "Audit log is another than the last time", "path", d.auditPath, "before", d.before.Log, "entry", d.before.Seq, "hash", d.before.Hash)
+		decides = fmt.Sprintf("the audit log before had entry %d with the hash %s, %s; %s", d.before.Seq, d.before.Hash, d.before.Log, decides)
+	}
 	version := buildVersion()
 	entry := audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)}
 	if d.policy != nil {
 		entry.Policy = d.policyFile.sha256.Hex()
 	}
-	return d.record(ctx, entry)
+	if err := d.record(ctx, entry); err != nil {
+		return err
+	}
+	return d.remember(ctx)
 }
 
 // end records that a signer ended, and why if that was not asked for.
@@ -174,7 +213,7 @@ func (d *durable) close(ctx context.Context) error {
 		d.ruleset.Close()
 	}
 	if d.audit != nil {
-		failures = append(failures, d.audit.Close())
+		failures = append(failures, d.audit.Close(), d.remember(ctx))
 	}
 	if d.admin != nil {
 		failures = append(failures, d.admin.Close(ctx))

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -240,6 +241,50 @@ func TestOpenAndClose(t *testing.T) {
 		if strings.Count(string(written), want) != 2 {
 			t.Errorf("the audit log has %q not twice:\n%s", want, written)
 		}
+	}
+}
+
+// TestTheAuditLogIsAnother: the first entry of a run names the log before, where
+// that was another, and a log that was used before must have what it had.
+func TestTheAuditLogIsAnother(t *testing.T) {
+	t.Parallel()
+	p := prepare(t, soundRules, nil)
+	first, second := p.dir.AuditLog(), filepath.Join(p.dir.Path(), "second.log")
+	run := func(path string) (head string) {
+		p.cfg.Audit.File = path
+		d, err := p.open(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(d.begin(t.Context(), ""), d.end(t.Context(), nil), d.close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		seq, hash := d.audit.Head()
+		return fmt.Sprintf("the audit log before had entry %d with the hash %s, %s;", seq, hash, path)
+	}
+	run(first)
+	one := run(first)
+	two := run(second)
+	three := run(first)
+	run(second)
+	for path, want := range map[string][]string{first: {two}, second: {one, three}} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, note := range want {
+			if strings.Count(string(text), note) != 1 {
+				t.Errorf("%s has %q not once:\n%s", path, note, text)
+			}
+		}
+		if n := strings.Count(string(text), "the audit log before"); n != len(want) {
+			t.Errorf("%s has %d notes, want %d:\n%s", path, n, len(want), text)
+		}
+	}
+	p.remove(t, first)
+	p.cfg.Audit.File = first
+	if _, err := p.open(t); err == nil || !strings.Contains(err.Error(), "the log was removed") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -135,22 +135,27 @@ func writeCheckpoint(name string, c Checkpoint, hook func(string)) error {
 	return nil
 }
 
-// holds checks that the chain has the entry that a checkpoint covers; at is
-// what the active segment has there.
-func (l *Log) holds(ctx context.Context, c Checkpoint, at link, firsts []uint64) error {
-	if at.seq == 0 && c.Seq <= l.head.seq {
-		var err error
-		if at, err = find(ctx, l.path, firsts, c.Seq); err != nil {
-			return err
-		}
-	}
+// holds checks that the chain has the entry that a checkpoint covers; entries
+// are of the active segment.
+func (l *Log) holds(ctx context.Context, c Checkpoint, entries map[uint64]link, firsts []uint64) error {
+	at, err := l.at(ctx, c.Seq, entries, firsts)
 	switch {
+	case err != nil:
+		return err
 	case at.seq == 0:
 		return missing(l.path, c, l.head.seq)
 	case at.hash != c.Head:
 		return rewritten(l.path, c, at)
 	}
 	return nil
+}
+
+// at returns the entry with a number, zero if it is not there.
+func (l *Log) at(ctx context.Context, seq uint64, entries map[uint64]link, firsts []uint64) (link, error) {
+	if entry, ok := entries[seq]; ok || seq > l.head.seq {
+		return entry, nil
+	}
+	return find(ctx, l.path, firsts, seq)
 }
 
 // find looks for an entry in the full segment that should have it.

@@ -97,6 +97,18 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// A process that has no descriptor left rotates all the same.
+func TestRotationWithoutDescriptors(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	if out, err := process(t, "descriptors", filepath.Dir(path), 0).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if report := verify(t, path, VerifyOptions{}); report.Entries != 20 || report.Segments < 3 {
+		t.Errorf("%+v", report)
+	}
+}
+
 // A full disk refuses, loses nothing, and is forgotten when there is room again.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()

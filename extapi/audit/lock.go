@@ -34,8 +34,29 @@ func acquire(path string) (*os.File, error) {
 	return nil, fmt.Errorf("%w: %s writes %s; stop it, or give this one another file", ErrLocked, owner(f), path)
 }
 
-// release gives the lock to whoever wants it next.
-func release(f *os.File) error { return errors.Join(unlock(f), f.Close()) }
+// claim takes a segment itself: by another name of the same file, such as a hard
+// link, another signer has another lock beside it.
+func claim(f file, path string) error {
+	ok, err := tryLock(f)
+	switch {
+	case err != nil:
+		return fmt.Errorf("locking %s: %w", path, err)
+	case !ok:
+		return fmt.Errorf("%w: another signer writes the file %s by another name; stop it, or give this one another file", ErrLocked, path)
+	}
+	return nil
+}
+
+// release closes a file and gives its lock to whoever wants it next.
+func release(f file) error { return errors.Join(unlock(f), f.Close()) }
+
+// closeFolder closes what openFolder opened.
+func closeFolder(folder *os.File) error {
+	if folder == nil {
+		return nil
+	}
+	return folder.Close()
+}
 
 // leave writes the process id for whoever finds the log in use.
 func leave(f *os.File) error {

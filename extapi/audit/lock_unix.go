@@ -10,7 +10,7 @@ import (
 )
 
 // tryLock locks a file for this open file alone; false if another has it.
-func tryLock(f *os.File) (bool, error) {
+func tryLock(f file) (bool, error) {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
@@ -26,7 +26,7 @@ func tryLock(f *os.File) (bool, error) {
 
 // unlock gives the lock up. Closing is not enough while a child of this process,
 // on its way to another program, still has the file too.
-func unlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+func unlock(f file) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
 
 // syncDir makes the names in a directory durable.
 func syncDir(dir string) error {
@@ -34,5 +34,12 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(syncFolder(f), f.Close())
 }
+
+// openFolder opens a directory whose names are to be made durable later, when
+// there may be no descriptor left to open it with.
+func openFolder(dir string) (*os.File, error) { return os.Open(dir) }
+
+// syncFolder makes the names in an open directory durable.
+func syncFolder(dir *os.File) error { return dir.Sync() }

@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockOffset is far behind the text of the lock file, which others may read.
-const lockOffset = 1 << 20
+// lockOffset is the high half of 2^62, far behind what any file has: others may
+// read all of that.
+const lockOffset = 1 << 30
 
 // tryLock locks a file for this open file alone; false if another has it.
-func tryLock(f *os.File) (bool, error) {
+func tryLock(f file) (bool, error) {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
-		0, 1, 0, &windows.Overlapped{Offset: lockOffset})
+		0, 1, 0, &windows.Overlapped{OffsetHigh: lockOffset})
 	switch {
 	case err == nil:
 		return true, nil
@@ -25,9 +26,15 @@ func tryLock(f *os.File) (bool, error) {
 }
 
 // unlock gives the lock up.
-func unlock(f *os.File) error {
-	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{Offset: lockOffset})
+func unlock(f file) error {
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{OffsetHigh: lockOffset})
 }
 
 // syncDir does nothing: Windows keeps names durable by itself, in its journal.
 func syncDir(string) error { return nil }
+
+// openFolder opens nothing: there is nothing to do with it.
+func openFolder(string) (*os.File, error) { return nil, nil }
+
+// syncFolder does nothing, as syncDir.
+func syncFolder(*os.File) error { return nil }

@@ -15,6 +15,7 @@ type Log struct {
 	path    string // absolute
 	options Options
 	lock    *os.File
+	folder  *os.File      // of path; nil on Windows
 	done    chan struct{} // closed when the writer has ended
 
 	mu     sync.Mutex
@@ -109,9 +110,9 @@ func (l *Log) Close() error {
 	}
 	var err error
 	if l.active.file != nil {
-		err = l.active.file.Close()
+		err = release(l.active.file)
 	}
-	if err = errors.Join(err, release(l.lock)); err != nil {
+	if err = errors.Join(err, closeFolder(l.folder), release(l.lock)); err != nil {
 		return fmt.Errorf("closing the audit log: %w", err)
 	}
 	return nil

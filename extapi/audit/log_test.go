@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -201,6 +202,45 @@ func TestOneWriter(t *testing.T) {
 	}
 	closeLog(t, l)
 	open(t, path, Options{})
+}
+
+// By another name of the same file there is another lock beside it, so that the
+// file itself is locked as well: each segment, for as long as it is active.
+func TestOneWriterOfAllNames(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	renames := 0
+	l := open(t, path, Options{MaxBytes: 1500, rename: func(from, to string) error {
+		if renames++; renames == 2 {
+			return errDisk
+		}
+		return os.Rename(from, to)
+	}})
+	for i := range 4 {
+		appendAll(t, l, decision(i))
+		other := filepath.Join(t.TempDir(), "other.log")
+		if err := os.Link(path, other); err != nil {
+			t.Skipf("a file has one name here: %v", err)
+		}
+		text := readFile(t, path)
+		if _, err := Open(t.Context(), other, Options{}); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), other+" by another name; stop it") {
+			t.Errorf("entry %d: %v", i+1, err)
+		}
+		if !bytes.Equal(readFile(t, path), text) {
+			t.Errorf("entry %d: the log was changed", i+1)
+		}
+		if i < 3 {
+			continue
+		}
+		closeLog(t, l)
+		l = open(t, other, Options{})
+		if _, err := Open(t.Context(), path, Options{}); !errors.Is(err, ErrLocked) {
+			t.Errorf("the other way round: %v", err)
+		}
+	}
+	if renames < 3 {
+		t.Errorf("%d rotations", renames)
+	}
 }
 
 func TestOpenRefuses(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 
 // What the tests tell this program when they start it as another process.
 const (
-	storyVariable = "KVCLEF_AUDIT_TEST_STORY" // the name of a point, "load" or "full"
+	storyVariable = "KVCLEF_AUDIT_TEST_STORY" // the name of a point, "load", "full" or "descriptors"
 	timesVariable = "KVCLEF_AUDIT_TEST_TIMES"
 )
 
@@ -56,8 +56,11 @@ func process(t *testing.T, story, dir string, times int) *exec.Cmd {
 
 func play(story, path string) error {
 	ctx := context.Background()
-	if story == "full" {
+	switch story {
+	case "full":
 		return playFull(ctx, path)
+	case "descriptors":
+		return playDescriptors(ctx, path)
 	}
 	times, err := strconv.Atoi(os.Getenv(timesVariable))
 	if err != nil {
@@ -137,4 +140,40 @@ func playFull(ctx context.Context, path string) error {
 		return fmt.Errorf("after the disk has room again: %w", err)
 	}
 	return log.Close()
+}
+
+// playDescriptors rotates while this process has all the files that it may have.
+func playDescriptors(ctx context.Context, path string) error {
+	log, err := Open(ctx, path, Options{MaxBytes: 5000})
+	if err != nil {
+		return err
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	limit.Cur = min(limit.Cur, 64)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	var files []*os.File
+	for err == nil {
+		var f *os.File
+		if f, err = os.Open(os.DevNull); err == nil {
+			files = append(files, f)
+		}
+	}
+	if !errors.Is(err, unix.EMFILE) {
+		return fmt.Errorf("the error of too many files is: %w", err)
+	}
+	for i := range 20 {
+		if err := log.Append(ctx, decision(i)); err != nil {
+			return fmt.Errorf("entry %d: %w", i+1, err)
+		}
+	}
+	failures := []error{log.Close()}
+	for _, f := range files {
+		failures = append(failures, f.Close())
+	}
+	return errors.Join(failures...)
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -16,7 +17,7 @@ import (
 // Open opens the log at path for writing, or makes an empty one in a directory
 // that exists. It reads the active segment in full, and checks that it goes on
 // where the segment before ended and that it holds what the newest checkpoint
-// covers. All that it read is durable when it returns.
+// covers and what [Options.Known] says. All that it read is durable when it returns.
 //
 // What a crash leaves is repaired, and recorded as [EventRecovered]. Anything
 // else is a [*DamageError], and the log stays as it is. ErrLocked means that
@@ -35,18 +36,22 @@ func Open(ctx context.Context, path string, options Options) (*Log, error) {
 	if err := regular(path); err != nil {
 		return nil, err
 	}
+	folder, err := openFolder(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("opening the audit log's directory: %w", err)
+	}
 	lock, err := acquire(path)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, closeFolder(folder))
 	}
-	l := &Log{path: path, options: options.withDefaults(), lock: lock, done: make(chan struct{}), grown: make(chan struct{}, 1)}
+	l := &Log{path: path, options: options.withDefaults(), lock: lock, folder: folder, done: make(chan struct{}), grown: make(chan struct{}, 1)}
 	l.work = sync.NewCond(&l.mu)
 	notes, err := l.load(ctx)
 	if err != nil {
 		if l.active.file != nil {
-			err = errors.Join(err, l.active.file.Close())
+			err = errors.Join(err, release(l.active.file))
 		}
-		return nil, errors.Join(err, release(lock))
+		return nil, errors.Join(err, closeFolder(folder), release(lock))
 	}
 	l.options.Hook(PointOpened)
 	go l.run()
@@ -70,15 +75,15 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 			return nil, err
 		}
 	}
-	checkpoint, found, err := readCheckpoint(l.path + checkpointSuffix)
-	if err != nil {
+	if l.checkpoint, _, err = readCheckpoint(l.path + checkpointSuffix); err != nil {
 		return nil, err
 	}
 	f, err := l.options.open(l.path, os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if found && len(firsts) == 0 {
-			return nil, missing(l.path, checkpoint, 0)
+		l.head = last
+		if err := l.compare(ctx, nil, firsts); err != nil {
+			return nil, err
 		}
 		if err := l.create(); err != nil {
 			return nil, err
@@ -89,6 +94,9 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	default:
+		if err := claim(f, l.path); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
 		l.active.file = f
 	}
 	info, err := l.active.file.Stat()
@@ -100,47 +108,51 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 	}
 	l.active.info = info
 	scan := newScanner(io.NewSectionReader(l.active.file, 0, math.MaxInt64), l.path, last, len(firsts) == 0)
-	at, err := l.scan(ctx, scan, checkpoint.Seq)
+	var tail []byte
+	entries, err := l.scan(ctx, scan, l.checkpoint.Seq, l.options.Known.Seq)
 	if err != nil {
-		cut, repairErr := l.repair(scan, err, info.Size())
-		if repairErr != nil {
-			return nil, repairErr
-		}
-		notes = append(notes, cut)
-	}
-	l.head, l.active.size = scan.last, scan.offset
-	if found {
-		if err := l.holds(ctx, checkpoint, at, firsts); err != nil {
+		if tail, err = l.tail(scan, err, info.Size()); err != nil {
 			return nil, err
 		}
-		l.checkpoint = checkpoint
+	}
+	l.head, l.active.size = scan.last, scan.offset
+	if err := l.compare(ctx, entries, firsts); err != nil {
+		return nil, err
+	}
+	if len(tail) > 0 {
+		note, err := l.cut(tail)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, note)
 	}
 	// What a process left behind when it died may be in memory alone.
-	if err := errors.Join(l.active.file.Sync(), syncDir(filepath.Dir(l.path))); err != nil {
+	if err := errors.Join(l.active.file.Sync(), syncFolder(l.folder)); err != nil {
 		return nil, fmt.Errorf("making the audit log durable: %w", err)
 	}
 	return notes, nil
 }
 
-// scan reads the active segment to its end, and returns the entry with a number
-// if it is there.
-func (l *Log) scan(ctx context.Context, s *scanner, seq uint64) (at link, err error) {
+// scan reads the active segment to its end, and returns those of the entries
+// with the numbers that are there.
+func (l *Log) scan(ctx context.Context, s *scanner, numbers ...uint64) (entries map[uint64]link, err error) {
+	entries = make(map[uint64]link)
 	for {
 		if err := ctx.Err(); err != nil {
-			return link{}, fmt.Errorf("reading the audit log: %w", err)
+			return nil, fmt.Errorf("reading the audit log: %w", err)
 		}
 		record, err := s.next()
 		if errors.Is(err, io.EOF) {
-			return at, nil
+			return entries, nil
 		}
 		if err != nil {
-			return at, err
+			return entries, err
 		}
 		if l.active.first == 0 {
 			l.active.first = record.Entry.Seq
 		}
-		if record.Entry.Seq == seq {
-			at = s.last
+		if slices.Contains(numbers, record.Entry.Seq) {
+			entries[record.Entry.Seq] = s.last
 		}
 	}
 }

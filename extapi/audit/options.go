@@ -14,6 +14,10 @@ type Options struct {
 	// more where the file system refuses to rename it.
 	MaxBytes int64
 
+	// Known is an entry that the log must have, as somebody else remembers it: a
+	// log that is missing or was cut off before it is refused. Zero is none.
+	Known Head
+
 	Logger *slog.Logger     // nil discards
 	Now    func() time.Time // nil is [time.Now]
 
@@ -25,6 +29,12 @@ type Options struct {
 	// For tests; nil is the disk.
 	open   func(path string, flag int, mode fs.FileMode) (file, error)
 	rename func(from, to string) error
+}
+
+// Head is an entry, such as the last one, and the hash of all up to it.
+type Head struct {
+	Seq  uint64 // from 1; 0 is none
+	Hash string // 64 hexadecimal digits
 }
 
 // The points at which [Options.Hook] is called.
@@ -56,6 +66,7 @@ type file interface {
 	Truncate(size int64) error
 	Sync() error
 	Stat() (fs.FileInfo, error)
+	Fd() uintptr
 	Close() error
 }
 

@@ -27,32 +27,37 @@ import (
 // disk out of order, or entries that a disk lost after it had acknowledged
 // them: that is for a person to judge.
 
-// repair cuts off what a crash left, and returns what to record; or it returns
-// the error that reading ended with.
-func (l *Log) repair(s *scanner, cause error, size int64) (string, error) {
+// tail returns what a crash left behind the last entry, or else the error that
+// reading ended with.
+func (l *Log) tail(s *scanner, cause error, size int64) ([]byte, error) {
 	var damage *DamageError
 	if !errors.Is(cause, errUnfinished) && !errors.As(cause, &damage) {
-		return "", cause
+		return nil, cause
 	}
 	length := size - s.offset
 	if errors.Is(cause, errUnfinished) {
 		cause = s.damage("the last line is unfinished, and is not what a crash leaves")
 	}
 	if length > maxBatchBytes+maxLine {
-		return "", hint(s, cause, nil)
+		return nil, hint(s, cause, nil)
 	}
 	tail, err := io.ReadAll(io.NewSectionReader(l.active.file, s.offset, length))
 	if err != nil {
-		return "", fmt.Errorf("reading %s at byte %d: %w", s.file, s.offset, err)
+		return nil, fmt.Errorf("reading %s at byte %d: %w", s.file, s.offset, err)
 	}
 	if !torn(tail, s) {
-		return "", hint(s, cause, tail)
+		return nil, hint(s, cause, tail)
 	}
+	return tail, nil
+}
+
+// cut removes the tail that a crash left, and returns what to record.
+func (l *Log) cut(tail []byte) (string, error) {
 	sum := sha256.Sum256(tail)
-	note := fmt.Sprintf("cut off %d bytes of an unfinished line after entry %d, as after a crash; their SHA-256 is %x", len(tail), s.last.seq, sum)
-	l.options.Logger.Warn("Audit log ends with an unfinished line: cutting it off", "path", l.path, "offset", s.offset,
-		"bytes", len(tail), "sha256", fmt.Sprintf("%x", sum), "last_entry", s.last.seq)
-	if err := errors.Join(l.active.file.Truncate(s.offset), l.active.file.Sync()); err != nil {
+	note := fmt.Sprintf("cut off %d bytes of an unfinished line after entry %d, as after a crash; their SHA-256 is %x", len(tail), l.head.seq, sum)
+	l.options.Logger.Warn("Audit log ends with an unfinished line: cutting it off", "path", l.path, "offset", l.active.size,
+		"bytes", len(tail), "sha256", fmt.Sprintf("%x", sum), "last_entry", l.head.seq)
+	if err := errors.Join(l.active.file.Truncate(l.active.size), l.active.file.Sync()); err != nil {
 		return "", fmt.Errorf("cutting an unfinished line off the audit log: %w", err)
 	}
 	l.options.Hook(PointCut)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 )
 
 // putAside renames the full segment. All of it is durable. A crash leaves it
@@ -19,7 +18,7 @@ func (l *Log) putAside() error {
 		return l.breakUp(fmt.Errorf("rotating the audit log: %s is there already", full))
 	}
 	// Windows renames no open file.
-	err := l.active.file.Close()
+	err := release(l.active.file)
 	l.active.file = nil
 	if err != nil {
 		return l.breakUp(fmt.Errorf("rotating the audit log: %w", err))
@@ -39,6 +38,9 @@ func (l *Log) writeOn() error {
 	if err != nil {
 		return l.breakUp(fmt.Errorf("opening the audit log's full segment again: %w", err))
 	}
+	if err := claim(f, l.path); err != nil {
+		return l.breakUp(errors.Join(fmt.Errorf("opening the audit log's full segment again: %w", err), f.Close()))
+	}
 	l.active.file = f
 	l.active.extra += l.options.MaxBytes / 8
 	return l.check()
@@ -54,7 +56,7 @@ func (l *Log) create() error {
 	l.options.Hook(PointCreated)
 	info, err := f.Stat()
 	if err == nil {
-		err = syncDir(filepath.Dir(l.path))
+		err = errors.Join(claim(f, l.path), syncFolder(l.folder))
 	}
 	if err != nil {
 		return l.breakUp(errors.Join(fmt.Errorf("creating the audit log's next segment: %w", err), f.Close()))

@@ -84,7 +84,7 @@ func show(value goja.Value) string {
 	case *goja.Object:
 		return "an object (" + clip(value.ClassName()) + ")"
 	case goja.String:
-		return fmt.Sprintf("%q", clip(value.String()))
+		return fmt.Sprintf("%q", cut(value.String(), maxShown))
 	default:
 		return clip(value.String())
 	}

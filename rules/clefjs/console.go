@@ -48,7 +48,7 @@ func (m *machine) write(level string, arguments []goja.Value) {
 			break
 		}
 	}
-	written := line{level, clipTo(text.String(), maxLine)}
+	written := line{level, cut(text.String(), maxLine)}
 	if m.console.written > maxOutput {
 		return
 	}

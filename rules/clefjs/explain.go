@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/dop251/goja"
@@ -66,7 +67,7 @@ func (r *Ruleset) explain(err error) error {
 	case errors.As(err, &exception):
 		return &failure{text: "exception", where: r.place(exception.Stack()), err: err}
 	default:
-		return &failure{text: clipTo(err.Error(), 4*maxShown), where: r.name, err: err}
+		return &failure{text: printable(cut(err.Error(), 4*maxShown)), where: r.name, err: err}
 	}
 }
 
@@ -86,11 +87,28 @@ func (r *Ruleset) place(stack []goja.StackFrame) string {
 	return r.name
 }
 
-// clip bounds a text that a script made.
-func clip(text string) string { return clipTo(text, maxShown) }
+// printable escapes what a terminal would act on instead of showing it.
+func printable(text string) string {
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
+	if !strings.ContainsFunc(text, hidden) {
+		return text
+	}
+	var shown strings.Builder
+	for _, r := range text {
+		if hidden(r) {
+			fmt.Fprintf(&shown, `\u%04x`, r)
+		} else {
+			shown.WriteRune(r)
+		}
+	}
+	return shown.String()
+}
 
-// clipTo cuts a text to a number of bytes, at a character, and says so.
-func clipTo(text string, limit int) string {
+// clip bounds a text that a script made, and makes it fit for a terminal.
+func clip(text string) string { return printable(cut(text, maxShown)) }
+
+// cut cuts a text to a number of bytes, at a character, and says so.
+func cut(text string, limit int) string {
 	text = strings.ToValidUTF8(text, "�")
 	if len(text) <= limit {
 		return text

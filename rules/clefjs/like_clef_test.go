@@ -60,3 +60,16 @@ func TestFunctionsThatComeLater(t *testing.T) {
 		t.Errorf("got %v, %q", got.Verdict, got.Reason)
 	}
 }
+
+// TestExceptionsAreFitForATerminal: what a script throws is shown, not acted on.
+func TestExceptionsAreFitForATerminal(t *testing.T) {
+	r := load(t, "function ApproveTx() { throw new Error('\\x1b]0;owned\\x07\\n\\u202Eü') }", Options{})
+	got := judge(t, r, transfer(1, big.NewInt(1), nil))
+	if want := `\u001b]0;owned\u0007\u000a\u202eü`; got.Verdict != rules.Refer || !strings.Contains(got.Reason, want) {
+		t.Errorf("got %v, %q", got.Verdict, got.Reason)
+	}
+	_, err := Load("rules.js", []byte("throw '\\x1b[2J'"), Options{})
+	if err == nil || strings.Contains(err.Error(), "\x1b") || !strings.Contains(err.Error(), `\u001b[2J`) {
+		t.Errorf("got %v", err)
+	}
+}

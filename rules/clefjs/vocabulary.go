@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/dop251/goja/ast"
 )
@@ -14,6 +15,7 @@ import (
 // and most files name few of them.
 type vocabulary struct {
 	text   string
+	found  sync.Map           // name → whether it is in the text: asked for every machine
 	all    bool               // the file can use a name that is not in its text
 	bigInt *ast.NumberLiteral // a BigInt of the file, nil if it has none
 }
@@ -33,11 +35,21 @@ func newVocabulary(text string, tree *ast.Program) *vocabulary {
 // has tells whether the file may use a name.
 func (v *vocabulary) has(names ...string) bool {
 	for _, name := range names {
-		if v.all || strings.Contains(v.text, name) {
+		if v.all || v.contains(name) {
 			return true
 		}
 	}
 	return false
+}
+
+// contains tells whether a name is in the text.
+func (v *vocabulary) contains(name string) bool {
+	if found, ok := v.found.Load(name); ok {
+		return found == true
+	}
+	found := strings.Contains(v.text, name)
+	v.found.Store(name, found)
+	return found
 }
 
 // walk looks at every node of a syntax tree.

@@ -18,7 +18,8 @@ type judgement struct {
 	rule    *Rule  // that decided; nil if none did
 	reason  string // for callers too
 	charges []rules.Charge
-	shadow  []*Rule // that would have matched, at most maxSeen
+	shown   []string // the maximum of each as the policy spells it
+	shadow  []*Rule  // that would have matched, at most maxSeen
 
 	problem    error  // why a limit could not be measured
 	unmeasured string // its id
@@ -68,7 +69,7 @@ func (p *Policy) judge(f *facts.Facts) judgement {
 		}
 	}
 	if j.rule != nil {
-		j.reason = "rule " + j.rule.ID + " denies it"
+		j.reason = denied(j.rule.ID)
 		return j
 	}
 	allowances := c.allowances.find(f, nil, nil)
@@ -87,6 +88,9 @@ func (p *Policy) judge(f *facts.Facts) judgement {
 	p.charge(c, s, &j)
 	return j
 }
+
+// denied is the reason of a denial.
+func denied(rule string) string { return "rule " + rule + " denies it" }
 
 // take notes a rule that matches.
 func (j *judgement) take(rule *Rule) {
@@ -112,6 +116,6 @@ func (p *Policy) charge(c *indexes, s *subject, j *judgement) {
 		}
 	}
 	if j.problem != nil {
-		j.charges = nil
+		j.charges, j.shown = nil, nil
 	}
 }

@@ -23,10 +23,7 @@ func (j *judgement) count(s *subject, l *limit.Limit, firm bool) {
 	for i := range charges {
 		charges[i].Limit = l.ID
 		charges[i].Firm = firm
-	}
-	if j.charges == nil {
-		j.charges = charges
-		return
+		j.shown = append(j.shown, l.Shown)
 	}
 	j.charges = append(j.charges, charges...)
 }

@@ -61,6 +61,7 @@ type LimitExplanation struct {
 	Amount  string `json:"amount,omitempty"`
 	Max     string `json:"max,omitempty"`
 	Window  string `json:"window,omitempty"`
+	Shown   string `json:"shown,omitempty"` // the maximum as the policy spells it
 	Budget  bool   `json:"budget,omitempty"`
 	Error   string `json:"error,omitempty"` // why it can't be measured: then nothing is approved
 }
@@ -83,7 +84,7 @@ func (p *Policy) Explain(req *rules.Request, at time.Time) Explanation {
 	}
 	e.Rule, e.Line, e.Script = j.rule.ID, j.rule.Line, j.rule.Script
 	for i := range j.charges {
-		e.Limits = append(e.Limits, explainCharge(&j.charges[i]))
+		e.Limits = append(e.Limits, explainCharge(&j, i))
 	}
 	if j.problem != nil {
 		e.Limits = append(e.Limits, LimitExplanation{ID: j.unmeasured, Error: j.problem.Error()})
@@ -111,9 +112,11 @@ func explainBudget(budget *Budget, f *facts.Facts) RuleExplanation {
 	return RuleExplanation{ID: budget.Limit.ID, Effect: "budget", Matched: matched, Finding: x.finding}
 }
 
-func explainCharge(charge *rules.Charge) LimitExplanation {
+func explainCharge(j *judgement, i int) LimitExplanation {
+	charge := &j.charges[i]
 	return LimitExplanation{
-		ID: charge.Limit, Counter: charge.Counter, Amount: charge.Amount.Dec(), Max: charge.Cap.Dec(),
+		Shown: j.shown[i],
+		ID:    charge.Limit, Counter: charge.Counter, Amount: charge.Amount.Dec(), Max: charge.Cap.Dec(),
 		Window: spelled(charge.Window), Budget: charge.Firm,
 	}
 }

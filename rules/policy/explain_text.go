@@ -23,7 +23,7 @@ func (e Explanation) String() string {
 	if e.Rule != "" {
 		fmt.Fprintf(&b, " by rule %s", named(e.Rule, e.Line))
 	}
-	if e.Reason != "" {
+	if e.Reason != "" && e.Reason != denied(e.Rule) {
 		fmt.Fprintf(&b, ": %s", e.Reason)
 	}
 	b.WriteString("\n")
@@ -60,11 +60,10 @@ func (e Explanation) String() string {
 
 // text is the line of a rule.
 func (e *RuleExplanation) text() string {
-	effect := e.Effect
+	text := fmt.Sprintf("%-6s %s", e.Effect, named(e.ID, e.Line))
 	if e.Shadow {
-		effect += ", in shadow"
+		text += ", in shadow"
 	}
-	text := fmt.Sprintf("%-12s %s", effect, named(e.ID, e.Line))
 	switch {
 	case e.Matched && e.Finding == nil:
 		return text + ": matches"
@@ -110,9 +109,13 @@ func (l *LimitExplanation) text() string {
 		kind = "budget"
 	}
 	if l.Error != "" {
-		return fmt.Sprintf("%s %s can't be measured: %s", kind, l.ID, l.Error)
+		return l.Error
 	}
-	return fmt.Sprintf("%s %s counts %s of %s in %s, as %s", kind, l.ID, l.Amount, l.Max, l.Window, l.Counter)
+	most := l.Max + " in " + l.Window
+	if l.Shown != "" && l.Shown != most {
+		most = l.Max + " (" + l.Shown + ")"
+	}
+	return kind + " " + l.ID + " counts " + l.Amount + " of " + most + ", as " + l.Counter
 }
 
 // named is a rule with its place.
@@ -182,7 +185,7 @@ func (p *Policy) summary(f *facts.Facts, j *judgement) string {
 			fmt.Fprintf(&b, ", as it can't be ruled out: %s", e.Finding)
 		}
 	case j.problem != nil:
-		fmt.Fprintf(&b, "rule %s allows it; limit %s can't be measured: %s", named(j.rule.ID, j.rule.Line), j.unmeasured, bounded(j.problem.Error()))
+		fmt.Fprintf(&b, "rule %s allows it; %s", named(j.rule.ID, j.rule.Line), bounded(j.problem.Error()))
 	default:
 		b.WriteString("rule " + named(j.rule.ID, j.rule.Line) + " allows it")
 		if j.verdict == rules.Refer {
@@ -192,7 +195,7 @@ func (p *Policy) summary(f *facts.Facts, j *judgement) string {
 			if b.Len() > rules.MaxExplanation {
 				break
 			}
-			l := explainCharge(&j.charges[i])
+			l := explainCharge(j, i)
 			b.WriteString("; " + l.text())
 		}
 	}

@@ -23,7 +23,7 @@ func (l *linter) allowing(rule *Rule) {
 	if !slices.ContainsFunc(possible, acts) {
 		return
 	}
-	deploys := m.find("create") != nil && m.find("create").want() == "true"
+	deploys := m.creates()
 	if !deploys && !m.has("to", "recipient", "domain", "message") {
 		l.warn(rule, 0, "says not who is paid or called: add to, or recipient for tokens")
 	}
@@ -59,6 +59,13 @@ func (l *linter) unlimited(rule *Rule, possible []string) {
 	}
 }
 
+// creates reports whether a match is about new contracts, whose code can do
+// anything.
+func (m *Match) creates() bool {
+	p := m.find("create")
+	return p != nil && p.want() == "true"
+}
+
 // approves reports whether a method, by its name or its signature, lets others take tokens.
 func approves(method string) bool {
 	name, _, _ := strings.Cut(method, "(")
@@ -79,7 +86,7 @@ func (l *linter) deniesUnlimited() bool {
 
 // inner warns of what may hide anything.
 func (l *linter) inner(rule *Rule, m *Match) {
-	if m.InnerAny && !(m.find("create") != nil && m.find("create").want() == "true") {
+	if m.InnerAny && !m.creates() {
 		l.warn(rule, m.Lines[wordInner], "allows any call within its calls: list in inner what may lie there")
 	}
 	for i := range m.Inner {

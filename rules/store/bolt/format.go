@@ -22,7 +22,7 @@ const (
 
 // The buckets of the file. Integers are big-endian, so that keys sort by value.
 const (
-	bucketMeta     = "kvclef"   // format, state, attestation
+	bucketMeta     = "kvclef"   // format, state, attestation, heads of audit logs
 	bucketStorage  = "storage"  // key → value, as the rule file put it
 	bucketCounters = "counters" // name → total and number of its charges
 	bucketQueue    = "queue"    // expiry, hold, index → amount, counter and slot: in order of expiry
@@ -44,6 +44,7 @@ const (
 	keyFormat      = "format"
 	keyState       = "state"
 	keyAttestation = "attestation"
+	keyLogHeads    = "log-heads"
 )
 
 const (

@@ -121,6 +121,9 @@ func (s *scan) meta(key string, value []byte) (err error) {
 		s.hasState = true
 		s.found.state, err = decodeState(value)
 		return err
+	case keyLogHeads:
+		_, err = decodeLogHeads(value)
+		return err
 	}
 	if kind, ok := attestedKind(key); ok {
 		_, err = decodeAttestation(value, kind)

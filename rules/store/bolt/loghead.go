@@ -1,0 +1,95 @@
+package bolt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	bbolt "go.etcd.io/bbolt"
+)
+
+// maxLogHeads bounds the logs that are remembered; the ones used longest ago
+// are forgotten.
+const maxLogHeads = 16
+
+// maxLogHeadRecord bounds their record, in bytes of JSON.
+const maxLogHeadRecord = 128 << 10
+
+// LogHead is how far an audit log had come when it was used last.
+type LogHead struct {
+	Log  string    `json:"log"`  // its absolute path
+	Seq  uint64    `json:"seq"`  // of its last entry
+	Hash string    `json:"hash"` // of that, in hexadecimal
+	Time time.Time `json:"time"` // UTC
+}
+
+// KeepLogHead remembers how far an audit log has come. It is durable when
+// KeepLogHead returns.
+func (s *Store) KeepLogHead(ctx context.Context, head LogHead) error {
+	if head.Log == "" || head.Seq == 0 {
+		return errors.New("an audit log without a path or an entry can't be remembered")
+	}
+	if !utf8.ValidString(head.Log) {
+		return fmt.Errorf("the path of the audit log, %q, is not UTF-8 and can't be remembered: name another", head.Log)
+	}
+	return s.writer.do(ctx, func(t *tables) error {
+		record, err := t.get(bucketMeta, []byte(keyLogHeads))
+		if err != nil {
+			return err
+		}
+		heads, err := decodeLogHeads(record)
+		if err != nil {
+			return err
+		}
+		heads = slices.DeleteFunc(heads, func(h LogHead) bool { return h.Log == head.Log })
+		heads = append(heads, head) // the one used last is at the end
+		heads = heads[max(0, len(heads)-maxLogHeads):]
+		if record, err = json.Marshal(heads); err != nil {
+			return fmt.Errorf("encoding the heads of audit logs: %w", err)
+		}
+		if len(record) > maxLogHeadRecord {
+			return fmt.Errorf("the paths of audit logs are too long: %d bytes, at most %d", len(record), maxLogHeadRecord)
+		}
+		return t.put(bucketMeta, []byte(keyLogHeads), record)
+	})
+}
+
+// LogHeads returns how far the audit logs had come that were used with this
+// store, the one used last at the end.
+func (s *Store) LogHeads(ctx context.Context) (heads []LogHead, err error) {
+	if err := errors.Join(context.Cause(ctx), s.writer.health()); err != nil {
+		return nil, err
+	}
+	err = guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			bucket, err := bucketOf(tx, bucketMeta)
+			if err != nil {
+				return err
+			}
+			heads, err = decodeLogHeads(bucket.Get([]byte(keyLogHeads)))
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the heads of audit logs: %w", err)
+	}
+	return heads, nil
+}
+
+func decodeLogHeads(record []byte) ([]LogHead, error) {
+	if record == nil {
+		return nil, nil
+	}
+	if len(record) > maxLogHeadRecord {
+		return nil, fmt.Errorf("%w: the heads of audit logs have %d bytes", errRecord, len(record))
+	}
+	var heads []LogHead
+	if err := json.Unmarshal(record, &heads); err != nil {
+		return nil, fmt.Errorf("%w: the heads of audit logs: %w", errRecord, err)
+	}
+	return heads, nil
+}
