@@ -26,7 +26,7 @@ type comparison interface {
 type literal struct {
 	text      string
 	addresses map[common.Address]bool // of an address, an account or a list
-	self      bool                    // the account that signs
+	self      bool                    // the account that signs, or its Safe
 	number    *big.Int                // of a number or an amount
 	raw       []byte                  // of 0x and hexadecimal digits
 	isRaw     bool
@@ -37,7 +37,7 @@ func (l *literal) equals(s *subject, value any) truth {
 	switch value := value.(type) {
 	case common.Address:
 		if l.self {
-			return is(value == s.Request.Account.Address)
+			return is(value == s.own())
 		}
 		if l.addresses == nil {
 			return unknown

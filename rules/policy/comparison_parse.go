@@ -20,12 +20,12 @@ func operators() []string {
 // maxPath bounds a path to a member, in bytes.
 const maxPath = 256
 
-// comparison reads a comparison with a value of a type: an ABI or EIP-712 type,
-// or "" where that is only known when a request comes. A single value or a list
-// stands for eq and in.
-func (p *parser) comparison(node *yaml.Node, what, kind string) (comparison, bool) {
+// comparison reads a comparison with an argument, or with a value whose type is
+// only known when a request comes: that of the zero parameter. A single value or a
+// list stands for eq and in.
+func (p *parser) comparison(node *yaml.Node, what string, of parameter) (comparison, bool) {
 	if node.Kind != yaml.MappingNode {
-		return p.values(node, what, kind)
+		return p.values(node, what, of.kind)
 	}
 	var all every
 	entries := p.entries(node, what)
@@ -34,7 +34,7 @@ func (p *parser) comparison(node *yaml.Node, what, kind string) (comparison, boo
 		p.errorf(node, "%s: want one of %s", what, strings.Join(operators(), ", "))
 	}
 	for _, e := range entries {
-		made, good := p.operator(e, what+"."+e.key, kind)
+		made, good := p.operator(e, what+"."+e.key, of)
 		if !good {
 			ok = false
 			continue
@@ -48,12 +48,13 @@ func (p *parser) comparison(node *yaml.Node, what, kind string) (comparison, boo
 }
 
 // operator reads one key of a comparison.
-func (p *parser) operator(e entry, what, kind string) (comparison, bool) {
+func (p *parser) operator(e entry, what string, of parameter) (comparison, bool) {
+	kind := of.kind
 	switch e.key {
 	case "eq", "in":
 		return p.values(e.value, what, kind)
 	case "not":
-		made, ok := p.comparison(e.value, what, kind)
+		made, ok := p.comparison(e.value, what, of)
 		return not{made}, ok
 	case "max", "min":
 		number, text, ok := p.quantity(e.value, what, kind)
@@ -75,32 +76,33 @@ func (p *parser) operator(e entry, what, kind string) (comparison, bool) {
 			p.errorf(e.name, "%s: lists have elements, and the value is of the type %s", what, kind)
 			return nil, false
 		}
-		made, ok := p.comparison(e.value, what, elementKind(kind))
+		made, ok := p.comparison(e.value, what, of.element())
 		return elements{made, e.key == "all"}, ok
 	case "member":
 		if kind != "" && (!strings.HasPrefix(kind, "(") || strings.HasSuffix(kind, "]")) {
 			p.errorf(e.name, "%s: tuples have members, and the value is of the type %s", what, kind)
 			return nil, false
 		}
-		return p.members(e.value, what)
+		return p.members(e.value, what, of)
 	default:
 		p.errorf(e.name, "%s: unknown comparison %s%s", what, quoted(e.key), didYouMean(e.key, operators()))
 		return nil, false
 	}
 }
 
-// elementKind is the type of the elements of a list.
-func elementKind(kind string) string {
-	if i := strings.LastIndexByte(kind, '['); i > 0 {
-		return kind[:i]
+// element is the type of the elements of an array.
+func (a parameter) element() parameter {
+	if i := strings.LastIndexByte(a.kind, '['); i > 0 {
+		return parameter{kind: a.kind[:i], members: a.members}
 	}
-	return ""
+	return parameter{}
 }
 
 var pathForm = regexp.MustCompile(`^[A-Za-z0-9_$]+(\.[A-Za-z0-9_$]+)*$`)
 
-// members reads comparisons by the path of each value.
-func (p *parser) members(node *yaml.Node, what string) (comparison, bool) {
+// members reads comparisons by the path of each value. In a tuple whose type is
+// known the paths lead through it by names and places.
+func (p *parser) members(node *yaml.Node, what string, of parameter) (comparison, bool) {
 	var all every
 	entries := p.entries(node, what)
 	ok := len(entries) > 0
@@ -113,9 +115,18 @@ func (p *parser) members(node *yaml.Node, what string) (comparison, bool) {
 			ok = false
 			continue
 		}
-		made, good := p.comparison(e.value, what+"."+e.key, "")
+		parts, found := strings.Split(e.key, "."), parameter{}
+		if of.kind != "" {
+			var err error
+			if parts, found, err = of.resolve(parts); err != nil {
+				p.errorf(e.name, "%s: %s", what, err)
+				ok = false
+				continue
+			}
+		}
+		made, good := p.comparison(e.value, what+"."+e.key, found)
 		ok = ok && good
-		all = append(all, member{e.key, strings.Split(e.key, "."), made})
+		all = append(all, member{e.key, parts, made})
 	}
 	return all, ok
 }

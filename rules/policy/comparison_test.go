@@ -25,7 +25,15 @@ func compared(t *testing.T, kind, text string) (comparison, []Problem) {
 	p.scope.accounts["payouts"] = payouts
 	p.scope.lists["ours"] = []common.Address{payouts, delegate}
 	p.scope.tokens["USDC"] = token{name: "USDC", chain: 1, decimals: 6}
-	made, ok := p.comparison(document.Content[0], "v", kind)
+	typed := parameter{kind: kind}
+	if kind != "" {
+		parsed, err := parseParameter(kind, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		typed = parsed
+	}
+	made, ok := p.comparison(document.Content[0], "v", typed)
 	if ok != (len(p.problems) == 0) {
 		t.Fatalf("%s: read: %v, problems %v", text, ok, p.problems)
 	}
@@ -124,7 +132,9 @@ func TestComparisons(t *testing.T) {
 		{"", "{length_max: 1}", n(5), unknown},
 		{"(address,uint256)", "{member: {\"0\": ours, \"1\": {max: 5}}}", pair{payouts, n(5)}, isTrue},
 		{"(address,uint256)", "{member: {\"0\": ours, \"1\": {max: 5}}}", pair{payouts, n(6)}, isFalse},
-		{"(address,uint256)", "{member: {\"2\": 5}}", pair{payouts, n(6)}, unknown},
+		{"(address to,uint256 amount)", "{member: {to: ours, amount: {max: 5}}}", pair{payouts, n(5)}, isTrue},
+		{"(address to,uint256 amount)[]", "{all: {member: {to: ours, amount: {max: 5}}}}", []pair{{payouts, n(5)}, {payouts, n(6)}}, isFalse},
+		{"(address to,uint256 amount)[]", "{any: {member: {to: ours, amount: {min: 6}}}}", []pair{{payouts, n(5)}, {payouts, n(6)}}, isTrue},
 		{"", "{member: {details.to: ours, details.amounts.1: 6}}", map[string]any{"details": map[string]any{"to": payouts, "amounts": list(n(5), n(6))}}, isTrue},
 		{"", "{member: {details.to: ours, details.amounts.1: 6}}", map[string]any{"details": map[string]any{"to": other, "amounts": list()}}, isFalse},
 		{"", "{member: {details.to: ours, details.amounts.1: 6}}", map[string]any{"details": map[string]any{"to": payouts, "amounts": list()}}, unknown},
@@ -168,6 +178,8 @@ func TestComparisonProblems(t *testing.T) {
 		{"uint256[]", "5", "the value is of the type uint256[]: compare its elements"},
 		{"uint256[]", "{within: 5m}", "numbers are compared here"},
 		{"(address,uint256)", "payouts", "or its members"},
+		{"(address to,uint256)", "{member: {\"2\": 5}}", `there is no "2" in (address,uint256)`},
+		{"(address to,uint256)[]", "{any: {member: {too: 5}}}", "did you mean to"},
 		{"bool", "1", "want true or false"},
 		{"bytes", "hello", "want 0x and pairs of hexadecimal digits"},
 		{"bytes", "{prefix: he}", "want 0x and pairs of hexadecimal digits"},

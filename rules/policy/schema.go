@@ -138,24 +138,6 @@ func namesShape(value shape) shape {
 }
 
 // chainShape is a chain by its name or its id.
-func chainShape() shape { return anyOfShapes(ref("name"), shape{"type": "integer", "minimum": 1}) }
-
-// Word is a word of the language, for the reference.
-type Word struct {
-	Key   string
-	Level string   // what it is about: "request", "action" or "effect"
-	Doc   string   // one sentence
-	Kinds []string // of request that it may hold for; nil is all of them
+func chainShape() shape {
+	return anyOfShapes(patternShape(nameForm.String()), shape{"type": "integer", "minimum": 1})
 }
-
-// Words returns the words that may stand in a match, besides any and inner.
-func Words() []Word {
-	var all []Word
-	for _, w := range words() {
-		all = append(all, Word{w.key, w.level.String(), w.doc, w.kinds})
-	}
-	return all
-}
-
-// String names the level.
-func (l level) String() string { return [...]string{"request", "action", "effect"}[l] }

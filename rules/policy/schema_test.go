@@ -149,3 +149,33 @@ func TestSchemaHasTheWords(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryWordIsTried: testdata has policies with all words.
+func TestEveryWordIsTried(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]bool)
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Load(file, source, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range p.Rules() {
+			for key := range rule.Match.Lines {
+				seen[key] = true
+			}
+		}
+	}
+	for _, key := range wordKeys(false) {
+		if !seen[key] && key != wordAny {
+			t.Errorf("no policy of testdata has %s", key)
+		}
+	}
+}

@@ -1,10 +1,6 @@
 package policy
 
-import (
-	"strings"
-
-	"go.yaml.in/yaml/v3"
-)
+import "go.yaml.in/yaml/v3"
 
 // argsWord compares the arguments of the function that stands beside it.
 func argsWord() word {
@@ -21,7 +17,7 @@ func argsWord() word {
 			if err != nil {
 				return nil // the word function says so
 			}
-			arguments, ok := p.arguments(f, node)
+			arguments, ok := p.members(node, "args", f.tuple())
 			if !ok {
 				return nil
 			}
@@ -44,26 +40,4 @@ func argsWord() word {
 			}
 		},
 	}
-}
-
-// arguments reads what must hold for arguments of a function.
-func (p *parser) arguments(f *function, node *yaml.Node) (every, bool) {
-	entries := p.entries(node, "args")
-	ok := len(entries) > 0
-	if node.Kind == yaml.MappingNode && len(node.Content) == 0 {
-		p.errorf(node, "args: want names or places of arguments, with what must hold for each")
-	}
-	var all every
-	for _, e := range entries {
-		places, kind, err := f.resolve(e.key)
-		if err != nil {
-			p.errorf(e.name, "args: %s", err)
-			ok = false
-			continue
-		}
-		made, good := p.comparison(e.value, "args."+e.key, kind)
-		ok = ok && good
-		all = append(all, member{e.key, strings.Split(places, "."), made})
-	}
-	return all, ok
 }

@@ -96,15 +96,19 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	const fill = `function: "fill((address from, uint256 amount)[] orders, address to)", args: {%s}`
 	for match, want := range map[string]string{
-		"args: {to: payees}":                                  "which is missing: add function",
-		strings.Replace(fill, "%s", "two: 5", 1):              `has no argument "two"`,
-		strings.Replace(fill, "%s", "2: 5", 1):                `has no argument "2"`,
-		strings.Replace(fill, "%s", "to: 5", 1):               "neither an account, a list nor an address",
-		strings.Replace(fill, "%s", "to: {max: 5}", 1):        "the value is of the type address",
-		strings.Replace(fill, "%s", "orders.from: payees", 1): "compared by any and all",
-		strings.Replace(fill, "%s", "to.x: payees", 1):        "there is nothing within",
-		strings.Replace(fill, "%s", "", 1):                    "want names or places",
-		`function: "f(uint256", args: {0: 5}`:                 "is no signature",
+		"args: {to: payees}":                                                        "which is missing: add function",
+		strings.Replace(fill, "%s", "two: 5", 1):                                    `there is no "two" in ((address,uint256)[],address)`,
+		strings.Replace(fill, "%s", "2: 5", 1):                                      `there is no "2" in`,
+		strings.Replace(fill, "%s", "to: 5", 1):                                     "neither an account, a list nor an address",
+		strings.Replace(fill, "%s", "to: {max: 5}", 1):                              "the value is of the type address",
+		strings.Replace(fill, "%s", "orders.from: payees", 1):                       "compared by any and all",
+		strings.Replace(fill, "%s", "to.x: payees", 1):                              "there is nothing within",
+		strings.Replace(fill, "%s", "orders: {all: {member: {form: payees}}}", 1):   `there is no "form" in (address,uint256); did you mean from`,
+		strings.Replace(fill, "%s", "orders: {all: {member: {amount: payees}}}", 1): "want a whole number",
+		strings.Replace(fill, "%s", "orders: {any: {member: {from: {max: 1}}}}", 1): "the value is of the type address",
+		strings.Replace(fill, "%s", "orders: {member: {from: payees}}", 1):          "tuples have members",
+		strings.Replace(fill, "%s", "", 1):                                          "want paths and comparisons",
+		`function: "f(uint256", args: {0: 5}`:                                       "is no signature",
 	} {
 		_, err := Load("words.yaml", []byte(strings.Replace(wordScope, "%s", match, 1)), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {

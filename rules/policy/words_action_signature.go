@@ -24,7 +24,7 @@ type function struct {
 type parameter struct {
 	name    string
 	kind    string      // the canonical type
-	members []parameter // of a tuple; nil for an array of tuples
+	members []parameter // of a tuple, or of those in an array
 }
 
 var (
@@ -132,11 +132,7 @@ func parseParameter(text string, depth int) (parameter, error) {
 	if err != nil {
 		return parameter{}, err
 	}
-	made := parameter{name: found[2], kind: kindOfTuple(members) + found[1]}
-	if found[1] == "" {
-		made.members = members
-	}
-	return made, nil
+	return parameter{name: found[2], kind: kindOfTuple(members) + found[1], members: members}, nil
 }
 
 // canonical spells a type as selectors are made of it.
@@ -184,28 +180,33 @@ func kindOfTuple(members []parameter) string {
 	return "(" + strings.Join(kinds, ",") + ")"
 }
 
-// resolve turns a path of names and places into one of places, with the type of
-// what is there.
-func (f *function) resolve(path string) (places, kind string, err error) {
-	within, kind := f.parameters, ""
-	var found []string
-	for _, segment := range strings.Split(path, ".") {
-		if within == nil {
-			return "", "", fmt.Errorf("%s: there is nothing within %s: what is within an array is compared by any and all", quoted(path), strings.Join(found, "."))
+// tuple is that of the function's arguments.
+func (f *function) tuple() parameter {
+	return parameter{kind: kindOfTuple(f.parameters), members: f.parameters}
+}
+
+// resolve turns a path of names and places within a tuple into one of places, and
+// returns what is there.
+func (a parameter) resolve(path []string) (places []string, found parameter, err error) {
+	found = a
+	for _, segment := range path {
+		if found.members == nil || strings.HasSuffix(found.kind, "]") {
+			return nil, parameter{}, fmt.Errorf("%s: there is nothing within %s, which is of the type %s: what is within an array is compared by any and all",
+				quoted(strings.Join(path, ".")), strings.Join(path[:len(places)], "."), found.kind)
 		}
 		at := -1
-		for i := range within {
-			if within[i].name == segment || strconv.Itoa(i) == segment {
+		for i := range found.members {
+			if found.members[i].name == segment || strconv.Itoa(i) == segment {
 				at = i
 			}
 		}
 		if at < 0 {
-			return "", "", fmt.Errorf("%s: %s has no argument %s%s", quoted(path), f.method.Sig, quoted(segment), didYouMean(segment, namesOf(within)))
+			return nil, parameter{}, fmt.Errorf("%s: there is no %s in %s%s",
+				quoted(strings.Join(path, ".")), quoted(segment), found.kind, didYouMean(segment, namesOf(found.members)))
 		}
-		found = append(found, strconv.Itoa(at))
-		within, kind = within[at].members, within[at].kind
+		places, found = append(places, strconv.Itoa(at)), found.members[at]
 	}
-	return strings.Join(found, "."), kind, nil
+	return places, found, nil
 }
 
 func namesOf(all []parameter) []string {

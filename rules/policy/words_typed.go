@@ -123,7 +123,7 @@ func messageWord() word {
 	return word{
 		key: "message", doc: "members of the message of typed data, by their paths", shape: shape{"$ref": "#/$defs/members"},
 		parse: func(p *parser, node *yaml.Node) predicate {
-			made, ok := p.members(node, "message")
+			made, ok := p.members(node, "message", parameter{})
 			if !ok {
 				return nil
 			}
