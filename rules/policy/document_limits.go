@@ -8,7 +8,6 @@ import (
 	"github.com/holiman/uint256"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/kvclef/kvclef/rules/calldata"
 	"github.com/kvclef/kvclef/rules/limit"
 )
 
@@ -17,8 +16,6 @@ const (
 	maxWindow  = 366 * 24 * time.Hour
 	maxLimits  = 32 // of a rule
 	maxBudgets = 256
-
-	maxArgument = 255 // the place of an argument, from 0
 )
 
 // limitKeys are the keys of a limit.
@@ -154,18 +151,22 @@ func (p *parser) argumentOf(l *limit.Limit, node *yaml.Node, found map[string]*y
 	if !ok {
 		return
 	}
-	method, err := calldata.Parse(signature)
+	f, err := parseFunction(signature)
 	if err != nil {
-		p.errorf(found["function"], "%s: function: want a method with its types, such as transfer(address,uint256), not %s", what, quoted(signature))
+		p.errorf(found["function"], "%s: function: want a method with its types, such as transfer(address to, uint256 amount), not %s", what, quoted(signature))
 		return
 	}
-	l.Method = method.Sig
-	place, ok := p.integer(found["argument"], what+": argument", maxArgument)
-	if ok && int(place) >= len(method.Inputs) { // #nosec G115 -- at most maxArgument
-		p.errorf(found["argument"], "%s: argument: there is no %d in %s, of which the first is 0", what, place, method.Sig)
+	l.Method = f.method.Sig
+	name, ok := p.text(found["argument"], what+": argument")
+	if !ok {
 		return
 	}
-	l.Argument = found["argument"].Value
+	places, _, err := f.tuple().resolve([]string{name})
+	if err != nil {
+		p.errorf(found["argument"], "%s: argument: %s", what, err)
+		return
+	}
+	l.Argument = places[0]
 }
 
 // most reads the maximum of a limit in the unit of its measure, and returns it

@@ -89,8 +89,8 @@ func limitShapes() map[string]any {
 		"window":   ref("span"),
 		"per":      oneOrMore(choiceShape(pers()...)),
 		"token":    ref("name"),
-		"function": textShape(),
-		"argument": shape{"type": "integer", "minimum": 0, "maximum": maxArgument},
+		"function": described("the method whose argument is counted, or counted by", textShape()),
+		"argument": described("its name in function, or its place, from 0", anyOfShapes(integerShape(), textShape())),
 	}
 }
 

@@ -192,7 +192,7 @@ func (a parameter) resolve(path []string) (places []string, found parameter, err
 	for _, segment := range path {
 		if found.members == nil || strings.HasSuffix(found.kind, "]") {
 			return nil, parameter{}, fmt.Errorf("%s: there is nothing within %s, which is of the type %s: what is within an array is compared by any and all",
-				quoted(strings.Join(path, ".")), strings.Join(path[:len(places)], "."), found.kind)
+				quoted(strings.Join(path, ".")), strings.Join(path[:len(places)], "."), clip(found.kind))
 		}
 		at := -1
 		for i := range found.members {
@@ -201,8 +201,11 @@ func (a parameter) resolve(path []string) (places []string, found parameter, err
 			}
 		}
 		if at < 0 {
-			return nil, parameter{}, fmt.Errorf("%s: there is no %s in %s%s",
-				quoted(strings.Join(path, ".")), quoted(segment), found.kind, didYouMean(segment, namesOf(found.members)))
+			text := fmt.Sprintf("there is no %s in %s%s", quoted(segment), clip(found.kind), didYouMean(segment, namesOf(found.members)))
+			if len(path) > 1 {
+				text = quoted(strings.Join(path, ".")) + ": " + text
+			}
+			return nil, parameter{}, errors.New(text)
 		}
 		places, found = append(places, strconv.Itoa(at)), found.members[at]
 	}
