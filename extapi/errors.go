@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -41,12 +43,38 @@ const loggedError = 512
 
 // deniedBy returns the error of a refused request. Clef's text comes first.
 // A signer without rules says so; the reasons of rules stay in the log, so
-// that callers can't probe them.
-func deniedBy(decision rules.Decision) error {
-	if decision.Rule == rules.RuleNoRules {
+// that callers can't probe them. Of a policy they are told the rule.
+func deniedBy(req *rules.Request, decision rules.Decision) error {
+	switch {
+	case decision.Rule == rules.RuleNoRules:
 		return publicError("request denied: " + decision.Reason)
+	case decision.Policy != common.Hash{}:
+		return &deniedError{rule: decision.Rule, request: req.ID}
+	default:
+		return errDenied
 	}
-	return errDenied
+}
+
+// deniedError is the refusal of a policy: Clef's text, and as data what a caller
+// needs to ask the operator about it.
+type deniedError struct {
+	rule    string // "" if no rule matches
+	request string // the id that the log and the audit log know the request by
+}
+
+// Error returns Clef's text.
+func (e *deniedError) Error() string { return errDenied.Error() }
+
+// Is makes it one of the refusals.
+func (e *deniedError) Is(target error) bool { return target == errDenied }
+
+// ErrorData is the data member of the JSON-RPC error.
+func (e *deniedError) ErrorData() any {
+	data := map[string]string{"request": e.request}
+	if e.rule != "" {
+		data["rule"] = e.rule
+	}
+	return data
 }
 
 // publicError is an error whose text is fit for the caller.
@@ -88,10 +116,13 @@ func onWire(err error) error {
 		public publicError
 		told   interface{ Public() string }
 		busy   interface{ RetryAfter() time.Duration }
+		denied *deniedError
 	)
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &denied):
+		return denied
 	case errors.Is(err, errDenied):
 		return errDenied
 	case errors.Is(err, errUnknownAccount):

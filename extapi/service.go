@@ -217,7 +217,7 @@ func (s *Service) refusal(ctx context.Context, req *rules.Request, decision rule
 		return errDenied
 	case decision.Verdict != rules.Approve:
 		log.WarnContext(ctx, "Request refused", "verdict", decision.Verdict.String(), "reason", decision.Reason)
-		return deniedBy(decision)
+		return deniedBy(req, decision)
 	default:
 		log.InfoContext(ctx, "Request approved")
 		return nil

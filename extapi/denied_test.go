@@ -1,0 +1,58 @@
+package extapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// denying refuses everything with one decision.
+type denying struct {
+	decision rules.Decision
+	request  string // id of the last request
+}
+
+func (d *denying) Decide(_ context.Context, req *rules.Request) (rules.Decision, error) {
+	d.request = req.ID
+	return d.decision, nil
+}
+
+func (*denying) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
+	return nil
+}
+
+// TestPoliciesNameTheRule checks what callers are told over the wire of a refusal:
+// Clef's text, of a policy the rule and the id of the request, and never why.
+func TestPoliciesNameTheRule(t *testing.T) {
+	const secret = "2 of 3 ether are used"
+	for name, tt := range map[string]struct {
+		decision rules.Decision
+		want     string
+	}{
+		"a rule of a policy": {rules.Decision{Verdict: rules.Reject, Rule: "pay", Policy: common.Hash{1}, Reason: secret, Explanation: secret}, "map[request:%s rule:pay]"},
+		"no rule of it":      {rules.Decision{Verdict: rules.Reject, Policy: common.Hash{1}, Reason: secret}, "map[request:%s]"},
+		"a rule file":        {rules.Decision{Verdict: rules.Reject, Rule: "rules.js:ApproveListing", Reason: secret}, "<nil>"},
+	} {
+		decider := &denying{decision: tt.decision}
+		account, _ := newTestAccount(t, func(cfg *Config) { cfg.Decider = decider })
+		err := inProcess(t, account).CallContext(t.Context(), nil, "account_list")
+		var coded rpc.Error
+		var data rpc.DataError
+		if !errors.As(err, &coded) || coded.ErrorCode() != -32000 || err.Error() != "request denied" || !errors.As(err, &data) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want := tt.want
+		if tt.decision.Policy != (common.Hash{}) {
+			want = fmt.Sprintf(want, decider.request)
+		}
+		if got := fmt.Sprint(data.ErrorData()); got != want || decider.request == "" {
+			t.Errorf("%s: data %s, want %s", name, got, want)
+		}
+	}
+}
