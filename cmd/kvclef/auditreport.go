@@ -85,7 +85,7 @@ func (v verification) text() string {
 func (v verification) eventCounts() string {
 	var counts []string
 	for _, event := range []audit.Event{
-		audit.EventDecision, audit.EventOutcome, audit.EventRefused, audit.EventStart, audit.EventStop, audit.EventRecovered, audit.EventCheckpoint,
+		audit.EventDecision, audit.EventOutcome, audit.EventRefused, audit.EventStart, audit.EventStop, audit.EventRecovered, audit.EventPolicy, audit.EventCheckpoint,
 	} {
 		if n := v.Events[event]; n > 0 {
 			counts = append(counts, fmt.Sprintf("%s %d", event, n))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
@@ -17,7 +18,6 @@ import (
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
-	"github.com/kvclef/kvclef/rules/policy"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -39,15 +39,16 @@ type durable struct {
 	options durableOptions
 	log     *slog.Logger
 
-	policyFile rulesFile
-
 	dir     datadir.Dir
 	store   *bolt.Store     // nil: none
 	admin   *admin.Server   // nil: none
-	policy  *policy.Policy  // nil: none
+	inForce policyInForce   // its policy is nil: none
 	file    rulesFile       // of the ruleset
 	ruleset *clefjs.Ruleset // nil: none
 	audit   *audit.Log      // nil: none
+
+	live      rules.Exchangeable // what inForce is decided by
+	reloading sync.Mutex         // guards inForce once the signer runs
 
 	auditPath string       // absolute
 	before    bolt.LogHead // of the audit log that was used last, if that was another
@@ -139,8 +140,8 @@ func (d *durable) remember(ctx context.Context) error {
 // decider returns what judges requests.
 func (d *durable) decider() extapi.Decider {
 	switch {
-	case d.policy != nil: // decides about everything
-		return &rules.Engine{Rules: []rules.Rule{d.policy}, Ledger: d.store}
+	case d.inForce.policy != nil: // decides about everything
+		return &rules.Engine{Rules: []rules.Rule{d.exchangeable()}, Ledger: d.store}
 	case d.ruleset != nil:
 		return &rules.Engine{Rules: []rules.Rule{d.ruleset}, Ledger: d.store}
 	default:
@@ -149,7 +150,7 @@ func (d *durable) decider() extapi.Decider {
 }
 
 // decides reports whether there is a policy or a rule file.
-func (d *durable) decides() bool { return d.policy != nil || d.ruleset != nil }
+func (d *durable) decides() bool { return d.inForce.policy != nil || d.ruleset != nil }
 
 // auditor returns what keeps the record. Without an audit log there is no
 // policy and no ruleset either, so that nothing is signed.
@@ -163,8 +164,8 @@ func (d *durable) auditor() extapi.Auditor {
 // begin records that a signer starts, and what it decides by.
 func (d *durable) begin(ctx context.Context, decides string) error {
 	var files []string
-	if d.policy != nil {
-		files = append(files, d.policyFile.String())
+	if d.inForce.policy != nil {
+		files = append(files, d.inForce.file.String())
 	}
 	if d.ruleset != nil {
 		files = append(files, d.file.String())
@@ -178,8 +179,8 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 	}
 	version := buildVersion()
 	entry := audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)}
-	if d.policy != nil {
-		entry.Policy = d.policyFile.sha256.Hex()
+	if d.inForce.policy != nil {
+		entry.Policy = d.inForce.file.sha256.Hex()
 	}
 	if err := d.record(ctx, entry); err != nil {
 		return err

@@ -19,14 +19,23 @@ func (d *durable) loadPolicy(ctx context.Context, cfg *config.Config) (err error
 	if cfg.Rules.Policy == "" {
 		return nil
 	}
-	if d.policyFile, err = d.admit(ctx, cfg, rules.PolicyFile); err != nil {
+	if d.inForce, err = d.readPolicy(ctx, cfg); err != nil {
 		return err
 	}
-	if d.policy, err = loadPolicy(d.policyFile); err != nil {
-		return err
-	}
-	d.log.InfoContext(ctx, "Policy loaded", "file", d.policyFile.path, "sha256", fmt.Sprintf("%x", d.policyFile.sha256), "rules", len(d.policy.Rules()))
+	file := d.inForce.file
+	d.log.InfoContext(ctx, "Policy loaded", "file", file.path, "sha256", fmt.Sprintf("%x", file.sha256), "rules", len(d.inForce.policy.Rules()))
 	return nil
+}
+
+// readPolicy reads the policy, which must be attested where that is wanted.
+func (d *durable) readPolicy(ctx context.Context, cfg *config.Config) (read policyInForce, err error) {
+	if read.file, err = d.admit(ctx, cfg, rules.PolicyFile); err != nil {
+		return policyInForce{}, err
+	}
+	if read.policy, err = loadPolicy(read.file); err != nil {
+		return policyInForce{}, err
+	}
+	return read, nil
 }
 
 // loadPolicy loads a policy that was read.
@@ -40,32 +49,34 @@ func loadPolicy(file rulesFile) (*policy.Policy, error) {
 
 // joinRules gives the policy the rule file that its rules hand over to. Where
 // there is a policy, nothing else is put to the rule file.
-func (d *durable) joinRules(ctx context.Context, _ *config.Config) error {
-	if d.policy == nil {
+func (d *durable) joinRules(ctx context.Context, _ *config.Config) (err error) {
+	if d.inForce.policy == nil {
 		return nil
 	}
+	d.inForce.policy, err = d.join(ctx, d.inForce)
+	return err
+}
+
+// join returns a policy with the rule file that its rules hand over to: the one
+// that is loaded, or none.
+func (d *durable) join(ctx context.Context, p policyInForce) (*policy.Policy, error) {
 	scripts := make(map[string]rules.Rule)
-	wanted := d.policy.Scripts()
+	wanted := p.policy.Scripts()
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		path := policytest.ScriptPath(d.policyFile.path, name)
+		path := policytest.ScriptPath(p.file.path, name)
 		switch {
 		case d.ruleset == nil:
-			return usagef("rule %s of the policy %s hands over to the rule file %s: give it, by --rules %s", wanted[name], d.policyFile.path, name, shellQuote(path))
+			return nil, usagef("rule %s of the policy %s hands over to the rule file %s: give it, by --rules %s", wanted[name], p.file.path, name, shellQuote(path))
 		case !samePath(path, d.file.path):
-			return usagef("rule %s of the policy %s hands over to the rule file %s, which is %s, and --rules gives %s: they must be the same, and one file alone can be used",
-				wanted[name], d.policyFile.path, name, path, d.file.path)
+			return nil, usagef("rule %s of the policy %s hands over to the rule file %s, which is %s, and --rules gives %s: they must be the same, and one file alone can be used",
+				wanted[name], p.file.path, name, path, d.file.path)
 		}
 		scripts[name] = d.ruleset
 	}
 	if d.ruleset != nil && len(scripts) == 0 {
 		d.log.WarnContext(ctx, "The rule file is never asked: no rule of the policy hands over to it by js", "file", d.file.path)
 	}
-	joined, err := d.policy.WithScripts(scripts)
-	if err != nil {
-		return err
-	}
-	d.policy = joined
-	return nil
+	return p.policy.WithScripts(scripts)
 }
 
 func samePath(a, b string) bool {

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,14 +59,24 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// cmdAwait waits until a file exists: await FILE.
+// cmdAwait waits until a file exists, or until a regular expression matches what
+// is in it: await FILE [EXPRESSION].
 func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
 	path := ts.MkAbs(args[0])
-	poll(ts, "waiting for "+args[0], func(context.Context) error {
-		_, err := os.Stat(path)
-		return err
+	var wanted *regexp.Regexp
+	if len(args) > 1 {
+		wanted = regexp.MustCompile(args[1])
+	}
+	poll(ts, "waiting for "+strings.Join(args, " "), func(context.Context) error {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) || wanted != nil && err == nil && !wanted.Match(text) {
+			return errNotYet
+		}
+		return nil // a socket can't be read
 	})
 }
+
+var errNotYet = errors.New("not yet")
 
 // cmdCall sends a JSON-RPC request as soon as the endpoint accepts one, and
 // prints the result, or with ! the error: [!] call ENDPOINT METHOD [PARAMETER...].
@@ -194,7 +206,7 @@ func cmdSetVar(ts *testscript.TestScript, _ bool, args []string) {
 // cmdSignal sends a signal to the program in the background that was started
 // with an argument: signal INT|TERM|KILL ARGUMENT.
 func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP}
 	for _, cmd := range ts.BackgroundCmds() {
 		if slices.Contains(cmd.Args, args[1]) {
 			ts.Check(cmd.Process.Signal(signals[args[0]]))

@@ -61,6 +61,7 @@ func (s *signing) run(ctx context.Context) (err error) {
 	if err := s.state.starting(ctx, addresses{listen.IPCPath, listen.HTTPAddr}); err != nil {
 		return err
 	}
+	s.state.allowReload(s.cfg)
 	// A signal while the listeners open is for serve, which closes them again in
 	// good order: a caller may be connected to the first already.
 	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
@@ -118,6 +119,7 @@ func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer ex
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.ready(open, signer.Accounts()) })
 	group.Go(func() error { s.refresh(ctx, keyring); return nil })
+	group.Go(func() error { s.state.reloadOnHangUp(ctx, s.cfg); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
 		s.log.InfoContext(ctx, "Shutting down", "timeout", s.cfg.Limits.ShutdownTimeout)

@@ -36,13 +36,14 @@ const (
 	EventOutcome    Event = "outcome"    // what became of an approved request
 	EventRefused    Event = "refused"    // a request that was refused before it was judged
 	EventRecovered  Event = "recovered"  // a torn last line was cut off after a crash
+	EventPolicy     Event = "policy"     // another policy is in force from here on
 	EventCheckpoint Event = "checkpoint" // the chain's head, signed by a vault key
 )
 
 // known reports whether an entry may have the event.
 func (e Event) known() bool {
 	switch e {
-	case EventStart, EventStop, EventDecision, EventOutcome, EventRefused, EventRecovered, EventCheckpoint:
+	case EventStart, EventStop, EventDecision, EventOutcome, EventRefused, EventRecovered, EventPolicy, EventCheckpoint:
 		return true
 	default:
 		return false

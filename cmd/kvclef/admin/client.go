@@ -63,6 +63,21 @@ func (c *Client) Attest(ctx context.Context, attestation rules.Attestation) erro
 	return response.Body.Close()
 }
 
+// ReloadPolicy has the signer read its policy again. It returns what the signer
+// tells of it; after an error the policy before stays in force.
+func (c *Client) ReloadPolicy(ctx context.Context) (told string, err error) {
+	response, err := c.do(ctx, http.MethodPost, pathPolicy, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }() // it was read
+	var got answer
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(&got); err != nil {
+		return "", fmt.Errorf("reading what the running signer says: %w", err)
+	}
+	return got.Told, nil
+}
+
 // do sends a request. An answer from status 300 is an error with its words.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, body)

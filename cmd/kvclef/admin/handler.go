@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -21,7 +22,8 @@ import (
 // {"error": "…"}.
 const (
 	pathBackup      = "/v1/backup"      // GET: the store as it is, a file
-	pathAttestation = "/v1/attestation" // PUT: a rules.Attestation, for the next start
+	pathAttestation = "/v1/attestation" // PUT: a rules.Attestation, for the next start or reload
+	pathPolicy      = "/v1/policy"      // POST: the policy is read again; {"told": "…"}
 )
 
 // failure is the body of an answer that is none.
@@ -29,17 +31,27 @@ type failure struct {
 	Error string `json:"error"`
 }
 
+// answer is the body of an answer for people.
+type answer struct {
+	Told string `json:"told"`
+}
+
 type handler struct {
 	store  Store
 	log    *slog.Logger
+	reload atomic.Pointer[func(context.Context) (string, error)]
 	backup chan struct{} // one at a time: a copy that is being read keeps old pages
 }
 
-func newHandler(store Store, log *slog.Logger) http.Handler {
-	h := &handler{store: store, log: log, backup: make(chan struct{}, 1)}
+func newHandler(store Store, log *slog.Logger) *handler {
+	return &handler{store: store, log: log, backup: make(chan struct{}, 1)}
+}
+
+func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathBackup, h.getBackup)
 	mux.HandleFunc("PUT "+pathAttestation, h.putAttestation)
+	mux.HandleFunc("POST "+pathPolicy, h.postPolicy)
 	return mux
 }
 
@@ -104,8 +116,29 @@ func (h *handler) putAttestation(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, http.StatusInternalServerError, fmt.Errorf("keeping the attestation: %w", err))
 		return
 	}
-	h.log.WarnContext(ctx, "Rules attested, for the next start", "kind", attestation.Kind.String(), "sha256", attestation.SHA256, "file", attestation.File, "key", attestation.Key)
+	h.log.WarnContext(ctx, "Rules attested, for the next start or reload", "kind", attestation.Kind.String(), "sha256", attestation.SHA256, "file", attestation.File, "key", attestation.Key)
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// postPolicy has the policy read again.
+func (h *handler) postPolicy(w http.ResponseWriter, r *http.Request) {
+	reload := h.reload.Load()
+	if reload == nil {
+		h.refuse(w, r, http.StatusConflict, errors.New("it has no policy, or has not started yet"))
+		return
+	}
+	// A caller that hangs up does not stop what it asked for.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), stepTimeout)
+	defer cancel()
+	told, err := (*reload)(ctx)
+	if err != nil {
+		h.refuse(w, r, http.StatusConflict, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(answer{told}); err != nil {
+		h.log.DebugContext(ctx, "Answer not sent", "error", err)
+	}
 }
 
 // parseAttestation is strict: a member that is not known, or more than one

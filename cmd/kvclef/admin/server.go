@@ -2,9 +2,9 @@
 // that alone may have its store open: HTTP on a unix socket in the data
 // directory, which is its user's alone.
 //
-// It makes a copy of the state and takes an attestation. It never signs, and
-// never changes what the running signer decides: an attestation is for the next
-// start.
+// It makes a copy of the state, takes an attestation, and has the signer read its
+// policy again. It never signs, and never changes by itself what the running
+// signer decides: an attestation is for the next start or reload.
 package admin
 
 import (
@@ -43,6 +43,8 @@ type Server struct {
 	http *http.Server
 	path string
 	done chan error // of serving
+
+	handler *handler
 }
 
 // Start opens the socket and answers on it. Whoever calls it holds the store,
@@ -53,11 +55,13 @@ func Start(ctx context.Context, path string, store Store, log *slog.Logger) (*Se
 	if err != nil {
 		return nil, fmt.Errorf("opening the admin socket %s: %w", path, err)
 	}
+	handler := newHandler(store, log)
 	s := &Server{
-		path: path,
-		done: make(chan error, 1),
+		path:    path,
+		done:    make(chan error, 1),
+		handler: handler,
 		http: &http.Server{
-			Handler:           newHandler(store, log),
+			Handler:           handler.routes(),
 			ReadTimeout:       readTimeout,
 			ReadHeaderTimeout: readTimeout,
 			IdleTimeout:       readTimeout,
@@ -67,6 +71,12 @@ func Start(ctx context.Context, path string, store Store, log *slog.Logger) (*Se
 	}
 	go func() { s.done <- s.http.Serve(withPlaces(listener, maxConns)) }()
 	return s, nil
+}
+
+// OnReload says what reads the policy again. It returns what to tell. Until it
+// is said, and for a signer without a policy, reloading is refused.
+func (s *Server) OnReload(reload func(ctx context.Context) (told string, err error)) {
+	s.handler.reload.Store(&reload)
 }
 
 // Close ends the server and removes the socket. Requests under way are waited
