@@ -32,7 +32,11 @@ func (p *parser) matching(node *yaml.Node, what string, allow, within bool) Matc
 		case within && w.level == aboutRequest:
 			p.errorf(e.name, "%s: %s is about the request as a whole: it stands outside of inner", what, e.key)
 		default:
-			match.add(w.level, w.parse(p, e.value))
+			made := w.parse(p, e.value)
+			if made == nil {
+				p.lost = e.value
+			}
+			match.add(w.level, made)
 			possible = p.possible(possible, w, e, what)
 		}
 	}

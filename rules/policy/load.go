@@ -38,11 +38,20 @@ func Load(name string, source []byte, options Options) (*Policy, error) {
 	if root := p.document(source); root != nil {
 		p.policy(policy, root)
 	}
+	p.unexplained()
 	if len(p.problems) > 0 {
 		return nil, newError(clip(name), p.problems)
 	}
 	policy.index = policy.compile()
 	return policy, nil
+}
+
+// unexplained notes a word that was lost without a problem: without it the rule
+// would match more.
+func (p *parser) unexplained() {
+	if p.lost != nil && len(p.problems) == 0 {
+		p.errorf(p.lost, "this can't be read, and why is not known")
+	}
 }
 
 // document returns the one mapping that a file must be.

@@ -39,6 +39,12 @@ func FuzzLoad(f *testing.F) {
 		if p.Name() != "p" || p.Hash() == [32]byte{} || len(p.Rules()) == 0 {
 			t.Errorf("the policy %v has %d rules", p, len(p.Rules()))
 		}
+		for i := range p.rules {
+			checkWords(t, &p.rules[i].Match)
+		}
+		for i := range p.budget {
+			checkWords(t, &p.budget[i].Match)
+		}
 		for _, l := range p.Limits() {
 			if l.ID == "" || l.Measure == "" || l.Window < time.Second || l.Window > maxWindow || l.Shown == "" {
 				t.Errorf("the limit %+v", l)
@@ -73,5 +79,22 @@ func checkProblems(t *testing.T, err error) {
 		if problem.Line < 1 || problem.Column < 1 || utf8.RuneCountInString(problem.Text) > maxText+1 || !utf8.ValidString(problem.Text) {
 			t.Errorf("the problem %+v", problem)
 		}
+	}
+}
+
+// checkWords checks that no word of a match is lost: the match would be wider.
+func checkWords(t *testing.T, m *Match) {
+	t.Helper()
+	n := 0
+	for key := range m.Lines {
+		if key != wordAny && key != wordInner {
+			n++
+		}
+	}
+	if got := len(m.Request) + len(m.Action) + len(m.Effects); got != n {
+		t.Errorf("of the words %v there are %d", m.Lines, got)
+	}
+	for i := range m.Inner {
+		checkWords(t, &m.Inner[i])
 	}
 }

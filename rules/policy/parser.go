@@ -17,7 +17,8 @@ import (
 type parser struct {
 	scope    *scope
 	problems []Problem
-	meant    int // addresses, in all sets
+	meant    int        // addresses, in all sets
+	lost     *yaml.Node // of a word without a predicate: there must be a problem then
 
 	match *yaml.Node // the one being read, for words that need another of it
 	allow bool       // it is of a rule that allows: what holds must hold for all
