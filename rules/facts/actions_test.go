@@ -29,6 +29,8 @@ func TestEffects(t *testing.T) {
 		{pack(t, "transferFrom(address,address,uint256)", other, payee, five), with(moves, func(e *Effect) { e.Owner = other })},
 		{pack(t, "approve(address,uint256)", payee, five), with(moves, func(e *Effect) { e.Kind = Approve })},
 		{pack(t, "approve(address,uint256)", payee, all), with(moves, func(e *Effect) { e.Kind, e.Amount, e.Unlimited = Approve, maxUint256(), true })},
+		{pack(t, "approve(address,uint256)", payee, largest(96)), with(moves, func(e *Effect) { e.Kind, e.Unlimited = Approve, true; e.Amount.SetFromBig(largest(96)) })},
+		{pack(t, "approve(address,uint256)", payee, largest(95)), with(moves, func(e *Effect) { e.Kind = Approve; e.Amount.SetFromBig(largest(95)) })},
 		{pack(t, "increaseAllowance(address,uint256)", payee, five), with(moves, func(e *Effect) { e.Kind = Approve })},
 		{pack(t, "decreaseAllowance(address,uint256)", payee, five), nil},
 		{pack(t, "burn(uint256)", five), with(moves, func(e *Effect) { e.Recipient = common.Address{} })},
@@ -67,6 +69,11 @@ func TestEffects(t *testing.T) {
 	}
 }
 
+// largest is the largest number of some bits.
+func largest(size uint) *big.Int {
+	return new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), size), big.NewInt(1))
+}
+
 // TestDecoding: what is not understood is said to be.
 func TestDecoding(t *testing.T) {
 	transfer := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
@@ -100,6 +107,17 @@ func TestDecoding(t *testing.T) {
 	}
 }
 
+// execution is a call of a batch: target, value, data.
+type execution struct {
+	Name0 common.Address
+	Name1 *big.Int
+	Name2 []byte
+}
+
+func safeBatch() common.Address {
+	return common.HexToAddress("0x38869bf66a61cF6bDB996A6aE40D5853Fd43B526")
+}
+
 // wrapped is a call within each kind of call that makes others, and in whose
 // name it is made then.
 func wrapped(t testing.TB, data []byte) map[string]struct {
@@ -121,11 +139,6 @@ func wrapped(t testing.TB, data []byte) map[string]struct {
 		Name1 bool
 		Name2 *big.Int
 		Name3 []byte
-	}
-	type execution struct {
-		Name0 common.Address
-		Name1 *big.Int
-		Name2 []byte
 	}
 	type forward struct {
 		Name0, Name1        common.Address
@@ -163,11 +176,12 @@ func wrapped(t testing.TB, data []byte) map[string]struct {
 			token,
 		},
 		"Safe, multiSend": {
-			pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", other, zero, multi, uint8(1), zero, zero, zero, other, other, []byte{}),
+			pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", safeBatch(), zero, multi, uint8(1), zero, zero, zero, other, other, []byte{}),
 			token,
 		},
 		"multiSend":      {multi, token},
 		"execute":        {inner, token},
+		"ERC-6551":       {pack(t, "execute(address,uint256,bytes,uint8)", token, zero, data, uint8(0)), token},
 		"executeBatch":   {pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{data}), token},
 		"executeBatch 3": {pack(t, "executeBatch(address[],uint256[],bytes[])", []common.Address{token}, []*big.Int{zero}, [][]byte{data}), token},
 		"executions":     {pack(t, "executeBatch((address,uint256,bytes)[])", []execution{{token, zero, data}}), token},
@@ -259,13 +273,20 @@ func TestMalformedBatches(t *testing.T) {
 		"7579, batch":          pack(t, execute, [32]byte{1}, make([]byte, 64)),
 		"7579, delegate":       pack(t, execute, [32]byte{0xff}, make([]byte, 19)),
 		"lists":                pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{}),
+		"7579, try of a try":   pack(t, execute, [32]byte{0, 2}, make([]byte, 60)),
+		"7579, dialect":        pack(t, execute, [32]byte{6: 0x78}, make([]byte, 60)),
+		"7579, zero address":   pack(t, execute, [32]byte{1}, pack(t, "batch((address,uint256,bytes)[])", []execution{{Name1: big.NewInt(0)}})[4:]),
+		"zero address":         pack(t, "multiSend(bytes)", make([]byte, 85)),
 		"Safe, operation":      safe(2, nil),
+		"Safe, refund": pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)",
+			other, new(big.Int), []byte{}, uint8(0), new(big.Int), new(big.Int), big.NewInt(1), token, payee, []byte{}),
 	} {
 		if a := Of(call(&to, 0, data), noon()).Actions[0]; a.Decoding != Known || a.Opaque == "" {
 			t.Errorf("%s: %v, %q", name, a.Decoding, a.Opaque)
 		}
 	}
-	for name, data := range map[string][]byte{"plain": nil, "other": {1, 2, 3, 4}, "known": pack(t, "transfer(address,uint256)", payee, big.NewInt(1))} {
+	sent := pack(t, "multiSend(bytes)", []byte{})
+	for name, data := range map[string][]byte{"a batch of a stranger": sent, "plain": nil, "other": {1, 2, 3, 4}, "known": pack(t, "transfer(address,uint256)", payee, big.NewInt(1))} {
 		f := Of(call(&to, 0, safe(1, data)), noon())
 		if len(f.Actions) != 2 || !f.Actions[1].Delegate || f.Actions[1].Opaque == "" {
 			t.Errorf("a delegate call, %s: %+v", name, f.Actions)

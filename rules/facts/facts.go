@@ -42,11 +42,11 @@ type Facts struct {
 // The kinds of request, as policies spell them.
 const (
 	KindTransaction = "transaction"
-	KindText        = "text"          // a personal message, EIP-191 version 0x45
-	KindValidator   = "validator"     // data for a validator, EIP-191 version 0x00
-	KindClique      = "clique_header" // a Clique block header
-	KindTypedData   = "typed_data"    // EIP-712
-	KindSafe        = "safe_transaction"
+	KindText        = "text"             // a personal message, EIP-191 version 0x45
+	KindValidator   = "validator"        // data for a validator, EIP-191 version 0x00
+	KindClique      = "clique_header"    // a Clique block header
+	KindTypedData   = "typed_data"       // EIP-712
+	KindSafe        = "safe_transaction" // also where it is asked for as typed data
 	KindList        = "list"
 	KindNewAccount  = "new_account"
 )
@@ -130,8 +130,8 @@ type Effect struct {
 
 	// Amount is in the token's smallest unit. Collections (ERC-721) do not differ
 	// from ERC-20 in their call data: there it is the token's id. Unlimited is an
-	// amount that no balance reaches: the largest of its type, or all of a
-	// collection.
+	// amount that no balance reaches: 2¹²⁸ or more, the largest of a type of 96 bits
+	// or more, or all of a collection.
 	Amount    uint256.Int
 	Unlimited bool
 
@@ -156,6 +156,7 @@ type Typed struct {
 	Safe *Safe
 
 	types apitypes.Types
+	sound bool // every value is there, and of its type
 }
 
 // Safe is what a Safe transaction says besides the call it makes.
@@ -164,7 +165,10 @@ type Safe struct {
 	GasToken       common.Address
 	RefundReceiver common.Address
 	GasPrice       uint256.Int // wei or units of GasToken
-	MaxRefund      uint256.Int // (baseGas + safeTxGas) × gasPrice, which the Safe pays; stops at 2²⁵⁶−1
+
+	// MaxRefund is (baseGas + safeTxGas + 100 000) × gasPrice, which the Safe pays at
+	// most: the gas that the Safe uses itself is refunded too. It stops at 2²⁵⁶−1.
+	MaxRefund uint256.Int
 }
 
 // Text is a personal message.

@@ -58,45 +58,6 @@ func commands(*Action, values) inner {
 	return inner{opaque: "the commands of a router are not looked at"}
 }
 
-const multiSendSignature = "multiSend(bytes)"
-
-func isMultiSend(m *method) bool { return m.Sig == multiSendSignature }
-
-// multiSend is Safe's batch: for each call one byte of operation, the target, the
-// value, the length of the data, and the data, without padding. A Safe runs it by
-// a delegate call, so that the calls are the Safe's own.
-func multiSend(a *Action, v values) inner {
-	const header = 1 + 20 + 32 + 32
-	from := *a.To
-	if a.Delegate {
-		from = a.From
-	}
-	var within inner
-	for rest := v.bytes(0); len(rest) > 0; {
-		if len(rest) < header || rest[0] > 1 {
-			within.opaque = "the batch is malformed"
-			return within
-		}
-		length := new(uint256.Int).SetBytes32(rest[header-32 : header])
-		if !length.IsUint64() || length.Uint64() > uint64(len(rest)-header) {
-			within.opaque = "the batch is malformed"
-			return within
-		}
-		if len(within.actions) > MaxActions {
-			within.opaque = "the batch is too long"
-			return within
-		}
-		end := header + int(length.Uint64()) // #nosec G115 -- at most the length of the data
-		target := common.BytesToAddress(rest[1:21])
-		within.actions = append(within.actions, Action{
-			Path: nth("transactions", len(within.actions)), From: from, To: &target, Value: *new(uint256.Int).SetBytes32(rest[21:53]),
-			Data: rest[header:end:end], Delegate: rest[0] == 1,
-		})
-		rest = rest[end:]
-	}
-	return within
-}
-
 // packedCall is one call of EIP-7579: target, value and data without padding.
 func packedCall(a *Action, data []byte) inner {
 	if len(data) < 52 {

@@ -5,9 +5,16 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// unlimitedBits is the length of an amount that no balance reaches: no token
-// has 2¹²⁸ of its smallest unit.
-const unlimitedBits = 129
+// unlimited tells whether an amount is one that no balance reaches: 2¹²⁸ of the
+// smallest unit, or the largest of a type of 96 bits or more. There are tokens that
+// keep balances in 96 bits, and take that number for all there is.
+func unlimited(amount *uint256.Int) bool {
+	if amount.BitLen() > 128 {
+		return true
+	}
+	next := new(uint256.Int).AddUint64(amount, 1)
+	return amount.BitLen() >= 96 && next.And(next, amount).IsZero()
+}
 
 // effectOn makes an effect on the contract that an action calls.
 func effectOn(a *Action, kind string, owner, recipient common.Address, amount uint256.Int) Effect {
@@ -15,7 +22,7 @@ func effectOn(a *Action, kind string, owner, recipient common.Address, amount ui
 }
 
 func newEffect(kind string, token, owner, recipient common.Address, amount uint256.Int) Effect {
-	return Effect{Kind: kind, Token: token, Owner: owner, Recipient: recipient, Amount: amount, Unlimited: amount.BitLen() >= unlimitedBits}
+	return Effect{Kind: kind, Token: token, Owner: owner, Recipient: recipient, Amount: amount, Unlimited: unlimited(&amount)}
 }
 
 // sends is an effect of a method (address recipient, uint256 amount, …).

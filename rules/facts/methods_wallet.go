@@ -12,9 +12,12 @@ import (
 // points and forwarders.
 func walletMethods() []definition {
 	return []definition{
-		{signature: "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", inner: safeCalls},
+		{signature: "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", inner: safeExecutes},
 		{signature: "execTransactionFromModule(address,uint256,bytes,uint8)", inner: safeCalls},
 		{signature: "execTransactionFromModuleReturnData(address,uint256,bytes,uint8)", inner: safeCalls},
+
+		// ERC-6551, which has the operations of a Safe and others
+		{signature: "execute(address,uint256,bytes,uint8)", inner: safeCalls},
 
 		{signature: "execute(address,uint256,bytes)", inner: func(a *Action, v values) inner {
 			target := v.address(0)
@@ -48,7 +51,17 @@ func safeCalls(a *Action, v values) inner {
 	target := v.address(0)
 	within := inner{actions: []Action{{Path: "data", From: *a.To, To: &target, Value: v.amount(1), Data: v.bytes(2), Delegate: v.small(3) == 1}}}
 	if v.small(3) > 1 {
-		within.opaque = "the operation is none of a Safe"
+		within.opaque = "the operation is neither a call nor a delegate call"
+	}
+	return within
+}
+
+// safeExecutes is safeCalls where the Safe may pay for it besides: (…, safeTxGas,
+// baseGas, gasPrice, gasToken, refundReceiver, signatures).
+func safeExecutes(a *Action, v values) inner {
+	within := safeCalls(a, v)
+	if price := v.amount(6); !price.IsZero() {
+		within.opaque = "the Safe pays a refund, of more the more gas is used"
 	}
 	return within
 }
@@ -85,32 +98,46 @@ func executesAll(a *Action, calls []values) inner {
 var batchOf7579 = sync.OnceValues(func() (*calldata.Method, error) { return calldata.Parse("batch((address,uint256,bytes)[])") })
 
 // modular is the execution of EIP-7579. What is tried and may fail counts the
-// same.
+// same. A mode names the kind of call, whether it may fail, and 30 bytes with
+// which an account may give the calls another meaning.
 func modular(a *Action, v values) inner {
-	data := v.bytes(1)
-	switch as[[32]byte](v[0])[0] {
+	mode, data := as[[32]byte](v[0]), v.bytes(1)
+	var within inner
+	switch mode[0] {
 	case 0x00:
-		return packedCall(a, data)
+		within = packedCall(a, data)
 	case 0x01:
-		batch, err := batchOf7579()
-		if err != nil {
-			return inner{opaque: err.Error()}
-		}
-		selector := batch.Selector()
-		calls, err := batch.Unpack(append(selector[:], data...))
-		if err != nil {
-			return inner{opaque: "the batch is malformed"}
-		}
-		return executesAll(a, values(calls).tuples(0))
+		within = modularBatch(a, data)
 	case 0xff:
-		if len(data) < 20 {
+		if len(data) < common.AddressLength {
 			return inner{opaque: "the call is malformed"}
 		}
-		target := common.BytesToAddress(data[:20])
-		return inner{actions: []Action{{Path: "executionCalldata", From: *a.To, To: &target, Data: data[20:], Delegate: true}}}
-	default:
-		return inner{opaque: "the mode of execution is not known"}
+		target := common.BytesToAddress(data[:common.AddressLength])
+		within.actions = []Action{{Path: "executionCalldata", From: *a.To, To: &target, Data: data[common.AddressLength:], Delegate: true}}
 	}
+	if mode[0] > 0x01 && mode[0] != 0xff || mode[1] > 0x01 || [30]byte(mode[2:]) != [30]byte{} {
+		within.opaque = "the mode of execution is not known"
+	}
+	return within
+}
+
+func modularBatch(a *Action, data []byte) inner {
+	batch, err := batchOf7579()
+	if err != nil {
+		return inner{opaque: err.Error()}
+	}
+	selector := batch.Selector()
+	calls, err := batch.Unpack(append(selector[:], data...))
+	if err != nil {
+		return inner{opaque: "the batch is malformed"}
+	}
+	within := executesAll(a, values(calls).tuples(0))
+	for i := range within.actions {
+		if *within.actions[i].To == (common.Address{}) {
+			within.opaque = zeroTarget
+		}
+	}
+	return within
 }
 
 // userOperations are what an entry point makes accounts do: (sender, nonce,

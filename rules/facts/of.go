@@ -18,13 +18,15 @@ func Of(req *rules.Request, at time.Time) *Facts {
 		f.Actions = actionsOf(callOf(req))
 	case KindText:
 		f.Text = textOf(req)
-	case KindTypedData:
+	case KindTypedData, KindSafe:
 		f.Typed = typedOf(req)
-		f.Actions = handovers(req.Account.Address, f.Typed)
-	case KindSafe:
-		f.Typed = typedOf(req)
-		if call, ok := safeCall(f.Typed); ok {
-			f.Actions = actionsOf(call)
+		if f.Typed != nil && f.Typed.Safe != nil {
+			f.Kind = KindSafe
+		}
+		if f.Kind == KindSafe {
+			f.Actions = safeActions(f.Typed)
+		} else {
+			f.Actions = handovers(req.Account.Address, f.Typed)
 		}
 	}
 	return f

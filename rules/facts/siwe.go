@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -19,17 +20,19 @@ const (
 // The parts of a message that have a form of their own, by RFC 3986 and EIP-4361.
 var (
 	siweScheme    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
-	siweDomain    = regexp.MustCompile(`^([A-Za-z0-9._~!$&'()*+,;=:%-]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]*)?$`)
+	siweDomain    = regexp.MustCompile(`^(?:([A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(:[0-9]*)?$`)
 	siweStatement = regexp.MustCompile(`^[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;= -]+$`)
 	siweNonce     = regexp.MustCompile(`^[A-Za-z0-9]{8,}$`)
 	siweRequestID = regexp.MustCompile(`^([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*$`)
 	siweURI       = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:([A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*$`)
 	siweVersion   = regexp.MustCompile(`^1$`)
 	siweNumber    = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
+	siweTime      = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
 )
 
 // parseSIWE reads a message by the grammar of EIP-4361, exactly; nil if it is
-// not one.
+// not one. Of what has two spellings it takes the usual one: a chain without zeros
+// in front, a time in capitals and no finer than a nanosecond.
 func parseSIWE(text string) *SIWE {
 	if len(text) > maxSIWE {
 		return nil
@@ -122,7 +125,15 @@ func (r *siweReader) opening(m *SIWE) {
 		r.check(siweScheme.MatchString(scheme))
 		m.Scheme, who = scheme, domain
 	}
-	r.check(siweDomain.MatchString(who))
+	parts := siweDomain.FindStringSubmatch(who)
+	if parts == nil {
+		r.bad = true
+		return
+	}
+	if parts[2] != "" {
+		ip, err := netip.ParseAddr(parts[2])
+		r.check(err == nil && ip.Is6())
+	}
 	m.Domain = who
 }
 
@@ -148,9 +159,8 @@ func (r *siweReader) number(name string) uint64 {
 }
 
 func (r *siweReader) time(name string) *time.Time {
-	// Go takes a comma for the point of a fraction.
-	value := r.after(name)
+	value := r.matching(name, siweTime) // Go takes more than RFC 3339 has
 	at, err := time.Parse(time.RFC3339Nano, value)
-	r.check(err == nil && !strings.Contains(value, ","))
+	r.check(err == nil)
 	return &at
 }

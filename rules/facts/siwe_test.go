@@ -53,6 +53,11 @@ func TestSIWE(t *testing.T) {
 	if parseSIWE(short+"\nResources:") == nil {
 		t.Error("an empty list of resources is one")
 	}
+	for _, domain := range []string{"example.com:8443", "user@example.com", "localhost", "[::1]:80", "ex%20ample.com"} {
+		if m := parseSIWE(strings.Replace(signIn, "example.com wants", domain+" wants", 1)); m == nil || m.Domain != domain {
+			t.Errorf("%s: %+v", domain, m)
+		}
+	}
 	for name, text := range map[string]string{
 		"nothing":              "",
 		"trailing line":        signIn + "\n",
@@ -67,6 +72,10 @@ func TestSIWE(t *testing.T) {
 		"domain with a path":   strings.Replace(signIn, "example.com wants", "example.com/evil wants", 1),
 		"no time":              strings.Replace(signIn, "2021-09-30T16:25:24Z", "2021-09-30", 1),
 		"time with a comma":    strings.Replace(signIn, "24.5+02:00", "24,5+02:00", 1),
+		"hour of one digit":    strings.Replace(signIn, "T16:25:24Z", "T6:25:24Z", 1),
+		"offset beyond a day":  strings.Replace(signIn, "+02:00", "+24:00", 1),
+		"percent in a domain":  strings.Replace(signIn, "example.com wants", "ex%ample.com wants", 1),
+		"no IPv6 address":      strings.Replace(signIn, "example.com wants", "[::1::] wants", 1),
 		"negative chain":       strings.Replace(signIn, "Chain ID: 1", "Chain ID: -1", 1),
 		"chain with a zero":    strings.Replace(signIn, "Chain ID: 1", "Chain ID: 01", 1),
 		"members in disorder":  strings.Replace(strings.Replace(signIn, "Version: 1\n", "", 1), "Nonce:", "Version: 1\nNonce:", 1),

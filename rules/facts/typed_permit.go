@@ -13,6 +13,7 @@ type handover struct {
 	fields  string            // of the primary type, as EIP-712 encodes them
 	structs map[string]string // of the types it names
 	name    string            // of the action
+	permit2 bool              // the contract is Permit2, and the tokens are in the message
 	effects func(signer, contract common.Address, m message) []Effect
 }
 
@@ -25,16 +26,16 @@ func handoversOf(primaryType string) []handover {
 	switch {
 	case primaryType == "Permit":
 		return []handover{
-			{"address owner,address spender,uint256 value,uint256 nonce,uint256 deadline", nil, "permit", func(_, contract common.Address, m message) []Effect {
+			{"address owner,address spender,uint256 value,uint256 nonce,uint256 deadline", nil, "permit", false, func(_, contract common.Address, m message) []Effect {
 				return []Effect{until(newEffect(Permit, contract, m.address("owner"), m.address("spender"), m.amount("value")), m.amount("deadline"))}
 			}},
-			{"address holder,address spender,uint256 nonce,uint256 expiry,bool allowed", nil, "permit", func(_, contract common.Address, m message) []Effect {
+			{"address holder,address spender,uint256 nonce,uint256 expiry,bool allowed", nil, "permit", false, func(_, contract common.Address, m message) []Effect {
 				return []Effect{permitDAI(contract, m.address("holder"), m.address("spender"), m.amount("expiry"), m.truth("allowed"))}
 			}},
 		}
 	case primaryType == "TransferWithAuthorization", primaryType == "ReceiveWithAuthorization":
 		return []handover{{
-			"address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce", nil, strings.ToLower(primaryType[:1]) + primaryType[1:],
+			"address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce", nil, strings.ToLower(primaryType[:1]) + primaryType[1:], false,
 			func(_, contract common.Address, m message) []Effect {
 				return []Effect{until(newEffect(Transfer, contract, m.address("from"), m.address("to"), m.amount("value")), m.amount("validBefore"))}
 			},
@@ -43,7 +44,7 @@ func handoversOf(primaryType string) []handover {
 		return []handover{{
 			"PermitDetails details,address spender,uint256 sigDeadline",
 			map[string]string{"PermitDetails": details},
-			"permit",
+			"permit", true,
 			func(signer, _ common.Address, m message) []Effect {
 				return []Effect{permit2(signer, m.inner("details"), m.address("spender"), m.amount("sigDeadline"))}
 			},
@@ -52,7 +53,7 @@ func handoversOf(primaryType string) []handover {
 		return []handover{{
 			"PermitDetails[] details,address spender,uint256 sigDeadline",
 			map[string]string{"PermitDetails": details},
-			"permit",
+			"permit", true,
 			func(signer, _ common.Address, m message) []Effect {
 				var effects []Effect
 				for _, line := range m.list("details") {
@@ -65,7 +66,7 @@ func handoversOf(primaryType string) []handover {
 		return []handover{{
 			"TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline" + witnessed(witness),
 			map[string]string{"TokenPermissions": permitted},
-			"permit",
+			"permit", true,
 			func(signer, _ common.Address, m message) []Effect {
 				return []Effect{permit2(signer, m.inner("permitted"), m.address("spender"), m.amount("deadline"))}
 			},
@@ -74,7 +75,7 @@ func handoversOf(primaryType string) []handover {
 		return []handover{{
 			"TokenPermissions[] permitted,address spender,uint256 nonce,uint256 deadline" + witnessed(witness),
 			map[string]string{"TokenPermissions": permitted},
-			"permit",
+			"permit", true,
 			func(signer, _ common.Address, m message) []Effect {
 				var effects []Effect
 				for _, line := range m.list("permitted") {
@@ -110,12 +111,16 @@ func until(e Effect, deadline uint256.Int) Effect {
 // handovers are the actions of typed data: one for each token that it hands
 // over.
 func handovers(signer common.Address, t *Typed) []Action {
-	if t == nil || t.Contract == nil {
+	if t == nil || t.Contract == nil || !t.sound {
 		return nil
 	}
 	for _, known := range handoversOf(t.PrimaryType) {
 		if !known.fits(t) {
 			continue
+		}
+		var opaque string
+		if known.permit2 && !isPermit2(*t.Contract) {
+			opaque = "the contract is not the Permit2 that is known"
 		}
 		var actions []Action
 		for i, effect := range known.effects(signer, *t.Contract, t.Message) {
@@ -124,7 +129,7 @@ func handovers(signer common.Address, t *Typed) []Action {
 				actions[i-1].Opaque = "it hands over more tokens than are looked at"
 				break
 			}
-			actions = append(actions, Action{From: effect.Owner, To: &token, Decoding: Known, Name: known.name, Effects: []Effect{effect}})
+			actions = append(actions, Action{From: effect.Owner, To: &token, Decoding: Known, Name: known.name, Effects: []Effect{effect}, Opaque: opaque})
 			if i > 0 || strings.Contains(known.fields, "[]") {
 				actions[i].Path = nth("message", i)
 			}
@@ -132,6 +137,13 @@ func handovers(signer common.Address, t *Typed) []Action {
 		return actions
 	}
 	return nil
+}
+
+// isPermit2 tells whether a contract is Permit2, which has one address on all
+// chains but those of ZKsync. There are copies of it by others.
+func isPermit2(contract common.Address) bool {
+	return contract == common.HexToAddress("0x000000000022D473030F116dDEE9F6B43aC78BA3") ||
+		contract == common.HexToAddress("0x0000000000225e31D15943971F47aD3022F714Fa")
 }
 
 // fits tells whether the types of a document are those of a handover.
@@ -145,7 +157,7 @@ func (h handover) fits(t *Typed) bool {
 		}
 		have = have[:i]
 	}
-	if have != want {
+	if have != want || h.permit2 && (t.Name != "Permit2" || encoded(t.types[domainType]) != "string name,uint256 chainId,address verifyingContract") {
 		return false
 	}
 	for name, fields := range h.structs {

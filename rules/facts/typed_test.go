@@ -1,8 +1,10 @@
 package facts
 
 import (
+	"maps"
 	"math/big"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,11 +14,24 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
+func permit2Contract() common.Address {
+	return common.HexToAddress("0x000000000022D473030F116dDEE9F6B43aC78BA3")
+}
+
 // document is typed data as the decoder leaves it: numbers are decimal texts.
 func document(primary string, types map[string]string, message map[string]any) *rules.Request {
+	domain := "string name,string version,address verifyingContract,bytes32 salt"
+	named, contract := "USD Coin", token
+	if strings.HasPrefix(primary, "PermitSingle") || strings.HasPrefix(primary, "PermitBatch") || strings.HasSuffix(primary, "TransferFrom") {
+		domain, named, contract = "string name,uint256 chainId,address verifyingContract", "Permit2", permit2Contract()
+	}
+	types = maps.Clone(types)
+	if _, ok := types["EIP712Domain"]; !ok {
+		types["EIP712Domain"] = domain
+	}
 	data := &apitypes.TypedData{
 		Types: apitypes.Types{}, PrimaryType: primary, Message: message,
-		Domain: apitypes.TypedDataDomain{Name: "USD Coin", Version: "2", VerifyingContract: token.Hex(), Salt: "0x" + strings.Repeat("11", 32)},
+		Domain: apitypes.TypedDataDomain{Name: named, Version: "2", VerifyingContract: contract.Hex(), Salt: "0x" + strings.Repeat("11", 32)},
 	}
 	for name, fields := range types {
 		for field := range strings.SplitSeq(fields, ",") {
@@ -150,19 +165,23 @@ func TestTyped(t *testing.T) {
 func TestSafe(t *testing.T) {
 	data := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
 	types := map[string]string{
-		"SafeTx": "address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,uint256 baseGas,uint256 gasPrice,address gasToken,address refundReceiver,uint256 nonce",
+		"SafeTx":       "address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,uint256 baseGas,uint256 gasPrice,address gasToken,address refundReceiver,uint256 nonce",
+		"EIP712Domain": "uint256 chainId,address verifyingContract",
 	}
-	safe := func(operation string) *Facts {
+	safe := func(operation string, kind rules.Kind, change func(*apitypes.TypedData)) *Facts {
 		req := document("SafeTx", types, map[string]any{
 			"to": token.Hex(), "value": "3", "data": "0x" + common.Bytes2Hex(data), "operation": operation, "safeTxGas": "1000", "baseGas": "500", "gasPrice": "2",
 			"gasToken": other.Hex(), "refundReceiver": payee.Hex(), "nonce": "1",
 		})
-		req.Kind = rules.KindSafe
+		req.Kind = kind
 		req.TypedData.Domain.VerifyingContract = other.Hex()
+		if change != nil {
+			change(req.TypedData)
+		}
 		return Of(req, noon())
 	}
-	f := safe("0")
-	if s := f.Typed.Safe; s == nil || s.Address != other || s.GasToken != other || s.RefundReceiver != payee || s.MaxRefund != number(3000) {
+	f := safe("0", rules.KindSafe, nil)
+	if s := f.Typed.Safe; s == nil || s.Address != other || s.GasToken != other || s.RefundReceiver != payee || s.MaxRefund != number(203000) {
 		t.Fatalf("got %+v", s)
 	}
 	a := f.Actions[0]
@@ -170,8 +189,54 @@ func TestSafe(t *testing.T) {
 		t.Errorf("got %+v", f.Actions)
 	}
 	for _, operation := range []string{"1", "2"} {
-		if a := safe(operation).Actions[0]; !a.Delegate || a.Opaque == "" {
+		if a := safe(operation, rules.KindSafe, nil).Actions[0]; !a.Delegate || a.Opaque == "" {
 			t.Errorf("operation %s: %+v", operation, a)
+		}
+	}
+	if f := safe("0", rules.KindTypedData, nil); f.Kind != KindSafe || f.Typed.Safe == nil || len(f.Actions) != 1 || f.Actions[0].From != other {
+		t.Errorf("as typed data: %s, %+v", f.Kind, f.Actions)
+	}
+	for name, change := range map[string]func(*apitypes.TypedData){
+		"a number is none":    func(d *apitypes.TypedData) { d.Message["value"] = "many" },
+		"data is none":        func(d *apitypes.TypedData) { d.Message["data"] = "0xz" },
+		"a member is missing": func(d *apitypes.TypedData) { delete(d.Message, "data") },
+		"another member": func(d *apitypes.TypedData) {
+			d.Types["SafeTx"][0].Name = "target"
+			d.Message["target"] = d.Message["to"]
+		},
+		"another domain": func(d *apitypes.TypedData) { d.Types["EIP712Domain"] = d.Types["EIP712Domain"][:1] },
+	} {
+		if f := safe("0", rules.KindSafe, change); len(f.Actions) != 1 || f.Actions[0].Opaque == "" {
+			t.Errorf("%s: %+v", name, f.Actions)
+		}
+	}
+}
+
+// TestForeignDomains: a permit is one for its own contract alone.
+func TestForeignDomains(t *testing.T) {
+	single := func(change func(*apitypes.TypedData)) *Facts {
+		req := document("PermitSingle", map[string]string{
+			"PermitSingle":  "PermitDetails details,address spender,uint256 sigDeadline",
+			"PermitDetails": "address token,uint160 amount,uint48 expiration,uint48 nonce",
+		}, map[string]any{
+			"details": map[string]any{"token": token.Hex(), "amount": "5", "expiration": "1", "nonce": "0"},
+			"spender": payee.Hex(), "sigDeadline": "1700000000",
+		})
+		change(req.TypedData)
+		return Of(req, noon())
+	}
+	f := single(func(d *apitypes.TypedData) { d.Domain.VerifyingContract = other.Hex() })
+	if len(f.Actions) != 1 || f.Actions[0].Opaque == "" || len(f.Actions[0].Effects) != 1 {
+		t.Errorf("a copy of Permit2: %+v", f.Actions)
+	}
+	for name, change := range map[string]func(*apitypes.TypedData){
+		"another name":       func(d *apitypes.TypedData) { d.Domain.Name = "Permit3" },
+		"no chain":           func(d *apitypes.TypedData) { d.Types["EIP712Domain"] = slices.Delete(d.Types["EIP712Domain"], 1, 2) },
+		"a contract unnamed": func(d *apitypes.TypedData) { d.Types["EIP712Domain"] = d.Types["EIP712Domain"][:2] },
+		"an amount is none":  func(d *apitypes.TypedData) { d.Message["details"].(map[string]any)["amount"] = 5.5 },
+	} {
+		if f := single(change); len(f.Actions) != 0 || f.Typed == nil {
+			t.Errorf("%s: %+v", name, f.Actions)
 		}
 	}
 }

@@ -88,7 +88,7 @@ func decode(a *Action) inner {
 		return foreign(a)
 	}
 	within := known.inner(a, unpacked)
-	if a.Delegate && !isMultiSend(known) {
+	if a.Delegate && !isBatch(known, *a.To) {
 		within.opaque = foreign(a).opaque
 	}
 	return within

@@ -71,7 +71,7 @@ func TestAmountOfSeveral(t *testing.T) {
 	line := func(token, recipient common.Address, amount *big.Int) []byte {
 		return pack(t, "approve(address,address,uint160,uint48)", token, recipient, amount, units(9))
 	}
-	huge := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 128), big.NewInt(1))
+	huge := new(big.Int).Lsh(big.NewInt(1), 127)
 	f := calls(t, router(), "multicall(bytes[])", [][]byte{
 		line(usdc(), alice(), units(5)), line(usdc(), bob(), units(7)), line(dai(), alice(), units(11)), line(usdc(), alice(), units(1)), line(dai(), bob(), huge),
 	})
@@ -135,11 +135,16 @@ func TestAmountOfPermits(t *testing.T) {
 	check(t, limitOf(limit.Value), permit("Order", usdc(), account()), "", nil)
 }
 
-// ofSafe is the facts of a Safe transaction that refunds 60 units.
+// batches is Safe's own contract of batches.
+func batches() common.Address {
+	return common.HexToAddress("0x38869bf66a61cF6bDB996A6aE40D5853Fd43B526")
+}
+
+// ofSafe is the facts of a Safe transaction that refunds 200 060 units.
 func ofSafe(to, gasToken common.Address, wei uint64, data []byte, operation string) *facts.Facts {
 	var types apitypes.Types
 	field := func(name, kind string) apitypes.Type { return apitypes.Type{Name: name, Type: kind} }
-	types = apitypes.Types{"SafeTx": {
+	types = apitypes.Types{"EIP712Domain": {field("chainId", "uint256"), field("verifyingContract", "address")}, "SafeTx": {
 		field("to", "address"), field("value", "uint256"), field("data", "bytes"), field("operation", "uint8"), field("safeTxGas", "uint256"),
 		field("baseGas", "uint256"), field("gasPrice", "uint256"), field("gasToken", "address"), field("refundReceiver", "address"), field("nonce", "uint256"),
 	}}
@@ -162,25 +167,26 @@ func TestSafe(t *testing.T) {
 	ether := common.Address{}
 	pays := ofSafe(alice(), ether, 3, nil, "0")
 	check(t, limitOf(limit.Value), pays, digest, want{"daily/value": small(3)})
-	check(t, limitOf(limit.GasCost), pays, digest, want{"daily/gas_cost": small(60)})
-	check(t, limitOf(limit.Spend, limit.PerAccount), pays, digest, want{"daily/spend/account=" + accountText: small(63)})
+	check(t, limitOf(limit.GasCost), pays, digest, want{"daily/gas_cost": small(200_060)})
+	check(t, limitOf(limit.Spend, limit.PerAccount), pays, digest, want{"daily/spend/account=" + accountText: small(200_063)})
 
 	transfers := ofSafe(usdc(), usdc(), 0, pack(t, "transfer(address,uint256)", alice(), units(5)), "0")
-	check(t, ofUSDC(limit.PerRecipient), transfers, digest, want{usdcCounter + "/recipient=" + aliceText: small(5), usdcCounter + "/recipient=" + bobText: small(60)})
+	check(t, ofUSDC(limit.PerRecipient), transfers, digest, want{usdcCounter + "/recipient=" + aliceText: small(5), usdcCounter + "/recipient=" + bobText: small(200_060)})
 	check(t, limitOf(limit.GasCost), transfers, digest, nil)
 	check(t, ofUSDC(), ofSafe(alice(), dai(), 0, nil, "0"), "", nil)
 
 	batch := multiSend(t, facts.Action{To: to(alice()), Value: small(7)}, facts.Action{To: to(bob()), Value: small(2)},
 		facts.Action{To: to(usdc()), Data: pack(t, "transfer(address,uint256)", bob(), units(5))})
-	check(t, limitOf(limit.Value), ofSafe(router(), ether, 0, batch, "1"), digest, want{"daily/value": small(9)})
-	check(t, ofUSDC(), ofSafe(router(), ether, 0, batch, "1"), digest, want{usdcCounter: small(5)})
-	check(t, limitOf(limit.Value, limit.PerRecipient), ofSafe(router(), ether, 0, batch, "1"), digest,
+	check(t, limitOf(limit.Value), ofSafe(batches(), ether, 0, batch, "1"), digest, want{"daily/value": small(9)})
+	check(t, ofUSDC(), ofSafe(batches(), ether, 0, batch, "1"), digest, want{usdcCounter: small(5)})
+	check(t, limitOf(limit.Value, limit.PerRecipient), ofSafe(batches(), ether, 0, batch, "1"), digest,
 		want{"daily/value/recipient=" + aliceText: small(7), "daily/value/recipient=" + bobText: small(2)})
 
 	foreign := ofSafe(router(), ether, 0, []byte{1, 2, 3, 4}, "1")
 	fails(t, limitOf(limit.Value), foreign, "with the powers of the account")
 	fails(t, ofUSDC(), foreign, "foreign code")
-	fails(t, limitOf(limit.Value), ofSafe(router(), ether, 0, batch[:100], "1"), "with the powers of the account")
+	fails(t, ofUSDC(), ofSafe(router(), ether, 0, batch, "1"), "foreign code")
+	fails(t, limitOf(limit.Value), ofSafe(batches(), ether, 0, batch[:100], "1"), "with the powers of the account")
 	for _, measure := range []limit.Measure{limit.Value, limit.Spend} {
 		fails(t, limitOf(measure), other(rules.KindSafe), "Safe")
 	}
