@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/internal/rulestest"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
@@ -66,6 +67,9 @@ file does not load, 2 if a case can't be read.`
 
 // rulesTest tries a rule file on cases.
 func (p *program) rulesTest(c *cli.Context) error {
+	if path := c.Args().First(); config.IsPolicy(path) {
+		return usagef("rules test: %s has the name of a policy: use kvclef policy test %s", path, shellQuote(path))
+	}
 	cases, err := p.testCases(c)
 	if err != nil {
 		return err

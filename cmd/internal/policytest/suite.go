@@ -50,6 +50,15 @@ func FileOf(policy string) string {
 // ReadFile reads a file of cases. In the place of addresses the names of the
 // policy may stand. The error has all cases that are wrong.
 func ReadFile(path string, names Names) (*Suite, error) {
+	source, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Read(path, source, names)
+}
+
+// readFile reads a file of cases.
+func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -59,14 +68,14 @@ func ReadFile(path string, names Names) (*Suite, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return Read(path, source, names)
+	if len(source) > rulestest.MaxFile {
+		return nil, fmt.Errorf("%s: has more than %d bytes", path, rulestest.MaxFile)
+	}
+	return source, nil
 }
 
 // Read reads cases.
 func Read(path string, source []byte, names Names) (*Suite, error) {
-	if len(source) > rulestest.MaxFile {
-		return nil, fmt.Errorf("%s: has more than %d bytes", path, rulestest.MaxFile)
-	}
 	root, err := parse(source)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -97,13 +106,16 @@ func Read(path string, source []byte, names Names) (*Suite, error) {
 
 // ReadCase reads a file that is one case, without a list of them.
 func ReadCase(path string, names Names) (*rulestest.Case, error) {
-	source, err := os.ReadFile(path)
+	source, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	root, err := parse(source)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w", path, err)
+	case member(root, "cases") != nil:
+		return nil, fmt.Errorf("%s: has a list of cases, which kvclef policy test tries; give a file that is one case", path)
 	}
 	reader := reader{names: names}
 	c, err := reader.read(root)
