@@ -61,8 +61,8 @@ func (p *Policy) judge(f *facts.Facts) judgement {
 	j := judgement{verdict: rules.Reject, reason: "no rule matches"}
 	c := p.indexes()
 	s := &subject{Facts: f}
-	var room [2][8]bitmap
-	denials := c.denials.find(f, room[0][:0], room[1][:0])
+	var room [3][8]bitmap
+	denials := c.denials.find(f, room[0][:0], room[1][:0], room[2][:0])
 	for i := denials.after(0); i >= 0; i = denials.after(i + 1) {
 		if rule := c.denying[i]; (j.rule == nil || rule.Shadow) && rule.Match.holds(s) {
 			j.take(rule)
@@ -72,7 +72,7 @@ func (p *Policy) judge(f *facts.Facts) judgement {
 		j.reason = denied(j.rule.ID)
 		return j
 	}
-	allowances := c.allowances.find(f, nil, nil)
+	allowances := c.allowances.find(f, nil, nil, nil)
 	for i := allowances.after(0); i >= 0; i = allowances.after(i + 1) {
 		if rule := c.allowing[i]; (j.rule == nil || rule.Shadow) && rule.Match.covers(s) {
 			j.take(rule)
@@ -108,8 +108,8 @@ func (p *Policy) charge(c *indexes, s *subject, j *judgement) {
 	for i := range j.rule.Limits {
 		j.count(s, &j.rule.Limits[i], false)
 	}
-	var room [2][8]bitmap
-	budgets := c.budgets.find(s.Facts, room[0][:0], room[1][:0])
+	var room [3][8]bitmap
+	budgets := c.budgets.find(s.Facts, room[0][:0], room[1][:0], room[2][:0])
 	for i := budgets.after(0); i >= 0; i = budgets.after(i + 1) {
 		if budget := &p.budget[i]; budget.Match.holds(s) {
 			j.count(s, &budget.Limit, true)

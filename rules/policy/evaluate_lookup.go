@@ -10,12 +10,12 @@ import (
 type lookup struct {
 	x    *index
 	only [dimensions]bitmap // those for the request's value; nil: none
-	many [2][]bitmap        // to and token, of the actions where one is enough
+	many [3][]bitmap        // to, token and recipient, of the actions where one is enough
 	all  [dimensions]bool   // the value can't be known: any may match
 }
 
-// find looks a request up. The two slices are room for what it finds.
-func (x *index) find(f *facts.Facts, to, token []bitmap) lookup {
+// find looks a request up. The slices are room for what it finds.
+func (x *index) find(f *facts.Facts, to, token, recipient []bitmap) lookup {
 	l := lookup{x: x}
 	l.all[byNothing] = true
 	l.only[byAccount] = x.addresses[byAccount][f.Request.Account.Address]
@@ -30,20 +30,21 @@ func (x *index) find(f *facts.Facts, to, token []bitmap) lookup {
 	for i := range f.Actions {
 		action := &f.Actions[i]
 		if action.Opaque != "" {
-			l.all[byTo], l.all[byToken] = true, true
+			l.all[byTo], l.all[byToken], l.all[byRecipient] = true, true, true
 			break
 		}
 		if action.To != nil {
 			to = appendSome(to, x.addresses[byTo][*action.To])
 		}
 		if action.Decoding == facts.Unknown {
-			l.all[byToken] = true
+			l.all[byToken], l.all[byRecipient] = true, true
 		}
 		for j := range action.Effects {
 			token = appendSome(token, x.addresses[byToken][action.Effects[j].Token])
+			recipient = appendSome(recipient, x.addresses[byRecipient][action.Effects[j].Recipient])
 		}
 	}
-	l.many = [2][]bitmap{to, token}
+	l.many = [3][]bitmap{to, token, recipient}
 	return l
 }
 
@@ -58,6 +59,7 @@ func (x *index) first(f *facts.Facts, l *lookup) {
 	}
 	if len(first.Effects) > 0 {
 		l.only[byToken] = x.addresses[byToken][first.Effects[0].Token]
+		l.only[byRecipient] = x.addresses[byRecipient][first.Effects[0].Recipient]
 	}
 }
 

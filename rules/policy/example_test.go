@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,4 +122,33 @@ func TestExampleDecides(t *testing.T) {
 			t.Errorf("%s: %s", name, e)
 		}
 	}
+}
+
+// FuzzEvaluate judges transactions with any call data by the example, in both
+// ways: it never panics, and never approves what the definition does not.
+func FuzzEvaluate(f *testing.F) {
+	p := example(f)
+	f.Add(common.FromHex(call(transferSelector, payee, 1)), uint8(0), uint8(2))
+	f.Add(common.FromHex(call(approveSelector, payee, -1)), uint8(1), uint8(2))
+	f.Add(common.FromHex("0xac9650d8"+call("", 32)[0:]), uint8(2), uint8(1))
+	f.Add([]byte{1}, uint8(3), uint8(3))
+	targets := []common.Address{usdc, payee, repeated(5), common.HexToAddress("0xff00000000000000000000000000000000000010")}
+	f.Fuzz(func(t *testing.T, data []byte, target, account uint8) {
+		to := &targets[int(target)%len(targets)]
+		if target > 200 {
+			to = nil
+		}
+		principal := []string{"batcher.prod", "payouts", "relay-api"}[account%3]
+		method := []string{"eth_signTransaction", "eth_sendTransaction"}[account/128]
+		req := asking(1+account%3, principal, method, &types.DynamicFeeTx{ChainID: big.NewInt(1), To: to, Gas: 50_000, GasFeeCap: gwei(1), GasTipCap: gwei(1), Data: data})
+		got, _, err := p.Evaluate(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verdict, rule := slowJudge(p, facts.Of(req, exampleAt))
+		if got.Verdict != verdict && !strings.Contains(got.Reason, "can't be measured") || got.Rule != rule {
+			t.Errorf("%v by %q, want %v by %q", got.Verdict, got.Rule, verdict, rule)
+		}
+		_ = p.Explain(req, exampleAt).String()
+	})
 }

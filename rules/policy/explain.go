@@ -98,7 +98,7 @@ func explainRule(rule *Rule, f *facts.Facts) RuleExplanation {
 	if rule.Effect == Allow {
 		e.Effect = "allow"
 		e.Matched = x.covers(&rule.Match)
-		e.failing = failing(&rule.Match, f)
+		e.failing = failing(&rule.Match, &x.subject)
 	} else {
 		e.Matched = x.holds(&rule.Match)
 	}

@@ -91,21 +91,21 @@ children:
 }
 
 // failing counts the words of a match that are not true: the fewer, the nearer.
-func failing(m *Match, f *facts.Facts) int {
+func failing(m *Match, s *subject) int {
+	defer s.reset()
 	n := 0
-	s := &subject{Facts: f}
 	for _, p := range m.Request {
 		if p.test(s) != isTrue {
 			n++
 		}
 	}
 	for _, p := range m.Action {
-		if !everywhere(f, p, false) {
+		if !s.everywhere(p, false) {
 			n++
 		}
 	}
 	for _, p := range m.Effects {
-		if !everywhere(f, p, true) {
+		if !s.everywhere(p, true) {
 			n++
 		}
 	}
@@ -114,11 +114,10 @@ func failing(m *Match, f *facts.Facts) int {
 
 // everywhere reports whether a word is true for each outermost action, or for
 // each effect of those, and for at least one.
-func everywhere(f *facts.Facts, p predicate, effects bool) bool {
-	s := &subject{Facts: f}
+func (s *subject) everywhere(p predicate, effects bool) bool {
 	seen := false
-	for i := 0; i < len(f.Actions); i = next(f.Actions, i) {
-		s.at(&f.Actions[i])
+	for i := 0; i < len(s.Actions); i = next(s.Actions, i) {
+		s.at(&s.Actions[i])
 		if !effects {
 			seen = true
 			if p.test(s) != isTrue {

@@ -20,18 +20,19 @@ type near struct {
 // of many only the first.
 func (p *Policy) writeNearest(b *strings.Builder, f *facts.Facts) {
 	c := p.indexes()
-	narrow := c.allowances.find(f, nil, nil)
+	narrow := c.allowances.find(f, nil, nil, nil)
 	wide := narrow
 	for by := range wide.all {
 		wide.all[by] = dimension(by) != byAccount
 	}
+	s := &subject{Facts: f}
 	var found []near
 	for _, l := range []*lookup{&narrow, &wide} {
 		asked := 0
 		for i := l.after(0); i >= 0 && asked < maxAsked; i = l.after(i + 1) {
 			asked++
 			if rule := c.allowing[i]; !rule.Shadow {
-				found = append(found, near{rule, failing(&rule.Match, f)})
+				found = append(found, near{rule, failing(&rule.Match, s)})
 			}
 		}
 		if len(found) > 0 {

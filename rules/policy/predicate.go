@@ -49,7 +49,7 @@ type narrowing interface {
 // keys are the values for which a predicate may be anything but false.
 type keys struct {
 	by        dimension
-	addresses []common.Address // byAccount, byTo, byToken
+	addresses []common.Address // byAccount, byTo, byToken, byRecipient
 	numbers   []uint64         // byChain
 	texts     []string         // byPrincipal
 }
@@ -64,6 +64,7 @@ const (
 	byPrincipal           // Request.Principal
 	byTo                  // Action.To
 	byToken               // Effect.Token
+	byRecipient           // Effect.Recipient
 	dimensions
 )
 

@@ -37,6 +37,8 @@ func (w listed) test(s *subject) truth {
 		is = w.texts[s.Request.Principal]
 	case byTo:
 		is = s.action.To != nil && w.addresses[*s.action.To]
+	case byRecipient:
+		is = w.addresses[s.effect.Recipient]
 	case byToken:
 		is = w.addresses[s.effect.Token]
 	}
@@ -109,7 +111,7 @@ func (w world) word(level level) predicate {
 	case aboutAction:
 		by = byTo
 	case aboutEffect:
-		by = byToken
+		by = []dimension{byToken, byRecipient}[w.IntN(2)]
 	case aboutRequest:
 	}
 	if w.once(2) {
@@ -197,7 +199,7 @@ func (w world) action(to []facts.Action, depth int) []facts.Action {
 		a.To = &address
 	}
 	for range w.IntN(3) {
-		a.Effects = append(a.Effects, facts.Effect{Token: w.address()})
+		a.Effects = append(a.Effects, facts.Effect{Token: w.address(), Recipient: w.address()})
 	}
 	if w.once(8) {
 		a.Opaque = "hidden"

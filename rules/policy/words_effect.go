@@ -21,8 +21,8 @@ func effectWords() []word {
 	return []word{
 		effectWord(),
 		tokenWord(),
-		partyWord("recipient", "who gets the tokens, or may take them", func(e *facts.Effect) common.Address { return e.Recipient }),
-		partyWord("owner", "whose tokens they are; self is the account, or the Safe of a Safe transaction", func(e *facts.Effect) common.Address { return e.Owner }),
+		partyWord("recipient", "who gets the tokens, or may take them", byRecipient, func(e *facts.Effect) common.Address { return e.Recipient }),
+		partyWord("owner", "whose tokens they are; self is the account, or the Safe of a Safe transaction", byNothing, func(e *facts.Effect) common.Address { return e.Owner }),
 		amountWord("amount_max", "the amount of a token, at most; names the token", true),
 		amountWord("amount_min", "the amount of a token, at least; names the token", false),
 		unlimitedWord(),
@@ -114,17 +114,21 @@ func tokenWord() word {
 	}
 }
 
-func partyWord(key, doc string, fact func(e *facts.Effect) common.Address) word {
+func partyWord(key, doc string, by dimension, fact func(e *facts.Effect) common.Address) word {
 	return word{key: key, level: aboutEffect, doc: doc, shape: oneOrMore(addressShape()), parse: func(p *parser, node *yaml.Node) predicate {
 		set, ok := p.addresses(node, key, wordSelf)
 		if !ok {
 			return nil
 		}
-		return &atom{
+		made := narrowed{atom: atom{
 			word: key, wants: oneOf(set.text),
 			ask:   func(s *subject) truth { return s.party(set, fact(s.effect)) },
 			shows: func(s *subject) string { return fact(s.effect).Hex() },
+		}}
+		if !set.words[wordSelf] {
+			made.values = keys{by: by, addresses: set.all()}
 		}
+		return &made
 	}}
 }
 
