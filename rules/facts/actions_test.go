@@ -102,7 +102,7 @@ func TestDecoding(t *testing.T) {
 			t.Errorf("%s: got %v, %q", name, a.Decoding, a.Opaque)
 		}
 	}
-	if a := Of(call(nil, 1, []byte{1}), noon()).Actions[0]; a.To != nil || a.Opaque == "" {
+	if a := Of(call(nil, 1, []byte{1}), noon()).Actions[0]; a.To != nil || a.Decoding != Other || a.Opaque != "" {
 		t.Errorf("a creation: %+v", a)
 	}
 }

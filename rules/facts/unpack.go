@@ -52,12 +52,14 @@ func (u *unpacker) add(a Action) bool {
 // decode fills in what an action's data means, and returns what lies within.
 func decode(a *Action) inner {
 	switch {
-	case a.To == nil: // a creation: its data is code
+	case a.To == nil:
+		// A creation. What its code calls it calls in the name of the new contract,
+		// as the code of any contract does that is called.
 		a.Decoding = None
 		if len(a.Data) > 0 {
 			a.Decoding = Other
 		}
-		return inner{opaque: "the code of a new contract can do anything"}
+		return inner{}
 	case len(a.Data) == 0:
 		a.Decoding = None
 		return foreign(a)
