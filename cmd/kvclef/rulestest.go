@@ -11,7 +11,6 @@ import (
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
-	"github.com/kvclef/kvclef/rules/clefjs"
 )
 
 func (p *program) rulesTestCommand() *cli.Command {
@@ -83,8 +82,8 @@ func (p *program) rulesTest(c *cli.Context) error {
 		return &usageError{err}
 	}
 	if c.IsSet("rules.timeout") {
-		if ruleset.Timeout = c.Duration("rules.timeout"); ruleset.Timeout <= 0 || ruleset.Timeout > clefjs.MaxTimeout {
-			return usagef("--rules.timeout: %s; it must be above 0s and at most %s", ruleset.Timeout, clefjs.MaxTimeout)
+		if ruleset.Timeout = c.Duration("rules.timeout"); ruleset.Timeout <= 0 || ruleset.Timeout > config.MaxRulesTimeout {
+			return usagef("--rules.timeout: %s; it must be above 0s and at most %s", ruleset.Timeout, config.MaxRulesTimeout)
 		}
 	}
 	if err := ruleset.Load(c.Context); err != nil {

@@ -144,8 +144,10 @@ func TestRunawayTopLevelsDoNotLoad(t *testing.T) {
 				r.Close()
 				t.Fatal("it loads")
 			}
-			// The compiler keeps no place for a loop without a body.
-			if !strings.Contains(err.Error(), "rules.js:2:") && !strings.HasPrefix(name, "loop") || strings.Contains(err.Error(), "left behind") {
+			// The compiler keeps no place for a loop without a body, and on a busy
+			// machine the time may end before the file has begun.
+			placed := strings.Contains(err.Error(), "rules.js:2:") || strings.Contains(err.Error(), "rules.js: stopped: it runs longer")
+			if !placed && !strings.HasPrefix(name, "loop") || strings.Contains(err.Error(), "left behind") {
 				t.Fatalf("got %q", err)
 			}
 		})

@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	// MaxTimeout is the longest time limit of a call. OnApprovedTx runs while a
-	// signature waits to be recorded, for which there are 5 seconds in all.
-	MaxTimeout = 4 * time.Second
+	// MaxTimeout is the longest time limit of a call.
+	MaxTimeout = 30 * time.Second
 
 	// MaxMemory is the highest memory limit of a call, in bytes. To walk along a
 	// chain of objects, such as prototypes, takes a multiple of their memory on

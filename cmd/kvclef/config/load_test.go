@@ -146,6 +146,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"attest key without 0x", "rules: {attest_key: 7156526fbd7a3c72969b54f64e42c10fbb768c8a}", "is not an address"},
 		{"attest key mistyped", "rules: {attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8b}", "is not an address"},
 		{"rule timeout", "rules: {timeout: 0s}", "rules.timeout: 0s; it must be above 0s"},
+		{"long rule timeout", "rules: {timeout: 5s}", "rules.timeout: 5s; it must be above 0s and at most 4s"},
 		{"small log", "audit: {max_bytes: 10}", "audit.max_bytes: 10; it must be at least 16384"},
 		{"checkpoint interval", "audit: {checkpoint_interval: -1m}", "audit.checkpoint_interval: -1m0s; it must be above 0s"},
 		{"checkpoint key", "audit: {checkpoint_key: treasury}", `audit.checkpoint_key: "treasury" is neither an address nor VAULT/KEY`},

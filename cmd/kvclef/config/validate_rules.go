@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -11,6 +12,11 @@ import (
 // minAuditBytes is the least size of a full file of the audit log. Below it
 // there would be more files than entries worth looking for.
 const minAuditBytes = 16 << 10
+
+// MaxRulesTimeout is the longest time limit of a call of a rule file.
+// OnApprovedTx runs while a signature waits to be recorded, for which there are
+// 5 seconds in all.
+const MaxRulesTimeout = 4 * time.Second
 
 func (c *Config) validateRules() error {
 	r := c.Rules
@@ -21,8 +27,8 @@ func (c *Config) validateRules() error {
 		return fmt.Errorf("rules.file: %q has the name of a policy, which goes with rules.policy, --policy", r.File)
 	case r.AttestKey != "" && !isAddress(r.AttestKey):
 		return fmt.Errorf("rules.attest_key: %q is not an address; kvclef rules attest prints the one to pin", r.AttestKey)
-	case r.Timeout <= 0:
-		return fmt.Errorf("rules.timeout: %s; it must be above 0s", r.Timeout)
+	case r.Timeout <= 0 || r.Timeout > MaxRulesTimeout:
+		return fmt.Errorf("rules.timeout: %s; it must be above 0s and at most %s", r.Timeout, MaxRulesTimeout)
 	}
 	return nil
 }
