@@ -55,7 +55,7 @@ func (l *linter) unlimited(rule *Rule, possible []string) {
 		}
 	case m.has("function", "selector", "data_max", "domain", "create"):
 	case slices.Contains(possible, facts.KindTransaction) || slices.Contains(possible, facts.KindSafe):
-		l.warn(rule, 0, "allows every call, approvals without a bound among them: add call, function or plain: true")
+		l.warn(rule, 0, "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {amount: unlimited}")
 	}
 }
 

@@ -37,7 +37,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		if p.Name() != "p" || p.Hash() == [32]byte{} || len(p.Rules()) == 0 {
-			t.Errorf("the policy %v has %d rules", p, len(p.Rules()))
+			t.Errorf("the policy %s with the hash %x has %d rules", p.Name(), p.Hash(), len(p.Rules()))
 		}
 		for i := range p.rules {
 			checkWords(t, &p.rules[i].Match)

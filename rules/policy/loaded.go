@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -15,9 +14,6 @@ func (p *Policy) Name() string { return p.name }
 // Hash is the SHA-256 of the file: a policy that differs in a space is another
 // one.
 func (p *Policy) Hash() common.Hash { return p.hash }
-
-// String describes the policy by its name and its hash.
-func (p *Policy) String() string { return fmt.Sprintf("%s, SHA-256 %x", p.name, p.hash) }
 
 // Rules returns a copy of the rules, in the order of the file.
 func (p *Policy) Rules() []Rule {
