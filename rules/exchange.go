@@ -22,3 +22,13 @@ func (e *Exchangeable) Empty() bool { return e.current.Load() == nil }
 func (e *Exchangeable) Evaluate(ctx context.Context, req *Request) (Decision, Hold, error) {
 	return (*e.current.Load()).Evaluate(ctx, req)
 }
+
+// Resume tells the rule in force of a request that people have approved. It may
+// be another than the one that referred it, and then judges it by itself.
+func (e *Exchangeable) Resume(ctx context.Context, req *Request) (Hold, error) {
+	resumer, ok := (*e.current.Load()).(Resumer)
+	if !ok {
+		return nil, nil
+	}
+	return resumer.Resume(ctx, req)
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
+	"github.com/kvclef/kvclef/rules/policy"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -45,6 +46,7 @@ type durable struct {
 	inForce policyInForce   // its policy is nil: none
 	file    rulesFile       // of the ruleset
 	ruleset *clefjs.Ruleset // nil: none
+	shadow  *policy.Shadow  // nil: none
 	audit   *audit.Log      // nil: none
 
 	live      rules.Exchangeable // what inForce is decided by
@@ -63,7 +65,7 @@ func needsDataDir(cfg *config.Config) bool {
 // openDurable opens everything, or nothing: a signer never starts with a part.
 func openDurable(ctx context.Context, cfg *config.Config, options durableOptions, log *slog.Logger) (*durable, error) {
 	d := &durable{options: options, log: log}
-	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadPolicy, d.loadRules, d.joinRules, d.openAudit} {
+	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadPolicy, d.loadRules, d.joinRules, d.loadShadow, d.openAudit} {
 		if err := open(ctx, cfg); err != nil {
 			return nil, errors.Join(err, d.close(ctx))
 		}
@@ -141,9 +143,9 @@ func (d *durable) remember(ctx context.Context) error {
 func (d *durable) decider() extapi.Decider {
 	switch {
 	case d.inForce.policy != nil: // decides about everything
-		return &rules.Engine{Rules: []rules.Rule{d.exchangeable()}, Ledger: d.store}
+		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.exchangeable())}, Ledger: d.store}
 	case d.ruleset != nil:
-		return &rules.Engine{Rules: []rules.Rule{d.ruleset}, Ledger: d.store}
+		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.ruleset)}, Ledger: d.store}
 	default:
 		return rules.NoRules{}
 	}
@@ -190,7 +192,7 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 
 // end records that a signer ended, and why if that was not asked for.
 func (d *durable) end(ctx context.Context, why error) error {
-	entry := audit.Entry{Event: audit.EventStop}
+	entry := audit.Entry{Event: audit.EventStop, Note: d.shadowNote()}
 	if why != nil {
 		entry.Error = why.Error()
 	}

@@ -71,6 +71,7 @@ func dataFlags(defaultText string) []cli.Flag {
 func ruleFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag(categoryRules, "policy", "policy, a YAML `FILE`, which decides what is signed", "none; without a policy and a rule file nothing is signed"),
+		stringFlag(categoryRules, "shadow", "policy `FILE` that judges beside what decides, and decides nothing: what differs is logged", "none"),
 		stringFlag(categoryRules, "rules", "rule `FILE` as Clef has it, which decides what is signed", "none"),
 		stringFlag(categoryRules, "rules.attest-key", "`ADDRESS` of the vault key that must have signed the attestations of policy and rule file", "none"),
 		durationFlag(categoryRules, "rules.timeout", "`TIME` that a function of the rule file may take", "1s"),

@@ -61,6 +61,7 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "repeat", c.Duration, &cfg.Limits.Repeat)
 	set(c, "datadir", c.String, &cfg.DataDir)
 	set(c, "policy", c.String, &cfg.Rules.Policy)
+	set(c, "shadow", c.String, &cfg.Rules.Shadow)
 	set(c, "rules", c.String, &cfg.Rules.File)
 	set(c, "rules.attest-key", c.String, &cfg.Rules.AttestKey)
 	set(c, "rules.timeout", c.Duration, &cfg.Rules.Timeout)

@@ -140,11 +140,6 @@ func wrapped(t testing.TB, data []byte) map[string]struct {
 		Name2 *big.Int
 		Name3 []byte
 	}
-	type forward struct {
-		Name0, Name1        common.Address
-		Name2, Name3, Name4 *big.Int
-		Name5               []byte
-	}
 	type operation struct {
 		Name0        common.Address
 		Name1        *big.Int
@@ -187,7 +182,6 @@ func wrapped(t testing.TB, data []byte) map[string]struct {
 		"executions":     {pack(t, "executeBatch((address,uint256,bytes)[])", []execution{{token, zero, data}}), token},
 		"7579 single":    {pack(t, "execute(bytes32,bytes)", [32]byte{}, packed), token},
 		"7579 batch":     {pack(t, "execute(bytes32,bytes)", [32]byte{1}, pack(t, "batch((address,uint256,bytes)[])", []execution{{token, zero, data}})[4:]), token},
-		"forwarder":      {pack(t, "execute((address,address,uint256,uint256,uint256,bytes),bytes)", forward{other, token, zero, zero, zero, data}, []byte{}), other},
 		"handleOps": {
 			pack(t, "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)",
 				[]operation{{other, zero, []byte{}, inner, [32]byte{}, zero, [32]byte{}, []byte{}, []byte{}}}, payee),

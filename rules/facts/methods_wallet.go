@@ -40,9 +40,10 @@ func walletMethods() []definition {
 		{signature: "handleOps((address,uint256,bytes,bytes,uint256,uint256,uint256,uint256,uint256,bytes,bytes)[],address)", inner: userOperations},
 		{signature: "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)", inner: userOperations},
 
-		// EIP-2771 forwarders: (from, to, value, gas, nonce, …, data)
-		{signature: "execute((address,address,uint256,uint256,uint256,bytes),bytes)", inner: forwards(5)},
-		{signature: "execute((address,address,uint256,uint256,uint48,bytes,bytes))", inner: forwards(5)},
+		// EIP-2771 forwarders. What they forward they do in the name of who signed it,
+		// and not with the powers of who sends it.
+		{signature: "execute((address,address,uint256,uint256,uint256,bytes),bytes)"},
+		{signature: "execute((address,address,uint256,uint256,uint48,bytes,bytes))"},
 	}
 }
 
@@ -152,13 +153,4 @@ func userOperations(a *Action, v values) inner {
 		within.actions = append(within.actions, Action{Path: nth("ops", i), From: *a.To, To: &sender, Data: operation.bytes(3)})
 	}
 	return within
-}
-
-// forwards is a call that a forwarder makes in the name of who signed it.
-func forwards(data int) func(*Action, values) inner {
-	return func(_ *Action, v values) inner {
-		request := v.tuple(0)
-		target := request.address(1)
-		return inner{actions: []Action{{Path: "req", From: request.address(0), To: &target, Value: request.amount(2), Data: request.bytes(data)}}}
-	}
 }

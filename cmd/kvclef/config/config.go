@@ -61,6 +61,10 @@ type Rules struct {
 	// rule file. Default: none.
 	Policy string `yaml:"policy"`
 
+	// Shadow is a policy that judges beside what decides, and decides nothing:
+	// where it would have decided otherwise is logged. Default: none.
+	Shadow string `yaml:"shadow"`
+
 	// File is a rule file as Clef has it. Default: none. Without a policy and a
 	// rule file nothing is signed.
 	File string `yaml:"file"`

@@ -15,7 +15,7 @@ configdir: /etc/clef
 advanced: true
 fourbyte_file: selectors.json
 datadir: /var/lib/kvclef
-rules: {policy: policy.yaml, file: rules.js, attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8a, timeout: 2s}
+rules: {policy: policy.yaml, shadow: next.yaml, file: rules.js, attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8a, timeout: 2s}
 audit: {file: /var/log/kvclef/audit.log, max_bytes: 1000000, checkpoint_key: prod/audit, checkpoint_interval: 30s}
 listeners:
   ipc: {disabled: true, path: /run/kvclef}
@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{ChainIDs:[1 10] ConfigDir:/etc/clef Advanced:true FourByteFile:selectors.json ` +
-		`DataDir:/var/lib/kvclef Rules:{Policy:policy.yaml File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
+		`DataDir:/var/lib/kvclef Rules:{Policy:policy.yaml Shadow:next.yaml File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
 		`Audit:{File:/var/log/kvclef/audit.log MaxBytes:1000000 CheckpointKey:prod/audit CheckpointInterval:30s} ` +
 		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example]}} ` +
 		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +

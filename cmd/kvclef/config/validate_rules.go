@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,10 @@ func (c *Config) validateRules() error {
 	switch {
 	case r.Policy != "" && !IsPolicy(r.Policy):
 		return fmt.Errorf("rules.policy: %q is no policy, whose name ends in .yaml or .yml; a rule file of Clef goes with rules.file, --rules", r.Policy)
+	case r.Shadow != "" && !IsPolicy(r.Shadow):
+		return fmt.Errorf("rules.shadow: %q is no policy, whose name ends in .yaml or .yml", r.Shadow)
+	case r.Shadow != "" && r.Policy == "" && r.File == "":
+		return errors.New("rules.shadow: it judges beside a policy or a rule file, and there is none: give one by rules.policy, --policy")
 	case IsPolicy(r.File):
 		return fmt.Errorf("rules.file: %q has the name of a policy, which goes with rules.policy, --policy", r.File)
 	case r.AttestKey != "" && !isAddress(r.AttestKey):
