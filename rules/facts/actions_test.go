@@ -243,6 +243,18 @@ func TestUnpackingIsBounded(t *testing.T) {
 		t.Errorf("too many: %d, %q", len(f.Actions), f.Actions[0].Opaque)
 	}
 
+	ids := func(n int) []byte {
+		return pack(t, "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", sender, payee, numbers(n), numbers(n), []byte{})
+	}
+	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", [][]byte{ids(MaxEffects - 1), data})), noon())
+	if len(f.Actions[1].Effects) != MaxEffects-1 || len(f.Actions[2].Effects) != 1 || f.Actions[2].Opaque != "" {
+		t.Errorf("as many effects as may be: %q", f.Actions[2].Opaque)
+	}
+	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", [][]byte{ids(MaxEffects), data, data})), noon())
+	if len(f.Actions[1].Effects) != MaxEffects || f.Actions[1].Opaque != "" || f.Actions[2].Opaque == "" || f.Actions[3].Opaque == "" {
+		t.Errorf("too many effects: %+v", f.Actions[2:])
+	}
+
 	nested := pack(t, "multicall(bytes[])", many[:MaxActions/2])
 	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", [][]byte{nested, nested, nested})), noon())
 	if len(f.Actions) != MaxActions || f.Actions[0].Opaque == "" {
@@ -325,9 +337,9 @@ func checkActions(t testing.TB, actions []Action) {
 	if len(actions) > MaxActions {
 		t.Fatalf("%d actions", len(actions))
 	}
-	inner := 0
+	inner, effects := 0, 0
 	for i, a := range actions {
-		inner += a.Inner
+		inner, effects = inner+a.Inner, effects+len(a.Effects)
 		switch {
 		case a.Depth > MaxDepth:
 			t.Fatalf("depth %d", a.Depth)
@@ -341,6 +353,9 @@ func checkActions(t testing.TB, actions []Action) {
 				t.Fatalf("an effect of no kind: %+v", e)
 			}
 		}
+	}
+	if effects > MaxEffects {
+		t.Fatalf("%d effects", effects)
 	}
 	outermost := 0
 	for _, a := range actions {

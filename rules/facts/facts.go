@@ -104,7 +104,7 @@ type Action struct {
 	Name string
 	Call *rules.Call
 
-	Effects []Effect // on tokens; nil where none is known
+	Effects []Effect // on tokens; nil where none is known, at most MaxEffects of a request
 
 	// Inner is how many actions it unpacks to directly. Opaque says why there may
 	// be others that are not listed, such as nesting beyond the bound; "" if there

@@ -31,7 +31,8 @@ func batchMethods() []definition {
 func multicall(at int) func(*Action, values) inner {
 	return func(a *Action, v values) inner {
 		var within inner
-		for i, data := range as[[][]byte](v[at]) {
+		list := as[[][]byte](v[at])
+		for i, data := range list[:min(len(list), MaxActions+1)] {
 			within.actions = append(within.actions, Action{Path: nth("data", i), From: a.From, To: a.To, Data: data})
 		}
 		return within

@@ -35,7 +35,7 @@ func sendsOne(a *Action, v values) []Effect {
 // lengths; what is named at all counts.
 func sendsMany(a *Action, v values) []Effect {
 	ids, amounts := v.numbers(2), v.numbers(3)
-	effects := make([]Effect, max(len(ids), len(amounts)))
+	effects := make([]Effect, min(max(len(ids), len(amounts)), MaxEffects+1))
 	for i := range effects {
 		effects[i] = effectOn(a, Transfer, v.address(0), v.address(1), maxUint256())
 		if i < len(amounts) {

@@ -74,7 +74,7 @@ func executes(a *Action, targets []common.Address, amounts values, data [][]byte
 	if len(targets) != len(data) || len(amounts) > 0 && len(amounts) != len(targets) {
 		within.opaque = "the lists of the batch differ in length"
 	}
-	for i := range min(len(targets), len(data)) {
+	for i := range min(len(targets), len(data), MaxActions+1) {
 		action := Action{Path: nth("func", i), From: *a.To, To: &targets[i], Data: data[i]}
 		if i < len(amounts) {
 			action.Value = amounts.amount(i)

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"encoding/json"
 	"maps"
 	"math/big"
 	"reflect"
@@ -239,4 +240,38 @@ func TestForeignDomains(t *testing.T) {
 			t.Errorf("%s: %+v", name, f.Actions)
 		}
 	}
+}
+
+// FuzzTypedData looks for panics, and for effects of what is not exactly a
+// permit: documents of any types and values.
+func FuzzTypedData(f *testing.F) {
+	const permit = `{"types":{"EIP712Domain":[{"name":"verifyingContract","type":"address"}],"Permit":[{"name":"owner","type":"address"},` +
+		`{"name":"spender","type":"address"},{"name":"value","type":"uint256"},{"name":"nonce","type":"uint256"},{"name":"deadline","type":"uint256"}]},` +
+		`"primaryType":"Permit","domain":{"verifyingContract":"0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"},"message":{` +
+		`"owner":"0x1111111111111111111111111111111111111111","spender":"0x4444444444444444444444444444444444444444","value":"5","nonce":"0","deadline":"1"}}`
+	f.Add(permit, false)
+	f.Add(strings.Replace(permit, `"value":"5"`, `"value":"-5"`, 1), false)
+	f.Add(strings.Replace(permit, `"value":"5"`, `"value":[]`, 1), true)
+	f.Add(strings.Replace(permit, `{"name":"value","type":"uint256"}`, `{"name":"value","type":"Permit[]"}`, 1), false)
+	f.Fuzz(func(t *testing.T, document string, safe bool) {
+		var data apitypes.TypedData
+		if json.Unmarshal([]byte(document), &data) != nil {
+			return
+		}
+		req := &rules.Request{Kind: rules.KindTypedData, Account: rules.Account{Address: sender}, TypedData: &data}
+		if safe {
+			req.Kind = rules.KindSafe
+		}
+		facts := Of(req, noon())
+		checkActions(t, facts.Actions)
+		if facts.Kind == KindSafe && len(facts.Actions) == 0 {
+			t.Fatal("a Safe transaction that does nothing")
+		}
+		if facts.Kind == KindTypedData && len(facts.Actions) > 0 {
+			// What has effects is what is signed: go-ethereum agrees that it can be.
+			if _, _, err := apitypes.TypedDataAndHash(data); err != nil {
+				t.Fatalf("%+v are of no document: %v", facts.Actions, err)
+			}
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 const (
 	MaxDepth   = 4   // how deep actions may lie within the outermost
 	MaxActions = 256 // of a request
+	MaxEffects = 256 // of all actions of a request
 )
 
 // actionsOf decodes an action and all that lies within it.
@@ -19,7 +20,10 @@ func actionsOf(outermost Action) []Action {
 }
 
 // unpacker collects actions, depth first.
-type unpacker struct{ actions []Action }
+type unpacker struct {
+	actions []Action
+	effects int
+}
 
 // add decodes an action and what it unpacks to. It returns false when there are
 // too many.
@@ -30,12 +34,15 @@ func (u *unpacker) add(a Action) bool {
 	at := len(u.actions)
 	u.actions = append(u.actions, a)
 	within := decode(&u.actions[at])
-	switch {
-	case len(within.actions) == 0:
-	case a.Depth == MaxDepth:
+	if len(within.actions) > 0 && a.Depth == MaxDepth {
 		within.opaque = fmt.Sprintf("calls within calls are looked at down to %d levels", MaxDepth)
 		within.actions = nil
 	}
+	if effects := u.actions[at].Effects; len(effects) > MaxEffects-u.effects {
+		within.opaque = fmt.Sprintf("more than %d tokens are moved or handed over", MaxEffects)
+		u.actions[at].Effects = effects[:MaxEffects-u.effects]
+	}
+	u.effects += len(u.actions[at].Effects)
 	for _, child := range within.actions {
 		child.Depth = a.Depth + 1
 		child.Path = join(a.Path, child.Path)

@@ -33,10 +33,11 @@ func as[T any](v any) T {
 // tuple returns the members of a tuple.
 func (v values) tuple(i int) values { return members(reflect.ValueOf(v[i])) }
 
-// tuples returns the members of each tuple of an array.
+// tuples returns the members of each tuple of an array: of one more than are
+// looked at, so that it is noticed that there are more.
 func (v values) tuples(i int) []values {
 	list := reflect.ValueOf(v[i])
-	all := make([]values, list.Len())
+	all := make([]values, min(list.Len(), MaxActions+1))
 	for j := range all {
 		all[j] = members(list.Index(j))
 	}
