@@ -16,6 +16,7 @@ type ipcServer struct {
 	cfg      ServerConfig
 	rpc      *rpc.Server
 	refused  *refusals
+	large    *largePlaces
 	listener net.Listener
 
 	wg       sync.WaitGroup // the accept loop and every connection
@@ -30,7 +31,7 @@ func startIPC(ctx context.Context, cfg ServerConfig, server *rpc.Server, refused
 	if err != nil {
 		return nil, fmt.Errorf("opening IPC endpoint %s: %w", cfg.IPCPath, err)
 	}
-	s := &ipcServer{cfg: cfg, rpc: server, refused: refused, conns: make(map[*ipcConn]struct{})}
+	s := &ipcServer{cfg: cfg, rpc: server, refused: refused, large: newLargePlaces(smallBody), conns: make(map[*ipcConn]struct{})}
 	s.listener = limitListener(listener, cfg.MaxIPCConns, func(why string) {
 		refused.add(refusedConnection, slog.String("transport", "ipc"), slog.String("reason", why))
 	})
@@ -44,14 +45,14 @@ func (s *ipcServer) accept() {
 		if err != nil {
 			return // closed by shutdown
 		}
-		c := newIPCConn(conn, s.cfg, s.refused)
+		c := newIPCConn(conn, s.cfg, s.refused, s.large)
 		if !s.track(c) {
 			_ = c.Close()
 			continue
 		}
 		s.wg.Go(func() {
 			defer s.untrack(c)
-			s.rpc.ServeCodec(rpc.NewCodec(c), 0)
+			c.serve(s.rpc)
 		})
 	}
 }

@@ -10,11 +10,9 @@ import (
 	"net"
 	"sync"
 	"time"
-)
 
-// maxFlightBodies is how many messages of the greatest size one connection may
-// have in flight.
-const maxFlightBodies = 4
+	"github.com/ethereum/go-ethereum/rpc"
+)
 
 var errMessageTooLarge = errors.New("message too large")
 
@@ -27,50 +25,67 @@ type ipcConn struct {
 	cfg     ServerConfig
 	refused *refusals
 	flight  *flight
+	large   *largePlaces // of all connections
+	calls   sync.WaitGroup
 
-	// Used by the rpc server's only reading goroutine.
-	dec   *json.Decoder
-	frame []byte // what is left of a frame that the server is reading
-	total int64  // bytes read from the connection
-	start int64  // offset of the message being read
-	begun bool   // the message has more than white space
-	first bool   // nothing has been read for the message yet
+	// Used by the only reading goroutine.
+	dec     *json.Decoder
+	total   int64 // bytes given to the decoder
+	start   int64 // offset of the message being read
+	begun   bool  // the message has more than white space
+	first   bool  // nothing has been read for the message yet
+	entered bool  // the message has a place among the large ones
 
 	mu       sync.Mutex
 	draining bool
+
+	writing sync.Mutex
 }
 
-func newIPCConn(conn net.Conn, cfg ServerConfig, refused *refusals) *ipcConn {
-	c := &ipcConn{Conn: conn, cfg: cfg, refused: refused, flight: newFlight(cfg.MaxInFlight, maxFlightBodies*cfg.MaxBody)}
+func newIPCConn(conn net.Conn, cfg ServerConfig, refused *refusals, large *largePlaces) *ipcConn {
+	c := &ipcConn{Conn: conn, cfg: cfg, refused: refused, flight: newFlight(cfg.MaxInFlight, maxFlightBytes), large: large}
 	c.dec = json.NewDecoder(wire{c})
 	return c
 }
 
-// Read gives the rpc server the next screened frame, one JSON value and a
-// newline. A syntax error is passed on: the server answers it and closes.
-func (c *ipcConn) Read(p []byte) (int, error) {
-	for len(c.frame) == 0 {
-		frame, err := c.next()
-		if err != nil {
-			return 0, err
+// serve runs the connection's messages until it ends, and then waits for those
+// that are being answered. Each has a codec of its own, so that the memory of a
+// message is given back with it: a codec keeps the largest buffers it needed.
+func (c *ipcConn) serve(server *rpc.Server) {
+	defer func() {
+		c.calls.Wait()
+		_ = c.Close() // its caller has hung up, or there is nothing more to say
+	}()
+	for {
+		frame, leave, err := c.next()
+		var syntax *json.SyntaxError
+		switch {
+		case errors.As(err, &syntax):
+			// In the server's own words.
+			server.ServeCodec(rpc.NewCodec(&exchange{conn: c, end: syntax}), 0)
+			return
+		case err != nil:
+			return
+		case len(frame) > 0:
+			c.calls.Go(func() {
+				defer leave()
+				server.ServeCodec(rpc.NewCodec(&exchange{conn: c, frame: frame, end: io.EOF}), 0)
+			})
 		}
-		c.frame = frame
 	}
-	n := copy(p, c.frame)
-	c.frame = c.frame[n:]
-	return n, nil
 }
 
 // next reads a message and screens it. The frame is empty when nothing of the
-// message may run.
-func (c *ipcConn) next() ([]byte, error) {
+// message may run; else the message counts until leave is called.
+func (c *ipcConn) next() (frame []byte, leave func(), err error) {
 	if c.isDraining() {
-		return nil, io.EOF
+		return nil, nil, io.EOF
 	}
-	c.start, c.begun, c.first = c.dec.InputOffset(), false, true
+	c.start, c.begun, c.first, c.entered = c.dec.InputOffset(), false, true, false
 	var message json.RawMessage
 	if err := c.dec.Decode(&message); err != nil {
-		return nil, c.readError(err)
+		c.giveUp()
+		return nil, nil, c.readError(err)
 	}
 	if c.begun {
 		c.setReadDeadline(time.Time{})
@@ -79,13 +94,27 @@ func (c *ipcConn) next() ([]byte, error) {
 	if out.notifications > 0 {
 		c.refused.add(refusedNotification, slog.String("transport", "ipc"), slog.Int("count", out.notifications))
 	}
-	if len(out.frame) == 0 {
-		return nil, nil
+	if c.entered {
+		c.renew()
 	}
-	if !c.flight.enter(len(out.frame)) {
-		return nil, io.EOF
+	switch size := len(out.frame); {
+	case size == 0:
+		c.giveUp()
+		return nil, nil, nil
+	case c.entered:
+		return out.frame, c.leaveLarge, nil
+	case !c.flight.enter(size):
+		return nil, nil, io.EOF
+	default:
+		return out.frame, func() { c.flight.leave(size) }, nil
 	}
-	return append(out.frame, '\n'), nil
+}
+
+// renew lets the buffer of a large message go.
+func (c *ipcConn) renew() {
+	rest := c.rest()
+	c.dec = json.NewDecoder(io.MultiReader(bytes.NewReader(rest), wire{c}))
+	c.total = int64(len(rest))
 }
 
 // readError says why a message could not be read, to the caller if he did not
@@ -98,6 +127,8 @@ func (c *ipcConn) readError(err error) error {
 		return io.EOF
 	case errors.Is(err, errMessageTooLarge):
 		why = fmt.Sprintf("message too large, want at most %d bytes", c.cfg.MaxBody)
+	case errors.Is(err, errWaited):
+		why = fmt.Sprintf("read timeout, too many messages above %d bytes at the same time", c.large.above)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		why = "read timeout"
 	default:
@@ -108,57 +139,13 @@ func (c *ipcConn) readError(err error) error {
 	return err
 }
 
-// wire is the connection as the decoder reads it: bounded and under a deadline.
-type wire struct{ *ipcConn }
-
-// Read is called when a message needs more bytes than have been read.
-func (w wire) Read(p []byte) (int, error) {
-	c := w.ipcConn
-	if c.first {
-		c.first = false
-		c.begin(c.rest())
-	}
-	room := c.cfg.MaxBody - (c.total - c.start)
-	if room <= 0 {
-		return 0, errMessageTooLarge
-	}
-	n, err := c.Conn.Read(p[:min(int64(len(p)), room)])
-	c.total += int64(n)
-	c.begin(p[:n])
-	return n, err
-}
-
-// rest returns what was read together with the message before.
-func (c *ipcConn) rest() []byte {
-	rest, _ := io.ReadAll(c.dec.Buffered()) // from memory, never fails
-	return rest
-}
-
-// begin starts the clock of a message with its first byte.
-func (c *ipcConn) begin(chunk []byte) {
-	if !c.begun && len(bytes.TrimLeft(chunk, " \t\r\n")) > 0 {
-		c.begun = true
-		c.setReadDeadline(time.Now().Add(c.cfg.ReadTimeout))
-	}
-}
-
-// Write sends one answer. A caller who doesn't take it in time is cut off: the
-// rest of a half-written answer can't be told from the next.
-func (c *ipcConn) Write(p []byte) (int, error) {
-	defer c.flight.leave()
-	return deadlineWriter{c}.Write(p)
-}
-
-// SetWriteDeadline does nothing: the deadline is set by Write.
-func (c *ipcConn) SetWriteDeadline(time.Time) error { return nil }
-
 // Close closes the connection and lets no further message run.
 func (c *ipcConn) Close() error {
 	c.flight.close()
 	return c.Conn.Close()
 }
 
-// drain makes the rpc server stop reading: it answers what it has and closes.
+// drain makes serve stop reading: it answers what it has and closes.
 func (c *ipcConn) drain() {
 	c.mu.Lock()
 	c.draining = true
@@ -180,17 +167,4 @@ func (c *ipcConn) setReadDeadline(t time.Time) {
 		t = time.Unix(1, 0)
 	}
 	_ = c.SetReadDeadline(t) // fails only on a closed connection
-}
-
-// deadlineWriter writes to the connection within the write timeout.
-type deadlineWriter struct{ *ipcConn }
-
-// Write closes the connection when it can't write everything.
-func (w deadlineWriter) Write(p []byte) (int, error) {
-	_ = w.Conn.SetWriteDeadline(time.Now().Add(w.cfg.WriteTimeout)) // fails only on a closed connection
-	n, err := w.Conn.Write(p)
-	if err != nil {
-		_ = w.Close()
-	}
-	return n, err
 }

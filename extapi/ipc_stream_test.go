@@ -37,14 +37,15 @@ func FuzzIPCStream(f *testing.F) {
 	cfg := ServerConfig{MaxBody: limit, MaxBatch: 3}.withDefaults()
 	f.Fuzz(func(t *testing.T, stream []byte, chunk uint8) {
 		want, whole := expectedFrames(stream, limit)
-		c := newIPCConn(&trickle{data: bytes.NewReader(stream), chunk: int(chunk) + 1}, cfg, newRefusals(slog.New(slog.DiscardHandler)))
+		c := newIPCConn(&trickle{data: bytes.NewReader(stream), chunk: int(chunk) + 1}, cfg, newRefusals(slog.New(slog.DiscardHandler)), newLargePlaces(limit/4))
 		var got [][]byte
 		var err error
 		for err == nil {
 			var frame []byte
-			if frame, err = c.next(); len(frame) > 0 {
+			var leave func()
+			if frame, leave, err = c.next(); len(frame) > 0 {
 				got = append(got, frame)
-				c.flight.leave()
+				leave()
 			}
 		}
 		if whole && errors.Is(err, errMessageTooLarge) {
@@ -79,7 +80,7 @@ func expectedFrames(stream []byte, limit int64) (frames [][]byte, whole bool) {
 		whole = whole && dec.InputOffset()-start < limit
 		out := screen(message, 3)
 		if len(out.frame) > 0 {
-			frames = append(frames, append(out.frame, '\n'))
+			frames = append(frames, out.frame)
 		}
 	}
 }

@@ -18,12 +18,13 @@ type flight struct {
 	mu     sync.Mutex
 	freed  sync.Cond
 	count  int
-	bytes  int64 // of all messages since the count was last zero
+	bytes  int64
 	closed bool
+	done   chan struct{} // closed with it
 }
 
 func newFlight(maxCount int, maxBytes int64) *flight {
-	f := &flight{maxCount: maxCount, maxBytes: maxBytes}
+	f := &flight{maxCount: maxCount, maxBytes: maxBytes, done: make(chan struct{})}
 	f.freed.L = &f.mu
 	return f
 }
@@ -44,17 +45,12 @@ func (f *flight) enter(size int) bool {
 	return true
 }
 
-// leave says that one message has been answered. Answers don't tell which, so
-// that the bytes are given back when none is left.
-func (f *flight) leave() {
+// leave says that a message of size bytes has been answered.
+func (f *flight) leave(size int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.count > 0 {
-		f.count--
-	}
-	if f.count == 0 {
-		f.bytes = 0
-	}
+	f.count--
+	f.bytes -= int64(size)
 	f.freed.Signal()
 }
 
@@ -62,7 +58,10 @@ func (f *flight) leave() {
 func (f *flight) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.closed = true
+	if !f.closed {
+		f.closed = true
+		close(f.done)
+	}
 	f.freed.Broadcast()
 }
 

@@ -164,7 +164,7 @@ func TestFlight(t *testing.T) {
 		if !waits(second) {
 			t.Error("a message beside one that is too large does not wait")
 		}
-		f.leave()
+		f.leave(1000)
 		synctest.Wait()
 		if waits(second) || waits(entered(50)) || waits(entered(49)) {
 			t.Error("messages wait that have room")
@@ -173,7 +173,7 @@ func TestFlight(t *testing.T) {
 		if !waits(fourth) {
 			t.Error("a fourth message does not wait")
 		}
-		f.leave()
+		f.leave(50)
 		synctest.Wait()
 		if waits(fourth) {
 			t.Error("a message waits after one has left")
