@@ -32,6 +32,7 @@ func handoversOf(primaryType string) []handover {
 			{"address holder,address spender,uint256 nonce,uint256 expiry,bool allowed", nil, "permit", false, func(_, contract common.Address, m message) []Effect {
 				return []Effect{permitDAI(contract, m.address("holder"), m.address("spender"), m.amount("expiry"), m.truth("allowed"))}
 			}},
+			{"address spender,uint256 tokenId,uint256 nonce,uint256 deadline", nil, "permit", false, permitOfOne},
 		}
 	case primaryType == "TransferWithAuthorization", primaryType == "ReceiveWithAuthorization":
 		return []handover{{
@@ -101,6 +102,14 @@ func witnessed(is bool) string {
 // permit2 is an effect of Permit2, which the signer's tokens are taken by.
 func permit2(signer common.Address, line message, spender common.Address, deadline uint256.Int) Effect {
 	return until(newEffect(Permit, line.address("token"), signer, spender, line.amount("amount")), deadline)
+}
+
+// permitOfOne is the permit of a token of a collection (ERC-4494).
+func permitOfOne(signer, contract common.Address, m message) []Effect {
+	id := m.amount("tokenId")
+	effect := newEffect(Permit, contract, signer, m.address("spender"), id)
+	effect.ID, effect.Unlimited = &id, false
+	return []Effect{until(effect, m.amount("deadline"))}
 }
 
 func until(e Effect, deadline uint256.Int) Effect {

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"math/big"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -21,7 +22,9 @@ const safeOverhead = 100_000
 // whichever way it was asked for. Safes before 1.3 have no chain in their domain.
 func (t *Typed) isSafe() bool {
 	domain := encoded(t.types[domainType])
-	return t.PrimaryType == "SafeTx" && encoded(t.types["SafeTx"]) == safeFields &&
+	fields := encoded(t.types["SafeTx"])
+	old := strings.Replace(safeFields, "baseGas", "dataGas", 1) // before 1.0
+	return t.PrimaryType == "SafeTx" && (fields == safeFields || fields == old) &&
 		(domain == "address verifyingContract" || domain == "uint256 chainId,address verifyingContract")
 }
 
@@ -31,7 +34,7 @@ func safeOf(t *Typed) *Safe {
 		return nil
 	}
 	m := message(t.Message)
-	gas := sum(sum(m.amount("baseGas"), m.amount("safeTxGas")), *uint256.NewInt(safeOverhead))
+	gas := sum(sum(sum(m.amount("baseGas"), m.amount("dataGas")), m.amount("safeTxGas")), *uint256.NewInt(safeOverhead))
 	return &Safe{
 		Address:        *t.Contract,
 		GasToken:       m.address("gasToken"),
