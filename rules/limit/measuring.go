@@ -89,6 +89,9 @@ func (m *measuring) values() ([]item, error) {
 		if powers[a.Depth] && (a.Opaque != "" || a.Decoding == facts.Unknown || a.Decoding == facts.Other) {
 			return nil, fmt.Errorf("%s is made with the powers of the account, and is not understood%s", at(a), because(a))
 		}
+		if m.per[PerRecipient] && a.Opaque != "" && a.To != nil && !m.facts.Actions[0].Value.IsZero() {
+			return nil, fmt.Errorf("%s may pass ether on to others: %s", at(a), a.Opaque)
+		}
 		if a.Depth > 0 && a.Delegate || a.Value.IsZero() {
 			continue // a delegate call sends nothing
 		}

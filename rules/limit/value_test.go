@@ -116,3 +116,12 @@ func TestSignatures(t *testing.T) {
 	check(t, limitOf(limit.Signatures, limit.PerRecipient), calls(t, usdc(), "transfer(address,uint256)", bob(), units(5)), digest.Hex(),
 		want{"daily/signatures/recipient=" + bobText: small(1)})
 }
+
+// TestEtherThatIsPassedOnUnseen can't be counted for who gets it.
+func TestEtherThatIsPassedOnUnseen(t *testing.T) {
+	t.Parallel()
+	hidden := pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})
+	fails(t, limitOf(limit.Value, limit.PerRecipient), transaction(to(router()), 5, hidden), "may pass ether on")
+	check(t, limitOf(limit.Value, limit.PerRecipient), transaction(to(router()), 0, hidden), "", nil)
+	check(t, limitOf(limit.Value), transaction(to(router()), 5, hidden), place, want{"daily/value": small(5)})
+}
