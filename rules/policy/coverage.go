@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,16 +54,16 @@ func (p *Policy) NewCoverage() *Coverage {
 
 // wordsOf names the words of a match in the order in which each is asked.
 func wordsOf(match *Match, path string) []WordCoverage {
-	words := []WordCoverage{}
+	named := []WordCoverage{}
 	for _, predicates := range [][]predicate{match.Request, match.Action, match.Effects} {
-		for _, p := range predicates {
-			words = append(words, WordCoverage{Word: path + p.key(), Line: match.Lines[p.key()]})
+		for _, p := range explicit(predicates) {
+			named = append(named, WordCoverage{Word: path + p.key(), Line: match.Lines[p.key()]})
 		}
 	}
 	for i := range match.Inner {
-		words = append(words, wordsOf(&match.Inner[i], fmt.Sprintf("%sinner[%d].", path, i))...)
+		named = append(named, wordsOf(&match.Inner[i], fmt.Sprintf("%sinner[%d].", path, i))...)
 	}
-	return words
+	return named
 }
 
 // Add counts a request that was decided at a time.
@@ -88,22 +89,22 @@ func (c *Coverage) Add(req *rules.Request, at time.Time, decision rules.Decision
 // countWords asks each word of a match by itself: about the request, about each
 // action and its effects, and those of inner matches about what lies within. It
 // returns how many words there are.
-func countWords(match *Match, f *facts.Facts, words []WordCoverage, depth int) int {
+func countWords(match *Match, f *facts.Facts, seen []WordCoverage, depth int) int {
 	n := 0
-	for _, p := range match.Request {
-		words[n].add(p.test(&subject{Facts: f}))
+	for _, p := range explicit(match.Request) {
+		seen[n].add(p.test(&subject{Facts: f}))
 		n++
 	}
-	for _, p := range match.Action {
-		words[n].addAll(p, actionsAt(f, depth))
+	for _, p := range explicit(match.Action) {
+		seen[n].addAll(p, actionsAt(f, depth))
 		n++
 	}
-	for _, p := range match.Effects {
-		words[n].addAll(p, effectsAt(f, depth))
+	for _, p := range explicit(match.Effects) {
+		seen[n].addAll(p, effectsAt(f, depth))
 		n++
 	}
 	for i := range match.Inner {
-		n += countWords(&match.Inner[i], f, words[n:], depth+1)
+		n += countWords(&match.Inner[i], f, seen[n:], depth+1)
 	}
 	return n
 }
@@ -158,9 +159,7 @@ func (c *Coverage) Rules() []RuleCoverage {
 	defer c.mu.Unlock()
 	copied := make([]RuleCoverage, len(c.rules))
 	for i, rule := range c.rules {
-		words := make([]WordCoverage, len(rule.Words))
-		copy(words, rule.Words)
-		rule.Words = words
+		rule.Words = slices.Clone(rule.Words)
 		copied[i] = rule
 	}
 	return copied

@@ -178,12 +178,18 @@ func (p *parser) most(l *limit.Limit, node *yaml.Node, what string, unit *token)
 		l.Max = a.value
 		return a.text
 	case limit.Amount:
+		if unit != nil && unit.standard == "erc721" {
+			p.errorf(node, "%s: %s is a collection (erc721), of which there are no amounts, and ids would be added up: use the measure signatures", what, unit.name)
+			return ""
+		}
 		if unit == nil && slices.Contains(l.Per, limit.PerToken) {
 			break // in the smallest unit of each token
 		}
 		a, ok := p.amount(node, what, inTokens)
 		switch {
 		case !ok:
+		case a.token.standard == "erc721":
+			p.errorf(node, "%s: %s is a collection (erc721), of which there are no amounts, and ids would be added up: use the measure signatures", what, a.token.name)
 		case unit != nil && unit.name != a.token.name:
 			p.errorf(node, "%s: %s is no amount of %s", what, quoted(a.text), unit.name)
 		default:

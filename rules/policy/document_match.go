@@ -40,6 +40,9 @@ func (p *parser) matching(node *yaml.Node, what string, allow, within bool) Matc
 			possible = p.possible(possible, w, e, what)
 		}
 	}
+	if allow {
+		p.imply(&match, within, possible)
+	}
 	return match
 }
 

@@ -27,6 +27,7 @@ func (x *index) find(f *facts.Facts, to, token, recipient []bitmap) lookup {
 		x.first(f, &l)
 		return l
 	}
+	l.all[byChain] = f.Request.ChainID == nil && f.Typed != nil
 	for i := range f.Actions {
 		action := &f.Actions[i]
 		if action.Opaque != "" {

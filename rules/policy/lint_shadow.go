@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"github.com/kvclef/kvclef/rules/facts"
 )
 
 // shadowed warns of an allow rule that never decides, as an earlier one, or one
@@ -27,7 +29,11 @@ func (l *linter) shadowed(at int) {
 // implies reports whether it can be proved that each word of the second match is
 // true where the first one matches.
 func implies(narrow, broad *Match) bool {
-	return implied(narrow.Request, broad.Request) && implied(narrow.Action, broad.Action) && implied(narrow.Effects, broad.Effects)
+	request := broad.Request
+	if !slices.Contains(narrow.kinds(), facts.KindSafe) {
+		request = explicit(request) // what is implied is about Safe transactions
+	}
+	return implied(narrow.Request, request) && implied(narrow.Action, broad.Action) && implied(narrow.Effects, broad.Effects)
 }
 
 func implied(narrow, broad []predicate) bool {

@@ -82,7 +82,9 @@ type Approvals struct {
 // A deny rule and a budget match if Action and Effect hold for one action at any
 // depth, and one effect of it. An allow rule matches if they hold for every
 // outermost action and all its effects, and if each action that lies within is
-// matched by one of Inner.
+// matched by one of Inner. It has predicates of its own besides: with words about
+// effects it must say whom an action calls, as the token or by the word "to", and
+// what a Safe refunds for gas is nothing if it has no bound.
 type Match struct {
 	Request []predicate // about the request as a whole
 	Action  []predicate // about an action

@@ -60,7 +60,7 @@ type dimension uint8
 const (
 	byNothing   dimension = iota
 	byAccount             // Request.Account.Address
-	byChain               // Request.ChainID; a predicate is false where there is none
+	byChain               // Request.ChainID; false where there is none, but for typed data
 	byPrincipal           // Request.Principal
 	byTo                  // Action.To
 	byToken               // Effect.Token

@@ -39,7 +39,7 @@ func wordOf(t *testing.T, match string) predicate {
 	}
 	m := p.rules[0].Match
 	for _, predicates := range [][]predicate{m.Action, m.Effects, m.Request} {
-		if len(predicates) > 0 {
+		if predicates = explicit(predicates); len(predicates) > 0 {
 			return predicates[len(predicates)-1]
 		}
 	}

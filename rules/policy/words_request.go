@@ -168,7 +168,12 @@ func chainWord() word {
 			}
 			return &narrowed{values: keys{by: byChain, numbers: ids}, atom: atom{
 				word: "chain", wants: oneOf(text),
-				ask: func(s *subject) truth { return is(onChain(s, ids)) },
+				ask: func(s *subject) truth {
+					if s.Request.ChainID == nil && s.Typed != nil {
+						return unknown // it may be used on each
+					}
+					return is(onChain(s, ids))
+				},
 				shows: func(s *subject) string {
 					if s.Request.ChainID == nil {
 						return "no chain"

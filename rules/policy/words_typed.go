@@ -172,7 +172,7 @@ func safeWord() word {
 	addresses := oneOrMore(addressShape())
 	return word{
 		key: "safe", doc: "a Safe transaction: which Safe, and what it may pay back for gas", kinds: []string{facts.KindSafe},
-		shape: object([]string{"safe"}, map[string]any{"safe": addresses, "refund_max": weiShape(), "gas_token": addresses, "refund_receiver": addresses}),
+		shape: object([]string{"safe"}, map[string]any{"safe": addresses, "refund_max": amountShape(), "gas_token": addresses, "refund_receiver": addresses}),
 		parse: func(p *parser, node *yaml.Node) predicate {
 			found := p.fields(node, "safe", "safe", "refund_max", "gas_token", "refund_receiver")
 			if !p.require(node, "safe", found, "safe") {
@@ -213,13 +213,27 @@ func (p *parser) safe(found map[string]*yaml.Node) (checks []typedCheck, ok bool
 		}})
 	}
 	if node := found["refund_max"]; node != nil {
-		most, good := p.amount(node, "safe.refund_max", inWei)
+		most, good := p.amount(node, "safe.refund_max", inWei|inTokens)
 		ok = ok && good
-		checks = append(checks, typedCheck{"refund at most " + most.text, func(s *subject) bool {
-			return s.Typed.Safe != nil && !s.Typed.Safe.MaxRefund.Gt(&most.value)
-		}})
+		checks = append(checks, typedCheck{"refund at most " + most.text, func(s *subject) bool { return refundWithin(s, &most) }})
 	}
 	return checks, ok
+}
+
+// refundWithin bounds what a Safe refunds. It says itself in which token that is:
+// a bound in another one is none.
+func refundWithin(s *subject, most *amount) bool {
+	safe := s.Typed.Safe
+	switch {
+	case safe == nil:
+		return false
+	case safe.MaxRefund.IsZero():
+		return true
+	case most.token == nil:
+		return safe.GasToken == (common.Address{}) && !safe.MaxRefund.Gt(&most.value)
+	default:
+		return safe.GasToken == most.token.address && s.onChain(most.token.chain) == isTrue && !safe.MaxRefund.Gt(&most.value)
+	}
 }
 
 func shownSafe(s *subject) string {
