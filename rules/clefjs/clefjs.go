@@ -119,22 +119,23 @@ func Load(name string, source []byte, options Options) (*Ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
+	name = printable(name)
 	bigNumber, err := compileLibrary() // before the file: it sets a limit
 	if err != nil {
 		return nil, fmt.Errorf("compiling bignumber.js: %w", err)
 	}
-	program, words, err := compile(name, source)
+	file, err := compileInTime(name, source, compileWithin)
 	if err != nil {
 		return nil, fmt.Errorf("loading rule file: %w", err)
 	}
 	r := &Ruleset{
 		name:    name,
 		options: options,
-		program: program,
+		program: file.program,
 		lookups: make(map[string]*goja.Program),
-		words:   words,
+		words:   file.words,
 		// In a file that does not name it, it is evaluated only when it is read.
-		library: &library{bigNumber: bigNumber, eager: strings.Contains(words.text, "BigNumber")},
+		library: &library{bigNumber: bigNumber, eager: strings.Contains(file.words.text, "BigNumber")},
 		guard:   newGuard(options.Timeout, options.MemoryLimit),
 		places:  newPlaces(),
 	}

@@ -72,4 +72,10 @@ func TestExceptionsAreFitForATerminal(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "\x1b") || !strings.Contains(err.Error(), `\u001b[2J`) {
 		t.Errorf("got %v", err)
 	}
+	for _, source := range []string{"throw 1", "var", strings.Repeat("(", maxNesting+1)} {
+		_, err := Load("\x1b[2Jrules.js", []byte(source), Options{})
+		if err == nil || !strings.Contains(err.Error(), `\u001b[2Jrules.js:1:`) {
+			t.Errorf("%.10s: got %v", source, err)
+		}
+	}
 }

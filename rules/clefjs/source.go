@@ -3,6 +3,7 @@ package clefjs
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
@@ -17,6 +18,43 @@ const (
 	maxEvaluated = 16 << 10 // of eval and Function
 	maxNesting   = 256
 )
+
+// compileWithin is how long a file may take to be compiled: those that people
+// write take milliseconds. But the time doubles with each term of a chain of
+// constants ("1&&1&&1…", of which 25 take seconds) and with each default value
+// of nested arrow functions, and grows with the square of long chains of
+// operators. Neither the parser nor the compiler can be stopped: what has not
+// ended runs on, until the process that could not load the file ends. Within a
+// call, eval and Function are under its time limit.
+const compileWithin = 10 * time.Second
+
+// compiled is a rule file as a program, and what names it may use.
+type compiled struct {
+	program *goja.Program
+	words   *vocabulary
+}
+
+// compileInTime compiles a rule file within a time limit.
+func compileInTime(name string, source []byte, limit time.Duration) (compiled, error) {
+	type result struct {
+		compiled
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		r.program, r.words, r.err = compile(name, source)
+		done <- r
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.compiled, r.err
+	case <-timer.C:
+		return compiled{}, fmt.Errorf("%s: it takes more than %s to compile: use shorter chains of operators and of arrow functions", name, limit)
+	}
+}
 
 // checkSource refuses text that is too long, or nests too deep, to be parsed.
 // Brackets in strings and comments count as well: not to know them is what
