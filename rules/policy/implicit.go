@@ -23,6 +23,9 @@ func isImplicit(p predicate) bool {
 // imply adds to a match of an allow rule what it does not say. The kinds are
 // those of requests that it may hold for.
 func (p *parser) imply(match *Match, within bool, kinds []string) {
+	if p.speaksOfCalls(match) && p.sibling("value_max") == nil && p.sibling("value_min") == nil {
+		match.Action = append(match.Action, noValue())
+	}
 	if len(match.Effects) > 0 && p.sibling("to") == nil {
 		match.Effects = append(match.Effects, calledToken())
 	}
@@ -44,6 +47,22 @@ func calledToken() predicate {
 			}
 			return "a call of " + s.action.To.Hex() + ", which names the token " + s.effect.Token.Hex()
 		},
+	}}
+}
+
+// speaksOfCalls tells whether the match that is being read says which calls it is
+// about: by their methods, or by what they do to tokens.
+func (p *parser) speaksOfCalls(match *Match) bool {
+	return len(match.Effects) > 0 || p.sibling("call") != nil || p.sibling("function") != nil || p.sibling("selector") != nil
+}
+
+// noValue holds if no ether is sent along. A rule that says which calls may be
+// made means the calls: a contract that is called keeps what it is sent.
+func noValue() predicate {
+	return &implicit{atom{
+		word: "value", wants: "no ether, or the word value_max, which bounds it",
+		ask:   func(s *subject) truth { return is(s.action.Value.IsZero()) },
+		shows: func(s *subject) string { return shownAmount(&s.action.Value, nil) },
 	}}
 }
 

@@ -91,7 +91,7 @@ func checkWords(t *testing.T, m *Match) {
 			n++
 		}
 	}
-	if got := len(explicit(m.Request)) + len(m.Action) + len(explicit(m.Effects)); got != n {
+	if got := len(explicit(m.Request)) + len(explicit(m.Action)) + len(explicit(m.Effects)); got != n {
 		t.Errorf("of the words %v there are %d", m.Lines, got)
 	}
 	for i := range m.Inner {

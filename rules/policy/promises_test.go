@@ -143,6 +143,15 @@ func TestPromises(t *testing.T) {
 			`{id: pay, effect: allow, match: {effect: [transfer], token: USDC, recipient: payees}}`,
 			spends(thief, 1e18, encode(t, "transferFrom(address,address,uint160,address)", hotAddress, paidTo, big.NewInt(5), usdcAddress)), rules.Reject,
 		},
+		"ether for a contract that has the method": {
+			`{id: batch, effect: allow, match: {call: [multicall], inner: [{call: [transfer], token: USDC, recipient: payees}]}}`,
+			spends(thief, 1e18, encode(t, "multicall(bytes[])", [][]byte{})), rules.Reject,
+		},
+		"ether that the rule bounds": {
+			`{id: batch, effect: allow, match: {call: [multicall], value_max: "1 ether", inner: [{call: [transfer], token: USDC, recipient: payees}]}}`,
+			spends(vault, 1e18, encode(t, "multicall(bytes[])", [][]byte{})), rules.Approve,
+		},
+		"ether with a transfer of a token":      {safePay, safeTx(rules.KindSafe, usdcAddress, paid, func(m map[string]any) { m["value"] = "1" }), rules.Reject},
 		"a Safe pays":                           {safePay, safeTx(rules.KindSafe, usdcAddress, paid, nil), rules.Approve},
 		"a Safe pays, and refunds gas":          {safePay, safeTx(rules.KindSafe, usdcAddress, paid, refund(usdcAddress, "1000000000000")), rules.Reject},
 		"a Safe pays, and refunds ether":        {safePay, safeTx(rules.KindSafe, usdcAddress, paid, refund(common.Address{}, "1")), rules.Reject},
