@@ -1,0 +1,6 @@
+//go:build !race
+
+package clefjs
+
+// raceDetector is on in builds for it.
+const raceDetector = false
