@@ -19,7 +19,7 @@ type SignerConfig struct {
 	Kvclef string    // path of kvclef
 	Dir    string    // folder of its keys and its socket; the caller removes it
 	HTTP   bool      // listen on HTTP too
-	Rules  string    // path of a rule file; "" approves everything
+	Rules  string    // path of a rule file, or of a policy by its .yaml; "" approves everything
 	Log    io.Writer // what kvclef prints; nil discards it
 }
 
@@ -42,7 +42,11 @@ func StartSigner(ctx context.Context, cfg SignerConfig) (*Signer, error) {
 		"--datadir", signer.dataDir, "--ipcpath", signer.ipcPath,
 	}
 	if cfg.Rules != "" {
-		args = append(args, "--rules", cfg.Rules)
+		flag := "--rules"
+		if filepath.Ext(cfg.Rules) == ".yaml" {
+			flag = "--policy"
+		}
+		args = append(args, flag, cfg.Rules)
 	} else {
 		args = append(args, "--approve-all")
 	}

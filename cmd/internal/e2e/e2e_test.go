@@ -34,7 +34,8 @@ func TestEndToEnd(t *testing.T) {
 		blob(t, c)
 		text(t, c)
 	})
-	t.Run("rules", func(t *testing.T) { ruleFile(t, p) })
+	t.Run("rules", func(t *testing.T) { decided(t, p, "rules.js", twoWei) })
+	t.Run("policy", func(t *testing.T) { decided(t, p, "policy.yaml", twoWeiPolicy) })
 	t.Run("README", func(t *testing.T) { readme(t, p) })
 	t.Run("demo", func(t *testing.T) { demo(t, p) })
 	t.Run("demo interrupted", func(t *testing.T) { interrupted(t, p) })
@@ -65,7 +66,7 @@ func build(t *testing.T) programs {
 // chain is a private chain: a geth whose one account is in kvclef's vault.
 type chain struct {
 	fork    devnet.Fork
-	rules   string // path of a rule file; "" approves everything
+	rules   string // path of a rule file or a policy; "" approves everything
 	signer  *devnet.Signer
 	keys    string // folder of the signer
 	node    *devnet.Node
@@ -78,7 +79,7 @@ func (p programs) chain(t *testing.T, fork devnet.Fork, http bool) *chain {
 	return p.ruledChain(t, fork, http, "")
 }
 
-// ruledChain is chain with a rule file.
+// ruledChain is chain with a rule file or a policy.
 func (p programs) ruledChain(t *testing.T, fork devnet.Fork, http bool, rules string) *chain {
 	t.Helper()
 	c := &chain{fork: fork, keys: t.TempDir(), rules: rules}

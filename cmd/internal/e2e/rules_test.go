@@ -35,12 +35,24 @@ function OnApprovedTx(r) {
 function ApproveListing(r) { return "Approve" }
 `
 
-// ruleFile sends through a real geth what a rule file allows and what it
-// doesn't, over a restart of the signer, and checks the record of it.
-func ruleFile(t *testing.T, p programs) {
+// twoWeiPolicy says the same as a policy.
+const twoWeiPolicy = `
+version: 1
+lists: {friend: ["0x00000000000000000000000000000000cafe0001"]}
+rules:
+  - {id: list, effect: allow, match: {principal: [local], kind: [list]}}
+  - id: pay
+    effect: allow
+    match: {principal: [local], kind: [transaction], plain: true, to: friend, value_max: "2 wei", gas_max: 21000}
+    limits: [{measure: value, max: "2 wei", window: 24h}]
+`
+
+// decided sends through a real geth what a rule file or a policy allows and what
+// it doesn't, over a restart of the signer, and checks the record of it.
+func decided(t *testing.T, p programs, name, text string) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "rules.js")
-	if err := os.WriteFile(file, []byte(twoWei), 0o600); err != nil {
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := p.ruledChain(t, devnet.Osaka, false, file)
@@ -66,7 +78,7 @@ func ruleFile(t *testing.T, p programs) {
 	c.mined(t, hash, types.DynamicFeeTxType)
 	c.denied(t, allowed, "0x1")
 
-	// No function of the file approves messages.
+	// Nothing in the file approves messages.
 	var signature hexutil.Bytes
 	if err := c.node.RPC().CallContext(t.Context(), &signature, "eth_sign", c.account, "0x01"); err == nil || !strings.Contains(err.Error(), "request denied") {
 		t.Errorf("eth_sign: %v, want request denied", err)
