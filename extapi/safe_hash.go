@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	stdmath "math"
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,19 +15,21 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// safeTxFields is the type of a Safe transaction, as the Safe contract from
-// version 1.0 on hashes it.
-var safeTxFields = []apitypes.Type{
-	{Name: "to", Type: "address"},
-	{Name: "value", Type: "uint256"},
-	{Name: "data", Type: "bytes"},
-	{Name: "operation", Type: "uint8"},
-	{Name: "safeTxGas", Type: "uint256"},
-	{Name: "baseGas", Type: "uint256"},
-	{Name: "gasPrice", Type: "uint256"},
-	{Name: "gasToken", Type: "address"},
-	{Name: "refundReceiver", Type: "address"},
-	{Name: "nonce", Type: "uint256"},
+// SafeTxFields returns the type of a Safe transaction, SafeTx, as the Safe
+// contract from version 1.0 on hashes it.
+func SafeTxFields() []apitypes.Type {
+	return []apitypes.Type{
+		{Name: "to", Type: "address"},
+		{Name: "value", Type: "uint256"},
+		{Name: "data", Type: "bytes"},
+		{Name: "operation", Type: "uint8"},
+		{Name: "safeTxGas", Type: "uint256"},
+		{Name: "baseGas", Type: "uint256"},
+		{Name: "gasPrice", Type: "uint256"},
+		{Name: "gasToken", Type: "address"},
+		{Name: "refundReceiver", Type: "address"},
+		{Name: "nonce", Type: "uint256"},
+	}
 }
 
 // requiredSafeMembers are the members without which a request is a mistake.
@@ -121,7 +122,7 @@ func (tx *GnosisSafeTx) document() *TypedData {
 		data = tx.Data.String()
 	}
 	return &TypedData{
-		types:       apitypes.Types{domainType: domainFields, "SafeTx": slices.Clone(safeTxFields)},
+		types:       apitypes.Types{domainType: domainFields, "SafeTx": SafeTxFields()},
 		primaryType: "SafeTx",
 		domain:      domain,
 		message: map[string]any{

@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/rules/calldata"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 )
 
 const transfer = "transfer(address,uint256)"
@@ -25,17 +26,6 @@ func parse(t testing.TB, signature string) *calldata.Method {
 	return method
 }
 
-// pack encodes a call.
-func pack(t testing.TB, signature string, arguments ...any) []byte {
-	t.Helper()
-	method := parse(t, signature)
-	input, err := method.Inputs.Pack(arguments...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(method.ID, input...)
-}
-
 // payee is who is paid in tests.
 func payee() common.Address {
 	return common.HexToAddress("0x4444444444444444444444444444444444444444")
@@ -43,7 +33,7 @@ func payee() common.Address {
 
 // TestDecode: a call is decoded, whichever way, by many at once.
 func TestDecode(t *testing.T) {
-	method, data := parse(t, transfer), pack(t, transfer, payee(), big.NewInt(5))
+	method, data := parse(t, transfer), calldatatest.Pack(t, transfer, payee(), big.NewInt(5))
 	once, err := calldata.Decode(transfer, data)
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +56,7 @@ func TestDecode(t *testing.T) {
 
 // TestDecodeRefuses what is not the one encoding of a call.
 func TestDecodeRefuses(t *testing.T) {
-	method, data := parse(t, transfer), pack(t, transfer, payee(), big.NewInt(5))
+	method, data := parse(t, transfer), calldatatest.Pack(t, transfer, payee(), big.NewInt(5))
 	dirty := bytes.Clone(data)
 	dirty[4] = 1
 	other := bytes.Clone(data)
@@ -119,8 +109,8 @@ func FuzzDecode(f *testing.F) {
 		methods[i] = parse(f, signature)
 		f.Add(uint8(i), make([]byte, 160)) // #nosec G115 -- of a few
 	}
-	f.Add(uint8(0), pack(f, transfer, payee(), big.NewInt(5))[4:])
-	f.Add(uint8(1), pack(f, "multicall(bytes[])", [][]byte{{1}, {}})[4:])
+	f.Add(uint8(0), calldatatest.Pack(f, transfer, payee(), big.NewInt(5))[4:])
+	f.Add(uint8(1), calldatatest.Pack(f, "multicall(bytes[])", [][]byte{{1}, {}})[4:])
 	f.Fuzz(func(t *testing.T, which uint8, input []byte) {
 		method := methods[int(which)%len(methods)]
 		data := append(bytes.Clone(method.ID), input...)
@@ -137,7 +127,7 @@ func FuzzDecode(f *testing.F) {
 
 // BenchmarkUnpack measures decoding without and with the text for people.
 func BenchmarkUnpack(b *testing.B) {
-	method, data := parse(b, transfer), pack(b, transfer, payee(), big.NewInt(5))
+	method, data := parse(b, transfer), calldatatest.Pack(b, transfer, payee(), big.NewInt(5))
 	b.Run("values", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

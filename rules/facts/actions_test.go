@@ -9,6 +9,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 )
 
 // TestEffects: what each method of a token does, to whom, and with how much.
@@ -25,38 +27,38 @@ func TestEffects(t *testing.T) {
 		data []byte
 		want []Effect
 	}{
-		{pack(t, "transfer(address,uint256)", payee, five), []Effect{moves}},
-		{pack(t, "transferFrom(address,address,uint256)", other, payee, five), with(moves, func(e *Effect) { e.Owner = other })},
-		{pack(t, "approve(address,uint256)", payee, five), with(moves, func(e *Effect) { e.Kind = Approve })},
-		{pack(t, "approve(address,uint256)", payee, all), with(moves, func(e *Effect) { e.Kind, e.Amount, e.Unlimited = Approve, maxUint256(), true })},
-		{pack(t, "approve(address,uint256)", payee, largest(96)), with(moves, func(e *Effect) { e.Kind, e.Unlimited = Approve, true; e.Amount.SetFromBig(largest(96)) })},
-		{pack(t, "approve(address,uint256)", payee, largest(95)), with(moves, func(e *Effect) { e.Kind = Approve; e.Amount.SetFromBig(largest(95)) })},
-		{pack(t, "increaseAllowance(address,uint256)", payee, five), with(moves, func(e *Effect) { e.Kind = Approve })},
-		{pack(t, "decreaseAllowance(address,uint256)", payee, five), nil},
-		{pack(t, "burn(uint256)", five), with(moves, func(e *Effect) { e.Recipient = common.Address{} })},
+		{calldatatest.Pack(t, "transfer(address,uint256)", payee, five), []Effect{moves}},
+		{calldatatest.Pack(t, "transferFrom(address,address,uint256)", other, payee, five), with(moves, func(e *Effect) { e.Owner = other })},
+		{calldatatest.Pack(t, "approve(address,uint256)", payee, five), with(moves, func(e *Effect) { e.Kind = Approve })},
+		{calldatatest.Pack(t, "approve(address,uint256)", payee, all), with(moves, func(e *Effect) { e.Kind, e.Amount, e.Unlimited = Approve, maxUint256(), true })},
+		{calldatatest.Pack(t, "approve(address,uint256)", payee, largest(96)), with(moves, func(e *Effect) { e.Kind, e.Unlimited = Approve, true; e.Amount.SetFromBig(largest(96)) })},
+		{calldatatest.Pack(t, "approve(address,uint256)", payee, largest(95)), with(moves, func(e *Effect) { e.Kind = Approve; e.Amount.SetFromBig(largest(95)) })},
+		{calldatatest.Pack(t, "increaseAllowance(address,uint256)", payee, five), with(moves, func(e *Effect) { e.Kind = Approve })},
+		{calldatatest.Pack(t, "decreaseAllowance(address,uint256)", payee, five), nil},
+		{calldatatest.Pack(t, "burn(uint256)", five), with(moves, func(e *Effect) { e.Recipient = common.Address{} })},
 		{
-			pack(t, "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)", other, payee, five, big.NewInt(1700000000), uint8(27), nonce, nonce),
+			calldatatest.Pack(t, "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)", other, payee, five, big.NewInt(1700000000), uint8(27), nonce, nonce),
 			with(moves, func(e *Effect) { e.Kind, e.Owner, e.Deadline = Permit, other, &deadline }),
 		},
 		{
-			pack(t, "permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)", other, payee, five, big.NewInt(0), true, uint8(27), nonce, nonce),
+			calldatatest.Pack(t, "permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)", other, payee, five, big.NewInt(0), true, uint8(27), nonce, nonce),
 			with(moves, func(e *Effect) { e.Kind, e.Owner, e.Amount, e.Unlimited = Permit, other, maxUint256(), true }),
 		},
 		{
-			pack(t, "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)", other, payee, five, five, big.NewInt(1700000000), nonce, uint8(27), nonce, nonce),
+			calldatatest.Pack(t, "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)", other, payee, five, five, big.NewInt(1700000000), nonce, uint8(27), nonce, nonce),
 			with(moves, func(e *Effect) { e.Owner, e.Deadline = other, &deadline }),
 		},
-		{pack(t, "safeTransferFrom(address,address,uint256)", sender, payee, big.NewInt(9)), with(moves, func(e *Effect) { e.Amount, e.ID = id, &id })},
-		{pack(t, "safeTransferFrom(address,address,uint256,uint256,bytes)", sender, payee, big.NewInt(9), five, []byte{}), with(moves, func(e *Effect) { e.ID = &id })},
+		{calldatatest.Pack(t, "safeTransferFrom(address,address,uint256)", sender, payee, big.NewInt(9)), with(moves, func(e *Effect) { e.Amount, e.ID = id, &id })},
+		{calldatatest.Pack(t, "safeTransferFrom(address,address,uint256,uint256,bytes)", sender, payee, big.NewInt(9), five, []byte{}), with(moves, func(e *Effect) { e.ID = &id })},
 		{
-			pack(t, "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", sender, payee, []*big.Int{big.NewInt(9), big.NewInt(9)}, []*big.Int{five}, []byte{}),
+			calldatatest.Pack(t, "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", sender, payee, []*big.Int{big.NewInt(9), big.NewInt(9)}, []*big.Int{five}, []byte{}),
 			append(with(moves, func(e *Effect) { e.ID = &id }), with(moves, func(e *Effect) { e.ID, e.Amount, e.Unlimited = &id, maxUint256(), true })...),
 		},
-		{pack(t, "setApprovalForAll(address,bool)", payee, true), with(moves, func(e *Effect) { e.Kind, e.Amount, e.Unlimited = ApproveAll, maxUint256(), true })},
-		{pack(t, "setApprovalForAll(address,bool)", payee, false), with(moves, func(e *Effect) { e.Kind, e.Amount = ApproveAll, number(0) })},
-		{pack(t, "approve(address,address,uint160,uint48)", token, payee, five, five), with(moves, func(e *Effect) { e.Kind = Approve })},
-		{pack(t, "transferFrom(address,address,uint160,address)", other, payee, five, token), with(moves, func(e *Effect) { e.Owner = other })},
-		{pack(t, "deposit()"), nil},
+		{calldatatest.Pack(t, "setApprovalForAll(address,bool)", payee, true), with(moves, func(e *Effect) { e.Kind, e.Amount, e.Unlimited = ApproveAll, maxUint256(), true })},
+		{calldatatest.Pack(t, "setApprovalForAll(address,bool)", payee, false), with(moves, func(e *Effect) { e.Kind, e.Amount = ApproveAll, number(0) })},
+		{calldatatest.Pack(t, "approve(address,address,uint160,uint48)", token, payee, five, five), with(moves, func(e *Effect) { e.Kind = Approve })},
+		{calldatatest.Pack(t, "transferFrom(address,address,uint160,address)", other, payee, five, token), with(moves, func(e *Effect) { e.Owner = other })},
+		{calldatatest.Pack(t, "deposit()"), nil},
 	} {
 		to := token
 		f := Of(call(&to, 0, tt.data), noon())
@@ -76,8 +78,8 @@ func largest(size uint) *big.Int {
 
 // TestDecoding: what is not understood is said to be.
 func TestDecoding(t *testing.T) {
-	transfer := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
-	multicall := pack(t, "multicall(bytes[])", [][]byte{transfer})
+	transfer := calldatatest.Pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	multicall := calldatatest.Pack(t, "multicall(bytes[])", [][]byte{transfer})
 	for name, tt := range map[string]struct {
 		data   []byte
 		want   Decoding
@@ -92,7 +94,7 @@ func TestDecoding(t *testing.T) {
 		"dirty address":           {append(append(bytes.Clone(transfer[:4]), 1), transfer[5:]...), Unknown, false},
 		"another method":          {[]byte{1, 2, 3, 4}, Other, false},
 		"a batch cut short":       {multicall[:len(multicall)-32], Unknown, true},
-		"a router":                {pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}}), Known, true},
+		"a router":                {calldatatest.Pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}}), Known, true},
 		"a method like ERC-20's":  {transfer, Known, false},
 		"a batch of one transfer": {multicall, Known, false},
 	} {
@@ -150,40 +152,40 @@ func wrapped(t testing.TB, data []byte) map[string]struct {
 		Name7, Name8 []byte
 	}
 	zero := big.NewInt(0)
-	inner := pack(t, "execute(address,uint256,bytes)", token, zero, data)
+	inner := calldatatest.Pack(t, "execute(address,uint256,bytes)", token, zero, data)
 	packed := append(append(token.Bytes(), make([]byte, 32)...), data...)
 	var length [32]byte
 	big.NewInt(int64(len(data))).FillBytes(length[:])
 	sent := append(append(append([]byte{0}, append(token.Bytes(), make([]byte, 32)...)...), length[:]...), data...)
-	multi := pack(t, "multiSend(bytes)", sent)
+	multi := calldatatest.Pack(t, "multiSend(bytes)", sent)
 	return map[string]struct {
 		data []byte
 		from common.Address
 	}{
-		"multicall":       {pack(t, "multicall(bytes[])", [][]byte{data}), sender},
-		"timed multicall": {pack(t, "multicall(uint256,bytes[])", big.NewInt(1), [][]byte{data}), sender},
-		"aggregate":       {pack(t, "aggregate((address,bytes)[])", []target{{token, data}}), token},
-		"tryAggregate":    {pack(t, "tryAggregate(bool,(address,bytes)[])", true, []target{{token, data}}), token},
-		"aggregate3":      {pack(t, "aggregate3((address,bool,bytes)[])", []fallible{{token, true, data}}), token},
-		"aggregate3Value": {pack(t, "aggregate3Value((address,bool,uint256,bytes)[])", []priced{{token, true, big.NewInt(3), data}}), token},
+		"multicall":       {calldatatest.Pack(t, "multicall(bytes[])", [][]byte{data}), sender},
+		"timed multicall": {calldatatest.Pack(t, "multicall(uint256,bytes[])", big.NewInt(1), [][]byte{data}), sender},
+		"aggregate":       {calldatatest.Pack(t, "aggregate((address,bytes)[])", []target{{token, data}}), token},
+		"tryAggregate":    {calldatatest.Pack(t, "tryAggregate(bool,(address,bytes)[])", true, []target{{token, data}}), token},
+		"aggregate3":      {calldatatest.Pack(t, "aggregate3((address,bool,bytes)[])", []fallible{{token, true, data}}), token},
+		"aggregate3Value": {calldatatest.Pack(t, "aggregate3Value((address,bool,uint256,bytes)[])", []priced{{token, true, big.NewInt(3), data}}), token},
 		"Safe": {
-			pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", token, zero, data, uint8(0), zero, zero, zero, other, other, []byte{}),
+			calldatatest.Pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", token, zero, data, uint8(0), zero, zero, zero, other, other, []byte{}),
 			token,
 		},
 		"Safe, multiSend": {
-			pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", safeBatch(), zero, multi, uint8(1), zero, zero, zero, other, other, []byte{}),
+			calldatatest.Pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", safeBatch(), zero, multi, uint8(1), zero, zero, zero, other, other, []byte{}),
 			token,
 		},
 		"multiSend":      {multi, token},
 		"execute":        {inner, token},
-		"ERC-6551":       {pack(t, "execute(address,uint256,bytes,uint8)", token, zero, data, uint8(0)), token},
-		"executeBatch":   {pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{data}), token},
-		"executeBatch 3": {pack(t, "executeBatch(address[],uint256[],bytes[])", []common.Address{token}, []*big.Int{zero}, [][]byte{data}), token},
-		"executions":     {pack(t, "executeBatch((address,uint256,bytes)[])", []execution{{token, zero, data}}), token},
-		"7579 single":    {pack(t, "execute(bytes32,bytes)", [32]byte{}, packed), token},
-		"7579 batch":     {pack(t, "execute(bytes32,bytes)", [32]byte{1}, pack(t, "batch((address,uint256,bytes)[])", []execution{{token, zero, data}})[4:]), token},
+		"ERC-6551":       {calldatatest.Pack(t, "execute(address,uint256,bytes,uint8)", token, zero, data, uint8(0)), token},
+		"executeBatch":   {calldatatest.Pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{data}), token},
+		"executeBatch 3": {calldatatest.Pack(t, "executeBatch(address[],uint256[],bytes[])", []common.Address{token}, []*big.Int{zero}, [][]byte{data}), token},
+		"executions":     {calldatatest.Pack(t, "executeBatch((address,uint256,bytes)[])", []execution{{token, zero, data}}), token},
+		"7579 single":    {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{}, packed), token},
+		"7579 batch":     {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{1}, calldatatest.Pack(t, "batch((address,uint256,bytes)[])", []execution{{token, zero, data}})[4:]), token},
 		"handleOps": {
-			pack(t, "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)",
+			calldatatest.Pack(t, "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)",
 				[]operation{{other, zero, []byte{}, inner, [32]byte{}, zero, [32]byte{}, []byte{}, []byte{}}}, payee),
 			other,
 		},
@@ -192,7 +194,7 @@ func wrapped(t testing.TB, data []byte) map[string]struct {
 
 // TestUnpacking: a call is found in every kind of call that makes others.
 func TestUnpacking(t *testing.T) {
-	transfer := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	transfer := calldatatest.Pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
 	for name, tt := range wrapped(t, transfer) {
 		to := token
 		f := Of(call(&to, 0, tt.data), noon())
@@ -215,16 +217,16 @@ func TestUnpacking(t *testing.T) {
 // said to be hidden.
 func TestUnpackingIsBounded(t *testing.T) {
 	to := token
-	data := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	data := calldatatest.Pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
 	deep := data
 	for range MaxDepth {
-		deep = pack(t, "execute(address,uint256,bytes)", token, big.NewInt(0), deep)
+		deep = calldatatest.Pack(t, "execute(address,uint256,bytes)", token, big.NewInt(0), deep)
 	}
 	f := Of(call(&to, 0, deep), noon())
 	if last := f.Actions[len(f.Actions)-1]; last.Name != "transfer" || last.Depth != MaxDepth || last.Opaque != "" {
 		t.Errorf("at the bound: %+v", last)
 	}
-	deep = pack(t, "execute(address,uint256,bytes)", token, big.NewInt(0), deep)
+	deep = calldatatest.Pack(t, "execute(address,uint256,bytes)", token, big.NewInt(0), deep)
 	f = Of(call(&to, 0, deep), noon())
 	if last := f.Actions[len(f.Actions)-1]; last.Depth != MaxDepth || last.Inner != 0 || !strings.Contains(last.Opaque, "levels") {
 		t.Errorf("beyond it: %+v", last)
@@ -234,29 +236,29 @@ func TestUnpackingIsBounded(t *testing.T) {
 	for i := range many {
 		many[i] = data
 	}
-	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", many[:MaxActions-1])), noon())
+	f = Of(call(&to, 0, calldatatest.Pack(t, "multicall(bytes[])", many[:MaxActions-1])), noon())
 	if len(f.Actions) != MaxActions || f.Actions[0].Opaque != "" || f.Actions[0].Inner != MaxActions-1 {
 		t.Errorf("as many as may be: %d, %q", len(f.Actions), f.Actions[0].Opaque)
 	}
-	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", many)), noon())
+	f = Of(call(&to, 0, calldatatest.Pack(t, "multicall(bytes[])", many)), noon())
 	if len(f.Actions) != MaxActions || f.Actions[0].Opaque == "" {
 		t.Errorf("too many: %d, %q", len(f.Actions), f.Actions[0].Opaque)
 	}
 
 	ids := func(n int) []byte {
-		return pack(t, "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", sender, payee, numbers(n), numbers(n), []byte{})
+		return calldatatest.Pack(t, "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", sender, payee, numbers(n), numbers(n), []byte{})
 	}
-	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", [][]byte{ids(MaxEffects - 1), data})), noon())
+	f = Of(call(&to, 0, calldatatest.Pack(t, "multicall(bytes[])", [][]byte{ids(MaxEffects - 1), data})), noon())
 	if len(f.Actions[1].Effects) != MaxEffects-1 || len(f.Actions[2].Effects) != 1 || f.Actions[2].Opaque != "" {
 		t.Errorf("as many effects as may be: %q", f.Actions[2].Opaque)
 	}
-	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", [][]byte{ids(MaxEffects), data, data})), noon())
+	f = Of(call(&to, 0, calldatatest.Pack(t, "multicall(bytes[])", [][]byte{ids(MaxEffects), data, data})), noon())
 	if len(f.Actions[1].Effects) != MaxEffects || f.Actions[1].Opaque != "" || f.Actions[2].Opaque == "" || f.Actions[3].Opaque == "" {
 		t.Errorf("too many effects: %+v", f.Actions[2:])
 	}
 
-	nested := pack(t, "multicall(bytes[])", many[:MaxActions/2])
-	f = Of(call(&to, 0, pack(t, "multicall(bytes[])", [][]byte{nested, nested, nested})), noon())
+	nested := calldatatest.Pack(t, "multicall(bytes[])", many[:MaxActions/2])
+	f = Of(call(&to, 0, calldatatest.Pack(t, "multicall(bytes[])", [][]byte{nested, nested, nested})), noon())
 	if len(f.Actions) != MaxActions || f.Actions[0].Opaque == "" {
 		t.Errorf("too many in batches: %d, %q", len(f.Actions), f.Actions[0].Opaque)
 	}
@@ -268,31 +270,31 @@ func TestMalformedBatches(t *testing.T) {
 	execute := "execute(bytes32,bytes)"
 	safe := func(operation uint8, data []byte) []byte {
 		zero := big.NewInt(0)
-		return pack(t, "execTransactionFromModule(address,uint256,bytes,uint8)", other, zero, data, operation)
+		return calldatatest.Pack(t, "execTransactionFromModule(address,uint256,bytes,uint8)", other, zero, data, operation)
 	}
 	for name, data := range map[string][]byte{
-		"multiSend, cut":       pack(t, "multiSend(bytes)", make([]byte, 84)),
-		"multiSend, operation": pack(t, "multiSend(bytes)", append([]byte{2}, make([]byte, 84)...)),
-		"multiSend, length":    pack(t, "multiSend(bytes)", append(make([]byte, 53), bytes.Repeat([]byte{0xff}, 32)...)),
-		"7579, mode":           pack(t, execute, [32]byte{0xfe}, make([]byte, 60)),
-		"7579, single":         pack(t, execute, [32]byte{}, make([]byte, 51)),
-		"7579, batch":          pack(t, execute, [32]byte{1}, make([]byte, 64)),
-		"7579, delegate":       pack(t, execute, [32]byte{0xff}, make([]byte, 19)),
-		"lists":                pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{}),
-		"7579, try of a try":   pack(t, execute, [32]byte{0, 2}, make([]byte, 60)),
-		"7579, dialect":        pack(t, execute, [32]byte{6: 0x78}, make([]byte, 60)),
-		"7579, zero address":   pack(t, execute, [32]byte{1}, pack(t, "batch((address,uint256,bytes)[])", []execution{{Name1: big.NewInt(0)}})[4:]),
-		"zero address":         pack(t, "multiSend(bytes)", make([]byte, 85)),
+		"multiSend, cut":       calldatatest.Pack(t, "multiSend(bytes)", make([]byte, 84)),
+		"multiSend, operation": calldatatest.Pack(t, "multiSend(bytes)", append([]byte{2}, make([]byte, 84)...)),
+		"multiSend, length":    calldatatest.Pack(t, "multiSend(bytes)", append(make([]byte, 53), bytes.Repeat([]byte{0xff}, 32)...)),
+		"7579, mode":           calldatatest.Pack(t, execute, [32]byte{0xfe}, make([]byte, 60)),
+		"7579, single":         calldatatest.Pack(t, execute, [32]byte{}, make([]byte, 51)),
+		"7579, batch":          calldatatest.Pack(t, execute, [32]byte{1}, make([]byte, 64)),
+		"7579, delegate":       calldatatest.Pack(t, execute, [32]byte{0xff}, make([]byte, 19)),
+		"lists":                calldatatest.Pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{}),
+		"7579, try of a try":   calldatatest.Pack(t, execute, [32]byte{0, 2}, make([]byte, 60)),
+		"7579, dialect":        calldatatest.Pack(t, execute, [32]byte{6: 0x78}, make([]byte, 60)),
+		"7579, zero address":   calldatatest.Pack(t, execute, [32]byte{1}, calldatatest.Pack(t, "batch((address,uint256,bytes)[])", []execution{{Name1: big.NewInt(0)}})[4:]),
+		"zero address":         calldatatest.Pack(t, "multiSend(bytes)", make([]byte, 85)),
 		"Safe, operation":      safe(2, nil),
-		"Safe, refund": pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)",
+		"Safe, refund": calldatatest.Pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)",
 			other, new(big.Int), []byte{}, uint8(0), new(big.Int), new(big.Int), big.NewInt(1), token, payee, []byte{}),
 	} {
 		if a := Of(call(&to, 0, data), noon()).Actions[0]; a.Decoding != Known || a.Opaque == "" {
 			t.Errorf("%s: %v, %q", name, a.Decoding, a.Opaque)
 		}
 	}
-	sent := pack(t, "multiSend(bytes)", []byte{})
-	for name, data := range map[string][]byte{"a batch of a stranger": sent, "plain": nil, "other": {1, 2, 3, 4}, "known": pack(t, "transfer(address,uint256)", payee, big.NewInt(1))} {
+	sent := calldatatest.Pack(t, "multiSend(bytes)", []byte{})
+	for name, data := range map[string][]byte{"a batch of a stranger": sent, "plain": nil, "other": {1, 2, 3, 4}, "known": calldatatest.Pack(t, "transfer(address,uint256)", payee, big.NewInt(1))} {
 		f := Of(call(&to, 0, safe(1, data)), noon())
 		if len(f.Actions) != 2 || !f.Actions[1].Delegate || f.Actions[1].Opaque == "" {
 			t.Errorf("a delegate call, %s: %+v", name, f.Actions)
@@ -319,7 +321,7 @@ func TestCosts(t *testing.T) {
 
 // FuzzOf looks for panics, and for bounds that are not kept.
 func FuzzOf(f *testing.F) {
-	transfer := pack(f, "transfer(address,uint256)", payee, big.NewInt(5))
+	transfer := calldatatest.Pack(f, "transfer(address,uint256)", payee, big.NewInt(5))
 	f.Add(transfer)
 	for _, wrapper := range wrapped(f, transfer) {
 		f.Add(wrapper.data)
@@ -370,8 +372,8 @@ func checkActions(t testing.TB, actions []Action) {
 
 // BenchmarkOf measures the facts of common transactions.
 func BenchmarkOf(b *testing.B) {
-	transfer := pack(b, "transfer(address,uint256)", payee, big.NewInt(5))
-	for name, data := range map[string][]byte{"plain": nil, "transfer": transfer, "multicall of 10": pack(b, "multicall(bytes[])", repeated(transfer, 10))} {
+	transfer := calldatatest.Pack(b, "transfer(address,uint256)", payee, big.NewInt(5))
+	for name, data := range map[string][]byte{"plain": nil, "transfer": transfer, "multicall of 10": calldatatest.Pack(b, "multicall(bytes[])", repeated(transfer, 10))} {
 		b.Run(name, func(b *testing.B) {
 			to := token
 			req := call(&to, 0, data)

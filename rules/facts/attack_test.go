@@ -11,6 +11,8 @@ import (
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 )
 
 // words are 32-byte words that hold numbers.
@@ -57,15 +59,15 @@ func attacks(t testing.TB, size int) map[string][]byte {
 	empty := make([][]byte, count/2)
 	deep := make([]byte, size/2/32*32)
 	for range MaxDepth + 4 {
-		deep = pack(t, "multicall(bytes[])", [][]byte{deep})
+		deep = calldatatest.Pack(t, "multicall(bytes[])", [][]byte{deep})
 	}
 	many := make([][]byte, count/2)
 	for i := range many {
 		many[i] = multicall
 	}
-	bushy := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	bushy := calldatatest.Pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
 	for len(bushy) < size/4 {
-		bushy = pack(t, "multicall(bytes[])", [][]byte{bushy, bushy, bushy, bushy})
+		bushy = calldatatest.Pack(t, "multicall(bytes[])", [][]byte{bushy, bushy, bushy, bushy})
 	}
 	calls := make([]byte, size/85*85)
 	return map[string][]byte{
@@ -73,13 +75,13 @@ func attacks(t testing.TB, size int) map[string][]byte {
 		"a list in itself":      append(bytes.Clone(multicall), own...),
 		"an absurd length":      append(bytes.Clone(multicall), words(32, 1<<62)...),
 		"lists at one place":    with("safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", words(1, 2, 160, 160, 160, count), make([]byte, size)),
-		"many empty calls":      pack(t, "multicall(bytes[])", empty),
-		"many malformed calls":  pack(t, "multicall(bytes[])", many),
+		"many empty calls":      calldatatest.Pack(t, "multicall(bytes[])", empty),
+		"many malformed calls":  calldatatest.Pack(t, "multicall(bytes[])", many),
 		"deep":                  deep,
 		"bushy":                 bushy,
-		"a batch of nothing":    pack(t, multiSendSignature, calls),
+		"a batch of nothing":    calldatatest.Pack(t, multiSendSignature, calls),
 		"zeros":                 with("handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)", make([]byte, size/32*32)),
-		"many ids":              pack(t, "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", payee, payee, numbers(size/32), []*big.Int{}, []byte{}),
+		"many ids":              calldatatest.Pack(t, "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", payee, payee, numbers(size/32), []*big.Int{}, []byte{}),
 	}
 }
 

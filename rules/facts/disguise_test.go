@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 )
 
 // TestWhatMayBeTheAccountItselfIsHidden: some batches take the zero address for
@@ -20,22 +21,22 @@ func TestWhatMayBeTheAccountItselfIsHidden(t *testing.T) {
 		Name2 []byte
 	}
 	of := func(target common.Address) []byte {
-		return pack(t, "batch((address,uint256,bytes)[])", []execution{{target, big.NewInt(0), []byte{}}})[4:]
+		return calldatatest.Pack(t, "batch((address,uint256,bytes)[])", []execution{{target, big.NewInt(0), []byte{}}})[4:]
 	}
 	sent := func(target common.Address) []byte {
-		return pack(t, "multiSend(bytes)", append(append([]byte{0}, target[:]...), make([]byte, 64)...))
+		return calldatatest.Pack(t, "multiSend(bytes)", append(append([]byte{0}, target[:]...), make([]byte, 64)...))
 	}
 	zero := common.Address{}
 	for name, tt := range map[string]struct {
 		data   []byte
 		hidden bool
 	}{
-		"batch":                    {pack(t, "execute(bytes32,bytes)", [32]byte{1}, of(payee)), false},
-		"batch, may fail":          {pack(t, "execute(bytes32,bytes)", [32]byte{1, 1}, of(payee)), false},
-		"batch, itself":            {pack(t, "execute(bytes32,bytes)", [32]byte{1}, of(zero)), true},
-		"ERC-7821, with data":      {pack(t, "execute(bytes32,bytes)", [32]byte{1, 0, 0, 0, 0, 0, 0x78, 0x21, 0, 1}, of(payee)), true},
-		"ERC-7821, of batches":     {pack(t, "execute(bytes32,bytes)", [32]byte{1, 0, 0, 0, 0, 0, 0x78, 0x21, 0, 2}, of(payee)), true},
-		"another way of execution": {pack(t, "execute(bytes32,bytes)", [32]byte{1, 2}, of(payee)), true},
+		"batch":                    {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{1}, of(payee)), false},
+		"batch, may fail":          {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{1, 1}, of(payee)), false},
+		"batch, itself":            {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{1}, of(zero)), true},
+		"ERC-7821, with data":      {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{1, 0, 0, 0, 0, 0, 0x78, 0x21, 0, 1}, of(payee)), true},
+		"ERC-7821, of batches":     {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{1, 0, 0, 0, 0, 0, 0x78, 0x21, 0, 2}, of(payee)), true},
+		"another way of execution": {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{1, 2}, of(payee)), true},
 		"multiSend":                {sent(payee), false},
 		"multiSend, itself":        {sent(zero), true},
 	} {

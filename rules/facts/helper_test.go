@@ -2,7 +2,6 @@ package facts
 
 import (
 	"math/big"
-	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -10,7 +9,6 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
-	"github.com/kvclef/kvclef/rules/calldata"
 )
 
 var (
@@ -29,20 +27,6 @@ func call(to *common.Address, wei int64, data []byte) *rules.Request {
 		ChainID: big.NewInt(1), Nonce: 7, GasTipCap: big.NewInt(1), GasFeeCap: big.NewInt(2e9), Gas: 21000, To: to, Value: big.NewInt(wei), Data: data,
 	})
 	return &rules.Request{Kind: rules.KindTransaction, Account: rules.Account{Address: sender}, ChainID: big.NewInt(1), Transaction: tx}
-}
-
-// pack encodes a call.
-func pack(t testing.TB, signature string, arguments ...any) []byte {
-	t.Helper()
-	method, err := calldata.Parse(signature)
-	if err != nil {
-		t.Fatal(err)
-	}
-	input, err := method.Inputs.Pack(arguments...)
-	if err != nil {
-		t.Fatalf("%s: %v", signature, err)
-	}
-	return append(method.ID, input...)
 }
 
 func number(n uint64) uint256.Int { return *uint256.NewInt(n) }

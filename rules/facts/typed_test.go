@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 )
 
 func permit2Contract() common.Address {
@@ -164,7 +165,7 @@ func TestTyped(t *testing.T) {
 
 // TestSafe: the call of a Safe transaction is made in the name of the Safe.
 func TestSafe(t *testing.T) {
-	data := pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	data := calldatatest.Pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
 	types := map[string]string{
 		"SafeTx":       "address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,uint256 baseGas,uint256 gasPrice,address gasToken,address refundReceiver,uint256 nonce",
 		"EIP712Domain": "uint256 chainId,address verifyingContract",

@@ -11,6 +11,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 	"github.com/kvclef/kvclef/rules/facts"
 	"github.com/kvclef/kvclef/rules/limit"
 )
@@ -37,8 +38,8 @@ func TestAmount(t *testing.T) {
 		"approve":           calls(t, usdc(), "approve(address,uint256)", alice(), units(5)),
 		"increaseAllowance": calls(t, usdc(), "increaseAllowance(address,uint256)", alice(), units(5)),
 		"permit of Permit2": calls(t, router(), "approve(address,address,uint160,uint48)", usdc(), alice(), units(5), units(9)),
-		"within a batch":    calls(t, router(), "multicall(bytes[])", [][]byte{pack(t, "approve(address,address,uint160,uint48)", usdc(), alice(), units(5), units(9))}),
-		"twice":             calls(t, router(), "multicall(bytes[])", [][]byte{pack(t, "approve(address,address,uint160,uint48)", usdc(), alice(), units(2), units(9)), pack(t, "approve(address,address,uint160,uint48)", usdc(), alice(), units(3), units(9))}),
+		"within a batch":    calls(t, router(), "multicall(bytes[])", [][]byte{calldatatest.Pack(t, "approve(address,address,uint160,uint48)", usdc(), alice(), units(5), units(9))}),
+		"twice":             calls(t, router(), "multicall(bytes[])", [][]byte{calldatatest.Pack(t, "approve(address,address,uint160,uint48)", usdc(), alice(), units(2), units(9)), calldatatest.Pack(t, "approve(address,address,uint160,uint48)", usdc(), alice(), units(3), units(9))}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +70,7 @@ func TestAmount(t *testing.T) {
 func TestAmountOfSeveral(t *testing.T) {
 	t.Parallel()
 	line := func(token, recipient common.Address, amount *big.Int) []byte {
-		return pack(t, "approve(address,address,uint160,uint48)", token, recipient, amount, units(9))
+		return calldatatest.Pack(t, "approve(address,address,uint160,uint48)", token, recipient, amount, units(9))
 	}
 	huge := new(big.Int).Lsh(big.NewInt(1), 127)
 	f := calls(t, router(), "multicall(bytes[])", [][]byte{
@@ -93,7 +94,7 @@ func TestAmountOfSeveral(t *testing.T) {
 func TestAmountNotMeasured(t *testing.T) {
 	t.Parallel()
 	fails(t, ofUSDC(), transaction(to(router()), 0, []byte{1}), "does not fit")
-	fails(t, ofUSDC(), transaction(to(usdc()), 0, pack(t, "transfer(address,uint256)", alice(), units(5))[:40]), "does not fit")
+	fails(t, ofUSDC(), transaction(to(usdc()), 0, calldatatest.Pack(t, "transfer(address,uint256)", alice(), units(5))[:40]), "does not fit")
 	fails(t, ofUSDC(), calls(t, router(), "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}}), "router")
 	fails(t, ofUSDC(), transaction(to(usdc()), 0, []byte{1, 2, 3, 4}), "not known") // a method of the token itself
 	check(t, ofUSDC(), transaction(nil, 0, []byte{1, 2, 3, 4}), "", nil)            // the code of a new contract has no tokens of the account
@@ -101,7 +102,7 @@ func TestAmountNotMeasured(t *testing.T) {
 	fails(t, ofUSDC(), other(rules.KindSafe), "Safe")
 	check(t, ofUSDC(), other(rules.KindText), "", nil)
 
-	within := calls(t, router(), "multicall(bytes[])", [][]byte{pack(t, "transfer(address,uint256)", alice(), units(5)), {1, 2}})
+	within := calls(t, router(), "multicall(bytes[])", [][]byte{calldatatest.Pack(t, "transfer(address,uint256)", alice(), units(5)), {1, 2}})
 	fails(t, ofUSDC(), within, "data[1]")
 }
 
@@ -170,13 +171,13 @@ func TestSafe(t *testing.T) {
 	check(t, limitOf(limit.GasCost), pays, digest, want{"daily/gas_cost": small(200_060)})
 	check(t, limitOf(limit.Spend, limit.PerAccount), pays, digest, want{"daily/spend/account=" + accountText: small(200_063)})
 
-	transfers := ofSafe(usdc(), usdc(), 0, pack(t, "transfer(address,uint256)", alice(), units(5)), "0")
+	transfers := ofSafe(usdc(), usdc(), 0, calldatatest.Pack(t, "transfer(address,uint256)", alice(), units(5)), "0")
 	check(t, ofUSDC(limit.PerRecipient), transfers, digest, want{usdcCounter + "/recipient=" + aliceText: small(5), usdcCounter + "/recipient=" + bobText: small(200_060)})
 	check(t, limitOf(limit.GasCost), transfers, digest, nil)
 	check(t, ofUSDC(), ofSafe(alice(), dai(), 0, nil, "0"), "", nil)
 
 	batch := multiSend(t, facts.Action{To: to(alice()), Value: small(7)}, facts.Action{To: to(bob()), Value: small(2)},
-		facts.Action{To: to(usdc()), Data: pack(t, "transfer(address,uint256)", bob(), units(5))})
+		facts.Action{To: to(usdc()), Data: calldatatest.Pack(t, "transfer(address,uint256)", bob(), units(5))})
 	check(t, limitOf(limit.Value), ofSafe(batches(), ether, 0, batch, "1"), digest, want{"daily/value": small(9)})
 	check(t, ofUSDC(), ofSafe(batches(), ether, 0, batch, "1"), digest, want{usdcCounter: small(5)})
 	check(t, limitOf(limit.Value, limit.PerRecipient), ofSafe(batches(), ether, 0, batch, "1"), digest,

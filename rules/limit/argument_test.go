@@ -12,6 +12,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 	"github.com/kvclef/kvclef/rules/facts"
 	"github.com/kvclef/kvclef/rules/limit"
 )
@@ -26,7 +27,7 @@ func TestArgument(t *testing.T) {
 	t.Parallel()
 	const mint = "mint(address,uint64)"
 	l := argument(limit.Argument, mint, "1")
-	call := func(amount uint64) []byte { return pack(t, mint, alice(), amount) }
+	call := func(amount uint64) []byte { return calldatatest.Pack(t, mint, alice(), amount) }
 	check(t, l, transaction(to(router()), 0, call(5)), place, want{"daily/argument": small(5)})
 	check(t, argument(limit.Argument, mint, "1", limit.PerRecipient), transaction(to(router()), 0, call(5)), place, want{"daily/argument/recipient=" + routerText: small(5)})
 	check(t, l, calls(t, router(), "multicall(bytes[])", [][]byte{call(5), call(6), {1, 2, 3, 4}}), place, want{"daily/argument": small(11)})
@@ -53,11 +54,11 @@ func TestPerArgument(t *testing.T) {
 	check(t, argument(limit.Amount, transfer, "0", limit.PerArgument), f, place, want{usdcCounter + "/argument=" + aliceText: small(5)})
 	check(t, argument(limit.Signatures, transfer, "1", limit.PerArgument), f, common.Hash{1, 2}.Hex(), want{"daily/signatures/argument=5": small(1)})
 	check(t, argument(limit.Signatures, transfer, "1", limit.PerArgument), transaction(to(alice()), 0, nil), common.Hash{1, 2}.Hex(), want{"daily/signatures/argument=none": small(1)})
-	check(t, argument(limit.Value, "join(string)", "0", limit.PerArgument), transaction(to(router()), 5, pack(t, "join(string)", "a/b=c\n")), place,
+	check(t, argument(limit.Value, "join(string)", "0", limit.PerArgument), transaction(to(router()), 5, calldatatest.Pack(t, "join(string)", "a/b=c\n")), place,
 		want{"daily/value/argument=%22a%2Fb=c%5Cn%22": small(5)})
-	check(t, argument(limit.GasCost, "post(bytes4)", "0", limit.PerArgument), transaction(to(router()), 5, pack(t, "post(bytes4)", [4]byte{1, 2, 3, 4})), place,
+	check(t, argument(limit.GasCost, "post(bytes4)", "0", limit.PerArgument), transaction(to(router()), 5, calldatatest.Pack(t, "post(bytes4)", [4]byte{1, 2, 3, 4})), place,
 		want{"daily/gas_cost/argument=0x01020304": small(100_000)})
-	both := calls(t, router(), "multicall(bytes[])", [][]byte{pack(t, "post(bytes4)", [4]byte{1}), pack(t, "post(bytes4)", [4]byte{2}), pack(t, "post(bytes4)", [4]byte{1})})
+	both := calls(t, router(), "multicall(bytes[])", [][]byte{calldatatest.Pack(t, "post(bytes4)", [4]byte{1}), calldatatest.Pack(t, "post(bytes4)", [4]byte{2}), calldatatest.Pack(t, "post(bytes4)", [4]byte{1})})
 	check(t, argument(limit.GasCost, "post(bytes4)", "0", limit.PerArgument), both, place,
 		want{"daily/gas_cost/argument=0x01000000": small(100_000), "daily/gas_cost/argument=0x02000000": small(100_000)})
 }
@@ -173,8 +174,8 @@ func TestStandings(t *testing.T) {
 // FuzzCharges measures transactions of any data: never a panic, and what is
 // charged a ledger takes.
 func FuzzCharges(f *testing.F) {
-	f.Add(pack(f, "transfer(address,uint256)", alice(), units(5)), uint64(3), true)
-	f.Add(pack(f, "multicall(bytes[])", [][]byte{pack(f, "approve(address,uint256)", alice(), units(5))}), uint64(0), false)
+	f.Add(calldatatest.Pack(f, "transfer(address,uint256)", alice(), units(5)), uint64(3), true)
+	f.Add(calldatatest.Pack(f, "multicall(bytes[])", [][]byte{calldatatest.Pack(f, "approve(address,uint256)", alice(), units(5))}), uint64(0), false)
 	f.Add(multiSend(f, facts.Action{To: to(alice()), Value: small(7)}), uint64(0), true)
 	var limits []limit.Limit
 	for _, measure := range []limit.Measure{limit.Value, limit.GasCost, limit.Spend, limit.Amount, limit.Signatures} {

@@ -11,7 +11,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
-	"github.com/kvclef/kvclef/rules/calldata"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 	"github.com/kvclef/kvclef/rules/facts"
 	"github.com/kvclef/kvclef/rules/limit"
 )
@@ -63,20 +63,7 @@ func factsOf(tx *types.Transaction) *facts.Facts {
 
 func calls(t testing.TB, to common.Address, signature string, arguments ...any) *facts.Facts {
 	t.Helper()
-	return transaction(&to, 0, pack(t, signature, arguments...))
-}
-
-func pack(t testing.TB, signature string, arguments ...any) []byte {
-	t.Helper()
-	method, err := calldata.Parse(signature)
-	if err != nil {
-		t.Fatal(err)
-	}
-	input, err := method.Inputs.Pack(arguments...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(method.ID, input...)
+	return transaction(&to, 0, calldatatest.Pack(t, signature, arguments...))
 }
 
 // multiSend packs calls for Safe's batch.
@@ -89,7 +76,7 @@ func multiSend(t testing.TB, calls ...facts.Action) []byte {
 		packed = append(packed, c.To[:]...)
 		packed = append(append(append(packed, value[:]...), length[:]...), c.Data...)
 	}
-	return pack(t, "multiSend(bytes)", packed)
+	return calldatatest.Pack(t, "multiSend(bytes)", packed)
 }
 
 func units(n uint64) *big.Int { return new(big.Int).SetUint64(n) }

@@ -10,6 +10,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 	"github.com/kvclef/kvclef/rules/facts"
 	"github.com/kvclef/kvclef/rules/limit"
 )
@@ -31,7 +32,7 @@ func TestValue(t *testing.T) {
 		Name2 *big.Int
 		Name3 []byte
 	}
-	batch := transaction(to(router()), 7, pack(t, "aggregate3Value((address,bool,uint256,bytes)[])",
+	batch := transaction(to(router()), 7, calldatatest.Pack(t, "aggregate3Value((address,bool,uint256,bytes)[])",
 		[]call{{alice(), false, units(2), nil}, {bob(), false, units(4), nil}, {alice(), false, units(1), nil}}))
 	check(t, value, batch, place, want{"daily/value": small(7)})
 	check(t, limitOf(limit.Value, limit.PerRecipient), batch, place, want{
@@ -39,11 +40,11 @@ func TestValue(t *testing.T) {
 	})
 
 	// An account with code calls itself, and pays for what it does then.
-	self := transaction(to(account()), 0, pack(t, "execute(address,uint256,bytes)", alice(), units(9), []byte{}))
+	self := transaction(to(account()), 0, calldatatest.Pack(t, "execute(address,uint256,bytes)", alice(), units(9), []byte{}))
 	check(t, value, self, place, want{"daily/value": small(9)})
 	fails(t, value, transaction(to(account()), 0, []byte{1, 2, 3, 4}), "with the powers of the account")
 	fails(t, value, transaction(to(account()), 0, []byte{1}), "with the powers of the account")
-	fails(t, value, transaction(to(account()), 0, pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})), "router")
+	fails(t, value, transaction(to(account()), 0, calldatatest.Pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})), "router")
 	check(t, value, transaction(to(account()), 5, nil), place, want{"daily/value": small(5)})
 }
 
@@ -120,7 +121,7 @@ func TestSignatures(t *testing.T) {
 // TestEtherThatIsPassedOnUnseen can't be counted for who gets it.
 func TestEtherThatIsPassedOnUnseen(t *testing.T) {
 	t.Parallel()
-	hidden := pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})
+	hidden := calldatatest.Pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})
 	fails(t, limitOf(limit.Value, limit.PerRecipient), transaction(to(router()), 5, hidden), "may pass ether on")
 	check(t, limitOf(limit.Value, limit.PerRecipient), transaction(to(router()), 0, hidden), "", nil)
 	check(t, limitOf(limit.Value), transaction(to(router()), 5, hidden), place, want{"daily/value": small(5)})

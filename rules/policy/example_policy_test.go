@@ -12,22 +12,8 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
-	"github.com/kvclef/kvclef/rules/calldata"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 )
-
-// callData is the data of a call.
-func callData(t *testing.T, signature string, arguments ...any) []byte {
-	t.Helper()
-	method, err := calldata.Parse(signature)
-	if err != nil {
-		t.Fatal(err)
-	}
-	input, err := method.Inputs.Pack(arguments...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(method.ID, input...)
-}
 
 // TestExample judges requests by testdata/example.yaml.
 func TestExample(t *testing.T) {
@@ -66,7 +52,7 @@ func TestExample(t *testing.T) {
 		})
 	}
 	transfer := func(to common.Address, amount string) []byte {
-		return callData(t, "transfer(address,uint256)", to, units(amount))
+		return calldatatest.Pack(t, "transfer(address,uint256)", to, units(amount))
 	}
 	relay := func(value int64, data []byte) *rules.Request {
 		to := address("5")
@@ -99,9 +85,9 @@ func TestExample(t *testing.T) {
 		{"a large batch", batch(func(tx *types.BlobTx) { tx.Gas++ }), rules.Reject, ""},
 		{"a creation", creation, rules.Reject, "no-create"},
 		{"a delegation", request("payouts", "x", address("2"), &types.SetCodeTx{ChainID: uint256.NewInt(1), To: usdc, AuthList: []types.SetCodeAuthorization{{}}}), rules.Reject, "no-delegate"},
-		{"an unlimited approval", pay("payouts", usdc, callData(t, "approve(address,uint256)", address("4"), unlimited)), rules.Reject, "no-unlimited"},
-		{"an approval that does not fit", pay("payouts", usdc, append(callData(t, "approve(address,uint256)", address("4"), big.NewInt(1)), 1)), rules.Reject, "no-unlimited"},
-		{"a limited approval", pay("payouts", usdc, callData(t, "approve(address,uint256)", address("4"), big.NewInt(1))), rules.Reject, ""},
+		{"an unlimited approval", pay("payouts", usdc, calldatatest.Pack(t, "approve(address,uint256)", address("4"), unlimited)), rules.Reject, "no-unlimited"},
+		{"an approval that does not fit", pay("payouts", usdc, append(calldatatest.Pack(t, "approve(address,uint256)", address("4"), big.NewInt(1)), 1)), rules.Reject, "no-unlimited"},
+		{"a limited approval", pay("payouts", usdc, calldatatest.Pack(t, "approve(address,uint256)", address("4"), big.NewInt(1))), rules.Reject, ""},
 		{"a small payment", pay("payouts", usdc, transfer(address("4"), "10000000000")), rules.Approve, "treasury-small"},
 		{"a larger payment", pay("payouts", usdc, transfer(address("4"), "10000000001")), rules.Refer, "treasury-large"},
 		{"the largest payment", pay("payouts", usdc, transfer(address("4"), "500000000000")), rules.Refer, "treasury-large"},
@@ -110,10 +96,10 @@ func TestExample(t *testing.T) {
 		{"a payment by a stranger", pay("relay-api", usdc, transfer(address("4"), "1")), rules.Reject, ""},
 		{"a payment in another token", pay("payouts", address("7"), transfer(address("4"), "1")), rules.Reject, ""},
 		{"a payment on another chain", otherChain, rules.Reject, ""},
-		{"a payment from elsewhere", pay("payouts", usdc, callData(t, "transferFrom(address,address,uint256)", address("2"), address("4"), big.NewInt(1))), rules.Reject, ""},
-		{"a forwarded call", relay(0, callData(t, signature, forward{address("1"), address("4"), big.NewInt(0), big.NewInt(1), big.NewInt(1), []byte{1, 2, 3, 4}}, []byte{1})), rules.Approve, "relayer"},
-		{"a forwarded call with value", relay(1, callData(t, signature, forward{address("1"), address("4"), big.NewInt(0), big.NewInt(1), big.NewInt(1), []byte{1, 2, 3, 4}}, []byte{1})), rules.Reject, ""},
-		{"another call", relay(0, callData(t, "execute(bytes)", []byte{1})), rules.Reject, ""},
+		{"a payment from elsewhere", pay("payouts", usdc, calldatatest.Pack(t, "transferFrom(address,address,uint256)", address("2"), address("4"), big.NewInt(1))), rules.Reject, ""},
+		{"a forwarded call", relay(0, calldatatest.Pack(t, signature, forward{address("1"), address("4"), big.NewInt(0), big.NewInt(1), big.NewInt(1), []byte{1, 2, 3, 4}}, []byte{1})), rules.Approve, "relayer"},
+		{"a forwarded call with value", relay(1, calldatatest.Pack(t, signature, forward{address("1"), address("4"), big.NewInt(0), big.NewInt(1), big.NewInt(1), []byte{1, 2, 3, 4}}, []byte{1})), rules.Reject, ""},
+		{"another call", relay(0, calldatatest.Pack(t, "execute(bytes)", []byte{1})), rules.Reject, ""},
 	} {
 		decision, _, err := p.Evaluate(t.Context(), test.req)
 		if err != nil || decision.Verdict != test.verdict || decision.Rule != test.rule {

@@ -11,7 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/kvclef/kvclef/rules"
-	"github.com/kvclef/kvclef/rules/calldata"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
 )
 
 // What a rule says in one sentence must hold for whatever it approves, and what
@@ -33,19 +33,6 @@ var (
 	multiSend14 = common.HexToAddress("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 	permit2     = common.HexToAddress("0x000000000022D473030F116dDEE9F6B43aC78BA3")
 )
-
-func encode(t testing.TB, signature string, arguments ...any) []byte {
-	t.Helper()
-	method, err := calldata.Parse(signature)
-	if err != nil {
-		t.Fatal(err)
-	}
-	input, err := method.Inputs.Pack(arguments...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(method.ID, input...)
-}
 
 func spends(to common.Address, wei int64, data []byte) *rules.Request {
 	return &rules.Request{
@@ -111,9 +98,9 @@ func packed(operation byte, to common.Address, data []byte) []byte {
 
 func TestPromises(t *testing.T) {
 	t.Parallel()
-	paid := encode(t, "transfer(address,uint256)", paidTo, big.NewInt(5))
-	stolen := encode(t, "transfer(address,uint256)", thief, big.NewInt(5_000_000))
-	batch := encode(t, "multiSend(bytes)", packed(0, usdcAddress, paid))
+	paid := calldatatest.Pack(t, "transfer(address,uint256)", paidTo, big.NewInt(5))
+	stolen := calldatatest.Pack(t, "transfer(address,uint256)", thief, big.NewInt(5_000_000))
+	batch := calldatatest.Pack(t, "multiSend(bytes)", packed(0, usdcAddress, paid))
 	delegated := func(m map[string]any) { m["operation"] = "1" }
 	const safeBatch = `{id: batch, effect: allow, match: {kind: [safe_transaction], call: [multiSend], inner: [{call: [transfer], token: USDC, recipient: payees}]}}`
 	const safePay = `{id: pay, effect: allow, match: {kind: [safe_transaction], call: [transfer], token: USDC, recipient: payees, amount_max: "100 USDC"}}`
@@ -137,19 +124,19 @@ func TestPromises(t *testing.T) {
 		},
 		"Permit2 moves a token": {
 			`{id: pay, effect: allow, match: {to: "0x000000000022D473030F116dDEE9F6B43aC78BA3", effect: [transfer], token: USDC, recipient: payees}}`,
-			spends(permit2, 0, encode(t, "transferFrom(address,address,uint160,address)", hotAddress, paidTo, big.NewInt(5), usdcAddress)), rules.Approve,
+			spends(permit2, 0, calldatatest.Pack(t, "transferFrom(address,address,uint160,address)", hotAddress, paidTo, big.NewInt(5), usdcAddress)), rules.Approve,
 		},
 		"ether for a contract that says it moves a token": {
 			`{id: pay, effect: allow, match: {effect: [transfer], token: USDC, recipient: payees}}`,
-			spends(thief, 1e18, encode(t, "transferFrom(address,address,uint160,address)", hotAddress, paidTo, big.NewInt(5), usdcAddress)), rules.Reject,
+			spends(thief, 1e18, calldatatest.Pack(t, "transferFrom(address,address,uint160,address)", hotAddress, paidTo, big.NewInt(5), usdcAddress)), rules.Reject,
 		},
 		"ether for a contract that has the method": {
 			`{id: batch, effect: allow, match: {call: [multicall], inner: [{call: [transfer], token: USDC, recipient: payees}]}}`,
-			spends(thief, 1e18, encode(t, "multicall(bytes[])", [][]byte{})), rules.Reject,
+			spends(thief, 1e18, calldatatest.Pack(t, "multicall(bytes[])", [][]byte{})), rules.Reject,
 		},
 		"ether that the rule bounds": {
 			`{id: batch, effect: allow, match: {call: [multicall], value_max: "1 ether", inner: [{call: [transfer], token: USDC, recipient: payees}]}}`,
-			spends(vault, 1e18, encode(t, "multicall(bytes[])", [][]byte{})), rules.Approve,
+			spends(vault, 1e18, calldatatest.Pack(t, "multicall(bytes[])", [][]byte{})), rules.Approve,
 		},
 		"ether with a transfer of a token":      {safePay, safeTx(rules.KindSafe, usdcAddress, paid, func(m map[string]any) { m["value"] = "1" }), rules.Reject},
 		"a Safe pays":                           {safePay, safeTx(rules.KindSafe, usdcAddress, paid, nil), rules.Approve},

@@ -74,4 +74,17 @@ rules:
 	if !strings.Contains(log.String(), "Candidate policy crashed") {
 		t.Errorf("got %s", log.String())
 	}
+
+	// What its limits take of the memory is bounded, and that is told once.
+	log.Reset()
+	full := &Shadow{Rule: fixedRule(rules.Approve), Candidate: candidate, Ledger: memory.NewLedger(nil), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	full.counted.Store(maxShadowCharges)
+	for nonce := range uint64(4) {
+		if _, _, err := full.Evaluate(t.Context(), pay(nonce, 5)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if told := strings.Count(log.String(), "without its limits"); told != 1 || full.differed.Load() != 0 {
+		t.Errorf("told %d times, %d differed\n%s", told, full.differed.Load(), log.String())
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/ethereum/go-ethereum/common/math"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // safeNumbers are the members of a Safe transaction that are numbers, and that
@@ -80,18 +82,7 @@ func safeHash(numbers map[string]*big.Int, addresses map[string]string, data []b
 	digest, _, err := apitypes.TypedDataAndHash(apitypes.TypedData{
 		Types: apitypes.Types{
 			"EIP712Domain": {{Name: "chainId", Type: "uint256"}, {Name: "verifyingContract", Type: "address"}},
-			"SafeTx": {
-				{Name: "to", Type: "address"},
-				{Name: "value", Type: "uint256"},
-				{Name: "data", Type: "bytes"},
-				{Name: "operation", Type: "uint8"},
-				{Name: "safeTxGas", Type: "uint256"},
-				{Name: "baseGas", Type: "uint256"},
-				{Name: "gasPrice", Type: "uint256"},
-				{Name: "gasToken", Type: "address"},
-				{Name: "refundReceiver", Type: "address"},
-				{Name: "nonce", Type: "uint256"},
-			},
+			"SafeTx":       extapi.SafeTxFields(),
 		},
 		PrimaryType: "SafeTx",
 		Domain:      apitypes.TypedDataDomain{ChainId: (*math.HexOrDecimal256)(numbers["chainId"]), VerifyingContract: addresses["safe"]},
