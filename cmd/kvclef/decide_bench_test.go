@@ -18,6 +18,7 @@ import (
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
+	"github.com/kvclef/kvclef/rules/policy"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -50,11 +51,37 @@ var decisionFiles = []struct{ name, text string }{
 // between, with the outcome and its record.
 func BenchmarkDecideHoldRecord(b *testing.B) {
 	for _, file := range decisionFiles {
-		b.Run(file.name, func(b *testing.B) { decideHoldRecord(b, file.name, file.text) })
+		b.Run(file.name, func(b *testing.B) {
+			decideHoldRecord(b, func(store *bolt.Store) rules.Rule {
+				ruleset, err := clefjs.Load(file.name+".js", []byte(file.text), clefjs.Options{Storage: store})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Cleanup(ruleset.Close)
+				return ruleset
+			})
+		})
 	}
+	b.Run("policy", func(b *testing.B) {
+		decideHoldRecord(b, func(*bolt.Store) rules.Rule {
+			loaded, err := policy.Load("policy.yaml", []byte(`
+version: 1
+lists: {allowed: ["0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266", "0x71562b71999873db5b286df957af199ec94617f7"]}
+rules:
+  - id: pay
+    effect: allow
+    match: {chain: [1337], to: allowed, plain: true, value_max: "1 ether"}
+    limits: [{measure: value, max: "1000000 ether", window: 24h, per: [account]}]
+`), policy.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return loaded
+		})
+	})
 }
 
-func decideHoldRecord(b *testing.B, name, text string) {
+func decideHoldRecord(b *testing.B, load func(*bolt.Store) rules.Rule) {
 	b.Helper()
 	dir := b.TempDir()
 	if err := bolt.Create(filepath.Join(dir, "state.db")); err != nil {
@@ -70,12 +97,7 @@ func decideHoldRecord(b *testing.B, name, text string) {
 		b.Fatal(err)
 	}
 	defer log.Close()
-	ruleset, err := clefjs.Load(name+".js", []byte(text), clefjs.Options{Storage: store})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer ruleset.Close()
-	engine := &rules.Engine{Rules: []rules.Rule{ruleset}, Ledger: store}
+	engine := &rules.Engine{Rules: []rules.Rule{load(store)}, Ledger: store}
 	to := common.HexToAddress("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266")
 
 	times := make([]time.Duration, b.N)
