@@ -48,7 +48,7 @@ func TestEffects(t *testing.T) {
 			calldatatest.Pack(t, "transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)", other, payee, five, five, big.NewInt(1700000000), nonce, uint8(27), nonce, nonce),
 			with(moves, func(e *Effect) { e.Owner, e.Deadline = other, &deadline }),
 		},
-		{calldatatest.Pack(t, "safeTransferFrom(address,address,uint256)", sender, payee, big.NewInt(9)), with(moves, func(e *Effect) { e.Amount, e.ID = id, &id })},
+		{calldatatest.Pack(t, "safeTransferFrom(address,address,uint256)", sender, payee, big.NewInt(9)), with(moves, func(e *Effect) { e.Amount, e.ID, e.Single = id, &id, true })},
 		{calldatatest.Pack(t, "safeTransferFrom(address,address,uint256,uint256,bytes)", sender, payee, big.NewInt(9), five, []byte{}), with(moves, func(e *Effect) { e.ID = &id })},
 		{
 			calldatatest.Pack(t, "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)", sender, payee, []*big.Int{big.NewInt(9), big.NewInt(9)}, []*big.Int{five}, []byte{}),

@@ -92,7 +92,7 @@ func TestPermitOfACollection(t *testing.T) {
 	if len(f.Actions) != 1 || len(f.Actions[0].Effects) != 1 {
 		t.Fatalf("%+v", f.Actions)
 	}
-	if e := f.Actions[0].Effects[0]; e.Kind != Permit || e.Token != token || e.Owner != sender || e.Recipient != payee || e.ID == nil || *e.ID != number(7) {
+	if e := f.Actions[0].Effects[0]; e.Kind != Permit || e.Token != token || e.Owner != sender || e.Recipient != payee || e.ID == nil || *e.ID != number(7) || !e.Single {
 		t.Errorf("%+v", e)
 	}
 }

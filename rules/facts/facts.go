@@ -135,6 +135,10 @@ type Effect struct {
 	Amount    uint256.Int
 	Unlimited bool
 
+	// Single says that it is one token of a collection for certain, by the method
+	// or the type: Amount is its id then, as ID is.
+	Single bool
+
 	ID       *uint256.Int // of a token that says so (ERC-1155, safeTransferFrom); else nil
 	Deadline *uint256.Int // Unix seconds until which a permit may be used; nil where there is none
 }

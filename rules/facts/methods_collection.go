@@ -27,7 +27,7 @@ func collectionMethods() []definition {
 func sendsOne(a *Action, v values) []Effect {
 	id := v.amount(2)
 	effect := effectOn(a, Transfer, v.address(0), v.address(1), id)
-	effect.ID, effect.Unlimited = &id, false
+	effect.ID, effect.Single, effect.Unlimited = &id, true, false
 	return []Effect{effect}
 }
 

@@ -108,7 +108,7 @@ func permit2(signer common.Address, line message, spender common.Address, deadli
 func permitOfOne(signer, contract common.Address, m message) []Effect {
 	id := m.amount("tokenId")
 	effect := newEffect(Permit, contract, signer, m.address("spender"), id)
-	effect.ID, effect.Unlimited = &id, false
+	effect.ID, effect.Single, effect.Unlimited = &id, true, false
 	return []Effect{until(effect, m.amount("deadline"))}
 }
 

@@ -37,14 +37,34 @@ func (m *measuring) amounts() ([]item, error) {
 			if err != nil {
 				return nil, err
 			}
-			amount := effect.Amount
-			if effect.Unlimited {
-				amount.SetAllOne()
-			}
-			items = append(items, item{amount: amount, recipient: hexOf(effect.Recipient), token: m.tokenOf(effect.Token), argument: argument})
+			items = append(items, item{amount: m.amountOf(effect), recipient: hexOf(effect.Recipient), token: m.tokenOf(effect.Token), argument: argument})
 		}
 	}
 	return m.refund(items), nil
+}
+
+// amountOf is what an effect counts.
+func (m *measuring) amountOf(e *facts.Effect) uint256.Int {
+	if m.Token == nil && e.Kind != facts.ApproveAll {
+		collection, known := m.collection(e.Token)
+		if collection || !known && (e.Single || e.Amount.IsZero()) {
+			return *uint256.NewInt(1)
+		}
+	}
+	if e.Unlimited {
+		return *new(uint256.Int).SetAllOne()
+	}
+	return e.Amount
+}
+
+// collection tells whether a token is a collection, and whether that is known.
+func (m *measuring) collection(token common.Address) (is, known bool) {
+	id := m.facts.Request.ChainID
+	if id == nil || !id.IsUint64() {
+		return false, false
+	}
+	is, known = m.collections[place{id.Uint64(), token}]
+	return is, known
 }
 
 // onChain tells whether the tokens of the request may be those of the limit. A
@@ -57,7 +77,7 @@ func (m *measuring) onChain() bool {
 // moves fails for an action that may move tokens of the owner in a way that is
 // not known.
 func (m *measuring) moves(a *facts.Action, owner common.Address) error {
-	ofToken := a.To != nil && m.Token != nil && *a.To == *m.Token
+	ofToken := a.To != nil && (m.Token == nil || *a.To == *m.Token) // without a token, each contract may be one
 	switch {
 	case a.Opaque != "":
 		return fmt.Errorf("%s may move tokens: %s", at(a), a.Opaque)

@@ -29,7 +29,9 @@ const (
 
 	// Amount is what of a token leaves the account, or may be taken from it: an
 	// approval and a permit count in full, and one without a limit exceeds all but
-	// the largest maximum. For a Safe transaction the account is the Safe.
+	// the largest maximum. For a Safe transaction the account is the Safe. A limit on
+	// every token counts 1 for each token of a collection (ERC-721): ids are no
+	// amounts.
 	Amount Measure = "amount"
 
 	// Argument is a number in calls of a method, at whatever depth, by whomever: the
@@ -70,9 +72,19 @@ type Limit struct {
 
 	Token    *common.Address // of Amount; nil: every token by itself
 	Chain    uint64          // the token's chain; 0: any
+	Tokens   []Token         // what is known of tokens, for a limit on every one
 	Method   string          // of Argument and PerArgument: the method's signature
 	Argument string          // its place, from 0
 	Shown    string          // the maximum and window as the policy spells them, for people
 
 	prepared *prepared
+}
+
+// Token is a token of which it is known what the numbers in its calls are. Call
+// data of ERC-721 looks like that of ERC-20: the number of a token that is not
+// known counts as an amount, and as 1 where it is 0, since it may be an id.
+type Token struct {
+	Chain      uint64
+	Address    common.Address
+	Collection bool // of tokens with ids (ERC-721)
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/rules/calldata"
 )
@@ -16,6 +17,14 @@ type prepared struct {
 	per    map[Per]bool     // nil: one total
 	method *calldata.Method // nil: not needed
 	place  int              // of the argument
+
+	collections map[place]bool // of Tokens: whether it is one
+}
+
+// place is where a token is.
+type place struct {
+	chain   uint64
+	address common.Address
 }
 
 // Prepare checks that the limit can be measured, and parses its method. A limit
@@ -34,6 +43,12 @@ func (l *Limit) prepare() (*prepared, error) {
 		return nil, fmt.Errorf("the measure %q is not known", string(l.Measure))
 	}
 	p := &prepared{prefix: l.ID + "/" + string(l.Measure)}
+	if l.Token == nil && len(l.Tokens) > 0 {
+		p.collections = make(map[place]bool, len(l.Tokens))
+		for _, t := range l.Tokens {
+			p.collections[place{t.Chain, t.Address}] = t.Collection
+		}
+	}
 	for _, per := range l.Per {
 		switch {
 		case !slices.Contains(order(), per):

@@ -183,6 +183,7 @@ func (p *parser) most(l *limit.Limit, node *yaml.Node, what string, unit *token)
 			return ""
 		}
 		if unit == nil && slices.Contains(l.Per, limit.PerToken) {
+			l.Tokens = p.declaredTokens()
 			break // in the smallest unit of each token
 		}
 		a, ok := p.amount(node, what, inTokens)
@@ -209,6 +210,16 @@ func (p *parser) most(l *limit.Limit, node *yaml.Node, what string, unit *token)
 	}
 	l.Max = *value
 	return node.Value
+}
+
+// declaredTokens are the tokens of the policy, for limits on every token.
+func (p *parser) declaredTokens() []limit.Token {
+	all := make([]limit.Token, 0, len(p.scope.tokens))
+	for _, name := range names(p.scope.tokens) {
+		t := p.scope.tokens[name]
+		all = append(all, limit.Token{Chain: t.chain, Address: t.address, Collection: t.standard == "erc721"})
+	}
+	return all
 }
 
 // limitID gives a limit the name of its counters: its own, or that of the rule
