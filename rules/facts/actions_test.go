@@ -2,6 +2,7 @@ package facts
 
 import (
 	"bytes"
+	"maps"
 	"math/big"
 	"reflect"
 	"strings"
@@ -120,12 +121,15 @@ func safeBatch() common.Address {
 	return common.HexToAddress("0x38869bf66a61cF6bDB996A6aE40D5853Fd43B526")
 }
 
+// wrapping is a call within another.
+type wrapping struct {
+	data []byte
+	from common.Address // in whose name it is made
+}
+
 // wrapped is a call within each kind of call that makes others, and in whose
 // name it is made then.
-func wrapped(t testing.TB, data []byte) map[string]struct {
-	data []byte
-	from common.Address
-} {
+func wrapped(t testing.TB, data []byte) map[string]wrapping {
 	t.Helper()
 	type target struct { // the encoder knows members by their place
 		Name0 common.Address
@@ -142,14 +146,11 @@ func wrapped(t testing.TB, data []byte) map[string]struct {
 		Name2 *big.Int
 		Name3 []byte
 	}
-	type operation struct {
-		Name0        common.Address
-		Name1        *big.Int
-		Name2, Name3 []byte
-		Name4        [32]byte
-		Name5        *big.Int
-		Name6        [32]byte
-		Name7, Name8 []byte
+	type operated struct {
+		Name0 common.Address
+		Name1 *big.Int
+		Name2 []byte
+		Name3 uint8
 	}
 	zero := big.NewInt(0)
 	inner := calldatatest.Pack(t, "execute(address,uint256,bytes)", token, zero, data)
@@ -158,10 +159,7 @@ func wrapped(t testing.TB, data []byte) map[string]struct {
 	big.NewInt(int64(len(data))).FillBytes(length[:])
 	sent := append(append(append([]byte{0}, append(token.Bytes(), make([]byte, 32)...)...), length[:]...), data...)
 	multi := calldatatest.Pack(t, "multiSend(bytes)", sent)
-	return map[string]struct {
-		data []byte
-		from common.Address
-	}{
+	all := map[string]wrapping{
 		"multicall":       {calldatatest.Pack(t, "multicall(bytes[])", [][]byte{data}), sender},
 		"timed multicall": {calldatatest.Pack(t, "multicall(uint256,bytes[])", big.NewInt(1), [][]byte{data}), sender},
 		"aggregate":       {calldatatest.Pack(t, "aggregate((address,bytes)[])", []target{{token, data}}), token},
@@ -176,20 +174,25 @@ func wrapped(t testing.TB, data []byte) map[string]struct {
 			calldatatest.Pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", safeBatch(), zero, multi, uint8(1), zero, zero, zero, other, other, []byte{}),
 			token,
 		},
-		"multiSend":      {multi, token},
-		"execute":        {inner, token},
-		"ERC-6551":       {calldatatest.Pack(t, "execute(address,uint256,bytes,uint8)", token, zero, data, uint8(0)), token},
-		"executeBatch":   {calldatatest.Pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{data}), token},
-		"executeBatch 3": {calldatatest.Pack(t, "executeBatch(address[],uint256[],bytes[])", []common.Address{token}, []*big.Int{zero}, [][]byte{data}), token},
-		"executions":     {calldatatest.Pack(t, "executeBatch((address,uint256,bytes)[])", []execution{{token, zero, data}}), token},
-		"7579 single":    {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{}, packed), token},
-		"7579 batch":     {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{1}, calldatatest.Pack(t, "batch((address,uint256,bytes)[])", []execution{{token, zero, data}})[4:]), token},
-		"handleOps": {
-			calldatatest.Pack(t, "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)",
-				[]operation{{other, zero, []byte{}, inner, [32]byte{}, zero, [32]byte{}, []byte{}, []byte{}}}, payee),
-			other,
+		"multiSend":         {multi, token},
+		"execute":           {inner, token},
+		"ERC-6551":          {calldatatest.Pack(t, "execute(address,uint256,bytes,uint8)", token, zero, data, uint8(0)), token},
+		"executeBatch":      {calldatatest.Pack(t, "executeBatch(address[],bytes[])", []common.Address{token}, [][]byte{data}), token},
+		"executeBatch 3":    {calldatatest.Pack(t, "executeBatch(address[],uint256[],bytes[])", []common.Address{token}, []*big.Int{zero}, [][]byte{data}), token},
+		"executions":        {calldatatest.Pack(t, "executeBatch((address,uint256,bytes)[])", []execution{{token, zero, data}}), token},
+		"7579 single":       {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{}, packed), token},
+		"7579 batch":        {calldatatest.Pack(t, "execute(bytes32,bytes)", [32]byte{1}, calldatatest.Pack(t, "batch((address,uint256,bytes)[])", []execution{{token, zero, data}})[4:]), token},
+		"ERC-6551, batch":   {calldatatest.Pack(t, "executeBatch((address,uint256,bytes,uint8)[])", []operated{{token, zero, data, 0}}), token},
+		"7579, executor":    {calldatatest.Pack(t, "executeFromExecutor(bytes32,bytes)", [32]byte{}, packed), token},
+		"Safe, 4337":        {calldatatest.Pack(t, "executeUserOp(address,uint256,bytes,uint8)", token, zero, data, uint8(0)), token},
+		"multicall, block":  {calldatatest.Pack(t, "multicall(bytes32,bytes[])", [32]byte{1}, [][]byte{data}), sender},
+		"blockAndAggregate": {calldatatest.Pack(t, "blockAndAggregate((address,bytes)[])", []target{{token, data}}), token},
+		"tryBlockAndAggregate": {
+			calldatatest.Pack(t, "tryBlockAndAggregate(bool,(address,bytes)[])", true, []target{{token, data}}), token,
 		},
 	}
+	maps.Copy(all, passedOn(t, data))
+	return all
 }
 
 // TestUnpacking: a call is found in every kind of call that makes others.

@@ -32,7 +32,8 @@ type Facts struct {
 	// Actions are what is done, or may be done with the signature by whoever
 	// holds it: the outermost come first, and what an action unpacks to follows it,
 	// depth first. A transaction has one outermost action, and so has a Safe
-	// transaction; typed data has one for each token it hands over; others have none.
+	// transaction; typed data has one for each token it hands over, or one that is
+	// opaque if it may do so in a way that is not known; others have none.
 	Actions []Action
 
 	Typed *Typed // EIP-712 and Safe transactions; nil for other kinds
@@ -98,6 +99,10 @@ type Action struct {
 	Data     []byte // call data; empty for typed data
 	Decoding Decoding
 	Delegate bool // a delegate call: the code of To runs with the powers of From
+
+	// Forwarded says that the action around it only passes it on (EIP-2771): From,
+	// who is another, has signed it, and its powers are not those of who sends it.
+	Forwarded bool
 
 	// Name is the method's name, such as "transfer", or for typed data "permit";
 	// "" if it is not known. Call is the decoded call, without a text; nil for typed data.

@@ -24,7 +24,7 @@ type inner struct {
 // the first call that is looked at.
 var methods = sync.OnceValue(func() map[[4]byte]*method {
 	table := make(map[[4]byte]*method)
-	for _, known := range [][]definition{tokenMethods(), collectionMethods(), permit2Methods(), batchMethods(), walletMethods()} {
+	for _, known := range [][]definition{tokenMethods(), collectionMethods(), permit2Methods(), batchMethods(), walletMethods(), forwardMethods()} {
 		for _, d := range known {
 			parsed, err := calldata.Parse(d.signature)
 			if err != nil {

@@ -8,16 +8,20 @@ import (
 	"github.com/kvclef/kvclef/rules/calldata"
 )
 
-// walletMethods make a contract call another one: Safes, smart accounts, entry
-// points and forwarders.
+// walletMethods make a contract call another one: Safes and smart accounts.
 func walletMethods() []definition {
 	return []definition{
 		{signature: "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)", inner: safeExecutes},
 		{signature: "execTransactionFromModule(address,uint256,bytes,uint8)", inner: safeCalls},
 		{signature: "execTransactionFromModuleReturnData(address,uint256,bytes,uint8)", inner: safeCalls},
 
+		// The module of Safes for EIP-4337
+		{signature: "executeUserOp(address,uint256,bytes,uint8)", inner: safeCalls},
+		{signature: "executeUserOpWithErrorString(address,uint256,bytes,uint8)", inner: safeCalls},
+
 		// ERC-6551, which has the operations of a Safe and others
 		{signature: "execute(address,uint256,bytes,uint8)", inner: safeCalls},
+		{signature: "executeBatch((address,uint256,bytes,uint8)[])", inner: safeBatches},
 
 		{signature: "execute(address,uint256,bytes)", inner: func(a *Action, v values) inner {
 			target := v.address(0)
@@ -34,16 +38,10 @@ func walletMethods() []definition {
 			return executes(a, as[[]common.Address](v[0]), amounts, as[[][]byte](v[2]))
 		}},
 		{signature: "executeBatch((address,uint256,bytes)[])", inner: func(a *Action, v values) inner { return executesAll(a, v.tuples(0)) }},
+
+		// EIP-7579
 		{signature: "execute(bytes32,bytes)", inner: modular},
-
-		// EIP-4337, entry points 0.6 and 0.7
-		{signature: "handleOps((address,uint256,bytes,bytes,uint256,uint256,uint256,uint256,uint256,bytes,bytes)[],address)", inner: userOperations},
-		{signature: "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)", inner: userOperations},
-
-		// EIP-2771 forwarders. What they forward they do in the name of who signed it,
-		// and not with the powers of who sends it.
-		{signature: "execute((address,address,uint256,uint256,uint256,bytes),bytes)"},
-		{signature: "execute((address,address,uint256,uint256,uint48,bytes,bytes))"},
+		{signature: "executeFromExecutor(bytes32,bytes)", inner: modular},
 	}
 }
 
@@ -53,6 +51,20 @@ func safeCalls(a *Action, v values) inner {
 	within := inner{actions: []Action{{Path: "data", From: *a.To, To: &target, Value: v.amount(1), Data: v.bytes(2), Delegate: v.small(3) == 1}}}
 	if v.small(3) > 1 {
 		within.opaque = "the operation is neither a call nor a delegate call"
+	}
+	return within
+}
+
+// safeBatches is a batch of (to, value, data, operation).
+func safeBatches(a *Action, v values) inner {
+	var within inner
+	for i, call := range v.tuples(0) {
+		one := safeCalls(a, call)
+		one.actions[0].Path = nth("operations", i)
+		within.actions = append(within.actions, one.actions...)
+		if one.opaque != "" {
+			within.opaque = one.opaque
+		}
 	}
 	return within
 }
@@ -137,20 +149,6 @@ func modularBatch(a *Action, data []byte) inner {
 		if *within.actions[i].To == (common.Address{}) {
 			within.opaque = zeroTarget
 		}
-	}
-	return within
-}
-
-// userOperations are what an entry point makes accounts do: (sender, nonce,
-// initCode, callData, …).
-func userOperations(a *Action, v values) inner {
-	var within inner
-	for i, operation := range v.tuples(0) {
-		sender := operation.address(0)
-		if len(operation.bytes(2)) > 0 {
-			within.opaque = "a user operation deploys an account"
-		}
-		within.actions = append(within.actions, Action{Path: nth("ops", i), From: *a.To, To: &sender, Data: operation.bytes(3)})
 	}
 	return within
 }

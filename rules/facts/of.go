@@ -26,7 +26,7 @@ func Of(req *rules.Request, at time.Time) *Facts {
 		if f.Kind == KindSafe {
 			f.Actions = safeActions(f.Typed)
 		} else {
-			f.Actions = handovers(req.Account.Address, f.Typed)
+			f.Actions = typedActions(req.Account.Address, f.Typed)
 		}
 	}
 	return f

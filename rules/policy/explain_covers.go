@@ -71,6 +71,9 @@ func (x *examination) coversInner(m *Match, at int, path string, depth int) bool
 children:
 	for i := at + 1; i < end; i = next(x.Actions, i) {
 		seen++
+		if x.Actions[i].Forwarded {
+			continue
+		}
 		for j := range m.Inner {
 			before, reached := x.finding, x.depth
 			if x.coversAction(&m.Inner[j], i, within(path, j), depth) {

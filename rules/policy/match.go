@@ -93,7 +93,8 @@ func (m *Match) coversAction(s *subject, at int) bool {
 }
 
 // coversInner reports whether each action that lies directly within one is
-// covered by one of the inner matches, with all that lies within it in turn.
+// covered by one of the inner matches, with all that lies within it in turn. What
+// is only passed on need not be: it is not done with the powers of who signs here.
 func (m *Match) coversInner(s *subject, at int) bool {
 	if s.Actions[at].Opaque != "" {
 		return false
@@ -103,6 +104,9 @@ func (m *Match) coversInner(s *subject, at int) bool {
 children:
 	for i := at + 1; i < end; i = next(s.Actions, i) {
 		seen++
+		if s.Actions[i].Forwarded {
+			continue // the affair of who signed it
+		}
 		for j := range m.Inner {
 			if m.Inner[j].coversAction(s, i) {
 				continue children

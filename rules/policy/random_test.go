@@ -204,6 +204,7 @@ func (w world) action(to []facts.Action, depth int) []facts.Action {
 	if w.once(8) {
 		a.Opaque = "hidden"
 	}
+	a.Forwarded = depth > 0 && w.once(6)
 	if depth < 3 {
 		a.Inner = max(0, w.IntN(4)-1)
 	}

@@ -118,6 +118,9 @@ func slowCoversNode(m *Match, f *facts.Facts, n *node) truth {
 		result = and(result, unknown)
 	}
 	for _, child := range n.inner {
+		if child.Forwarded {
+			continue
+		}
 		covered := isFalse
 		for i := range m.Inner {
 			covered = or(covered, slowCoversNode(&m.Inner[i], f, child))

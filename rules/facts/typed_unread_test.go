@@ -1,0 +1,72 @@
+package facts
+
+import (
+	"testing"
+)
+
+// TestUnread: documents that hand tokens over in a way that is not looked at are
+// said to, by the types that people sign, and others are not.
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	const (
+		components = "address offerer,address zone,OfferItem[] offer,ConsiderationItem[] consideration,uint8 orderType,uint256 startTime,uint256 endTime,bytes32 zoneHash,uint256 salt,bytes32 conduitKey,uint256 counter"
+		cow        = "address sellToken,address buyToken,address receiver,uint256 sellAmount,uint256 buyAmount,uint32 validTo,bytes32 appData,uint256 feeAmount,string kind,bool partiallyFillable,string sellTokenBalance,string buyTokenBalance"
+		inch       = "uint256 salt,address maker,address receiver,address makerAsset,address takerAsset,uint256 makingAmount,uint256 takingAmount,uint256 makerTraits"
+		zeroEx     = "address makerToken,address takerToken,uint128 makerAmount,uint128 takerAmount,uint128 takerTokenFeeAmount,address maker,address taker,address sender,address feeRecipient,bytes32 pool,uint64 expiry,uint256 salt"
+		zeroExNFT  = "uint8 direction,address maker,address taker,uint256 expiry,uint256 nonce,address erc20Token,uint256 erc20TokenAmount,Fee[] fees,address erc721Token,uint256 erc721TokenId,Property[] erc721TokenProperties"
+		operation  = "address sender,uint256 nonce,bytes initCode,bytes callData,bytes32 accountGasLimits,uint256 preVerificationGas,bytes32 gasFees,bytes paymasterAndData"
+		forward    = "address from,address to,uint256 value,uint256 gas,uint256 nonce,uint48 deadline,bytes data"
+	)
+	for name, tt := range map[string]struct {
+		primary string
+		types   map[string]string
+		want    string // why; "" for none
+	}{
+		"Seaport":            {"OrderComponents", map[string]string{"OrderComponents": components}, anOrder},
+		"Seaport, in bulk":   {"BulkOrder", map[string]string{"BulkOrder": "OrderComponents[2][2] tree", "OrderComponents": components}, anOrder},
+		"CoW":                {"Order", map[string]string{"Order": cow}, anOrder},
+		"1inch":              {"Order", map[string]string{"Order": inch}, anOrder},
+		"0x, a limit":        {"LimitOrder", map[string]string{"LimitOrder": zeroEx}, anOrder},
+		"0x, a collection":   {"ERC721Order", map[string]string{"ERC721Order": zeroExNFT}, anOrder},
+		"a user operation":   {"PackedUserOperation", map[string]string{"PackedUserOperation": operation}, aForward},
+		"a forwarder":        {"ForwardRequest", map[string]string{"ForwardRequest": forward}, aForward},
+		"a relay":            {"RelayRequest", map[string]string{"RelayRequest": "ForwardRequest request,uint256 fee", "ForwardRequest": forward}, aForward},
+		"a meta-transaction": {"MetaTransaction", map[string]string{"MetaTransaction": "uint256 nonce,address from,bytes functionSignature"}, aForward},
+		"a delegation":       {"Delegation", map[string]string{"Delegation": "address delegate,address delegator,bytes32 authority,Caveat[] caveats,uint256 salt"}, aDelegation},
+		"a loan":             {"DelegationWithSig", map[string]string{"DelegationWithSig": "address delegatee,uint256 value,uint256 nonce,uint256 deadline"}, aLoan},
+		"of a Safe":          {"SafeMessage", map[string]string{"SafeMessage": "bytes message"}, aNested},
+		"nested":             {"TypedDataSign", map[string]string{"TypedDataSign": "Mail contents,string name", "Mail": "string text"}, aNested},
+		"nested text":        {"PersonalSign", map[string]string{"PersonalSign": "bytes prefixed"}, aNested},
+		"other members":      {"Permit", map[string]string{"Permit": "address owner,address spender,uint256 value,uint256 nonce"}, aPermit},
+		"other details":      {"PermitSingle", map[string]string{"PermitSingle": "PermitDetails details,address spender,uint256 sigDeadline", "PermitDetails": "address token,uint256 amount"}, aPermit},
+		"a permit for all":   {"PermitForAll", map[string]string{"PermitForAll": "address owner,address operator,bool approved,uint256 nonce,uint256 deadline"}, aPermit},
+
+		"a letter":      {"Mail", map[string]string{"Mail": "Person from,Person to,string contents", "Person": "string name,address wallet"}, ""},
+		"a vote":        {"Ballot", map[string]string{"Ballot": "uint256 proposalId,uint8 support"}, ""},
+		"votes":         {"Delegation", map[string]string{"Delegation": "address delegatee,uint256 nonce,uint256 expiry"}, ""},
+		"a half":        {"Order", map[string]string{"Order": "address sellToken,uint256 amount"}, ""},
+		"in the domain": {"Mail", map[string]string{"Mail": "string text", "EIP712Domain": "string offer,string consideration"}, ""},
+	} {
+		f := Of(document(tt.primary, tt.types, map[string]any{}), noon())
+		checkActions(t, f.Actions)
+		if tt.want == "" {
+			if len(f.Actions) != 0 {
+				t.Errorf("%s: %+v", name, f.Actions)
+			}
+			continue
+		}
+		if len(f.Actions) != 1 || f.Actions[0].Opaque != tt.want || *f.Actions[0].To != *f.Typed.Contract || f.Actions[0].From != sender || len(f.Actions[0].Effects) != 0 {
+			t.Errorf("%s: %+v", name, f.Actions)
+		}
+	}
+}
+
+// TestUnreadWithoutAContract: a document that names no contract may be good for
+// any.
+func TestUnreadWithoutAContract(t *testing.T) {
+	t.Parallel()
+	f := Of(document("Order", map[string]string{"Order": "address sellToken,address buyToken", "EIP712Domain": "string name"}, map[string]any{}), noon())
+	if len(f.Actions) != 1 || f.Actions[0].Opaque != anOrder || f.Actions[0].To == nil || *f.Actions[0].To != [20]byte{} {
+		t.Errorf("%+v", f.Actions)
+	}
+}

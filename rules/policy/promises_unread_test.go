@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"math/big"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/math"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
+)
+
+// forwards is a call of the forwarder "vault", for someone, of a method of USDC.
+func forwards(t *testing.T, from common.Address, data []byte) *rules.Request {
+	t.Helper()
+	type request struct {
+		Name0, Name1        common.Address
+		Name2, Name3, Name4 *big.Int
+		Name5               []byte
+	}
+	zero := new(big.Int)
+	return spends(vault, 0, calldatatest.Pack(t, "execute((address,address,uint256,uint256,uint256,bytes),bytes)", request{from, usdcAddress, zero, zero, zero, data}, []byte{1}))
+}
+
+// typedAs is typed data of a struct whose members are all numbers.
+func typedAs(primary string, members ...string) *rules.Request {
+	data := &apitypes.TypedData{
+		Types:       apitypes.Types{"EIP712Domain": {{Type: "uint256", Name: "chainId"}, {Type: "address", Name: "verifyingContract"}}},
+		PrimaryType: primary, Message: map[string]any{}, Domain: apitypes.TypedDataDomain{ChainId: math.NewHexOrDecimal256(1), VerifyingContract: vault.Hex()},
+	}
+	for _, member := range members {
+		data.Types[primary] = append(data.Types[primary], apitypes.Type{Type: "uint256", Name: member})
+		data.Message[member] = "1"
+	}
+	return &rules.Request{Kind: rules.KindTypedData, Account: rules.Account{Address: hotAddress}, Principal: "local", ChainID: big.NewInt(1), Digest: common.Hash{7}, TypedData: data}
+}
+
+// TestPromisesOfWhatIsPassedOn: what a rule says of tokens holds of calls for
+// others and of typed data that is not understood.
+func TestPromisesOfWhatIsPassedOn(t *testing.T) {
+	t.Parallel()
+	stolen := calldatatest.Pack(t, "transfer(address,uint256)", thief, big.NewInt(5))
+	order := typedAs("OrderComponents", "offer", "consideration")
+	const (
+		relay   = `{id: relay, effect: allow, match: {to: vaults, function: "execute((address,address,uint256,uint256,uint256,bytes),bytes)"}}`
+		sign    = `{id: sign, effect: allow, match: {kind: [typed_data], account: hot}}`
+		known   = `{id: sign, effect: allow, match: {kind: [typed_data], account: hot, inner: any}}`
+		notHim  = `{id: no, effect: deny, match: {recipient: "0x6666666666666666666666666666666666666666"}}, `
+		bounded = `{id: no, effect: deny, match: {amount: unlimited}}, `
+	)
+	for name, c := range map[string]struct {
+		rules string
+		req   *rules.Request
+		want  rules.Verdict
+	}{
+		"for another":                      {relay, forwards(t, paidTo, stolen), rules.Approve},
+		"for another, what is denied":      {notHim + relay, forwards(t, paidTo, stolen), rules.Reject},
+		"for another, to who isn't denied": {notHim + relay, forwards(t, paidTo, calldatatest.Pack(t, "transfer(address,uint256)", paidTo, big.NewInt(5))), rules.Approve},
+		"for another, what can't be seen":  {notHim + relay, forwards(t, paidTo, calldatatest.Pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})), rules.Reject},
+		"for itself":                       {relay, forwards(t, hotAddress, stolen), rules.Reject},
+		"by itself as the forwarder":       {relay, forwards(t, vault, stolen), rules.Reject},
+
+		"an order":                        {sign, order, rules.Reject},
+		"an order, known to be one":       {known, order, rules.Approve},
+		"an order, where much is denied":  {bounded + known, order, rules.Reject},
+		"an order, where one is denied":   {notHim + known, order, rules.Reject},
+		"an order is not the effect":      {`{id: sign, effect: allow, match: {effect: [transfer], inner: any}}`, order, rules.Reject},
+		"an order is not to a recipient":  {`{id: sign, effect: allow, match: {recipient: payees, inner: any}}`, order, rules.Reject},
+		"a letter":                        {sign, typedAs("Mail", "text"), rules.Approve},
+		"a letter, where much is denied":  {bounded + sign, typedAs("Mail", "text"), rules.Approve},
+		"a letter is not the effect":      {`{id: sign, effect: allow, match: {effect: [transfer]}}`, typedAs("Mail", "text"), rules.Reject},
+		"a permit of its own is not one":  {`{id: sign, effect: allow, match: {effect: [permit]}}`, typedAs("Permit", "spender"), rules.Reject},
+		"a permit of its own, is denied":  {`{id: no, effect: deny, match: {effect: [permit]}}, ` + known, typedAs("Permit", "spender"), rules.Reject},
+		"a permit of its own, by a rule":  {sign, typedAs("Permit", "spender"), rules.Reject},
+		"a permit of its own, accepted":   {known, typedAs("Permit", "spender"), rules.Approve},
+		"an order by its primary type":    {`{id: sign, effect: allow, match: {primary_type: [OrderComponents], message: {offer: 1}}}`, order, rules.Reject},
+		"an order by type and inner: any": {`{id: sign, effect: allow, match: {primary_type: [OrderComponents], message: {offer: 1}, inner: any}}`, order, rules.Approve},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := decideBy(t, c.rules, c.req); got.Verdict != c.want {
+				t.Errorf("%v, want %v: %s\n%s", got.Verdict, c.want, got.Reason, got.Explanation)
+			}
+		})
+	}
+}
