@@ -41,6 +41,7 @@ type Config struct {
 
 	SignTimeout time.Duration // bounds the work after a decision; 0: DefaultSignTimeout
 	Repeat      time.Duration // how long an equal request gets the same signature; 0: it is signed anew
+	Excerpts    bool          // the audit log gets an excerpt of each request, and not the whole
 	Logger      *slog.Logger  // nil: discard
 }
 
@@ -77,8 +78,10 @@ func NewAccount(cfg Config) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
+	service := NewService(cfg.Decider, cfg.Signer, cfg.Auditor, cfg.SignTimeout, cfg.Repeat, cfg.Logger)
+	service.excerpts = cfg.Excerpts
 	return &Account{
-		service:   NewService(cfg.Decider, cfg.Signer, cfg.Auditor, cfg.SignTimeout, cfg.Repeat, cfg.Logger),
+		service:   service,
 		signer:    cfg.Signer,
 		maker:     cfg.KeyMaker,
 		chains:    chains,
@@ -134,7 +137,7 @@ func (a *Account) newRequest(ctx context.Context, kind rules.Kind, method string
 // no part in it, and who came no known way is nobody.
 func principalOf(caller rules.Caller) string {
 	switch caller.Transport {
-	case "ipc":
+	case ipcTransport:
 		return "local"
 	case "http":
 		return "anonymous"
@@ -146,8 +149,8 @@ func principalOf(caller rules.Caller) string {
 // callerOf describes the peer as Clef's meta object does. The transport is the
 // listener's own word, and its zero value is no listener's.
 func callerOf(peer rpc.PeerInfo) rules.Caller {
-	if peer.Transport == "ipc" {
-		return rules.Caller{Transport: "ipc", Remote: "NA", Local: "NA"}
+	if peer.Transport == ipcTransport {
+		return ipcCaller()
 	}
 	return rules.Caller{
 		Transport: peer.Transport,
@@ -156,4 +159,12 @@ func callerOf(peer rpc.PeerInfo) rules.Caller {
 		UserAgent: peer.HTTP.UserAgent,
 		Origin:    peer.HTTP.Origin,
 	}
+}
+
+// ipcTransport is the transport of callers that say nothing of themselves.
+const ipcTransport = "ipc"
+
+// ipcCaller is every caller of the socket.
+func ipcCaller() rules.Caller {
+	return rules.Caller{Transport: ipcTransport, Remote: "NA", Local: "NA"}
 }

@@ -130,12 +130,17 @@ func describeText(req *rules.Request, value any) error {
 	if err != nil {
 		return err
 	}
+	describeMessage(req, text)
+	return nil
+}
+
+// describeMessage fills in a personal message that is decoded.
+func describeMessage(req *rules.Request, text []byte) {
 	digest, message := accounts.TextAndHash(text)
 	req.Kind = rules.KindText
 	req.Digest = common.BytesToHash(digest)
 	req.Preimage = []byte(message)
 	req.Messages = []*apitypes.NameValueType{{Name: "message", Value: message, Typ: accounts.MimetypeTextPlain}}
-	return nil
 }
 
 // describeTypedText fills in an EIP-712 document that came as the hexadecimal

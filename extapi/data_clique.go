@@ -20,6 +20,11 @@ func describeCliqueHeader(req *rules.Request, value any) error {
 	if err != nil {
 		return err
 	}
+	return describeHeader(req, data)
+}
+
+// describeHeader fills in a header for Clique from its RLP, without the seal.
+func describeHeader(req *rules.Request, data []byte) error {
 	var header types.Header
 	if err := rlp.DecodeBytes(data, &header); err != nil {
 		return refuse("%v", err)

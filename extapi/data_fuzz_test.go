@@ -145,6 +145,7 @@ func FuzzSafe(f *testing.F) {
 		if req.Digest != named || answer.SafeTxHash != named || req.ChainID != nil && !account.chains.contains(req.ChainID) {
 			t.Fatalf("signed %v on chain %v for %v", req.Digest, req.ChainID, named)
 		}
+		wantRebuilt(t, req)
 		if _, err := json.Marshal(answer); err != nil {
 			t.Fatal(err)
 		}
@@ -177,6 +178,7 @@ func FuzzSignData(f *testing.F) {
 		if crypto.Keccak256Hash(req.Preimage) != req.Digest {
 			t.Fatal("the digest is not the preimage's")
 		}
+		wantRebuilt(t, req)
 		if req.ContentType != "application/x-clique-header" && req.Preimage[0] != 0x19 {
 			t.Fatalf("preimage %x is not of EIP-191", req.Preimage)
 		}

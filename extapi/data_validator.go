@@ -39,7 +39,13 @@ func describeValidatorData(req *rules.Request, raw json.RawMessage, value any) e
 		return refuse("message is undefined")
 	}
 
-	preimage := append([]byte{0x19, 0x00}, address...)
+	describeForValidator(req, address, message)
+	return nil
+}
+
+// describeForValidator fills in data for a validator that is decoded.
+func describeForValidator(req *rules.Request, address, message []byte) {
+	preimage := append(validatorPrefix(), address...)
 	preimage = append(preimage, message...)
 	req.Kind = rules.KindData
 	req.Digest = crypto.Keccak256Hash(preimage)
@@ -50,5 +56,7 @@ func describeValidatorData(req *rules.Request, raw json.RawMessage, value any) e
 		{Name: "Application-specific data", Value: hexutil.Encode(message), Typ: "hexdata"},
 		{Name: "Full message for signing", Value: hexutil.Encode(preimage), Typ: "hexdata"},
 	}
-	return nil
 }
+
+// validatorPrefix begins what is signed for a validator (EIP-191).
+func validatorPrefix() []byte { return []byte{0x19, 0x00} }

@@ -189,6 +189,11 @@ func (v *Validator) findInCallData(selector *string, data []byte, found *apitype
 		found.Warn(fmt.Sprintf(fault, err))
 		return nil
 	}
-	found.Info(fmt.Sprintf("Transaction invokes the following method: %q", call.Text))
+	found.Info(invokes(call))
 	return call
+}
+
+// invokes is what is found in call data that was decoded.
+func invokes(call *rules.Call) string {
+	return fmt.Sprintf("Transaction invokes the following method: %q", call.Text)
 }

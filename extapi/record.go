@@ -43,12 +43,13 @@ func newRecord(req *rules.Request) *record {
 		r.entry.Account = req.Account.Address.Hex()
 		r.entry.Digest = req.Digest.Hex()
 	}
-	if req.ChainID != nil {
-		r.entry.ChainID = req.ChainID.String()
-	}
+	r.entry.ChainID = chainText(req)
 	r.describe(req)
 	return r
 }
+
+// whole adds the whole request to the entry of its decision.
+func (r *record) whole(req *rules.Request) { r.entry.Whole = wholeOf(req) }
 
 // describe fills in what the request's digest commits to.
 func (r *record) describe(req *rules.Request) {

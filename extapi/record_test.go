@@ -62,6 +62,10 @@ func TestEverySignatureIsOnRecord(t *testing.T) {
 		To: to.Hex(), Value: "1", Selector: "0xa9059cbb", Call: req.Call.Text, DataBytes: 68,
 		DataHash: crypto.Keccak256Hash(req.Transaction.Data()).Hex(), DataExcerpt: hexutil.Encode(req.Transaction.Data()),
 		Digest: req.Digest.Hex(), Verdict: "approve", Rule: "capture", Micros: decision.Micros,
+		Whole: decision.Whole,
+	}
+	if got, err := Rebuild(decision); err != nil || got.Digest != req.Digest {
+		t.Errorf("the whole request: %+v, %v", decision.Whole, err)
 	}
 	if decision != want {
 		t.Errorf("decision\n%+v, want\n%+v", decision, want)

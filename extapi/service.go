@@ -77,6 +77,8 @@ type Service struct {
 	timeout time.Duration
 	given   *given
 	log     *slog.Logger
+
+	excerpts bool // the audit log gets no whole requests
 }
 
 // NewService returns a service. The timeout bounds the work after a decision,
@@ -98,6 +100,9 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 		req.Account = account
 	}
 	record := newRecord(req)
+	if !s.excerpts {
+		record.whole(req)
+	}
 	decision, err := s.decide(ctx, req, record)
 	if err != nil {
 		return [65]byte{}, err

@@ -21,6 +21,10 @@ func auditColumns() []string {
 	}
 }
 
+// wholeRequest begins the names of what a request has in full, which is left to
+// the export as JSON: no cell of a spreadsheet holds it.
+const wholeRequest = "whole_"
+
 // csvTable makes the rows of the exported table.
 type csvTable struct {
 	columns []string
@@ -46,6 +50,9 @@ func (t *csvTable) row(record audit.Record) (string, error) {
 	}
 	cells := make([]string, len(t.columns))
 	for _, member := range members {
+		if strings.HasPrefix(member.name, wholeRequest) {
+			continue
+		}
 		i, ok := t.places[member.name]
 		if !ok {
 			return "", fmt.Errorf("the table has no column for member %s of entry %d: export as json", shown(member.name), record.Entry.Seq)

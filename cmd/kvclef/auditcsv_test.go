@@ -137,13 +137,15 @@ func TestAuditMembers(t *testing.T) {
 		`{}`:                           nil,
 		`{"seq":18446744073709551615}`: {{"seq", "18446744073709551615"}},
 		`{"a":"x","c":{"d":true}}`:     {{"a", "x"}, {"c_d", "true"}},
+		`{"a":[1,"x"]}`:                {{"a", `[1,"x"]`}},
+		`{"a":{"b":{"c":1}}}`:          {{"a_b", `{"c":1}`}},
 	} {
 		got, err := auditMembers([]byte(line))
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %v, %v; want %v", line, got, err, want)
 		}
 	}
-	for _, line := range []string{"", "[]", "7", "{", `{"a":1`, `{"a":[1]}`, `{"a":{"b":{"c":1}}}`} {
+	for _, line := range []string{"", "[]", "7", "{", `{"a":1`, `{"a":{"b":{"c":1}}`, `{"a":{"b":}}`} {
 		if got, err := auditMembers([]byte(line)); err == nil {
 			t.Errorf("%s: %v and no error", line, got)
 		}

@@ -11,53 +11,48 @@ import (
 )
 
 // auditMember is a member of a line of the log. Those of an object in it are
-// named after both: checkpoint_seq.
+// named after both: checkpoint_seq. What lies deeper is JSON text.
 type auditMember struct {
 	name, text string
 }
 
 // auditMembers returns what a line has, in its order.
-func auditMembers(line []byte) ([]auditMember, error) {
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.UseNumber()
+func auditMembers(line []byte) ([]auditMember, error) { return readMembers(line, "", nil) }
+
+// readMembers reads the members of an object.
+func readMembers(object []byte, prefix string, members []auditMember) ([]auditMember, error) {
+	decoder := json.NewDecoder(bytes.NewReader(object))
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
 		return nil, fmt.Errorf("an entry is not a JSON object: %w", errors.Join(err, errors.New(shown(fmt.Sprint(token)))))
 	}
-	return readMembers(decoder, "", nil)
-}
-
-// readMembers reads up to the end of an object that has begun.
-func readMembers(decoder *json.Decoder, prefix string, members []auditMember) ([]auditMember, error) {
 	for decoder.More() {
 		name, err := decoder.Token()
 		if err != nil {
 			return nil, fmt.Errorf("reading an entry: %w", err)
 		}
-		value, err := decoder.Token()
-		if err != nil {
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
 			return nil, fmt.Errorf("reading an entry: %w", err)
 		}
 		full := prefix + fmt.Sprint(name)
-		switch {
-		case value == json.Delim('{') && prefix == "":
-			if members, err = readMembers(decoder, full+"_", members); err != nil {
+		if value[0] == '{' && prefix == "" {
+			if members, err = readMembers(value, full+"_", members); err != nil {
 				return nil, err
 			}
-		case isDelim(value):
-			return nil, fmt.Errorf("reading an entry: member %s is nested deeper than an entry's are", shown(full))
-		default:
-			members = append(members, auditMember{full, fmt.Sprint(value)})
+			continue
 		}
+		text := string(value)
+		if value[0] == '"' {
+			if err := json.Unmarshal(value, &text); err != nil {
+				return nil, fmt.Errorf("reading an entry: %w", err)
+			}
+		}
+		members = append(members, auditMember{full, text})
 	}
 	if _, err := decoder.Token(); err != nil {
 		return nil, fmt.Errorf("reading an entry: %w", err)
 	}
 	return members, nil
-}
-
-func isDelim(token json.Token) bool {
-	_, is := token.(json.Delim)
-	return is
 }
 
 // auditPage returns all members of an entry for people, one on a line.

@@ -80,6 +80,7 @@ func ruleFlags() []cli.Flag {
 			Name: "audit.max-bytes", Usage: "`BYTES` after which the audit log is put aside and a new file begun", DefaultText: "67108864",
 			EnvVars: envOf("audit.max-bytes"), Category: categoryRules, Base: 10,
 		},
+		stringFlag(categoryRules, "audit.requests", "`WHAT` the audit log keeps of a request: full or excerpt", "full"),
 		stringFlag(categoryRules, "audit.checkpoint-key", "`KEY` that signs the head of the audit log: an address, or VAULT/KEY", "none"),
 		durationFlag(categoryRules, "audit.checkpoint-interval", "`TIME` between two such signatures while the log grows", "1m"),
 	}

@@ -67,6 +67,7 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "rules.timeout", c.Duration, &cfg.Rules.Timeout)
 	set(c, "auditlog", c.String, &cfg.Audit.File)
 	set(c, "audit.max-bytes", c.Int64, &cfg.Audit.MaxBytes)
+	set(c, "audit.requests", c.String, &cfg.Audit.Requests)
 	set(c, "audit.checkpoint-key", c.String, &cfg.Audit.CheckpointKey)
 	set(c, "audit.checkpoint-interval", c.Duration, &cfg.Audit.CheckpointInterval)
 	set(c, "ipcpath", c.String, &l.IPC.Path)

@@ -87,6 +87,7 @@ func (s *signing) server(signer extapi.Signer, listen extapi.ServerConfig) (*ext
 		FourByteFile: s.cfg.FourByteFile,
 		SignTimeout:  s.cfg.Limits.SignTimeout,
 		Repeat:       s.cfg.Limits.Repeat,
+		Excerpts:     s.cfg.Audit.Requests == config.RequestExcerpts,
 		Logger:       s.log,
 	}))
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 
 // maxLine is more than the longest line: each bounded byte can become six, as
 // in \u0001.
-const maxLine = 96 << 10
+const maxLine = 256 << 10
 
 // bounded returns the entry as it may be written: its texts are bounded, valid
 // UTF-8, and without what could lead a terminal astray. Its result for what it
@@ -44,6 +44,9 @@ func bounded(e Entry) Entry {
 	}
 	e.Call = bound(e.Call, boundCall)
 	e.Explain = bound(e.Explain, boundWhy)
+	if e.Whole != nil {
+		e.Whole = e.Whole.bounded()
+	}
 	if e.Checkpoint != nil {
 		c := *e.Checkpoint
 		c.Time = c.Time.UTC()

@@ -3,8 +3,9 @@
 // before, so that a change, a removal, a reordering and a truncation are found.
 //
 // An entry counts when [Log.Append] returns nil: then it is on the disk. The
-// package never decides anything, never holds a secret, and never writes call
-// data or messages beyond a hash and a bounded excerpt.
+// package never decides anything, and never holds a secret. Of call data and
+// messages it writes what it is given: a hash and an excerpt, or the whole request
+// within a bound.
 //
 // # Files
 //
@@ -101,6 +102,8 @@ type Entry struct {
 
 	Error string `json:"error,omitempty"`
 	Note  string `json:"note,omitempty"` // of start, recovered and such
+
+	Whole *Whole `json:"whole,omitempty"` // of a decision
 
 	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
 }

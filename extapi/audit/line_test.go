@@ -121,7 +121,7 @@ func TestDecodeIsStrict(t *testing.T) {
 	t.Parallel()
 	good := strings.TrimSuffix(string(line(t, beginning(), decision(1))), "\n")
 	before, _, _ := strings.Cut(good, `,"hash":`)
-	sealed := func(text string) string { return fmt.Sprintf(`%s,"hash":"%x"}`, text, sha256.Sum256([]byte(text))) }
+	sealed := resealed
 	if sealed(before) != good {
 		t.Fatal("the test does not seal as the log does")
 	}
@@ -155,7 +155,15 @@ func TestDecodeIsStrict(t *testing.T) {
 	}
 }
 
+// resealed puts the hash after a line's other members.
+func resealed(text string) string {
+	return fmt.Sprintf(`%s,"hash":"%x"}`, text, sha256.Sum256([]byte(text)))
+}
+
 func FuzzDecodeLine(f *testing.F) {
+	whole := decision(1)
+	whole.Whole = &Whole{Preimage: "0x12", TypedData: []byte(`{"a":["\u00e9",1]}`), Tags: map[string]string{"a": "b"}, Findings: []Finding{{Type: "Info"}}, Absent: []string{"data"}}
+	f.Add(bytes.TrimSpace(line(f, beginning(), whole)))
 	good := line(f, beginning(), decision(1))
 	f.Add(good[:len(good)-1])
 	f.Add(line(f, link{seq: 1, hash: strings.Repeat("b", 64)}, Entry{Event: EventStart, Note: "\x01\xff€"}))

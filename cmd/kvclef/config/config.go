@@ -78,6 +78,12 @@ type Rules struct {
 	Timeout time.Duration `yaml:"timeout"`
 }
 
+// What the audit log keeps of a request.
+const (
+	WholeRequests   = "full"
+	RequestExcerpts = "excerpt"
+)
+
 // Audit is the record of what was decided and signed.
 type Audit struct {
 	// File is the log that is appended to. Default: audit.log in the data
@@ -87,6 +93,10 @@ type Audit struct {
 	// MaxBytes is the size at which the file is put aside and a new one begun.
 	// Default: 67108864.
 	MaxBytes int64 `yaml:"max_bytes"`
+
+	// Requests says what is kept of a request: full, so that it can be judged again
+	// by another policy, or excerpt. Default: full.
+	Requests string `yaml:"requests"`
 
 	// CheckpointKey is the key that signs the head of the log: its address, or
 	// VAULT/KEY. Default: none, and a truncated end is not found.
@@ -274,7 +284,7 @@ type Limits struct {
 func Default() *Config {
 	return &Config{
 		Rules: Rules{Timeout: time.Second},
-		Audit: Audit{MaxBytes: 64 << 20, CheckpointInterval: time.Minute},
+		Audit: Audit{MaxBytes: 64 << 20, Requests: WholeRequests, CheckpointInterval: time.Minute},
 		Listeners: Listeners{
 			HTTP: HTTP{Addr: "localhost", Port: 8550, VirtualHosts: []string{"localhost"}},
 		},

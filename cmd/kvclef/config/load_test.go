@@ -16,7 +16,7 @@ advanced: true
 fourbyte_file: selectors.json
 datadir: /var/lib/kvclef
 rules: {policy: policy.yaml, shadow: next.yaml, file: rules.js, attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8a, timeout: 2s}
-audit: {file: /var/log/kvclef/audit.log, max_bytes: 1000000, checkpoint_key: prod/audit, checkpoint_interval: 30s}
+audit: {file: /var/log/kvclef/audit.log, max_bytes: 1000000, requests: excerpt, checkpoint_key: prod/audit, checkpoint_interval: 30s}
 listeners:
   ipc: {disabled: true, path: /run/kvclef}
   http: {enabled: true, addr: 127.0.0.1, port: 8551, vhosts: [signer], origins: ["https://wallet.example"]}
@@ -51,7 +51,7 @@ func TestParse(t *testing.T) {
 	}
 	want := `{ChainIDs:[1 10] ConfigDir:/etc/clef Advanced:true FourByteFile:selectors.json ` +
 		`DataDir:/var/lib/kvclef Rules:{Policy:policy.yaml Shadow:next.yaml File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
-		`Audit:{File:/var/log/kvclef/audit.log MaxBytes:1000000 CheckpointKey:prod/audit CheckpointInterval:30s} ` +
+		`Audit:{File:/var/log/kvclef/audit.log MaxBytes:1000000 Requests:excerpt CheckpointKey:prod/audit CheckpointInterval:30s} ` +
 		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example]}} ` +
 		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +
 		`Credential:{Kind:client-secret TenantID:t ClientID:c SecretFile: SecretEnv:PROD_SECRET CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[*] Secret:[redacted]} ` +
@@ -148,6 +148,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"rule timeout", "rules: {timeout: 0s}", "rules.timeout: 0s; it must be above 0s"},
 		{"long rule timeout", "rules: {timeout: 5s}", "rules.timeout: 5s; it must be above 0s and at most 4s"},
 		{"small log", "audit: {max_bytes: 10}", "audit.max_bytes: 10; it must be at least 16384"},
+		{"other requests", "audit: {requests: none}", `audit.requests: "none"; it must be full or excerpt`},
 		{"checkpoint interval", "audit: {checkpoint_interval: -1m}", "audit.checkpoint_interval: -1m0s; it must be above 0s"},
 		{"checkpoint key", "audit: {checkpoint_key: treasury}", `audit.checkpoint_key: "treasury" is neither an address nor VAULT/KEY`},
 		{"checkpoint vault", "audit: {checkpoint_key: prod/}", "is neither an address nor VAULT/KEY"},

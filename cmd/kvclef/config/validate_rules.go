@@ -44,6 +44,8 @@ func (c *Config) validateAudit() error {
 	switch {
 	case a.MaxBytes < minAuditBytes:
 		return fmt.Errorf("audit.max_bytes: %d; it must be at least %d", a.MaxBytes, minAuditBytes)
+	case a.Requests != WholeRequests && a.Requests != RequestExcerpts:
+		return fmt.Errorf("audit.requests: %q; it must be %s or %s", a.Requests, WholeRequests, RequestExcerpts)
 	case a.CheckpointInterval <= 0:
 		return fmt.Errorf("audit.checkpoint_interval: %s; it must be above 0s", a.CheckpointInterval)
 	case a.CheckpointKey != "" && !isAddress(a.CheckpointKey) && (!named || vault == "" || key == ""):
