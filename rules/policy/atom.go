@@ -22,8 +22,10 @@ func (a *atom) want() string          { return a.wants }
 func (a *atom) test(s *subject) truth { return a.ask(s) }
 func (a *atom) got(s *subject) string { return a.shows(s) }
 
-// reach is for which values a predicate is true, as far as lint can compare it
-// with others of its key. The zero reach is not known.
+// reach is for which values a predicate is true, as far as it can be compared
+// with others of its key. The zero reach is not known. Of bounds of one key, side
+// and unit, a request that fails one fails all narrower ones, with false or with
+// what is unknown: decisions rely on that.
 type reach struct {
 	texts []string     // for these alone
 	bound *uint256.Int // up to it, or from it on

@@ -14,14 +14,14 @@ type seeing struct {
 	answer func(s *subject) truth
 }
 
-func (s seeing) key() string             { return s.name }
-func (s seeing) test(sub *subject) truth { return s.answer(sub) }
-func (s seeing) want() string            { return "" }
-func (s seeing) got(*subject) string     { return "" }
+func (s *seeing) key() string             { return s.name }
+func (s *seeing) test(sub *subject) truth { return s.answer(sub) }
+func (s *seeing) want() string            { return "" }
+func (s *seeing) got(*subject) string     { return "" }
 
 func TestCoverage(t *testing.T) {
 	t.Parallel()
-	method := seeing{"method", func(s *subject) truth {
+	method := &seeing{"method", func(s *subject) truth {
 		switch s.Request.Method {
 		case "a":
 			return isTrue
@@ -31,7 +31,7 @@ func TestCoverage(t *testing.T) {
 			return unknown
 		}
 	}}
-	never := seeing{"to", func(s *subject) truth {
+	never := &seeing{"to", func(s *subject) truth {
 		if s.action == nil {
 			t.Error("asked without an action")
 		}

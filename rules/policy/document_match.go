@@ -32,7 +32,7 @@ func (p *parser) matching(node *yaml.Node, what string, allow, within bool) Matc
 		case within && w.level == aboutRequest:
 			p.errorf(e.name, "%s: %s is about the request as a whole: it stands outside of inner", what, e.key)
 		default:
-			made := w.parse(p, e.value)
+			made := p.made(w, e.value)
 			if made == nil {
 				p.lost = e.value
 			}

@@ -61,23 +61,12 @@ func (p *Policy) judge(f *facts.Facts) judgement {
 	j := judgement{verdict: rules.Reject, reason: "no rule matches"}
 	c := p.indexes()
 	s := &subject{Facts: f}
-	var room [3][8]bitmap
-	denials := c.denials.find(f, room[0][:0], room[1][:0], room[2][:0])
-	for i := denials.after(0); i >= 0; i = denials.after(i + 1) {
-		if rule := c.denying[i]; (j.rule == nil || rule.Shadow) && rule.Match.holds(s) {
-			j.take(rule)
-		}
-	}
+	j.take(c.denials, &c.denying, s)
 	if j.rule != nil {
 		j.reason = denied(j.rule.ID)
 		return j
 	}
-	allowances := c.allowances.find(f, nil, nil, nil)
-	for i := allowances.after(0); i >= 0; i = allowances.after(i + 1) {
-		if rule := c.allowing[i]; (j.rule == nil || rule.Shadow) && rule.Match.covers(s) {
-			j.take(rule)
-		}
-	}
+	j.take(c.allowances, &c.allowing, s)
 	if j.rule == nil {
 		return j
 	}
@@ -92,13 +81,17 @@ func (p *Policy) judge(f *facts.Facts) judgement {
 // denied is the reason of a denial.
 func denied(rule string) string { return "rule " + rule + " denies it" }
 
-// take notes a rule that matches.
-func (j *judgement) take(rule *Rule) {
-	switch {
-	case !rule.Shadow:
-		j.rule = rule
-	case len(j.shadow) < maxSeen:
-		j.shadow = append(j.shadow, rule)
+// take notes the first rule that matches, and those in shadow that would.
+func (j *judgement) take(x *index, of *set, s *subject) {
+	l := x.find(s.Facts)
+	for i := l.next(s); i >= 0; i = l.next(s) {
+		switch rule := of.rules[i]; {
+		case !rule.Shadow:
+			j.rule = rule
+			l.want(of.shadow)
+		case len(j.shadow) < maxSeen:
+			j.shadow = append(j.shadow, rule)
+		}
 	}
 }
 
@@ -108,12 +101,9 @@ func (p *Policy) charge(c *indexes, s *subject, j *judgement) {
 	for i := range j.rule.Limits {
 		j.count(s, &j.rule.Limits[i], false)
 	}
-	var room [3][8]bitmap
-	budgets := c.budgets.find(s.Facts, room[0][:0], room[1][:0], room[2][:0])
-	for i := budgets.after(0); i >= 0; i = budgets.after(i + 1) {
-		if budget := &p.budget[i]; budget.Match.holds(s) {
-			j.count(s, &budget.Limit, true)
-		}
+	budgets := c.budgets.find(s.Facts)
+	for i := budgets.next(s); i >= 0; i = budgets.next(s) {
+		j.count(s, &p.budget[i].Limit, true)
 	}
 	if j.problem != nil {
 		j.charges, j.shown = nil, nil

@@ -11,7 +11,8 @@ const maxKeys = 64
 // bitmap has a bit for each match of an index.
 type bitmap []uint64
 
-func (b bitmap) set(i int) { b[i/64] |= 1 << (i % 64) }
+func (b bitmap) set(i int)   { b[i/64] |= 1 << (i % 64) }
+func (b bitmap) clear(i int) { b[i/64] &^= 1 << (i % 64) }
 
 // index finds the matches that may hold for a request, without asking each of
 // them. It is immutable.
@@ -24,6 +25,8 @@ type index struct {
 	addresses [dimensions]map[common.Address]bitmap
 	numbers   map[uint64]bitmap
 	texts     map[string]bitmap
+
+	groups [][]*group // of each match, by the places of its words; nil where there is none
 }
 
 // newIndex makes the index of the matches of allow rules, or of others.
@@ -49,6 +52,7 @@ func newIndex(matches []*Match, every bool) *index {
 			}
 		}
 	}
+	x.group()
 	return x
 }
 

@@ -103,37 +103,14 @@ func failing(m *Match, s *subject) int {
 		}
 	}
 	for _, p := range m.Action {
-		if !s.everywhere(p, false) {
+		if !s.everywhere(p, aboutAction) {
 			n++
 		}
 	}
 	for _, p := range m.Effects {
-		if !s.everywhere(p, true) {
+		if !s.everywhere(p, aboutEffect) {
 			n++
 		}
 	}
 	return n
-}
-
-// everywhere reports whether a word is true for each outermost action, or for
-// each effect of those, and for at least one.
-func (s *subject) everywhere(p predicate, effects bool) bool {
-	seen := false
-	for i := 0; i < len(s.Actions); i = next(s.Actions, i) {
-		s.at(&s.Actions[i])
-		if !effects {
-			seen = true
-			if p.test(s) != isTrue {
-				return false
-			}
-			continue
-		}
-		for j := range s.action.Effects {
-			seen = true
-			if s.effect = &s.action.Effects[j]; p.test(s) != isTrue {
-				return false
-			}
-		}
-	}
-	return seen
 }

@@ -20,18 +20,17 @@ type near struct {
 // of many only the first.
 func (p *Policy) writeNearest(b *strings.Builder, f *facts.Facts) {
 	c := p.indexes()
-	narrow := c.allowances.find(f, nil, nil, nil)
-	wide := narrow
-	for by := range wide.all {
-		wide.all[by] = dimension(by) != byAccount
-	}
 	s := &subject{Facts: f}
 	var found []near
-	for _, l := range []*lookup{&narrow, &wide} {
+	for _, wide := range []bool{false, true} {
+		l := c.allowances.find(f)
+		for by := range l.all {
+			l.all[by] = l.all[by] || wide && dimension(by) != byAccount
+		}
 		asked := 0
-		for i := l.after(0); i >= 0 && asked < maxAsked; i = l.after(i + 1) {
+		for i := l.candidate(); i >= 0 && asked < maxAsked; i = l.candidate() {
 			asked++
-			if rule := c.allowing[i]; !rule.Shadow {
+			if rule := c.allowing.rules[i]; !rule.Shadow {
 				found = append(found, near{rule, failing(&rule.Match, s)})
 			}
 		}

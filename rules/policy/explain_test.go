@@ -108,7 +108,7 @@ policy `, `rule no-unlimited (line 20) denies it, as it can't be ruled out: amou
 // TestWhatEvaluateAdds has shadow rules, and limits that can't be measured.
 func TestWhatEvaluateAdds(t *testing.T) {
 	t.Parallel()
-	yes := chance{name: "yes", odds: [3]uint64{0, 0, 100}}
+	yes := &chance{name: "yes", odds: [3]uint64{0, 0, 100}}
 	match := Match{Request: []predicate{yes}}
 	unmeasurable := limit.Limit{ID: "calls", Measure: limit.Argument, Method: "approve(address,uint256)", Argument: "9", Window: time.Hour}
 	req := &rules.Request{Kind: rules.KindText}

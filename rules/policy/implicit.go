@@ -24,13 +24,13 @@ func isImplicit(p predicate) bool {
 // those of requests that it may hold for.
 func (p *parser) imply(match *Match, within bool, kinds []string) {
 	if p.speaksOfCalls(match) && p.sibling("value_max") == nil && p.sibling("value_min") == nil {
-		match.Action = append(match.Action, noValue())
+		match.Action = append(match.Action, p.implied(noValue))
 	}
 	if len(match.Effects) > 0 && p.sibling("to") == nil {
-		match.Effects = append(match.Effects, calledToken())
+		match.Effects = append(match.Effects, p.implied(calledToken))
 	}
 	if !within && slices.Contains(kinds, facts.KindSafe) && !p.boundsRefund() {
-		match.Request = append(match.Request, noRefund())
+		match.Request = append(match.Request, p.implied(noRefund))
 	}
 }
 

@@ -5,8 +5,10 @@ import "github.com/kvclef/kvclef/rules/facts"
 // holds reports whether a match of a deny rule or of a budget holds: unless it is
 // certainly false for every action. What is unknown, or hidden, holds.
 func (m *Match) holds(s *subject) bool {
-	for _, p := range m.Request {
+	s.failed = -1
+	for at, p := range m.Request {
 		if p.test(s) == isFalse {
+			s.failed = at
 			return false
 		}
 	}
@@ -28,8 +30,9 @@ func (m *Match) holds(s *subject) bool {
 
 // holdsFor is holds for the action of a subject and one of its effects.
 func (m *Match) holdsFor(s *subject) bool {
-	for _, p := range m.Action {
+	for at, p := range m.Action {
 		if p.test(s) == isFalse {
+			s.failed = len(m.Request) + at
 			return false
 		}
 	}
@@ -39,8 +42,9 @@ func (m *Match) holdsFor(s *subject) bool {
 effects:
 	for i := range s.action.Effects {
 		s.effect = &s.action.Effects[i]
-		for _, p := range m.Effects {
+		for at, p := range m.Effects {
 			if p.test(s) == isFalse {
+				s.failed = len(m.Request) + len(m.Action) + at
 				continue effects
 			}
 		}
@@ -52,8 +56,10 @@ effects:
 // covers reports whether a match of an allow rule covers the request: all that
 // it does is certainly what the match describes.
 func (m *Match) covers(s *subject) bool {
-	for _, p := range m.Request {
+	s.failed = -1
+	for at, p := range m.Request {
 		if p.test(s) != isTrue {
+			s.failed = at
 			return false
 		}
 	}
@@ -73,8 +79,9 @@ func (m *Match) covers(s *subject) bool {
 func (m *Match) coversAction(s *subject, at int) bool {
 	action := &s.Actions[at]
 	s.at(action)
-	for _, p := range m.Action {
+	for at, p := range m.Action {
 		if p.test(s) != isTrue {
+			s.failed = len(m.Request) + at
 			return false
 		}
 	}
@@ -83,8 +90,9 @@ func (m *Match) coversAction(s *subject, at int) bool {
 	}
 	for i := range action.Effects {
 		s.effect = &action.Effects[i]
-		for _, p := range m.Effects {
+		for at, p := range m.Effects {
 			if p.test(s) != isTrue {
+				s.failed = len(m.Request) + len(m.Action) + at
 				return false
 			}
 		}
@@ -112,6 +120,7 @@ children:
 				continue children
 			}
 		}
+		s.failed = -1 // what failed is a word of an inner match
 		return false
 	}
 	return seen == s.Actions[at].Inner

@@ -22,6 +22,9 @@ type parser struct {
 
 	match *yaml.Node // the one being read, for words that need another of it
 	allow bool       // it is of a rule that allows: what holds must hold for all
+
+	shared map[spelling]shared // what was made of a word, for all that write the same
+	looked bool                // at what stands beside the word
 }
 
 // maxNoted bounds the problems that are noted: reading ends soon after.
@@ -40,6 +43,7 @@ func (p *parser) errorf(node *yaml.Node, format string, args ...any) {
 // sibling returns what stands at another key of the match that is being read,
 // nil if it is not there.
 func (p *parser) sibling(key string) *yaml.Node {
+	p.looked = true
 	if p.match == nil {
 		return nil
 	}

@@ -23,9 +23,12 @@ type subject struct {
 	*facts.Facts
 	action *facts.Action
 	effect *facts.Effect
+
+	failed int // the place among the words of a match of the one that failed last, or -1: a hint
 }
 
-// predicate is one line of a match, ready to be asked. It is immutable.
+// predicate is one line of a match, ready to be asked. It is immutable, and a
+// pointer: those that are the same are told by it.
 type predicate interface {
 	// key is the word of the policy, such as "value_max".
 	key() string

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/facts"
@@ -22,11 +24,11 @@ type listed struct {
 	plain     bool // not found by them
 }
 
-func (w listed) key() string         { return w.name }
-func (w listed) want() string        { return "one of a few" }
-func (w listed) got(*subject) string { return "another" }
+func (w *listed) key() string         { return w.name }
+func (w *listed) want() string        { return "one of a few" }
+func (w *listed) got(*subject) string { return "another" }
 
-func (w listed) test(s *subject) truth {
+func (w *listed) test(s *subject) truth {
 	is := false
 	switch w.by {
 	case byAccount:
@@ -49,7 +51,7 @@ func (w listed) test(s *subject) truth {
 }
 
 // narrows returns the values in no order.
-func (w listed) narrows() keys {
+func (w *listed) narrows() keys {
 	if w.plain {
 		return keys{}
 	}
@@ -73,22 +75,12 @@ type chance struct {
 	odds [3]uint64 // of unknown, isFalse, isTrue, in 100
 }
 
-func (w chance) key() string         { return w.name }
-func (w chance) want() string        { return "luck" }
-func (w chance) got(*subject) string { return "none" }
+func (w *chance) key() string         { return w.name }
+func (w *chance) want() string        { return "luck" }
+func (w *chance) got(*subject) string { return "none" }
 
-func (w chance) test(s *subject) truth {
-	h := w.seed
-	for i := range s.Actions {
-		if s.action == &s.Actions[i] {
-			h ^= uint64(i+1) * 0x9e3779b97f4a7c15
-			for j := range s.action.Effects {
-				if s.effect == &s.action.Effects[j] {
-					h ^= uint64(j+1) * 0xc2b2ae3d27d4eb4f
-				}
-			}
-		}
-	}
+func (w *chance) test(s *subject) truth {
+	h := w.seed ^ s.place()
 	n := rand.New(rand.NewPCG(h, h)).Uint64N(100)
 	for t, odds := range w.odds {
 		if n < odds {
@@ -99,13 +91,83 @@ func (w chance) test(s *subject) truth {
 	return isTrue
 }
 
+// measured is a word that bounds a number, which differs by the subject. Which
+// subjects have one, and which may have another, does not depend on the bound.
+type measured struct {
+	name  string
+	limit reach
+}
+
+func (w *measured) key() string         { return w.name }
+func (w *measured) want() string        { return "a bound" }
+func (w *measured) got(*subject) string { return "a number" }
+func (w *measured) reaches() reach      { return w.limit }
+
+func (w *measured) test(s *subject) truth {
+	h := uint64(len(s.Actions)) + s.place()
+	for _, letter := range w.name + w.limit.unit {
+		h = h*31 + uint64(letter)
+	}
+	n := rand.New(rand.NewPCG(h, h))
+	number, odds := n.Uint64N(12), n.Uint64N(10)
+	switch {
+	case odds == 0:
+		return isFalse
+	case odds == 1:
+		return unknown
+	case w.limit.upper == (w.limit.bound.CmpUint64(number) < 0) && !w.limit.bound.Eq(uint256.NewInt(number)):
+		return isFalse
+	case odds == 2:
+		return unknown
+	}
+	return isTrue
+}
+
+// place is a number for the action and the effect of a subject.
+func (s *subject) place() uint64 {
+	h := uint64(0)
+	for i := range s.Actions {
+		if s.action == &s.Actions[i] {
+			h ^= uint64(i+1) * 0x9e3779b97f4a7c15
+			for j := range s.action.Effects {
+				if s.effect == &s.action.Effects[j] {
+					h ^= uint64(j+1) * 0xc2b2ae3d27d4eb4f
+				}
+			}
+		}
+	}
+	return h
+}
+
 // world makes random policies and facts of the same few values.
-type world struct{ *rand.Rand }
+type world struct {
+	*rand.Rand
+	made map[level][]predicate // words that matches may share
+}
+
+func newWorld(seed uint64) world {
+	return world{rand.New(rand.NewPCG(seed, 7)), make(map[level][]predicate)}
+}
 
 func (w world) address() common.Address { return common.Address{19: byte(1 + w.IntN(4))} }
 func (w world) once(in int) bool        { return w.IntN(in) == 0 }
 
+// word returns a word: one of those that were made, or a new one.
 func (w world) word(level level) predicate {
+	if made := w.made[level]; len(made) > 0 && w.once(2) {
+		return made[w.IntN(len(made))]
+	}
+	made := w.newWord(level)
+	if w.once(4) {
+		w.made[level] = append(w.made[level], made)
+	}
+	return made
+}
+
+func (w world) newWord(level level) predicate {
+	if w.once(3) {
+		return w.bound(level)
+	}
 	by := []dimension{byAccount, byChain, byPrincipal}[w.IntN(3)]
 	switch level {
 	case aboutAction:
@@ -116,9 +178,9 @@ func (w world) word(level level) predicate {
 	}
 	if w.once(2) {
 		odds := [3]uint64{10, 25, 65}
-		return chance{name: fmt.Sprintf("luck%d", level), seed: w.Uint64(), odds: odds}
+		return &chance{name: fmt.Sprintf("luck%d", level), seed: w.Uint64(), odds: odds}
 	}
-	word := listed{
+	word := &listed{
 		name: fmt.Sprintf("among%d", by), by: by, plain: w.once(4),
 		addresses: map[common.Address]bool{}, texts: map[string]bool{}, chains: map[uint64]bool{},
 	}
@@ -133,6 +195,36 @@ func (w world) word(level level) predicate {
 		}
 	}
 	return word
+}
+
+// bound returns one of few bounds, so that there are equal ones.
+func (w world) bound(level level) *measured {
+	most := reach{bound: uint256.NewInt(uint64(w.IntN(12))), upper: !w.once(3), unit: []string{"", "a", "b"}[w.IntN(3)]}
+	return &measured{name: fmt.Sprintf("most%d", level), limit: most}
+}
+
+// alike returns a match that differs from another one in a word at most.
+func (w world) alike(m Match) Match {
+	words, about := &m.Request, aboutRequest
+	switch {
+	case len(m.Effects) > 0 && w.once(2):
+		words, about = &m.Effects, aboutEffect
+	case len(m.Action) > 0 && w.once(2):
+		words, about = &m.Action, aboutAction
+	}
+	*words = slices.Clone(*words)
+	for i, word := range *words {
+		if before, ok := word.(*measured); ok {
+			after := w.bound(about)
+			after.limit.unit, after.limit.upper = before.limit.unit, before.limit.upper
+			(*words)[i] = after
+			return m
+		}
+	}
+	if len(*words) > 0 {
+		(*words)[w.IntN(len(*words))] = w.word(about)
+	}
+	return m
 }
 
 func (w world) words(level level, most int) []predicate {
@@ -158,8 +250,14 @@ func (w world) match(depth int) Match {
 
 func (w world) policy(size int) *Policy {
 	p := &Policy{}
+	much := 1 + w.IntN(3) // how much alike rules are
 	for i := range size {
-		rule := Rule{ID: fmt.Sprintf("r%d", i), Line: i + 1, Shadow: w.once(5), Match: w.match(0)}
+		rule := Rule{ID: fmt.Sprintf("r%d", i), Line: i + 1, Shadow: w.once(5)}
+		if i == 0 || w.once(much) {
+			rule.Match = w.match(0)
+		} else {
+			rule.Match = w.alike(p.rules[w.IntN(i)].Match)
+		}
 		if !w.once(4) {
 			rule.Effect = Allow
 		}

@@ -107,7 +107,7 @@ func (r *resuming) Resume(context.Context, *rules.Request) (rules.Hold, error) {
 func TestResume(t *testing.T) {
 	t.Parallel()
 	open := false
-	word := seeing{"method", func(*subject) truth { return is(open) }}
+	word := &seeing{"method", func(*subject) truth { return is(open) }}
 	script := &resuming{}
 	p, err := (&Policy{rules: []Rule{{ID: "pay", Effect: Allow, Script: "a.js", Approvals: "finance", Match: Match{Request: []predicate{word}}}}}).
 		WithScripts(map[string]rules.Rule{"a.js": script})

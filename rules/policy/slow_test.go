@@ -147,3 +147,21 @@ func slowJudge(p *Policy, f *facts.Facts) (rules.Verdict, string) {
 	}
 	return rules.Reject, ""
 }
+
+// slowShadow are the first rules in shadow that would match: those that deny,
+// and unless a rule denies those that allow.
+func slowShadow(p *Policy, f *facts.Facts) (found []string) {
+	verdict, rule := slowJudge(p, f)
+	for _, effect := range []Effect{Deny, Allow} {
+		for i := range p.rules {
+			r := &p.rules[i]
+			if r.Shadow && r.Effect == effect && (effect == Deny && slowHolds(&r.Match, f) || effect == Allow && slowCovers(&r.Match, f)) {
+				found = append(found, r.ID)
+			}
+		}
+		if verdict == rules.Reject && rule != "" {
+			break
+		}
+	}
+	return found[:min(len(found), maxSeen)]
+}
