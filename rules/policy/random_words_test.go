@@ -116,7 +116,10 @@ func TestWordsTogether(t *testing.T) {
 		chosen := r.Perm(len(alone))
 		about := all[r.IntN(len(all))] // half of the rules have one of its words, so that they are alike
 		alike := slices.DeleteFunc(slices.Clone(chosen), func(at int) bool {
-			return !slices.ContainsFunc(about, func(word string) bool { return strings.Contains(sources[at], word[:strings.Index(word, ":")]) })
+			return !slices.ContainsFunc(about, func(line string) bool {
+				word, _, _ := strings.Cut(line, ":")
+				return strings.Contains(sources[at], word+":")
+			})
 		})
 		chosen = append(alike[:min(50, len(alike))], chosen[:50]...)
 		var b strings.Builder
