@@ -58,3 +58,19 @@ func TestPolicyPageIsTrue(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", code, said.String())
 	}
 }
+
+// TestExamplePoliciesAreSound: each passes the check that a pipeline makes.
+func TestExamplePoliciesAreSound(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../docs/policies/*.yaml")
+	if err != nil || len(files) < 14 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, command := range []string{"check", "test"} {
+		var said bytes.Buffer
+		args := append([]string{"kvclef", "policy", command, "--strict"}, files...)
+		if code := run(t.Context(), args, strings.NewReader(""), &said, &said); code != exitOK {
+			t.Errorf("policy %s: exit code %d:\n%s", command, code, said.String())
+		}
+	}
+}

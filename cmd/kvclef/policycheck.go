@@ -19,7 +19,9 @@ func (p *program) policyCheckCommand() *cli.Command {
 			"before it is attested", "kvclef policy check policy.yaml",
 			"in CI: warnings are errors", "kvclef policy check --strict *.yaml",
 		) + "\n\nErrors keep a policy from loading; all of them are told at once. Warnings are of rules that are sound" +
-			"\nand may not say what was meant: one that never matches, or that approves without a limit. The exit" +
+			"\nand may not say what was meant: one that never matches, or that approves without a limit. Each has its" +
+			"\nid, by which a rule that means it accepts it: accept: {no-limit: \"the reason\"}. What is accepted is" +
+			"\ncounted, and --json has it. The exit" +
 			"\ncode is 0 without errors, 1 with errors, 2 if a file can't be read. Files of cases, which end in" +
 			"\n.test.yaml, are left out: kvclef policy test reads them.",
 		Flags: []cli.Flag{
@@ -36,7 +38,12 @@ type finding struct {
 	Line    int    `json:"line,omitempty"`
 	Column  int    `json:"column,omitempty"`
 	Warning bool   `json:"warning"`
+	ID      string `json:"id,omitempty"` // of a warning
 	Text    string `json:"text"`
+
+	// Accepted is the reason for which the policy accepts the warning, which is
+	// none then.
+	Accepted string `json:"accepted,omitempty"`
 }
 
 // String has the place first, as compilers do.
@@ -50,7 +57,11 @@ func (f finding) String() string {
 	if f.Warning {
 		kind = "warning"
 	}
-	return fmt.Sprintf("%s: %s: %s", printable(place), kind, printable(f.Text))
+	text := f.Text
+	if f.ID != "" {
+		text += " [" + f.ID + "]"
+	}
+	return fmt.Sprintf("%s: %s: %s", printable(place), kind, printable(text))
 }
 
 func (p *program) policyCheck(c *cli.Context) error {
@@ -66,39 +77,53 @@ func (p *program) policyCheck(c *cli.Context) error {
 		}
 		found = append(found, findings...)
 	}
-	failures, warnings := 0, 0
+	var n tally
 	for _, f := range found {
-		if f.Warning && !c.Bool("strict") {
-			warnings++
-			continue
+		switch {
+		case f.Accepted != "":
+			n.accepted++
+		case f.Warning && !c.Bool("strict"):
+			n.warnings++
+		default:
+			n.failures++
 		}
-		failures++
 	}
-	if err := p.printFindings(c, found, len(files), failures, warnings); err != nil {
+	if err := p.printFindings(c, found, len(files), n); err != nil {
 		return err
 	}
-	if failures > 0 {
-		return fmt.Errorf("%s in %s", counted(failures, "error"), counted(len(files), "file"))
+	if n.failures > 0 {
+		return fmt.Errorf("%s in %s", counted(n.failures, "error"), counted(len(files), "file"))
 	}
 	return nil
 }
 
+// tally is how many findings there are.
+type tally struct{ failures, warnings, accepted int }
+
 // printFindings prints what was found, and how much of it.
-func (p *program) printFindings(c *cli.Context, found []finding, files, failures, warnings int) error {
+func (p *program) printFindings(c *cli.Context, found []finding, files int, n tally) error {
 	if c.Bool("json") {
 		return p.printJSON(struct {
 			OK       bool      `json:"ok"`
 			Errors   int       `json:"errors"`
 			Warnings int       `json:"warnings"`
+			Accepted int       `json:"accepted"`
 			Findings []finding `json:"findings"`
-		}{failures == 0, failures, warnings, found})
+		}{n.failures == 0, n.failures, n.warnings, n.accepted, found})
 	}
 	var b strings.Builder
 	for _, f := range found {
+		if f.Accepted != "" {
+			continue
+		}
 		f.Warning = f.Warning && !c.Bool("strict")
 		fmt.Fprintln(&b, f)
 	}
-	fmt.Fprintf(&b, "%s, %s, %s\n", counted(files, "file"), counted(failures, "error"), counted(warnings, "warning"))
+	fmt.Fprintf(&b, "%s, %s, %s", counted(files, "file"), counted(n.failures, "error"), counted(n.warnings, "warning"))
+	if n.accepted > 0 {
+		fmt.Fprintf(&b, ", %d accepted", n.accepted)
+	}
+	b.WriteByte('\n')
 	return p.printf("%s", b.String())
 }
 

@@ -38,7 +38,7 @@ func (p *parser) rule(node *yaml.Node, what string, limits map[string]int) Rule 
 			}
 		}
 	}
-	found := p.fields(node, what, "id", "description", "effect", "mode", "match", "limits", "approvals", "over_limit", "js")
+	found := p.fields(node, what, "id", "description", "effect", "mode", "match", "limits", "approvals", "over_limit", "js", "accept")
 	if node.Kind != yaml.MappingNode {
 		return rule
 	}
@@ -64,7 +64,34 @@ func (p *parser) rule(node *yaml.Node, what string, limits map[string]int) Rule 
 		rule.Match = p.matching(node, what+": match", effect == "allow", false)
 	}
 	p.consequences(&rule, what, found, limits)
+	if node := found["accept"]; node != nil {
+		rule.Accepts = p.acceptances(node, what+": accept")
+	}
 	return rule
+}
+
+// acceptances reads the warnings that a rule accepts, each with a reason. An id
+// of none is a warning itself: newer and older versions have others.
+func (p *parser) acceptances(node *yaml.Node, what string) []Acceptance {
+	var all []Acceptance
+	for _, e := range p.entries(node, what) {
+		reason, ok := p.text(e.value, what+"."+e.key)
+		switch {
+		case !nameForm.MatchString(e.key):
+			p.errorf(e.name, "%s: %s is no id of a warning", what, quoted(e.key))
+		case !ok:
+		case strings.TrimSpace(reason) == "":
+			p.errorf(e.value, "%s.%s: say why: the reason is empty", what, e.key)
+		case len(reason) > maxDescription:
+			p.errorf(e.value, "%s.%s: the reason has more than %d bytes", what, e.key, maxDescription)
+		default:
+			all = append(all, Acceptance{ID: e.key, Reason: reason, Line: e.name.Line})
+		}
+	}
+	if node.Kind == yaml.MappingNode && len(node.Content) == 0 {
+		p.errorf(node, "%s: it is empty: want the id of a warning and a reason, or nothing", what)
+	}
+	return all
 }
 
 // consequences reads what an allow rule has besides its match.

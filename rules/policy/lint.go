@@ -8,9 +8,13 @@ import (
 
 // Warning is what is sound in a policy, and yet may not be what was meant.
 type Warning struct {
+	ID   string `json:"id"` // what it is about, such as "no-limit"; stable
 	Line int    `json:"line"`
 	Rule string `json:"rule"` // the rule's id
 	Text string `json:"text"` // what it is, and what to do
+
+	// Accepted is the reason for which the rule accepts it; "" if it does not.
+	Accepted string `json:"accepted,omitempty"`
 }
 
 // String is the warning with its place.
@@ -19,8 +23,9 @@ func (w Warning) String() string { return fmt.Sprintf("line %d: rule %s %s", w.L
 // maxShadowing bounds the rules that are compared with each other.
 const maxShadowing = 2000
 
-// Lint returns what should be looked at in a policy, in the order of the file. It
-// warns only of what it can prove from the rules themselves.
+// Lint returns what should be looked at in a policy, in the order of the file,
+// with what its rules accept. It warns only of what it can prove from the rules
+// themselves.
 func Lint(p *Policy) []Warning {
 	l := &linter{policy: p}
 	for i := range p.rules {
@@ -35,6 +40,7 @@ func Lint(p *Policy) []Warning {
 		} else {
 			l.denying(rule)
 		}
+		l.accepting(rule)
 	}
 	slices.SortStableFunc(l.warnings, func(a, b Warning) int { return cmp.Compare(a.Line, b.Line) })
 	return l.warnings
@@ -46,11 +52,11 @@ type linter struct {
 	warnings []Warning
 }
 
-func (l *linter) warn(rule *Rule, line int, format string, args ...any) {
+func (l *linter) warn(rule *Rule, id string, line int, format string, args ...any) {
 	if line == 0 {
 		line = rule.Line
 	}
-	l.warnings = append(l.warnings, Warning{Line: line, Rule: rule.ID, Text: fmt.Sprintf(format, args...)})
+	l.warnings = append(l.warnings, Warning{ID: id, Line: line, Rule: rule.ID, Text: fmt.Sprintf(format, args...)})
 }
 
 // find returns the predicate of a key, nil if there is none.

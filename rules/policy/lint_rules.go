@@ -12,20 +12,21 @@ func (l *linter) allowing(rule *Rule) {
 	m := &rule.Match
 	possible := m.kinds()
 	if !m.has("principal") {
-		l.warn(rule, 0, "allows whoever asks: add principal")
+		l.warn(rule, anyPrincipal, 0, "allows whoever asks: add principal")
 	}
 	if !slices.ContainsFunc(possible, signs) {
 		return
 	}
 	if len(rule.Limits) == 0 && rule.Approvals == "" {
-		l.warn(rule, 0, "allows without a limit: add limits, such as {measure: signatures, max: 100, window: 24h}")
+		l.warn(rule, noLimit, 0, "allows without a limit: add limits, such as {measure: signatures, max: 100, window: 24h}")
 	}
+	l.digests(rule, possible)
 	if !slices.ContainsFunc(possible, acts) {
 		return
 	}
 	deploys := m.creates()
 	if !deploys && !m.has("to", "recipient", "domain", "message") {
-		l.warn(rule, 0, "says not who is paid or called: add to, or recipient for tokens")
+		l.warn(rule, anyRecipient, 0, "says not who is paid or called: add to, or recipient for tokens")
 	}
 	if !deploys {
 		l.unlimited(rule, possible)
@@ -43,19 +44,19 @@ func (l *linter) unlimited(rule *Rule, possible []string) {
 	switch {
 	case len(effects) > 0:
 		if slices.ContainsFunc(effects, func(effect string) bool { return effect != facts.Transfer }) {
-			l.warn(rule, m.Lines["effect"], "allows approvals without a bound: %s", remedy)
+			l.warn(rule, unboundedApproval, m.Lines["effect"], "allows approvals without a bound: %s", remedy)
 		}
 	case len(calls) > 0:
 		if slices.ContainsFunc(calls, approves) {
-			l.warn(rule, m.Lines["call"], "allows approvals without a bound: %s", remedy)
+			l.warn(rule, unboundedApproval, m.Lines["call"], "allows approvals without a bound: %s", remedy)
 		}
 	case len(types) > 0:
 		if slices.ContainsFunc(types, func(t string) bool { return strings.HasPrefix(t, "Permit") }) {
-			l.warn(rule, m.Lines["primary_type"], "allows permits without a bound: %s", remedy)
+			l.warn(rule, unboundedApproval, m.Lines["primary_type"], "allows permits without a bound: %s", remedy)
 		}
 	case m.has("function", "selector", "data_max", "domain", "create"):
 	case slices.Contains(possible, facts.KindTransaction) || slices.Contains(possible, facts.KindSafe):
-		l.warn(rule, 0, "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {amount: unlimited}")
+		l.warn(rule, anyCall, 0, "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {amount: unlimited}")
 	}
 }
 
@@ -87,7 +88,7 @@ func (l *linter) deniesUnlimited() bool {
 // inner warns of what may hide anything.
 func (l *linter) inner(rule *Rule, m *Match) {
 	if m.InnerAny && !m.creates() {
-		l.warn(rule, m.Lines[wordInner], "allows any call within its calls: list in inner what may lie there")
+		l.warn(rule, anyInner, m.Lines[wordInner], "allows any call within its calls: list in inner what may lie there")
 	}
 	for i := range m.Inner {
 		l.inner(rule, &m.Inner[i])
@@ -100,13 +101,13 @@ func (l *linter) denying(rule *Rule) {
 	m := &rule.Match
 	for _, key := range []string{"value_max", "amount_max"} {
 		if m.has(key) && !m.has(strings.Replace(key, "_max", "_min", 1)) {
-			l.warn(rule, m.Lines[key], "denies what is %s %s and says nothing of more: to deny what is more, use %s",
+			l.warn(rule, deniesLess, m.Lines[key], "denies what is %s %s and says nothing of more: to deny what is more, use %s",
 				m.find(key).want(), "by "+key, strings.Replace(key, "_max", "_min", 1))
 		}
 	}
 	for _, p := range m.Request {
 		if strings.HasSuffix(p.key(), "_max") {
-			l.warn(rule, m.Lines[p.key()], "denies what has %s %s and says nothing of more: put %s into the rules that allow", p.key(), p.want(), p.key())
+			l.warn(rule, deniesLess, m.Lines[p.key()], "denies what has %s %s and says nothing of more: put %s into the rules that allow", p.key(), p.want(), p.key())
 		}
 	}
 }
@@ -124,6 +125,6 @@ func (l *linter) never(rule *Rule) {
 		if rule.Effect == Allow {
 			does = "allows nothing"
 		}
-		l.warn(rule, m.Lines[of+"_min"], "%s: no amount is both %s and %s: change one of the two", does, m.find(of+"_min").want(), m.find(of+"_max").want())
+		l.warn(rule, neverMatches, m.Lines[of+"_min"], "%s: no amount is both %s and %s: change one of the two", does, m.find(of+"_min").want(), m.find(of+"_max").want())
 	}
 }

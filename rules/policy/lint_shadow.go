@@ -17,10 +17,10 @@ func (l *linter) shadowed(at int) {
 		case other.Shadow || i == at || other.Effect == Allow && i > at:
 		case !implies(&rule.Match, &other.Match):
 		case other.Effect == Deny:
-			l.warn(rule, 0, "never allows: rule %s denies all that it matches: remove one of the two", named(other.ID, other.Line))
+			l.warn(rule, neverDecides, 0, "never allows: rule %s denies all that it matches: remove one of the two", named(other.ID, other.Line))
 			return
 		case coversInnerOf(&other.Match, &rule.Match):
-			l.warn(rule, 0, "never decides: rule %s comes first and matches all that it matches: put the narrower one first", named(other.ID, other.Line))
+			l.warn(rule, neverDecides, 0, "never decides: rule %s comes first and matches all that it matches: put the narrower one first", named(other.ID, other.Line))
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -59,16 +60,28 @@ func TestLint(t *testing.T) {
 			[]string{strings.Replace(good, "gas_max: 30000", `gas_max: 40000, chain: [mainnet, 5]`, 1), `id: b, effect: allow, match: {principal: local, account: payer, to: "0x4444444444444444444444444444444444444444", plain: true, value_max: "0.5 ether", gas_max: 21000, chain: 5}, ` + limits},
 			[]string{"rule b never decides"},
 		},
-		"wider in one word":       {[]string{good, strings.Replace(strings.Replace(good, "id: good", "id: b", 1), "30000", "30001", 1)}, nil},
-		"wider in a set":          {[]string{good, strings.Replace(strings.Replace(good, "id: good", "id: b", 1), "to: payees", "to: [payees, payer]", 1)}, nil},
-		"without a word":          {[]string{good, strings.Replace(strings.Replace(good, "id: good", "id: b", 1), "plain: true, ", "call: transfer, ", 1)}, nil},
-		"shadowed by a shadow":    {[]string{strings.Replace(good, "id: good", "id: s, mode: shadow", 1), good}, nil},
-		"inner is not shadowed":   {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: multicall}, ` + limits, `id: b, effect: allow, match: {principal: local, to: payees, call: multicall, inner: [{call: transfer}]}, ` + limits}, nil},
-		"amounts of two tokens":   {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "5 USDC"}, ` + limits, `id: b, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "4 DAI"}, ` + limits}, nil},
-		"amounts of one token":    {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "5 USDC"}, ` + limits, `id: b, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "4 USDC"}, ` + limits}, []string{"rule b never decides"}},
-		"larger amounts":          {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "5 USDC"}, ` + limits, `id: b, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "6 USDC"}, ` + limits}, nil},
-		"denied by a later rule":  {[]string{good, `id: d, effect: deny, match: {account: payer}`}, []string{"rule good never allows: rule d (line 12) denies all that it matches"}},
-		"denied by a part of it":  {[]string{good, `id: d, effect: deny, match: {account: payer, chain: mainnet}`}, nil},
+		"wider in one word":        {[]string{good, strings.Replace(strings.Replace(good, "id: good", "id: b", 1), "30000", "30001", 1)}, nil},
+		"wider in a set":           {[]string{good, strings.Replace(strings.Replace(good, "id: good", "id: b", 1), "to: payees", "to: [payees, payer]", 1)}, nil},
+		"without a word":           {[]string{good, strings.Replace(strings.Replace(good, "id: good", "id: b", 1), "plain: true, ", "call: transfer, ", 1)}, nil},
+		"shadowed by a shadow":     {[]string{strings.Replace(good, "id: good", "id: s, mode: shadow", 1), good}, nil},
+		"inner is not shadowed":    {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: multicall}, ` + limits, `id: b, effect: allow, match: {principal: local, to: payees, call: multicall, inner: [{call: transfer}]}, ` + limits}, nil},
+		"amounts of two tokens":    {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "5 USDC"}, ` + limits, `id: b, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "4 DAI"}, ` + limits}, nil},
+		"amounts of one token":     {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "5 USDC"}, ` + limits, `id: b, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "4 USDC"}, ` + limits}, []string{"rule b never decides"}},
+		"larger amounts":           {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "5 USDC"}, ` + limits, `id: b, effect: allow, match: {principal: local, recipient: payees, call: transfer, amount_max: "6 USDC"}, ` + limits}, nil},
+		"denied by a later rule":   {[]string{good, `id: d, effect: deny, match: {account: payer}`}, []string{"rule good never allows: rule d (line 12) denies all that it matches"}},
+		"denied by a part of it":   {[]string{good, `id: d, effect: deny, match: {account: payer, chain: mainnet}`}, nil},
+		"text":                     {[]string{`id: a, effect: allow, match: {principal: local, kind: text}, ` + limits}, []string{"line 11: rule a may sign 32 bytes that are another contract's digest"}},
+		"text that can be printed": {[]string{`id: a, effect: allow, match: {principal: local, text: {printable: true, max_bytes: 32}}, ` + limits}, []string{"add siwe, or text with exact or with a prefix of 12 bytes or more"}},
+		"text, a short prefix":     {[]string{`id: a, effect: allow, match: {principal: local, text: {prefix: "elevenbytes"}}, ` + limits}, []string{"another contract's digest"}},
+		"text, a prefix":           {[]string{`id: a, effect: allow, match: {principal: local, text: {prefix: "twelve bytes"}}, ` + limits}, nil},
+		"text, exact":              {[]string{`id: a, effect: allow, match: {principal: local, text: {exact: "yes"}}, ` + limits}, nil},
+		"text, shorter":            {[]string{`id: a, effect: allow, match: {principal: local, text: {max_bytes: 31}}, ` + limits}, nil},
+		"text, a sign-in":          {[]string{`id: a, effect: allow, match: {principal: local, siwe: {domain: app.example}}, ` + limits}, nil},
+		"text among others":        {[]string{`id: a, effect: allow, match: {principal: local, kind: [text, clique_header]}, ` + limits}, []string{"another contract's digest"}},
+		"data":                     {[]string{`id: a, effect: allow, match: {principal: local, kind: validator}, ` + limits}, []string{"leave the kind validator out"}},
+		"a header":                 {[]string{`id: a, effect: allow, match: {principal: local, kind: clique_header}, ` + limits}, nil},
+		"text is denied":           {[]string{good, `id: d, effect: deny, match: {kind: text}`}, nil},
+
 		"denied by another's way": {[]string{good, `id: d, effect: deny, match: {to: payees}`}, []string{"rule good never allows"}},
 	} {
 		got := lintOf(t, tt.rules...)
@@ -78,6 +91,81 @@ func TestLint(t *testing.T) {
 		}
 		if !ok {
 			t.Errorf("%s:\n%s\nwant %q", name, strings.Join(got, "\n"), tt.want)
+		}
+	}
+}
+
+// TestLintAccepts: a rule accepts its own warnings, by their ids, and what it
+// accepts in vain is told.
+func TestLintAccepts(t *testing.T) {
+	t.Parallel()
+	const open = `effect: allow, match: {principal: local, to: payees, plain: true}`
+	for name, tt := range map[string]struct {
+		rules    []string
+		want     []string // ids of what is left
+		accepted int
+	}{
+		"nothing":     {[]string{`id: a, ` + open}, []string{"no-limit"}, 0},
+		"it":          {[]string{`id: a, ` + open + `, accept: {no-limit: "it is a test"}`}, nil, 1},
+		"another one": {[]string{`id: a, ` + open + `, accept: {any-call: "it is a test"}`}, []string{"no-limit", "accept-unneeded"}, 0},
+		"no such one": {[]string{`id: a, ` + open + `, accept: {no-limits: "it is a test"}`}, []string{"no-limit", "accept-unknown"}, 0},
+		"of another rule": {
+			[]string{`id: a, ` + open + `, accept: {no-limit: "it is a test"}`, `id: b, effect: allow, match: {principal: local, to: payer, plain: true}`}, []string{"no-limit"}, 1,
+		},
+		"of a rule before": {
+			[]string{`id: a, effect: allow, match: {principal: local, to: payer, plain: true}`, `id: b, ` + open + `, accept: {no-limit: "it is a test"}`}, []string{"no-limit"}, 1,
+		},
+		"several":               {[]string{`id: a, effect: allow, match: {any: true}, accept: {no-limit: "a", any-principal: "b", any-recipient: "c", any-call: "d", signs-digests: "e"}`}, nil, 5},
+		"in a rule that denies": {[]string{`id: d, effect: deny, match: {gas_max: 5}, accept: {denies-less: "it is a test"}`}, nil, 1},
+		"twice the same":        {[]string{`id: d, effect: deny, match: {gas_max: 5, nonce_max: 3}, accept: {denies-less: "it is a test"}`}, nil, 2},
+	} {
+		head, _, _ := strings.Cut(wordScope, "  - {id: it")
+		p, err := Load("lint.yaml", []byte(head+"  - {"+strings.Join(tt.rules, "}\n  - {")+"}\n"), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		accepted := 0
+		for _, w := range Lint(p) {
+			if w.Accepted != "" {
+				accepted++
+				continue
+			}
+			left = append(left, w.ID)
+		}
+		if !slices.Equal(left, tt.want) || accepted != tt.accepted {
+			t.Errorf("%s: %q, %d accepted; want %q, %d", name, left, accepted, tt.want, tt.accepted)
+		}
+	}
+}
+
+// TestEveryWarningIsKnown: each that is given can be accepted, but for those of
+// accepting.
+func TestEveryWarningIsKnown(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]bool)
+	for _, rule := range []string{
+		`id: a, effect: allow, match: {any: true, inner: any}`,
+		`id: a, effect: allow, match: {call: approve, amount_min: "2 USDC"}`,
+		`id: a, effect: allow, match: {value_min: "2 wei", value_max: "1 wei"}`,
+		`id: a, effect: deny, match: {value_max: "1 wei"}`,
+		`id: a, effect: allow, match: {kind: text}}, {id: b, effect: deny, match: {kind: text}`,
+	} {
+		head, _, _ := strings.Cut(wordScope, "  - {id: it")
+		p, err := Load("lint.yaml", []byte(strings.Replace(head, "rules:\n", "rules: [{", 1)+rule+"}]\n"), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range Lint(p) {
+			if !slices.Contains(warningNames(), w.ID) {
+				t.Errorf("%s can't be accepted", w.ID)
+			}
+			seen[w.ID] = true
+		}
+	}
+	for _, id := range warningNames() {
+		if !seen[id] {
+			t.Errorf("nothing has the warning %s", id)
 		}
 	}
 }

@@ -59,7 +59,16 @@ type Rule struct {
 	Limits    []limit.Limit // of an allow rule; all of them must have room
 	Approvals string        // the group that must approve; "" if nobody must
 	OverLimit string        // the group that may approve what passes a limit; "" if nobody may
+	Accepts   []Acceptance  // warnings that were looked at
 	Script    string        // the Clef rule file that may still reject; "" if there is none
+}
+
+// Acceptance is the word of a rule that a warning was looked at. It changes
+// nothing of what the rule does.
+type Acceptance struct {
+	ID     string // of the warning
+	Reason string
+	Line   int
 }
 
 // Budget is a limit that counts whatever rule matched.

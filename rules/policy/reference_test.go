@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-var update = stdflag.Bool("update", false, "write the words into docs/policy.md")
+var update = stdflag.Bool("update", false, "write the words and warnings into docs/policy.md")
 
-// TestReferenceIsTrue compares the tables of words in the page with those that
-// policies are read by.
+// TestReferenceIsTrue compares the tables of words and of warnings in the page
+// with those of the package.
 func TestReferenceIsTrue(t *testing.T) {
 	t.Parallel()
 	const path = "../../docs/policy.md"
@@ -23,22 +23,32 @@ func TestReferenceIsTrue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin, end := []byte("-update -->\n"), []byte("<!-- end of words -->")
-	from, to := bytes.Index(page, begin)+len(begin), bytes.Index(page, end)
-	if from < len(begin) || to < from {
-		t.Fatal("the page has no place for the words")
-	}
-	want := reference()
-	if *update {
+	for name, want := range map[string]string{"words": reference(), "warnings": referenceOfWarnings()} {
+		begin, end := []byte("<!-- "+name+": written from the tables of rules/policy by its test with -update -->\n"), []byte("<!-- end of "+name+" -->")
+		from, to := bytes.Index(page, begin)+len(begin), bytes.Index(page, end)
+		if from < len(begin) || to < from {
+			t.Fatalf("the page has no place for the %s", name)
+		}
+		if got := string(page[from:to]); got != want && !*update {
+			t.Errorf("docs/policy.md differs from the %s: run go test ./rules/policy -run TestReferenceIsTrue -update\nit has\n%s\nwant\n%s", name, got, want)
+		}
 		page = []byte(string(page[:from]) + want + string(page[to:]))
+	}
+	if *update {
 		if err := os.WriteFile(path, page, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return
 	}
-	if got := string(page[from:to]); got != want {
-		t.Errorf("docs/policy.md differs from the words: run go test ./rules/policy -run TestReferenceIsTrue -update\nit has\n%s\nwant\n%s", got, want)
+}
+
+// referenceOfWarnings writes the table of warnings.
+func referenceOfWarnings() string {
+	var b strings.Builder
+	b.WriteString("\n| warning | the rule |\n|---|---|\n")
+	for _, w := range warningIDs() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", w.id, cell(w.doc))
 	}
+	return b.String() + "\n"
 }
 
 // reference writes the tables.

@@ -73,12 +73,25 @@ func ruleShape() shape {
 		"limits":      described("all of them must have room", arrayOf(ref("limit"), maxLimits)),
 		"approvals":   described("the group that must approve", ref("name")),
 		"over_limit":  described("what is done when a limit is passed", object([]string{"approvals"}, map[string]any{"approvals": ref("name")})),
+		"accept":      described("warnings of kvclef policy check that were looked at, each with the reason", acceptShape()),
 		"js":          described("the Clef rule file that may still reject", patternShape(`^[^/\\]+$`)),
 	})
 	rule["if"] = shape{"properties": map[string]any{"effect": shape{"const": "deny"}}}
 	rule["then"] = shape{"properties": map[string]any{"limits": false, "approvals": false, "over_limit": false, "js": false}}
 	rule["dependentRequired"] = map[string]any{"over_limit": []any{"limits"}}
 	return rule
+}
+
+// acceptShape names the warnings that there are, and takes others.
+func acceptShape() shape {
+	reason := shape{"type": "string", "minLength": 1, "maxLength": maxDescription}
+	known := make(map[string]any)
+	for _, w := range warningIDs() {
+		known[w.id] = described("it "+w.doc, reason)
+	}
+	made := object(nil, known)
+	made["additionalProperties"], made["propertyNames"], made["minProperties"] = reason, ref("name"), 1
+	return made
 }
 
 func limitShapes() map[string]any {

@@ -36,6 +36,13 @@ func wantsOf[T any](checks []check[T]) string {
 	return strings.Join(all, ", ")
 }
 
+// textPredicate is what the word text says.
+type textPredicate struct {
+	atom
+
+	digests bool // a digest may be such a text
+}
+
 // messageTextWord is about the text of a message.
 func messageTextWord() word {
 	return word{
@@ -46,23 +53,23 @@ func messageTextWord() word {
 		parse: func(p *parser, node *yaml.Node) predicate {
 			found := p.fields(node, "text", "exact", "prefix", "max_bytes", "printable")
 			var checks []check[[]byte]
-			ok := len(found) > 0
+			ok, digests := len(found) > 0, true
 			if !ok && node.Kind == yaml.MappingNode && len(node.Content) == 0 {
 				p.errorf(node, "text: want exact, prefix, max_bytes or printable")
 			}
 			if node := found["exact"]; node != nil {
 				texts, good := p.texts(node, "text.exact")
-				ok = ok && good
+				ok, digests = ok && good, false
 				checks = append(checks, check[[]byte]{oneOf(texts...), func(text []byte) bool { return slices.Contains(texts, string(text)) }})
 			}
 			if node := found["prefix"]; node != nil {
 				prefix, good := p.prefix(node, "text.prefix", "string")
-				ok = ok && good
+				ok, digests = ok && good, digests && len(prefix.text) < tellingText
 				checks = append(checks, check[[]byte]{"it begins with " + quoted(prefix.text), func(text []byte) bool { return bytes.HasPrefix(text, []byte(prefix.text)) }})
 			}
 			if node := found["max_bytes"]; node != nil {
 				most, good := p.integer(node, "text.max_bytes", 1<<30)
-				ok = ok && good
+				ok, digests = ok && good, digests && most >= digestBytes
 				checks = append(checks, check[[]byte]{fmt.Sprintf("at most %d bytes", most), func(text []byte) bool { return uint64(len(text)) <= most }})
 			}
 			if node := found["printable"]; node != nil {
@@ -73,7 +80,7 @@ func messageTextWord() word {
 			if !ok {
 				return nil
 			}
-			return &atom{
+			return &textPredicate{digests: digests, atom: atom{
 				word: "text", wants: wantsOf(checks),
 				ask: func(s *subject) truth {
 					if s.Text == nil {
@@ -92,7 +99,7 @@ func messageTextWord() word {
 					}
 					return fmt.Sprintf("%d bytes: %s", len(s.Text.Bytes), quoted(string(s.Text.Bytes[:min(len(s.Text.Bytes), 4*maxShown)])))
 				},
-			}
+			}}
 		},
 	}
 }

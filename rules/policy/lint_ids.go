@@ -1,0 +1,47 @@
+package policy
+
+// The ids of warnings, by which a rule accepts them. They are stable.
+const (
+	anyPrincipal      = "any-principal"
+	anyRecipient      = "any-recipient"
+	anyCall           = "any-call"
+	anyInner          = "any-inner"
+	noLimit           = "no-limit"
+	unboundedApproval = "unbounded-approval"
+	signsDigests      = "signs-digests"
+	deniesLess        = "denies-less"
+	neverMatches      = "never-matches"
+	neverDecides      = "never-decides"
+	acceptUnknown     = "accept-unknown"
+	acceptUnneeded    = "accept-unneeded"
+)
+
+// warningID is what Lint warns of.
+type warningID struct {
+	id  string
+	doc string // what the rule does, for the reference
+}
+
+// warningIDs are those that a rule can accept, in the order of the reference.
+func warningIDs() []warningID {
+	return []warningID{
+		{anyPrincipal, "allows whoever asks: no `principal`"},
+		{anyRecipient, "allows to pay or call anyone: no `to`, `recipient`, `domain` or `message`"},
+		{anyCall, "allows every call, approvals without a bound among them"},
+		{anyInner, "allows any call within its calls: `inner: any`"},
+		{noLimit, "allows without `limits` or `approvals`"},
+		{unboundedApproval, "allows approvals or permits of any amount"},
+		{signsDigests, "may sign 32 bytes, as text or data, that are another contract's digest"},
+		{deniesLess, "denies up to a bound, and nothing above it"},
+		{neverMatches, "has bounds that no amount keeps"},
+		{neverDecides, "is covered by another rule, which decides"},
+	}
+}
+
+func warningNames() []string {
+	var all []string
+	for _, w := range warningIDs() {
+		all = append(all, w.id)
+	}
+	return all
+}
