@@ -1,0 +1,184 @@
+package policysuggest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// collector takes in requests one by one. What it keeps is bounded, but for the
+// totals of the last day.
+type collector struct {
+	options *Options
+	groups  map[shape]*group
+	tokens  map[tokenPlace]*token
+	keys    map[common.Address]string // names of the accounts' keys
+
+	others    map[string]*Missing
+	left      map[string]*Missing
+	from      times
+	to        uint64 // the last entry
+	addresses int
+	totals    rolling
+}
+
+// tokenPlace is where a token is.
+type tokenPlace struct {
+	chain   uint64
+	address common.Address
+}
+
+// token is what calls tell of a token.
+type token struct {
+	collection bool
+	many       bool // a collection of several of each (ERC-1155)
+	name       string
+}
+
+func newCollector(options *Options) *collector {
+	return &collector{
+		options: options, groups: make(map[shape]*group), tokens: make(map[tokenPlace]*token), keys: make(map[common.Address]string),
+		others: make(map[string]*Missing), left: make(map[string]*Missing),
+	}
+}
+
+// add takes in a request.
+func (c *collector) add(one *Observed) {
+	c.from.add(one)
+	c.to = one.Seq
+	if why := leftOut(one); why != "" {
+		add(c.left, why, 1, one.Seq)
+		return
+	}
+	f := facts.Of(one.Request, one.Time)
+	g, why := c.groupOf(f)
+	if why == "" {
+		why = formsOf(f)
+	}
+	if why == "" && g == nil {
+		if len(c.groups) == maxRules {
+			why = whyRules
+		} else {
+			s, _ := shapeOf(f, c.options.Open)
+			g = newGroup(s, fmt.Sprintf("g%d", len(c.groups)))
+			c.groups[s] = g
+		}
+	}
+	if why != "" {
+		add(c.others, why, 1, one.Seq)
+		return
+	}
+	if g.why != "" {
+		g.times.add(one)
+		return
+	}
+	if why := g.hold(&c.totals, f, one); why != "" {
+		g.miss(c, why, one.Seq)
+		return
+	}
+	g.times.add(one)
+	g.add(c, f, one)
+	if key := one.Request.Account.Key; key != "" && one.Request.Kind.Signs() && g.why == "" {
+		c.keys[one.Request.Account.Address] = key
+	}
+}
+
+// groupOf finds the group of a request, nil if there is none yet; or says why no
+// rule can describe it.
+func (c *collector) groupOf(f *facts.Facts) (*group, string) {
+	s, why := shapeOf(f, c.options.Open)
+	if why != "" {
+		return nil, why
+	}
+	return c.groups[s], ""
+}
+
+// leftOut says why a request is not to be covered.
+func leftOut(one *Observed) string {
+	switch {
+	case one.Verdict == rules.Reject:
+		return "rejected"
+	case one.Verdict == rules.Refer:
+		return "referred to people"
+	case one.Verdict != rules.Approve:
+		return "not decided"
+	case one.Outcome == rules.NotSigned:
+		return "approved and not signed"
+	case one.Outcome != rules.Signed:
+		return "approved, with an outcome that is not known"
+	default:
+		return ""
+	}
+}
+
+// note adds an address to a set. A group that has too many is given up, unless
+// they are to be left open.
+func (c *collector) note(g *group, set *addresses, address common.Address) {
+	if set.many || g.why != "" {
+		return
+	}
+	_, known := set.seen[address]
+	switch {
+	case known:
+		set.seen[address]++
+	case len(set.seen) < c.options.Recipients && c.addresses < maxAddresses:
+		if set.seen == nil {
+			set.seen = make(map[common.Address]int)
+		}
+		set.seen[address] = 1
+		c.addresses++
+	case c.options.Open:
+		c.addresses -= len(set.seen)
+		set.seen, set.many = nil, true
+	case c.addresses < maxAddresses:
+		g.exclude(c, whyMany)
+	default:
+		g.exclude(c, whyAddresses)
+	}
+}
+
+// noteCode adds the code of a new contract. There is no leaving that open.
+func (c *collector) noteCode(g *group, code common.Hash) {
+	if _, known := g.initCode[code]; !known {
+		if len(g.initCode) >= c.options.Recipients || c.addresses >= maxAddresses {
+			g.exclude(c, whyMany)
+			return
+		}
+		c.addresses++
+	}
+	if g.initCode == nil {
+		g.initCode = make(map[common.Hash]int)
+	}
+	g.initCode[code]++
+}
+
+// token notes what a call tells of a token.
+func (c *collector) token(place tokenPlace, a *facts.Action, effect *facts.Effect) {
+	t := c.tokens[place]
+	if t == nil {
+		if place.chain == 0 {
+			return // it can't be declared
+		}
+		t = &token{}
+		c.tokens[place] = t
+	}
+	if effect.ID != nil || effect.Kind == facts.ApproveAll && a.Name == "setApprovalForAll" {
+		t.collection = true
+		t.many = t.many || a.Call != nil && strings.HasPrefix(a.Call.Method, "safe") && strings.Contains(a.Call.Method, "uint256,uint256") ||
+			a.Name == "safeBatchTransferFrom"
+	}
+}
+
+func add(to map[string]*Missing, why string, count int, entry uint64) {
+	m := to[why]
+	if m == nil {
+		m = &Missing{Why: why, First: entry}
+		to[why] = m
+	}
+	m.Count += count
+	m.First = min(m.First, entry)
+}

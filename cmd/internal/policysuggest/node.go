@@ -1,0 +1,126 @@
+package policysuggest
+
+import (
+	"math"
+	"time"
+
+	"github.com/holiman/uint256"
+
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// node is what was seen of actions of one form, and of those within them.
+type node struct {
+	form form
+
+	recipients addresses // who is paid, gets tokens or may take them
+	owners     addresses // whose tokens, but for those of who acts
+	own        bool      // some are of who acts
+
+	value  peak // wei
+	data   peak // bytes
+	amount peak // of the token, where there is one
+	ends   longest
+
+	why   string // it is opaque
+	inner map[form]*node
+}
+
+// within returns the node of a form within this one, nil if there are too many.
+func (n *node) within(of form, room *int) *node {
+	if found := n.inner[of]; found != nil {
+		return found
+	}
+	if *room == 0 {
+		return nil
+	}
+	*room--
+	if n.inner == nil {
+		n.inner = make(map[form]*node)
+	}
+	made := &node{form: of}
+	n.inner[of] = made
+	return made
+}
+
+// formsOf checks that all that lies within the outermost actions has a form.
+func formsOf(f *facts.Facts) (why string) {
+	if f.Kind == facts.KindTypedData {
+		return "" // nothing lies within
+	}
+	for i := range f.Actions {
+		if _, why := formOf(f, &f.Actions[i]); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// see adds an action and all that lies within it.
+func (g *group) see(c *collector, n *node, f *facts.Facts, at int, entry uint64) {
+	a := &f.Actions[at]
+	n.value.add(&a.Value, entry)
+	n.data.addUint64(uint64(len(a.Data)), entry)
+	if n.why == "" {
+		n.why = a.Opaque
+	}
+	if n.form.what == pays {
+		c.note(g, &n.recipients, *a.To)
+	}
+	own := f.Request.Account.Address
+	if f.Typed != nil && f.Typed.Safe != nil {
+		own = f.Typed.Safe.Address
+	}
+	for i := range a.Effects {
+		effect := &a.Effects[i]
+		c.note(g, &n.recipients, effect.Recipient)
+		if effect.Owner == own {
+			n.own = true
+		} else {
+			c.note(g, &n.owners, effect.Owner)
+		}
+		if !effect.Unlimited {
+			n.amount.add(&effect.Amount, entry)
+		}
+		if span, ok := remaining(f, effect); ok {
+			n.ends.add(span, entry)
+		}
+		c.token(tokenPlace{g.shape.chain, effect.Token}, a, effect)
+	}
+	for i := at + 1; i < len(f.Actions) && f.Actions[i].Depth > a.Depth; i++ {
+		if f.Actions[i].Depth != a.Depth+1 {
+			continue
+		}
+		of, _ := formOf(f, &f.Actions[i]) // it has one, see formsOf
+		inner := n.within(of, &g.room)
+		if inner == nil {
+			g.exclude(c, whyCalls)
+			return
+		}
+		g.see(c, inner, f, i, entry)
+	}
+}
+
+// maxRemaining is how far away a deadline may be by a policy.
+const maxRemaining = 3660 * 24 * time.Hour
+
+// remaining is how far away the deadline of an effect is, at least nothing; false
+// if it never comes.
+func remaining(f *facts.Facts, effect *facts.Effect) (time.Duration, bool) {
+	if effect.Deadline == nil || !effect.Deadline.IsUint64() || effect.Deadline.Uint64() > math.MaxInt64/2 {
+		return 0, false
+	}
+	span := int64(effect.Deadline.Uint64()) - f.Time.Unix()
+	if span > int64(maxRemaining/time.Second) {
+		return 0, false
+	}
+	return time.Duration(max(span, 0)) * time.Second, true
+}
+
+// saturated is a number that stops at 2²⁵⁶−1.
+func saturated(value *uint256.Int, overflow bool) *uint256.Int {
+	if overflow {
+		return new(uint256.Int).SetAllOne()
+	}
+	return value
+}
