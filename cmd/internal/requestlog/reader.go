@@ -13,6 +13,9 @@ import (
 // Options say what of a log is read. The zero value is all of it.
 type Options struct {
 	From uint64 // the first entry; 0 is the log's first
+
+	// Within reports whether a decision is wanted; nil is every one.
+	Within func(decision audit.Entry) bool
 }
 
 // Reader reads a log. It is for one reading.
@@ -77,6 +80,9 @@ func (r *Reader) pass(all bool, yield func(Entry, error) bool) bool {
 		judged, ok := r.waiting.pop(all)
 		if !ok {
 			return true
+		}
+		if r.options.Within != nil && !r.options.Within(judged.decision) {
+			continue
 		}
 		req, err := extapi.Rebuild(judged.decision)
 		if err != nil {

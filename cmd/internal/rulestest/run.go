@@ -79,7 +79,7 @@ func Run(ctx context.Context, subject Subject, c *Case, fourByteFile string) ([]
 	}
 	results := make([]Result, 0, len(c.Steps))
 	for i, step := range c.Steps {
-		stage.enter(step.Time)
+		stage.Enter(step.Time)
 		before := trial.stored()
 		judge := &judge{engine: trial.Engine, trial: trial, step: step, key: key, accounts: c.Accounts}
 		result, err := ask(ctx, judge, c, fourByteFile)

@@ -12,8 +12,8 @@ type Stage struct {
 	printed []Line
 }
 
-// enter begins a step.
-func (s *Stage) enter(now time.Time) {
+// Enter begins a step, at a time.
+func (s *Stage) Enter(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now, s.printed = now, nil
