@@ -23,15 +23,16 @@ func (p *program) policyCommand() *cli.Command {
 			"what is left of the limits", "kvclef policy limits policy.yaml",
 			"what a change changes", "kvclef policy diff policy.yaml policy.new.yaml",
 			"what it would have decided about what was asked", "kvclef policy replay audit.log --candidate policy.new.yaml",
+			"a first policy, from what was signed", "kvclef policy suggest audit.log --out policy.yaml",
 			"the running signer uses what was changed", "kvclef policy reload",
 			"help with writing it, in an editor", "kvclef policy schema > policy.schema.json",
 		) + "\n\nkvclef rules attest allows a policy to be used, and kvclef serve --policy FILE uses it.",
 		HideHelpCommand: true,
 		Subcommands: []*cli.Command{
-			p.policyCheckCommand(), p.policyTestCommand(), p.policyExplainCommand(), p.policyLimitsCommand(), p.policyDiffCommand(), p.policyReplayCommand(), p.policyReloadCommand(), p.policySchemaCommand(),
+			p.policyCheckCommand(), p.policyTestCommand(), p.policyExplainCommand(), p.policyLimitsCommand(), p.policyDiffCommand(), p.policyReplayCommand(), p.policySuggestCommand(), p.policyReloadCommand(), p.policySchemaCommand(),
 		},
 		Action: action(func(*cli.Context) error {
-			return usagef("policy needs a command: check, test, explain, limits, diff, replay, reload or schema; see kvclef policy --help")
+			return usagef("policy needs a command: check, test, explain, limits, diff, replay, suggest, reload or schema; see kvclef policy --help")
 		}),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func (c *collector) check(ctx context.Context, read Source, draft *Draft) error 
 		if one.Seq > c.to {
 			break // it was added to the log meanwhile
 		}
-		if leftOut(&one) != "" {
+		if _, open := slices.BinarySearch(c.open, one.Seq); open || leftOut(&one) != "" {
 			continue
 		}
 		now = one.Time

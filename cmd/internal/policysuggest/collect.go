@@ -24,7 +24,11 @@ type collector struct {
 	to        uint64 // the last entry
 	addresses int
 	totals    rolling
+	open      []uint64 // entries whose outcome may come while the log is read again
 }
+
+// maxOpen is more requests than a signer has under way.
+const maxOpen = 1 << 16
 
 // tokenPlace is where a token is.
 type tokenPlace struct {
@@ -52,6 +56,9 @@ func (c *collector) add(one *Observed) {
 	c.to = one.Seq
 	if why := leftOut(one); why != "" {
 		add(c.left, why, 1, one.Seq)
+		if one.Verdict == rules.Approve && one.Outcome == rules.Unknown {
+			c.open = append(c.open[max(0, len(c.open)-maxOpen):], one.Seq)
+		}
 		return
 	}
 	f := facts.Of(one.Request, one.Time)
@@ -100,12 +107,16 @@ func (c *collector) groupOf(f *facts.Facts) (*group, string) {
 // leftOut says why a request is not to be covered.
 func leftOut(one *Observed) string {
 	switch {
+	case one.Request == nil:
+		return "not told"
 	case one.Verdict == rules.Reject:
 		return "rejected"
 	case one.Verdict == rules.Refer:
 		return "referred to people"
 	case one.Verdict != rules.Approve:
 		return "not decided"
+	case one.Request.Kind == rules.KindList:
+		return "" // there is nothing to sign
 	case one.Outcome == rules.NotSigned:
 		return "approved and not signed"
 	case one.Outcome != rules.Signed:

@@ -55,7 +55,11 @@ func (l *log) source() iter.Seq2[policysuggest.Observed, error] {
 
 // signed adds a request that was approved and signed, and returns it.
 func (l *log) signed(req *rules.Request) *rules.Request {
-	l.add(req, rules.Approve, rules.Signed)
+	outcome := rules.Signed
+	if req.Kind == rules.KindList {
+		outcome = rules.NotSigned
+	}
+	l.add(req, rules.Approve, outcome)
 	return req
 }
 
