@@ -14,7 +14,6 @@ import (
 
 	"github.com/kvclef/kvclef/cmd/internal/policysuggest"
 	"github.com/kvclef/kvclef/cmd/internal/requestlog"
-	"github.com/kvclef/kvclef/extapi/audit"
 )
 
 func (p *program) policySuggestCommand() *cli.Command {
@@ -145,15 +144,12 @@ type observedLog struct {
 // read returns what reads the requests from the first.
 func (l *observedLog) read(ctx context.Context) policysuggest.Source {
 	return func() iter.Seq2[policysuggest.Observed, error] {
-		reader := requestlog.New(l.path, requestlog.Options{From: l.within.from.seq})
+		reader := requestlog.New(l.path, requestlog.Options{From: l.within.from.seq, Within: l.within.holds})
 		if l.first == nil {
 			l.first = reader
 		}
 		return func(yield func(policysuggest.Observed, error) bool) {
 			for entry, err := range reader.Entries(ctx) {
-				if err == nil && !l.within.holds(audit.Entry{Seq: entry.Seq, Time: entry.Time}) {
-					continue
-				}
 				one := policysuggest.Observed{Seq: entry.Seq, Time: entry.Time, Request: entry.Request, Verdict: entry.Verdict, Outcome: entry.Outcome}
 				if !yield(one, err) || err != nil {
 					return

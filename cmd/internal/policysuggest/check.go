@@ -62,11 +62,8 @@ func (c *collector) check(ctx context.Context, read Source, draft *Draft) error 
 		}
 		now = one.Time
 		f := facts.Of(one.Request, now)
-		g, why := c.groupOf(f)
-		if why == "" {
-			why = formsOf(f)
-		}
-		if why != "" || g == nil || g.why != "" || g.missed[one.Seq] {
+		s, why := shapeOf(f, c.options.Open)
+		if g := c.groups[s]; why != "" || g == nil || g.why != "" || g.missed[one.Seq] {
 			continue
 		}
 		switch why, err := judge(ctx, loaded, ledger, one.Request); {

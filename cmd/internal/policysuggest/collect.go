@@ -1,13 +1,16 @@
 package policysuggest
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/facts"
+	"github.com/kvclef/kvclef/rules/store/memory"
 )
 
 // collector takes in requests one by one. What it keeps is bounded, but for the
@@ -23,8 +26,10 @@ type collector struct {
 	from      times
 	to        uint64 // the last entry
 	addresses int
-	totals    rolling
-	open      []uint64 // entries whose outcome may come while the log is read again
+
+	clock  time.Time
+	ledger *memory.Ledger
+	open   []uint64 // entries whose outcome may come while the log is read again
 }
 
 // maxOpen is more requests than a signer has under way.
@@ -44,14 +49,16 @@ type token struct {
 }
 
 func newCollector(options *Options) *collector {
-	return &collector{
+	c := &collector{
 		options: options, groups: make(map[shape]*group), tokens: make(map[tokenPlace]*token), keys: make(map[common.Address]string),
 		others: make(map[string]*Missing), left: make(map[string]*Missing),
 	}
+	c.ledger = memory.NewLedger(func() time.Time { return c.clock })
+	return c
 }
 
 // add takes in a request.
-func (c *collector) add(one *Observed) {
+func (c *collector) add(ctx context.Context, one *Observed) error {
 	c.from.add(one)
 	c.to = one.Seq
 	if why := leftOut(one); why != "" {
@@ -59,49 +66,40 @@ func (c *collector) add(one *Observed) {
 		if one.Verdict == rules.Approve && one.Outcome == rules.Unknown {
 			c.open = append(c.open[max(0, len(c.open)-maxOpen):], one.Seq)
 		}
-		return
+		return nil
 	}
 	f := facts.Of(one.Request, one.Time)
-	g, why := c.groupOf(f)
-	if why == "" {
-		why = formsOf(f)
-	}
-	if why == "" && g == nil {
-		if len(c.groups) == maxRules {
-			why = whyRules
-		} else {
-			s, _ := shapeOf(f, c.options.Open)
-			g = newGroup(s, fmt.Sprintf("g%d", len(c.groups)))
-			c.groups[s] = g
-		}
+	s, why := shapeOf(f, c.options.Open)
+	g := c.groups[s]
+	if why == "" && g == nil && len(c.groups) == maxRules {
+		why = whyRules
 	}
 	if why != "" {
 		add(c.others, why, 1, one.Seq)
-		return
+		return nil
+	}
+	if g == nil {
+		g = newGroup(s, fmt.Sprintf("g%d", len(c.groups)))
+		c.groups[s] = g
 	}
 	if g.why != "" {
 		g.times.add(one)
-		return
+		return nil
 	}
-	if why := g.hold(&c.totals, f, one); why != "" {
+	c.clock = one.Time
+	switch why, err := g.hold(ctx, c.ledger, f, one); {
+	case err != nil:
+		return err
+	case why != "":
 		g.miss(c, why, one.Seq)
-		return
+		return nil
 	}
 	g.times.add(one)
 	g.add(c, f, one)
 	if key := one.Request.Account.Key; key != "" && one.Request.Kind.Signs() && g.why == "" {
 		c.keys[one.Request.Account.Address] = key
 	}
-}
-
-// groupOf finds the group of a request, nil if there is none yet; or says why no
-// rule can describe it.
-func (c *collector) groupOf(f *facts.Facts) (*group, string) {
-	s, why := shapeOf(f, c.options.Open)
-	if why != "" {
-		return nil, why
-	}
-	return c.groups[s], ""
+	return nil
 }
 
 // leftOut says why a request is not to be covered.

@@ -112,6 +112,9 @@ func shapeOf(f *facts.Facts, open bool) (s shape, why string) {
 	if why == "" && s.outer.tokens != "" && s.chain == 0 && !open {
 		why = whyAnywhere
 	}
+	if why == "" {
+		why = formsOf(f)
+	}
 	return s, why
 }
 

@@ -105,7 +105,9 @@ func Make(ctx context.Context, read Source, options Options) (*Draft, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("drafting a policy: %w", err)
 		}
-		c.add(&one)
+		if err := c.add(ctx, &one); err != nil {
+			return nil, err
+		}
 	}
 	draft := newDrafter(c).draft()
 	if draft.Rules == 0 {

@@ -1,6 +1,8 @@
 package policysuggest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/facts"
 	"github.com/kvclef/kvclef/rules/limit"
+	"github.com/kvclef/kvclef/rules/store/memory"
 )
 
 // window is that of all limits of a draft.
@@ -37,7 +40,7 @@ func measured(kind, id string) []limit.Limit {
 
 // hold counts a request, and notes how high the totals are that it counts for.
 // It says why the request can't be counted.
-func (g *group) hold(totals *rolling, f *facts.Facts, one *Observed) (why string) {
+func (g *group) hold(ctx context.Context, ledger *memory.Ledger, f *facts.Facts, one *Observed) (why string, err error) {
 	g.meet(f)
 	var charges []rules.Charge
 	g.limits = slices.DeleteFunc(g.limits, func(l limit.Limit) bool {
@@ -49,18 +52,32 @@ func (g *group) hold(totals *rolling, f *facts.Facts, one *Observed) (why string
 		charges = append(charges, counted...)
 		return false
 	})
-	if why := totals.add(charges, one.Time); why != "" {
-		return why
+	if len(charges) == 0 {
+		return "", nil
+	}
+	for i := range charges {
+		charges[i].Cap.SetAllOne() // how high it rises is the question
+	}
+	id, err := ledger.Hold(ctx, charges)
+	var over *rules.OverLimitError
+	var full *rules.SlotError
+	switch {
+	case errors.As(err, &over):
+		return whyAmount, nil
+	case errors.As(err, &full):
+		return whyOften, nil
+	case err != nil:
+		return "", fmt.Errorf("counting entry %d: %w", one.Seq, err)
 	}
 	for i := range charges {
 		name := charges[i].Counter
 		if g.ceiling[name] == nil {
 			g.ceiling[name] = &peak{}
 		}
-		total := totals.total(name)
+		total := ledger.Total(name)
 		g.ceiling[name].add(&total, one.Seq)
 	}
-	return ""
+	return "", ledger.Commit(ctx, id)
 }
 
 // maxTokenLimits bounds the tokens that a rule has limits for.
