@@ -84,6 +84,9 @@ func FuzzTypedData(f *testing.F) {
 		if crypto.Keccak256Hash(encoded.preimage) != encoded.digest {
 			t.Fatal("the digest is not the preimage's")
 		}
+		var req rules.Request
+		encoded.describe(&req, rules.KindTypedData)
+		wantRebuilt(t, &req)
 		if theirs, ok := hashByApitypes(encoded.document); ok && theirs != encoded.digest {
 			t.Fatalf("apitypes %v, ours %v", theirs, encoded.digest)
 		}

@@ -29,8 +29,9 @@ func FuzzSignTransactionArgs(f *testing.F) {
 		f.Add([]byte(request.Params[0]), true)
 		f.Add([]byte(request.Params[0]), false)
 	}
-	plain, _ := newTestAccount(f, func(cfg *Config) { cfg.Decider = rules.ApproveAll{} })
-	free, _ := newTestAccount(f, func(cfg *Config) { cfg.Decider, cfg.Advanced = rules.ApproveAll{}, true })
+	decider := new(lastDecider)
+	plain, _ := newTestAccount(f, func(cfg *Config) { cfg.Decider = decider })
+	free, _ := newTestAccount(f, func(cfg *Config) { cfg.Decider, cfg.Advanced = decider, true })
 	f.Fuzz(func(t *testing.T, raw []byte, isAdvanced bool) {
 		var args TransactionArgs
 		if err := json.Unmarshal(raw, &args); err != nil {
@@ -51,6 +52,7 @@ func FuzzSignTransactionArgs(f *testing.F) {
 			return
 		}
 		compareWithJSON(t, raw, signed)
+		wantRebuilt(t, decider.request)
 	})
 }
 

@@ -26,6 +26,7 @@ const maxLine = 256 << 10
 // UTF-8, and without what could lead a terminal astray. Its result for what it
 // returned is the same again.
 func bounded(e Entry) Entry {
+	given := e
 	for _, text := range []*string{
 		&e.Request, &e.First, &e.Transport, &e.Method, &e.Kind, &e.Account, &e.KeyVersion, &e.To, &e.Selector, &e.Verdict, &e.Outcome,
 	} {
@@ -44,7 +45,12 @@ func bounded(e Entry) Entry {
 	}
 	e.Call = bound(e.Call, boundCall)
 	e.Explain = bound(e.Explain, boundWhy)
-	if e.Whole != nil {
+	switch {
+	case e.Whole == nil:
+	case e.Principal != given.Principal || e.Transport != given.Transport || e.Method != given.Method || e.ContentType != given.ContentType ||
+		e.Vault != given.Vault || e.Key != given.Key || e.KeyVersion != given.KeyVersion:
+		e.Whole = &Whole{Omitted: "a text of the entry, which is of the request, had to be cut"}
+	default:
 		e.Whole = e.Whole.bounded()
 	}
 	if e.Checkpoint != nil {

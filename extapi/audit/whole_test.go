@@ -23,6 +23,11 @@ func TestWholeRequests(t *testing.T) {
 	t.Parallel()
 	e := longest()
 	e.Whole = full()
+	if got := bounded(e).Whole; got.Omitted == "" {
+		t.Errorf("a request is whole, and its principal is cut: %.300v", got)
+	}
+	// What else is cut is not of the request.
+	e.Principal, e.Transport, e.Method, e.ContentType, e.Vault, e.Key, e.KeyVersion = "", "", "", "", "", "", ""
 	text := line(t, beginning(), e)
 	if len(text) >= maxLine || len(text) < maxLine/2 {
 		t.Errorf("the longest line has %d bytes, which are bounded by %d", len(text), maxLine)
