@@ -196,7 +196,7 @@ func (d *drafter) document(draft *Draft, seen *times) []byte {
 		title string
 		all   []Missing
 	}{
-		{"Not covered: these requests were signed too, and no rule above was drafted for them.", draft.Others},
+		{"Not covered: these requests were signed too, and no rule above was drafted for them." + d.opening(), draft.Others},
 		{"Not known: what these requests were can't be told from the log.", draft.Unread},
 	} {
 		if len(part.all) > 0 {
@@ -207,6 +207,14 @@ func (d *drafter) document(draft *Draft, seen *times) []byte {
 		}
 	}
 	return []byte(b.String())
+}
+
+// opening says what may cover more, where that was not asked for.
+func (d *drafter) opening() string {
+	if d.options.Open {
+		return ""
+	}
+	return "\n# With --open there are rules for some of them, which allow much more than was seen."
 }
 
 // tokenSection declares tokens in their smallest unit: a log does not have their

@@ -94,6 +94,9 @@ func (g *group) count() int {
 
 func (n *node) total() int {
 	total := len(n.recipients.seen) + len(n.owners.seen)
+	for _, m := range n.args {
+		total += len(m.addresses.seen)
+	}
 	for _, inner := range n.inner {
 		total += inner.total()
 	}

@@ -1,9 +1,11 @@
 package policysuggest
 
 import (
+	"iter"
 	"math"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules/facts"
@@ -21,6 +23,9 @@ type node struct {
 	data   peak // bytes
 	amount peak // of the token, where there is one
 	ends   longest
+
+	count int
+	args  map[int]*member // addresses among the arguments of a call, by their places
 
 	why   string // it is opaque
 	inner map[form]*node
@@ -48,12 +53,31 @@ func formsOf(f *facts.Facts) (why string) {
 	if f.Kind == facts.KindTypedData {
 		return "" // nothing lies within
 	}
-	for i := range f.Actions {
+	for i := range own(f.Actions) {
 		if _, why := formOf(f, &f.Actions[i]); why != "" {
 			return why
 		}
 	}
 	return ""
+}
+
+// own are the places of the actions that rules are about: not of those that are
+// only forwarded, with what lies within them.
+func own(actions []facts.Action) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := 0; i < len(actions); {
+			if actions[i].Forwarded {
+				depth := actions[i].Depth
+				for i++; i < len(actions) && actions[i].Depth > depth; i++ {
+				}
+				continue
+			}
+			if !yield(i) {
+				return
+			}
+			i++
+		}
+	}
 }
 
 // see adds an action and all that lies within it.
@@ -67,14 +91,18 @@ func (g *group) see(c *collector, n *node, f *facts.Facts, at int, entry uint64)
 	if n.form.what == pays {
 		c.note(g, &n.recipients, *a.To)
 	}
-	own := f.Request.Account.Address
+	n.count++
+	if n.form.what == calls {
+		n.arguments(g, c, f, a)
+	}
+	self := f.Request.Account.Address
 	if f.Typed != nil && f.Typed.Safe != nil {
-		own = f.Typed.Safe.Address
+		self = f.Typed.Safe.Address
 	}
 	for i := range a.Effects {
 		effect := &a.Effects[i]
 		c.note(g, &n.recipients, effect.Recipient)
-		if effect.Owner == own {
+		if effect.Owner == self {
 			n.own = true
 		} else {
 			c.note(g, &n.owners, effect.Owner)
@@ -88,7 +116,7 @@ func (g *group) see(c *collector, n *node, f *facts.Facts, at int, entry uint64)
 		c.token(tokenPlace{g.shape.chain, effect.Token}, a, effect)
 	}
 	for i := at + 1; i < len(f.Actions) && f.Actions[i].Depth > a.Depth; i++ {
-		if f.Actions[i].Depth != a.Depth+1 {
+		if f.Actions[i].Depth != a.Depth+1 || f.Actions[i].Forwarded {
 			continue
 		}
 		of, _ := formOf(f, &f.Actions[i]) // it has one, see formsOf
@@ -98,6 +126,32 @@ func (g *group) see(c *collector, n *node, f *facts.Facts, at int, entry uint64)
 			return
 		}
 		g.see(c, inner, f, i, entry)
+	}
+}
+
+// arguments takes in the addresses among the arguments of a call that makes no
+// others.
+func (n *node) arguments(g *group, c *collector, f *facts.Facts, a *facts.Action) {
+	call := a.Call
+	if call == nil && a.Depth == 0 {
+		call = f.Request.Call // it is of this method, see methodOf
+	}
+	if call == nil || call.Method != n.form.method || a.Inner > 0 || a.Opaque != "" {
+		return
+	}
+	for place, value := range call.Arguments {
+		address, ok := value.(common.Address)
+		if !ok {
+			continue
+		}
+		if n.args == nil {
+			n.args = make(map[int]*member)
+		}
+		if n.args[place] == nil {
+			n.args[place] = &member{}
+		}
+		n.args[place].count++
+		c.note(g, &n.args[place].addresses, address)
 	}
 }
 

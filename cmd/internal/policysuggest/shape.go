@@ -67,6 +67,8 @@ const (
 	whyTyped     = "typed data that has the name of a permit and is none"
 	whyLong      = "a text is too long for a rule, or no text"
 	whyBinary    = "a message that is no text may mean anything"
+	whyValidator = "data for a validator, of which a contract alone knows what it is"
+	whyHidden    = "what it does can't be seen: "
 	whySignIn    = "a sign-in for another account, or at another time"
 	whyRules     = "of a further sort, and the draft has as many rules as it may"
 	whyMany      = "there are more recipients or contracts than a rule lists"
@@ -115,7 +117,23 @@ func shapeOf(f *facts.Facts, open bool) (s shape, why string) {
 	if why == "" {
 		why = formsOf(f)
 	}
+	if why == "" && !open {
+		why = hidden(f)
+	}
 	return s, why
+}
+
+// hidden says why a rule for a request would allow more than can be seen.
+func hidden(f *facts.Facts) (why string) {
+	if f.Kind == facts.KindValidator {
+		return whyValidator
+	}
+	for i := range own(f.Actions) {
+		if f.Actions[i].Opaque != "" {
+			return whyHidden + f.Actions[i].Opaque
+		}
+	}
+	return ""
 }
 
 func (s *shape) ofTransaction(f *facts.Facts) (why string) {

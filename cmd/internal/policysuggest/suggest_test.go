@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/cmd/internal/policysuggest"
@@ -34,6 +35,8 @@ func TestDrafts(t *testing.T) {
 		"texts":    {personalMessages, policysuggest.Options{Margin: 20}},
 		"safe":     {safeTransactions, policysuggest.Options{Margin: 20}},
 		"other":    {others, policysuggest.Options{Margin: 20}},
+		"open":     {hiding, policysuggest.Options{Margin: 20, Open: true}},
+		"hidden":   {hiding, policysuggest.Options{Margin: 20}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +98,7 @@ func contractCalls(t *testing.T) *log {
 	l := newLog()
 	contract := address("c")
 	known := l.tx(&contract, 5e16, pack(t, "register(bytes32,address)", [32]byte{1}, hot))
-	known.Call = &rules.Call{Selector: [4]byte(known.Transaction.Data()), Method: "register(bytes32,address)"}
+	known.Call = &rules.Call{Selector: [4]byte(known.Transaction.Data()), Method: "register(bytes32,address)", Arguments: []any{[32]byte{1}, hot}}
 	l.signed(known)
 	l.signed(l.tx(&contract, 0, []byte{0xde, 0xad, 0xbe, 0xef, 1, 2, 3}))
 	weth := address("e")
@@ -103,8 +106,6 @@ func contractCalls(t *testing.T) *log {
 	l.signed(l.tx(&contract, 0, pack(t, "multicall(bytes[])", [][]byte{
 		pack(t, "transfer(address,uint256)", address("3"), million(1)), {0xde, 0xad, 0xbe, 0xef},
 	})))
-	router := address("d")
-	l.signed(l.tx(&router, 0, pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})))
 	l.signed(l.tx(nil, 0, []byte{0x60, 0x00}))
 	l.signed(l.tx(&contract, 0, []byte{1, 2}))
 	l.signed(l.tx(&usdc, 0, append(pack(t, "transfer(address,uint256)", address("3"), million(1)), 1)))
@@ -122,9 +123,6 @@ func typedData(*testing.T) *log {
 		}))
 	}
 	l.signed(typed(hot, 0, address("b"), "Vote", map[string]string{"Vote": "uint256 choice"}, map[string]any{"choice": "1"}))
-	l.signed(typed(hot, 1, address("b"), "Order", map[string]string{"Order": "address maker,address makerAsset,address takerAsset"}, map[string]any{
-		"maker": hot.Hex(), "makerAsset": usdc.Hex(), "takerAsset": apes.Hex(),
-	}))
 	l.signed(typed(hot, 1, usdc, "Permit", map[string]string{"Permit": "uint256 odd"}, map[string]any{"odd": "1"}))
 	return l
 }
@@ -182,7 +180,6 @@ func others(t *testing.T) *log {
 	l := newLog()
 	l.signed(ask(rules.KindNewAccount, common.Address{}))
 	l.signed(data(hot, accounts.MimetypeClique))
-	l.signed(data(hot, accounts.MimetypeDataWithValidator))
 	to := address("c")
 	l.signed(transaction(hot, &types.BlobTx{
 		ChainID: uint256.NewInt(1), Nonce: 1, To: to, Gas: 21_000, GasFeeCap: uint256.NewInt(20e9), GasTipCap: uint256.NewInt(1e9), BlobFeeCap: uint256.NewInt(3e9),
@@ -195,5 +192,27 @@ func others(t *testing.T) *log {
 	http := l.tx(&to, 1, nil)
 	http.Principal, http.Caller.Transport = "anonymous", "http"
 	l.signed(http)
+	return l
+}
+
+// hiding are requests that can't be described narrowly.
+func hiding(t *testing.T) *log {
+	l := newLog()
+	l.signed(ask(rules.KindList, common.Address{}))
+	router, contract := address("d"), address("c")
+	l.signed(l.tx(&router, 0, pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})))
+	l.signed(l.tx(&contract, 0, pack(t, "multicall(bytes[])", [][]byte{pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})})))
+	l.signed(typed(hot, 1, address("b"), "Order", map[string]string{"Order": "address maker,address makerAsset,address takerAsset"}, map[string]any{
+		"maker": hot.Hex(), "makerAsset": usdc.Hex(), "takerAsset": apes.Hex(),
+	}))
+	l.signed(permit(hot, address("5"), million(50), l.now))
+	anywhere := permit(hot, address("5"), million(50), l.now)
+	anywhere.TypedData.Types["EIP712Domain"] = anywhere.TypedData.Types["EIP712Domain"][:2]
+	anywhere.TypedData.Types["EIP712Domain"] = append(anywhere.TypedData.Types["EIP712Domain"], apitypes.Type{Name: "verifyingContract", Type: "address"})
+	anywhere.ChainID = nil
+	l.signed(anywhere)
+	l.signed(safeTx(cold, address("a"), contract, 0, []byte{1, 2, 3, 4}, 1, 0, 1))
+	l.signed(message(hot, "\xff\xfe"))
+	l.signed(data(hot, accounts.MimetypeDataWithValidator))
 	return l
 }

@@ -29,7 +29,9 @@ func (r *ruling) actionLines(n *node, depth int) []line {
 		if t := r.currency(tokenPlace{r.shape.chain, n.form.to}); t != nil && t.name != "" {
 			to.comment = "the contract of " + t.name
 		}
-		lines = append(lines, to, methodLine(n.form.method),
+		lines = append(lines, to)
+		lines = append(lines, r.callLines(n)...)
+		lines = append(lines,
 			pair("data_max", raisedCount(&n.data.value, r.options.Margin, maxData), "the most was %s bytes, entry %d", n.data.value.Dec(), n.data.entry))
 	case moves, handover:
 		lines = append(lines, r.effectLines(n)...)
@@ -49,6 +51,24 @@ func methodLine(method string) line {
 		return pair("selector", scalars([]string{method}), "the method is not known")
 	}
 	return pair("call", scalars([]string{method}), "")
+}
+
+// callLines name the method of a call, and the addresses among its arguments.
+func (r *ruling) callLines(n *node) []line {
+	var args []string
+	for _, place := range slices.Sorted(maps.Keys(n.args)) {
+		if m := n.args[place]; m.count == n.count && !m.addresses.many {
+			value, _ := r.addressValue("argument-"+strconv.Itoa(place), &m.addresses, "addresses")
+			args = append(args, strconv.Quote(strconv.Itoa(place))+": "+value)
+		}
+	}
+	if len(args) == 0 {
+		return []line{methodLine(n.form.method)}
+	}
+	return []line{
+		pair("function", strconv.Quote(n.form.method), ""),
+		pair("args", "{"+strings.Join(args, ", ")+"}", "other arguments are open"),
+	}
 }
 
 // innerLines are about what lies within an action.
@@ -197,7 +217,11 @@ func (r *ruling) textLines() []line {
 	if start := lasting(r.start); start != "" {
 		parts = append(parts, "prefix: "+scalar(start))
 	}
-	parts = append(parts, "max_bytes: "+raisedCount(&r.lengths.value, r.options.Margin, 1<<30))
+	if r.shape.text.binary {
+		parts = append(parts, "max_bytes: "+r.lengths.value.Dec())
+	} else {
+		parts = append(parts, "max_bytes: "+raisedCount(&r.lengths.value, r.options.Margin, 1<<30))
+	}
 	if !r.unreadable && !r.shape.text.binary {
 		parts = append(parts, "printable: true")
 	}
