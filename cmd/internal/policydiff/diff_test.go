@@ -30,38 +30,65 @@ func TestOf(t *testing.T) {
 		{"a comment", "rules:", "rules: # all of them", ""},
 		{"the order of keys", `{create: true}`, `{create: true, }`, ""},
 		{"the spelling of an address", "0xF39fd6e51aad88F6F4ce6aB8827279cffFb92266", "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266", ""},
+		{"the unit of an amount", `value_max: "1 ether"`, `value_max: "1000000000 gwei"`, ""},
+		{"the unit of a span", `max: "1 ether", window: 24h`, `max: "1 ether", window: 1d`, ""},
 		{"one in a list or alone", "[list]", "list", ""},
-		{"a value", `value_max: "1 ether"`, `value_max: "3 ether"`, "rule pay: match.value_max: was 1 ether, is 3 ether"},
-		{"a word more", `to: friends,`, `to: friends, gas_max: 21000,`, "rule pay: match.gas_max: is new: 21000"},
-		{"a word less", `principal: [local], `, ``, "rule pay: match.principal: is gone, was [local]"},
-		{"a list", `"0xF39fd6e51aad88F6F4ce6aB8827279cffFb92266", `, ``, "lists.friends: removes 0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"},
-		{"one more in a list", `[local]`, `[local, payouts]`, "rule pay: match.principal: adds payouts"},
-		{"a limit", `max: "2 ether"`, `max: "5 ether"`, "rule pay, limit value: max: was 2 ether, is 5 ether"},
-		{"a limit less", `      - {id: rate, measure: signatures, max: 3, window: 1h}` + "\n", ``, "rule pay, limit rate: is gone, was {id: rate, measure: signatures, max: 3, window: 1h}"},
-		{"a budget", `max: "1 ether", window`, `max: "9 ether", window`, "budget gas: max: was 1 ether, is 9 ether"},
-		{"a rule less", `  - {id: none, effect: deny, match: {create: true}}` + "\n", ``, "rule none: is gone, was {id: none, effect: deny, match: {create: true}}"},
-		{"a rule more", `  - {id: list,`, "  - {id: more, effect: deny, match: {any: true}}\n  - {id: list,", "rule more: is new: {id: more, effect: deny, match: {any: true}}"},
-		{"the effect", `{id: list, effect: allow`, `{id: list, effect: deny`, "rule list: effect: was allow, is deny"},
+		{"a value", `value_max: "1 ether"`, `value_max: "3 ether"`, "wider: rule pay: match.value_max: was 1 ether, is 3 ether"},
+		{"a smaller value", `value_max: "1 ether"`, `value_max: "999999999 gwei"`, "narrower: rule pay: match.value_max: was 1 ether, is 999999999 gwei"},
+		{"another unit", `value_max: "1 ether"`, `value_max: "1 USDC"`, "changed: rule pay: match.value_max: was 1 ether, is 1 USDC"},
+		{"a word more", `to: friends,`, `to: friends, gas_max: 21000,`, "narrower: rule pay: match.gas_max: is new: 21000"},
+		{"a word less", `principal: [local], `, ``, "wider: rule pay: match.principal: is gone, was [local]"},
+		{"a list", `"0xF39fd6e51aad88F6F4ce6aB8827279cffFb92266", `, ``, "narrower: lists.friends: removes 0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"},
+		{"one more in a list", `[local]`, `[local, payouts]`, "wider: rule pay: match.principal: adds payouts"},
+		{"another in a list", `[local]`, `[payouts]`, "wider: rule pay: match.principal: adds payouts\nnarrower: rule pay: match.principal: removes local"},
+		{"a limit", `max: "2 ether"`, `max: "5 ether"`, "wider: rule pay, limit value: max: was 2 ether, is 5 ether"},
+		{"a limit less", `      - {id: rate, measure: signatures, max: 3, window: 1h}` + "\n", ``, "wider: rule pay, limit rate: is gone, was {id: rate, measure: signatures, max: 3, window: 1h}"},
+		{"a budget", `max: "1 ether", window`, `max: "9 ether", window`, "wider: budget gas: max: was 1 ether, is 9 ether"},
+		{"a rule less", `  - {id: none, effect: deny, match: {create: true}}` + "\n", ``, "wider: rule none: is gone, was {id: none, effect: deny, match: {create: true}}"},
+		{"a rule more", `  - {id: list,`, "  - {id: more, effect: deny, match: {any: true}}\n  - {id: list,", "narrower: rule more: is new: {id: more, effect: deny, match: {any: true}}"},
+		{"the effect", `{id: list, effect: allow`, `{id: list, effect: deny`, "narrower: rule list: effect: was allow, is deny"},
 	} {
-		changes, err := Of([]byte(before), []byte(strings.Replace(before, tt.old, tt.replacement, 1)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var lines []string
-		for _, change := range changes {
-			lines = append(lines, change.String())
-		}
-		if got := strings.Join(lines, "\n"); got != tt.want {
+		if got := difference(t, before, strings.Replace(before, tt.old, tt.replacement, 1)); got != tt.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", tt.name, got, tt.want)
 		}
 	}
 }
 
+// difference is what differs, a line each.
+func difference(t *testing.T, before, after string) string {
+	t.Helper()
+	changes, err := Of([]byte(before), []byte(after))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := make([]string, len(changes))
+	for i, change := range changes {
+		lines[i] = change.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
 func TestOrder(t *testing.T) {
 	t.Parallel()
-	changes, err := Of([]byte("rules: [{id: a}, {id: b}]"), []byte("rules: [{id: b}, {id: a}, {id: c}]"))
-	if err != nil || len(changes) != 2 || changes[1].String() != "order: was rule a, rule b, is rule b, rule a" {
-		t.Errorf("%v, %v", changes, err)
+	const (
+		a, b, c = "{id: a, effect: allow}", "{id: b, effect: allow}", "{id: c, effect: allow}"
+		d       = "{id: d, effect: deny}"
+		order   = "changed: order: was rule a, rule b, is rule b, rule a"
+	)
+	of := func(rules ...string) string { return "rules: [" + strings.Join(rules, ", ") + "]" }
+	for name, tt := range map[string]struct{ before, after, want string }{
+		"another order":         {of(a, b), of(b, a), order},
+		"with a new one":        {of(a, b), of(b, a, c), "wider: rule c: is new: {id: c, effect: allow}\n" + order},
+		"with one less":         {of(a, c, b), of(b, a), order + "\nnarrower: rule c: is gone, was {id: c, effect: allow}"},
+		"of a denial":           {of(d, a, b), of(a, b, d), ""},
+		"of a rule in shadow":   {of("{id: s, mode: shadow, effect: allow}", a), of(a, "{id: s, mode: shadow, effect: allow}"), ""},
+		"of budgets":            {"budgets: [{id: a}, {id: b}]", "budgets: [{id: b}, {id: a}]", ""},
+		"of limits":             {"rules: [{id: a, limits: [{id: x}, {id: y}]}]", "rules: [{id: a, limits: [{id: y}, {id: x}]}]", ""},
+		"in the middle, by one": {of(a, b), of(a, c, b), "wider: rule c: is new: {id: c, effect: allow}"},
+	} {
+		if got := difference(t, tt.before, tt.after); got != tt.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, tt.want)
+		}
 	}
 }
 

@@ -11,9 +11,11 @@ import (
 // keys are those of two mappings, in the order of the second and then of the first.
 func keys(before, after *yaml.Node) []string {
 	var all []string
+	seen := make(map[string]bool)
 	for _, node := range []*yaml.Node{after, before} {
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			if key := node.Content[i].Value; !slices.Contains(all, key) {
+		for i := 0; node != nil && node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
+			if key := node.Content[i].Value; !seen[key] {
+				seen[key] = true
 				all = append(all, key)
 			}
 		}
@@ -22,7 +24,7 @@ func keys(before, after *yaml.Node) []string {
 }
 
 func member(node *yaml.Node, key string) *yaml.Node {
-	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
+	for i := 0; node != nil && node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
 		if node.Content[i].Value == key {
 			return node.Content[i+1]
 		}
@@ -48,7 +50,11 @@ func inlines(nodes []*yaml.Node) []string {
 
 // without returns what is in the first list alone.
 func without(list, other []string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
+	in := make(map[string]bool, len(other))
+	for _, s := range other {
+		in[s] = true
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return in[s] })
 }
 
 var hexadecimal = regexp.MustCompile(`^0[xX][0-9a-fA-F]+$`)
