@@ -23,6 +23,14 @@ func (m *Match) kinds() []string {
 	if named := m.textsOf("kind"); named != nil {
 		keep(func(kind string) bool { return slices.Contains(named, kind) })
 	}
+	if methods := m.textsOf("method"); methods != nil {
+		keep(func(kind string) bool {
+			return slices.ContainsFunc(methods, func(method string) bool { return mayAsk(method, kind) })
+		})
+	}
+	if m.has("chain") {
+		keep(acts) // others have none
+	}
 	for _, predicates := range [][]predicate{m.Request, m.Action, m.Effects} {
 		for _, p := range predicates {
 			if of := wordTable()[p.key()].kinds; of != nil {
@@ -34,4 +42,23 @@ func (m *Match) kinds() []string {
 		keep(acts)
 	}
 	return possible
+}
+
+// mayAsk reports whether a JSON-RPC method may ask for a kind. One that is not
+// known may ask for any.
+func mayAsk(method, kind string) bool {
+	switch method {
+	case "account_list", "eth_accounts":
+		return kind == facts.KindList
+	case "account_new":
+		return kind == facts.KindNewAccount
+	case "account_signTransaction", "eth_signTransaction", "eth_sendTransaction":
+		return kind == facts.KindTransaction
+	case "account_signTypedData", "eth_signTypedData", "eth_signTypedData_v4":
+		return kind == facts.KindTypedData || kind == facts.KindSafe
+	case "account_signGnosisSafeTx":
+		return kind == facts.KindSafe
+	default:
+		return true
+	}
 }

@@ -80,6 +80,11 @@ func TestLint(t *testing.T) {
 		"text among others":        {[]string{`id: a, effect: allow, match: {principal: local, kind: [text, clique_header]}, ` + limits}, []string{"another contract's digest"}},
 		"data":                     {[]string{`id: a, effect: allow, match: {principal: local, kind: validator}, ` + limits}, []string{"leave the kind validator out"}},
 		"a header":                 {[]string{`id: a, effect: allow, match: {principal: local, kind: clique_header}, ` + limits}, nil},
+		"text has no chain":        {[]string{`id: a, effect: allow, match: {principal: local, to: payees, chain: mainnet, call: transfer}, ` + limits, `id: b, effect: allow, match: {principal: local, chain: mainnet}, ` + limits, deny}, []string{"says not who is paid"}},
+		"not by this method":       {[]string{`id: a, effect: allow, match: {principal: local, method: [eth_signTransaction, account_signTypedData]}, ` + limits, deny}, []string{"says not who is paid"}},
+		"by this method":           {[]string{`id: a, effect: allow, match: {principal: local, method: [eth_signTransaction, account_signData]}, ` + limits, deny}, []string{"another contract's digest", "says not who is paid"}},
+		"by a method of nobody":    {[]string{`id: a, effect: allow, match: {principal: local, method: my_sign, text: {printable: true}}, ` + limits, deny}, []string{"another contract's digest"}},
+		"listing by its method":    {[]string{`id: a, effect: allow, match: {principal: local, method: account_list}`}, nil},
 		"text is denied":           {[]string{good, `id: d, effect: deny, match: {kind: text}`}, nil},
 
 		"denied by another's way": {[]string{good, `id: d, effect: deny, match: {to: payees}`}, []string{"rule good never allows"}},
