@@ -76,11 +76,17 @@ func (p *program) policyReplay(c *cli.Context) error {
 		defer current.Close()
 	}
 	reader := requestlog.New(path, requestlog.Options{From: within.from.seq, Within: within.holds})
-	report, err := policyreplay.Replay(c.Context, reader.Entries(c.Context), current, candidate, c.Bool("all"))
+	report, err := policyreplay.Replay(c.Context, reader.Entries(c.Context), policyreplay.Options{
+		Candidate: candidate, Current: current, All: c.Bool("all"), Describe: requestText,
+	})
 	if err != nil {
 		return replayError(err)
 	}
-	found := &replayed{Log: path, Candidate: c.String("candidate"), Current: c.String("current"), Report: report, Unread: unreadOf(reader.Summary()), names: names}
+	summary := reader.Summary()
+	found := &replayed{Log: path, Candidate: c.String("candidate"), Current: c.String("current"), Report: report, Refused: summary.Refused, Unread: unreadOf(summary), names: names}
+	for i := range report.Limits {
+		report.Limits[i].Window = shownWindow(report.Limits[i].Of.Window)
+	}
 	if c.Bool("json") {
 		err = p.printJSON(found)
 	} else {

@@ -25,7 +25,8 @@ type replayed struct {
 	Candidate string `json:"candidate"`
 	Current   string `json:"current,omitempty"` // "": what the log says
 	*policyreplay.Report
-	Unread []unread `json:"unread"`
+	Refused int      `json:"refused"` // before they were judged
+	Unread  []unread `json:"unread"`
 
 	names policytest.Names
 }
@@ -63,6 +64,9 @@ func (r *replayed) String() string {
 		than = r.Current
 	}
 	fmt.Fprintf(&b, "%s of %s, by %s compared with %s\n", counted(r.Requests, "request"), printable(r.Log), printable(r.Candidate), printable(than))
+	if r.Requests > 0 {
+		fmt.Fprintf(&b, "from %s to %s\n", shownTime(r.First), shownTime(r.Last))
+	}
 	fmt.Fprintf(&b, "%d decided alike", r.Alike)
 	if r.OtherRule > 0 {
 		fmt.Fprintf(&b, ", %d of them by another rule", r.OtherRule)
@@ -83,6 +87,9 @@ func (r *replayed) String() string {
 			fmt.Fprintf(&b, "  %d: %s, the first is entry %d\n", of.Count, of.Reason, of.First)
 		}
 	}
+	if r.Refused > 0 {
+		fmt.Fprintf(&b, "\n%s refused before anything judged it\n", counted(r.Refused, "request"))
+	}
 	return b.String()
 }
 
@@ -92,7 +99,7 @@ func changeText(change *policyreplay.Change) string {
 	fmt.Fprintf(&b, "%s → %s: %s\n", decisionText(change.From), decisionText(change.To), counted(change.Count, "request"))
 	for i := range change.Examples {
 		example := &change.Examples[i]
-		fmt.Fprintf(&b, "  entry %d  %s  %s\n", example.Seq, shownTime(example.Time), requestText(example.Request))
+		fmt.Fprintf(&b, "  entry %d  %s  %s\n", example.Seq, shownTime(example.Time), example.Asked)
 		if reason := cmp.Or(example.To.Reason, example.From.Reason); reason != "" && (i == 0 || reason != cmp.Or(change.To.Reason, change.From.Reason)) {
 			fmt.Fprintf(&b, "    %s\n", printable(reason))
 		}
@@ -157,7 +164,7 @@ func (r *replayed) limitTable() string {
 			at, entry = shownTime(use.Time), fmt.Sprint(use.Seq)
 		}
 		fmt.Fprintf(table, "%s\t%s (%s)\t%s\t%s\t%s\t%s\t%d\t%s\n", use.Limit, r.names.Amount(&use.Of, &use.Used), percent(&use.Used, use.Max),
-			r.names.Amount(&use.Of, use.Max), shownWindow(use.Of.Window), at, entry, use.Exceeded, cmp.Or(printable(use.Per), "-"))
+			r.names.Amount(&use.Of, use.Max), use.Window, at, entry, use.Exceeded, cmp.Or(printable(use.Per), "-"))
 	}
 	_ = table.Flush() // into memory
 	return b.String()

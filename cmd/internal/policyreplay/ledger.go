@@ -19,7 +19,7 @@ type Use struct {
 	Limit  string       `json:"limit"`
 	Per    string       `json:"per,omitempty"` // whom it counted for
 	Max    *uint256.Int `json:"max"`
-	Window string       `json:"window"`
+	Window string       `json:"window"` // for people
 
 	Used uint256.Int `json:"used"`
 	Seq  uint64      `json:"seq,omitempty"` // of the entry with which so much was used; 0: nothing ever was

@@ -27,11 +27,23 @@ type Decision struct {
 	Reason  string `json:"reason,omitempty"` // and of an undecided one the error
 }
 
-// Replay judges the requests of a log. They are compared with what the log says,
-// or with the current policy if one is given. Report.Changes has a few examples of
-// each change, or all; its error is that of the log.
-func Replay(ctx context.Context, log iter.Seq2[requestlog.Entry, error], current, candidate *Side, all bool) (*Report, error) {
-	report := newReport(all)
+// Options say how a log is judged.
+type Options struct {
+	Candidate *Side
+	Current   *Side // what it is compared with; nil is what the log says
+	All       bool  // every decision that changes is in the report, and not a few of each kind
+
+	// Describe tells what was asked, for people; nil is the kind of request.
+	Describe func(req *rules.Request) string
+}
+
+// Replay judges the requests of a log. The error is that of the log, and the
+// report then has what was before it.
+func Replay(ctx context.Context, log iter.Seq2[requestlog.Entry, error], options Options) (*Report, error) {
+	if options.Describe == nil {
+		options.Describe = func(req *rules.Request) string { return req.Kind.String() }
+	}
+	report := newReport(options)
 	defer report.sort()
 	for entry, err := range log {
 		if err == nil {
@@ -41,13 +53,13 @@ func Replay(ctx context.Context, log iter.Seq2[requestlog.Entry, error], current
 			return report, err
 		}
 		before := recorded(&entry)
-		if current != nil {
-			before = current.Judge(ctx, &entry)
+		if options.Current != nil {
+			before = options.Current.Judge(ctx, &entry)
 		}
-		report.add(&entry, before, candidate.Judge(ctx, &entry))
+		report.add(&entry, before, options.Candidate.Judge(ctx, &entry))
 	}
-	candidate.settleBefore(ctx, math.MaxUint64)
-	report.Limits, report.Withheld = candidate.Limits(), candidate.withheld
+	options.Candidate.settleBefore(ctx, math.MaxUint64)
+	report.Limits, report.Withheld = options.Candidate.Limits(), options.Candidate.withheld
 	return report, nil
 }
 

@@ -93,7 +93,7 @@ func TestLimitsAreHeldUntilTheOutcome(t *testing.T) {
 		entry(12, 66, 6, 10, 13, rules.Signed), // all that was before is an hour ago
 		entry(14, 67, 7, 60, 15, rules.Signed),
 	}
-	report, err := Replay(t.Context(), logOf(nil, entries...), nil, newSide(t, limited(10)), false)
+	report, err := Replay(t.Context(), logOf(nil, entries...), Options{Candidate: newSide(t, limited(10))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,16 +156,16 @@ func TestTheSamePolicyDecidesAlike(t *testing.T) {
 		}
 		entries = append(entries, requestlog.Entry{Seq: seq, Time: now, Request: req, Verdict: decision.Verdict, Rule: decision.Rule, Reason: decision.Reason})
 	}
-	report, err := Replay(t.Context(), logOf(nil, entries...), nil, newSide(t, limited(40)), false)
+	report, err := Replay(t.Context(), logOf(nil, entries...), Options{Candidate: newSide(t, limited(40))})
 	if err != nil || report.Changed != 0 || report.OtherRule != 0 || report.Alike != len(entries) || rejected < 100 || rejected > len(entries)-100 {
 		t.Errorf("%+v, %v; %d of %d were rejected", report, err, rejected, len(entries))
 	}
 	// With another limit some differ, and the policies judge each other as they judged the log.
-	wider, err := Replay(t.Context(), logOf(nil, entries...), nil, newSide(t, limited(45)), false)
+	wider, err := Replay(t.Context(), logOf(nil, entries...), Options{Candidate: newSide(t, limited(45))})
 	if err != nil || wider.Changed == 0 {
 		t.Errorf("%+v, %v", wider, err)
 	}
-	both, err := Replay(t.Context(), logOf(nil, entries...), newSide(t, limited(45)), newSide(t, limited(45)), false)
+	both, err := Replay(t.Context(), logOf(nil, entries...), Options{Candidate: newSide(t, limited(45)), Current: newSide(t, limited(45))})
 	if err != nil || both.Changed != 0 || both.Requests != len(entries) {
 		t.Errorf("%+v, %v", both, err)
 	}
@@ -190,11 +190,11 @@ rules:
 		t.Fatal(err)
 	}
 	entry := requestlog.Entry{Seq: 1, Time: begin(), Request: req, Verdict: decision.Verdict, Rule: decision.Rule, Reason: decision.Reason}
-	report, err := Replay(t.Context(), logOf(nil, entry), nil, newSide(t, source), false)
+	report, err := Replay(t.Context(), logOf(nil, entry), Options{Candidate: newSide(t, source)})
 	if err != nil || report.Alike != 1 {
 		t.Errorf("%+v, %v; recorded %+v", report, err, entry)
 	}
-	report, err = Replay(t.Context(), logOf(nil, entry), nil, newSide(t, limited(0)), false)
+	report, err = Replay(t.Context(), logOf(nil, entry), Options{Candidate: newSide(t, limited(0))})
 	if err != nil || report.Changed != 1 || report.Changes[0].From.Verdict != rulestest.Refer || report.Changes[0].To.Verdict != rulestest.Reject {
 		t.Errorf("%+v, %v", report, err)
 	}
@@ -231,7 +231,7 @@ rules: [{id: pay, effect: allow, match: {kind: transaction, principal: [local]},
 	}
 	entries[3].Time = begin()
 	entries[2].Request.Caller.Transport = "http"
-	report, err := Replay(t.Context(), logOf(nil, entries...), nil, side, false)
+	report, err := Replay(t.Context(), logOf(nil, entries...), Options{Candidate: side})
 	if err != nil || report.Alike != 3 || report.Withheld != 1 {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -245,12 +245,12 @@ func TestErrorsEndTheReplay(t *testing.T) {
 	t.Parallel()
 	damage := errors.New("damage")
 	entry := requestlog.Entry{Seq: 1, Time: begin(), Request: payment(1, 1), Verdict: rules.Reject}
-	if report, err := Replay(t.Context(), logOf(damage, entry), nil, newSide(t, limited(1)), false); !errors.Is(err, damage) || report.Changed != 1 || len(report.Changes) != 1 {
+	if report, err := Replay(t.Context(), logOf(damage, entry), Options{Candidate: newSide(t, limited(1))}); !errors.Is(err, damage) || report.Changed != 1 || len(report.Changes) != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, err := Replay(ended, logOf(nil, entry), nil, newSide(t, limited(1)), false); !errors.Is(err, context.Canceled) {
+	if _, err := Replay(ended, logOf(nil, entry), Options{Candidate: newSide(t, limited(1))}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -259,7 +259,7 @@ func TestErrorsEndTheReplay(t *testing.T) {
 func TestReportsAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, all := range []bool{false, true} {
-		report := newReport(all)
+		report := newReport(Options{All: all, Describe: func(*rules.Request) string { return "" }})
 		for i := range maxChanges + 10 {
 			for range 5 {
 				report.add(&requestlog.Entry{Seq: uint64(i), Request: &rules.Request{}}, Decision{Verdict: "reject", Rule: fmt.Sprint(i)}, Decision{Verdict: "approve"})

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/kvclef/kvclef/cmd/internal/requestlog"
-	"github.com/kvclef/kvclef/rules"
 )
 
 // Bounds of a report.
@@ -17,15 +16,17 @@ const (
 
 // Report is what a replay found.
 type Report struct {
-	Requests  int      `json:"requests"`
-	Alike     int      `json:"alike"`      // with the same verdict
-	OtherRule int      `json:"other_rule"` // of those, by another rule
-	Changed   int      `json:"changed"`
-	Changes   []Change `json:"changes"` // the most frequent first
-	Limits    []Use    `json:"limits"`  // of the candidate
-	Withheld  int      `json:"withheld"`
+	Requests  int       `json:"requests"`
+	First     time.Time `json:"first,omitzero"` // when the first of them was judged
+	Last      time.Time `json:"last,omitzero"`
+	Alike     int       `json:"alike"`      // with the same verdict
+	OtherRule int       `json:"other_rule"` // of those, by another rule
+	Changed   int       `json:"changed"`
+	Changes   []Change  `json:"changes"` // the most frequent first
+	Limits    []Use     `json:"limits"`  // of the candidate
+	Withheld  int       `json:"withheld"`
 
-	all     bool
+	options Options
 	changes map[kind]*Change
 }
 
@@ -39,12 +40,12 @@ type Change struct {
 
 // Example is a request whose decision changes.
 type Example struct {
-	Seq     uint64         `json:"seq"` // of the entry
-	Time    time.Time      `json:"time"`
-	ID      string         `json:"request"`
-	From    Decision       `json:"from"`
-	To      Decision       `json:"to"`
-	Request *rules.Request `json:"-"`
+	Seq   uint64    `json:"seq"` // of the entry
+	Time  time.Time `json:"time"`
+	ID    string    `json:"request"`
+	Asked string    `json:"asked"` // for people
+	From  Decision  `json:"from"`
+	To    Decision  `json:"to"`
 }
 
 // kind is what changes have in common.
@@ -53,13 +54,16 @@ type kind struct{ from, to Decision }
 // Others is the verdict of changes that are too many to be told apart.
 const Others = "others"
 
-func newReport(all bool) *Report {
-	return &Report{all: all, Changes: []Change{}, changes: make(map[kind]*Change)}
+func newReport(options Options) *Report {
+	return &Report{options: options, Changes: []Change{}, changes: make(map[kind]*Change)}
 }
 
 // add takes in what was and would be decided about a request.
 func (r *Report) add(entry *requestlog.Entry, from, to Decision) {
-	r.Requests++
+	if r.Requests++; r.Requests == 1 {
+		r.First = entry.Time
+	}
+	r.Last = entry.Time
 	if from.Verdict == to.Verdict {
 		r.Alike++
 		if from.Rule != to.Rule {
@@ -83,8 +87,9 @@ func (r *Report) add(entry *requestlog.Entry, from, to Decision) {
 		r.changes[like] = change
 	}
 	change.Count++
-	if r.all || len(change.Examples) < maxExamples {
-		change.Examples = append(change.Examples, Example{Seq: entry.Seq, Time: entry.Time, ID: entry.Request.ID, From: from, To: to, Request: entry.Request})
+	if r.options.All || len(change.Examples) < maxExamples {
+		asked := r.options.Describe(entry.Request)
+		change.Examples = append(change.Examples, Example{Seq: entry.Seq, Time: entry.Time, ID: entry.Request.ID, Asked: asked, From: from, To: to})
 	}
 }
 
