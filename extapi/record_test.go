@@ -18,12 +18,16 @@ import (
 // entries is an audit log in memory. It fails for the events in failing.
 type entries struct {
 	failing map[audit.Event]bool
+	before  func(audit.Entry) // nil: nothing
 
 	mu  sync.Mutex
 	all []audit.Entry
 }
 
 func (e *entries) Append(_ context.Context, entry audit.Entry) error {
+	if e.before != nil {
+		e.before(entry)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.failing[entry.Event] {
@@ -136,6 +140,8 @@ type listing []common.Address
 func (l listing) Decide(context.Context, *rules.Request) (rules.Decision, error) {
 	return rules.Decision{Verdict: rules.Approve, Listed: l}, nil
 }
+
+func (listing) Confirm(context.Context, rules.Decision) error { return nil }
 
 func (listing) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"math/big"
 	"os"
@@ -120,7 +121,9 @@ func decideHoldRecord(b *testing.B, load func(*bolt.Store) rules.Rule) {
 				Event: audit.EventDecision, Request: req.ID, Method: req.Method, Account: req.Account.Address.Hex(), To: to.Hex(), Value: "1",
 				ChainID: "1337", Digest: req.Digest.Hex(), Verdict: decision.Verdict.String(), Rule: decision.Rule,
 			}
-			if err := log.Append(b.Context(), entry); err != nil {
+			confirming := make(chan error, 1)
+			go func() { confirming <- engine.Confirm(b.Context(), decision) }()
+			if err := errors.Join(log.Append(b.Context(), entry), <-confirming); err != nil {
 				b.Error(err)
 				return
 			}

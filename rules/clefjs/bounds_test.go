@@ -146,12 +146,14 @@ func TestRunawayTopLevelsDoNotLoad(t *testing.T) {
 				t.Fatal("it loads")
 			}
 			// The compiler keeps no place for a loop without a body, and on a busy
-			// machine the time may end before the file has begun.
+			// machine the time may end before the file has begun: then at its start,
+			// or nowhere.
 			late := strings.Contains(err.Error(), "left behind")
 			if late && raceDetector {
 				return
 			}
-			placed := strings.Contains(err.Error(), "rules.js:2:") || strings.Contains(err.Error(), "rules.js: stopped: it runs longer")
+			placed := strings.Contains(err.Error(), "rules.js:2:") || strings.Contains(err.Error(), "rules.js: stopped: it runs longer") ||
+				strings.Contains(err.Error(), "rules.js:1:1: stopped: it runs longer")
 			if !placed && !strings.HasPrefix(name, "loop") || late {
 				t.Fatalf("got %q", err)
 			}

@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -37,6 +38,18 @@ func open(t testing.TB, path string, options bolt.Options) *bolt.Store {
 		}
 	})
 	return store
+}
+
+// hold holds charges durably.
+func hold(ctx context.Context, store *bolt.Store, charges []rules.Charge) (rules.HoldID, error) {
+	id, err := store.Hold(ctx, charges)
+	if err == nil {
+		err = store.Sync(ctx, id)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return id, nil
 }
 
 func TestStorage(t *testing.T) {

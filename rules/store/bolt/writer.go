@@ -32,6 +32,10 @@ type change struct {
 	// apply makes it. An error fails the whole transaction.
 	apply func(t *tables) error
 
+	// applied is told by the writer when apply and those of the others have made
+	// their changes, which are about to be flushed; nil: it is not.
+	applied func()
+
 	// settle is told by the writer when the transaction is durable, or has failed.
 	settle func(err error)
 
@@ -225,6 +229,9 @@ func (w *writer) transaction(batch []*change) (more bool, err error) {
 		if more, err = w.apply(t, batch); err != nil || !t.changed {
 			return err
 		}
+		if !more {
+			tell(batch)
+		}
 		if err := t.save(); err != nil {
 			return err
 		}
@@ -264,6 +271,15 @@ func (w *writer) apply(t *tables, batch []*change) (more bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// tell says that what the changes made is about to be flushed.
+func tell(batch []*change) {
+	for _, c := range batch {
+		if c.applied != nil {
+			c.applied()
+		}
+	}
 }
 
 // date sets the time of the transaction: the clock's, but never before one that
