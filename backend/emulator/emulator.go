@@ -57,6 +57,9 @@ type Options struct {
 	// FederatedToken is the exact token of a federated identity that gets an
 	// access token when presented as a client assertion; "" accepts none.
 	FederatedToken string
+	// Signing is told of each digest before it is signed, at the same time for
+	// requests at the same time; nil tells nobody.
+	Signing func(digest []byte)
 	// Logger receives one debug line per request; nil discards them.
 	Logger *slog.Logger
 }

@@ -79,6 +79,9 @@ func (s *Server) sign(c *call, fault *Fault) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.opts.Signing != nil {
+		s.opts.Signing(digest)
+	}
 	m := v.material
 	if fault.is(FaultWrongSignature) {
 		if m, err = generateEC(m.curve); err != nil {

@@ -19,7 +19,7 @@ type history struct {
 	entries []audit.Entry
 	given   []*types.Transaction
 	storage map[string]string
-	asked   int
+	asked   []string // digests
 }
 
 func newHistory(t *testing.T, key *ecdsa.PrivateKey) *history {
@@ -41,7 +41,7 @@ func newHistory(t *testing.T, key *ecdsa.PrivateKey) *history {
 		},
 		given:   []*types.Transaction{tx},
 		storage: map[string]string{strings.ToLower(to.Hex()): "90"},
-		asked:   2,
+		asked:   []string{digest, "0xb"},
 	}
 }
 
@@ -86,9 +86,12 @@ func TestBooksNotice(t *testing.T) {
 		{"released unsigned", func(h *history) { h.entries[3].Outcome = "unknown" }, "says that a signature was released"},
 		{"a gap", func(h *history) { h.entries[3].Seq = 5 }, "entry 5 follows entry 3"},
 		{"a request refused before it is judged", func(h *history) { h.entries[2] = audit.Entry{Event: audit.EventRefused} }, `entry 3 is "refused"`},
-		{"the vault is asked before the decision is recorded", func(h *history) { h.asked = 3 }, "the vault was asked for 3"},
+		{"the vault is asked before the decision is recorded", func(h *history) { h.asked = append(h.asked, "0xc") }, "the log has no approval of it"},
 		{"a count is lost", func(h *history) { clear(h.storage) }, "60 wei, and the storage counts 0"},
-		{"the count of an approval is lost", func(h *history) { h.storage[strings.ToLower(h.given[0].To().Hex())] = "60" }, "90 wei are approved, and the storage counts 60"},
+		{"the count of an approval is lost", func(h *history) { h.storage[strings.ToLower(h.given[0].To().Hex())] = "60" }, "asked to send 90 wei, and the storage counts 60"},
+		{"an approval that the vault was not asked for", func(h *history) {
+			h.storage[strings.ToLower(h.given[0].To().Hex())], h.asked = "60", h.asked[:1]
+		}, ""},
 		{"over the limit", func(h *history) { h.storage[strings.ToLower(h.given[0].To().Hex())] = "101" }, "counts 101 wei, and the limit is 100"},
 		{"sent over the limit", func(h *history) { h.entries[1].Value = "101" }, "was sent 101 wei, and its limit is 100"},
 	} {

@@ -24,17 +24,23 @@ type books struct {
 
 	last       uint64                    // number of the last entry read
 	open       map[string]audit.Entry    // approvals of this start without an outcome, by request id
-	approved   map[common.Address]uint64 // wei, by recipient
+	approved   map[string]approval       // by digest
 	released   map[common.Address]uint64 // wei, by recipient
 	signatures map[string]string         // hash of a released signature → digest
 
 	approvals, refusals, received, starts, stops, recoveries int
 }
 
+// approval is what the log has of a digest.
+type approval struct {
+	to    common.Address
+	value uint64 // wei, of all that were approved with this digest
+}
+
 func newBooks(account common.Address, limit uint64, early bool) *books {
 	return &books{
 		account: account, limit: limit, early: early,
-		open: map[string]audit.Entry{}, approved: map[common.Address]uint64{}, released: map[common.Address]uint64{},
+		open: map[string]audit.Entry{}, approved: map[string]approval{}, released: map[common.Address]uint64{},
 		signatures: map[string]string{},
 	}
 }
@@ -80,7 +86,7 @@ func (b *books) decision(e audit.Entry) error {
 	}
 	b.approvals++
 	b.open[e.Request] = e
-	b.approved[common.HexToAddress(e.To)] += value
+	b.approved[e.Digest] = approval{common.HexToAddress(e.To), value}
 	return nil
 }
 
@@ -123,24 +129,33 @@ func (b *books) receive(tx *types.Transaction) error {
 	return nil
 }
 
-// balance compares the books with the storage and with the number of
-// signatures that the vault was asked for.
-func (b *books) balance(storage map[string]string, asked int) error {
+// balance compares the books with the storage and with the digests that the
+// vault was asked to sign. An approval on record may count nothing if the vault
+// was not asked: the record is written while what was counted is.
+func (b *books) balance(storage map[string]string, asked []string) error {
 	var failures []error
 	must := func(holds bool, format string, args ...any) {
 		if !holds {
 			failures = append(failures, fmt.Errorf(format, args...))
 		}
 	}
-	must(asked <= b.approvals, "the vault was asked for %d signatures, and the log has %d approvals", asked, b.approvals)
-	for to, approved := range b.approved {
+	sent := map[common.Address]uint64{} // to the vault, in wei
+	for _, approval := range b.approved {
+		sent[approval.to] = 0
+	}
+	for _, digest := range asked {
+		approval, ok := b.approved[digest]
+		must(ok, "the vault was asked to sign %s, and the log has no approval of it", digest)
+		sent[approval.to] += approval.value
+	}
+	for to, sent := range sent {
 		counted, err := counted(storage[strings.ToLower(to.Hex())])
 		must(err == nil, "the storage's count for %v: %w", to, err)
 		released := b.released[to]
 		must(released <= b.limit, "%v was sent %d wei, and its limit is %d", to, released, b.limit)
 		must(counted <= b.limit, "%v: the storage counts %d wei, and the limit is %d", to, counted, b.limit)
 		must(counted >= released, "%v was sent %d wei, and the storage counts %d", to, released, counted)
-		must(!b.early || counted >= approved, "%v: %d wei are approved, and the storage counts %d", to, approved, counted)
+		must(!b.early || counted >= sent, "%v: the vault was asked to send %d wei, and the storage counts %d", to, sent, counted)
 	}
 	return errors.Join(failures...)
 }
