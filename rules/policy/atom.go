@@ -15,6 +15,7 @@ type atom struct {
 	ask   func(s *subject) truth
 	shows func(s *subject) string
 	holds reach
+	parts []predicate // of which each must hold for it to
 }
 
 func (a *atom) key() string           { return a.word }
@@ -35,6 +36,9 @@ type reach struct {
 
 // reaches is the reach of a predicate that has one.
 func (a *atom) reaches() reach { return a.holds }
+
+// consists returns what an atom is made of.
+func (a *atom) consists() []predicate { return a.parts }
 
 // narrowed is an atom that rules are found by.
 type narrowed struct {

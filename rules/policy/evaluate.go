@@ -83,7 +83,7 @@ func denied(rule string) string { return "rule " + rule + " denies it" }
 
 // take notes the first rule that matches, and those in shadow that would.
 func (j *judgement) take(x *index, of *set, s *subject) {
-	l := x.find(s.Facts)
+	l := x.find(s)
 	for i := l.next(s); i >= 0; i = l.next(s) {
 		switch rule := of.rules[i]; {
 		case !rule.Shadow:
@@ -101,7 +101,7 @@ func (p *Policy) charge(c *indexes, s *subject, j *judgement) {
 	for i := range j.rule.Limits {
 		j.count(s, &j.rule.Limits[i], false)
 	}
-	budgets := c.budgets.find(s.Facts)
+	budgets := c.budgets.find(s)
 	for i := budgets.next(s); i >= 0; i = budgets.next(s) {
 		j.count(s, &p.budget[i].Limit, true)
 	}

@@ -24,33 +24,40 @@ type groupWord struct {
 
 // group makes the groups of an index.
 func (x *index) group() {
-	x.groups = make([][]*group, len(x.matches))
+	x.groups = make([][][]*group, len(x.matches))
 	found := make(map[groupKey][]groupWord)
 	for i, match := range x.matches {
 		at := 0
 		for about, predicates := range [][]predicate{match.Request, match.Action, match.Effects} {
 			for _, p := range predicates {
-				shared := groupKey{about: level(about), same: p}
-				of := groupWord{match: i, at: at, predicate: p}
-				if bounded, ok := p.(interface{ reaches() reach }); ok && bounded.reaches().bound != nil {
-					of.bound = bounded.reaches()
-					shared = groupKey{about: level(about), word: p.key(), upper: of.bound.upper, unit: of.bound.unit}
+				for _, part := range append([]predicate{p}, partsIn(p)...) {
+					key, of := x.keyOf(part, level(about))
+					of.match, of.at = i, at
+					found[key] = append(found[key], of)
 				}
-				found[shared] = append(found[shared], of)
 				at++
 			}
 		}
-		x.groups[i] = make([]*group, at)
+		x.groups[i] = make([][]*group, at)
 	}
-	for shared, members := range found {
-		if len(members) < minGroup {
+	for key, words := range found {
+		if len(words) < minGroup {
 			continue
 		}
-		g := x.groupOf(shared.about, members)
-		for _, of := range members {
-			x.groups[of.match][of.at] = g
+		g := x.groupOf(key.about, words)
+		for _, of := range words {
+			x.groups[of.match][of.at] = append(x.groups[of.match][of.at], g)
 		}
 	}
+}
+
+// keyOf tells to which group a word belongs.
+func (x *index) keyOf(p predicate, about level) (groupKey, groupWord) {
+	if bounded, ok := p.(interface{ reaches() reach }); ok && bounded.reaches().bound != nil {
+		bound := bounded.reaches()
+		return groupKey{about: about, word: p.key(), upper: bound.upper, unit: bound.unit}, groupWord{predicate: p, bound: bound}
+	}
+	return groupKey{about: about, same: p}, groupWord{predicate: p}
 }
 
 // groupOf makes the group of some words.

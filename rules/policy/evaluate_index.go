@@ -11,8 +11,9 @@ const maxKeys = 64
 // bitmap has a bit for each match of an index.
 type bitmap []uint64
 
-func (b bitmap) set(i int)   { b[i/64] |= 1 << (i % 64) }
-func (b bitmap) clear(i int) { b[i/64] &^= 1 << (i % 64) }
+func (b bitmap) set(i int)      { b[i/64] |= 1 << (i % 64) }
+func (b bitmap) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+func (b bitmap) clear(i int)    { b[i/64] &^= 1 << (i % 64) }
 
 // index finds the matches that may hold for a request, without asking each of
 // them. It is immutable.
@@ -23,37 +24,57 @@ type index struct {
 
 	rest      [dimensions]bitmap // those that any value may match
 	addresses [dimensions]map[common.Address]bitmap
-	numbers   map[uint64]bitmap
+	numbers   [dimensions]map[uint64]bitmap
 	texts     map[string]bitmap
+	members   []*memberIndex // at most maxLocated
+	used      []dimension    // those that a match is found by
 
-	groups [][]*group // of each match, by the places of its words; nil where there is none
+	groups [][][]*group // of each match, by the places of its words
 }
 
 // newIndex makes the index of the matches of allow rules, or of others.
 func newIndex(matches []*Match, every bool) *index {
 	x := &index{
 		matches: matches, every: every, size: (len(matches) + 63) / 64,
-		numbers: make(map[uint64]bitmap), texts: make(map[string]bitmap),
+		texts: make(map[string]bitmap),
 	}
 	for by := range x.rest {
 		x.rest[by] = make(bitmap, x.size)
 		x.addresses[by] = make(map[common.Address]bitmap)
+		x.numbers[by] = make(map[uint64]bitmap)
 	}
+	used := [dimensions]bool{}
 	for i, match := range matches {
 		found := [dimensions]bool{}
-		for _, predicates := range [][]predicate{match.Request, match.Action, match.Effects} {
+		for about, predicates := range [][]predicate{match.Request, match.Action, match.Effects} {
 			for _, p := range predicates {
 				x.add(i, p, &found)
+				for _, part := range partsIn(p) {
+					x.addMember(i, part, level(about))
+				}
 			}
 		}
 		for by, is := range found {
-			if !is {
+			if used[by] = used[by] || is; !is {
 				x.rest[by].set(i)
 			}
 		}
 	}
+	for by, is := range used {
+		if is {
+			x.used = append(x.used, dimension(by))
+		}
+	}
 	x.group()
 	return x
+}
+
+// partsIn are the parts of a predicate that has some.
+func partsIn(p predicate) []predicate {
+	if of, ok := p.(interface{ consists() []predicate }); ok {
+		return of.consists()
+	}
+	return nil
 }
 
 // add notes for which values a match may hold, as one of its predicates says.
@@ -71,7 +92,7 @@ func (x *index) add(i int, p predicate, found *[dimensions]bool) {
 		setIn(x.addresses[k.by], key, i, x.size)
 	}
 	for _, key := range k.numbers {
-		setIn(x.numbers, key, i, x.size)
+		setIn(x.numbers[k.by], key, i, x.size)
 	}
 	for _, key := range k.texts {
 		setIn(x.texts, key, i, x.size)

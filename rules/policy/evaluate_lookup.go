@@ -3,8 +3,6 @@ package policy
 import (
 	"math/bits"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/kvclef/kvclef/rules/facts"
 )
 
@@ -16,6 +14,8 @@ type lookup struct {
 	more [dimensions][]bitmap // for its other values, where one is enough
 	all  [dimensions]bool     // the value can't be known: any may match
 
+	members []found // by members of calls and messages
+
 	wanted bitmap // that are asked for; nil: all
 	left   bitmap // that no other one has ruled out; nil: all
 
@@ -24,71 +24,85 @@ type lookup struct {
 }
 
 // find looks a request up.
-func (x *index) find(f *facts.Facts) lookup {
+func (x *index) find(s *subject) lookup {
 	l := lookup{x: x, at: -1}
 	if x.size == 0 {
 		return l
 	}
-	l.all[byNothing] = true
-	l.only[byAccount] = x.addresses[byAccount][f.Request.Account.Address]
-	l.only[byPrincipal] = x.texts[f.Request.Principal]
-	if chain := f.Request.ChainID; chain != nil && chain.IsUint64() {
-		l.only[byChain] = x.numbers[chain.Uint64()]
+	l.only[byAccount] = x.addresses[byAccount][s.Request.Account.Address]
+	l.only[byPrincipal] = x.texts[s.Request.Principal]
+	if chain := s.Request.ChainID; chain != nil && chain.IsUint64() {
+		l.only[byChain] = x.numbers[byChain][chain.Uint64()]
 	}
 	if x.every {
-		if len(f.Actions) > 0 {
-			l.first(&f.Actions[0])
+		l.first(s.Facts)
+		for _, m := range x.members {
+			only, all := m.may(s)
+			l.members = append(l.members, found{m.rest, only, all})
 		}
 		return l
 	}
-	l.all[byChain] = f.Request.ChainID == nil && f.Typed != nil
-	for i := range f.Actions {
-		action := &f.Actions[i]
+	l.all[byChain] = s.Request.ChainID == nil && s.Typed != nil
+	for i := range s.Actions {
+		action := &s.Actions[i]
 		if action.Opaque != "" {
-			l.all[byTo], l.all[byToken], l.all[byRecipient] = true, true, true
+			l.all[byTo], l.all[byToken], l.all[byRecipient], l.all[bySelector] = true, true, true, true
 			break
 		}
-		if action.To != nil {
-			l.add(byTo, *action.To)
-		}
+		l.call(action)
 		if action.Decoding == facts.Unknown {
 			l.all[byToken], l.all[byRecipient] = true, true
 		}
 		for j := range action.Effects {
-			l.add(byToken, action.Effects[j].Token)
-			l.add(byRecipient, action.Effects[j].Recipient)
+			l.add(byToken, x.addresses[byToken][action.Effects[j].Token])
+			l.add(byRecipient, x.addresses[byRecipient][action.Effects[j].Recipient])
 		}
 	}
 	return l
 }
 
 // first looks up the first action: what covers all of them covers that one.
-func (l *lookup) first(action *facts.Action) {
-	if action.To != nil {
-		l.add(byTo, *action.To)
+func (l *lookup) first(f *facts.Facts) {
+	if len(f.Actions) == 0 {
+		return
 	}
+	action := &f.Actions[0]
+	l.call(action)
 	if len(action.Effects) > 0 {
-		l.add(byToken, action.Effects[0].Token)
-		l.add(byRecipient, action.Effects[0].Recipient)
+		l.add(byToken, l.x.addresses[byToken][action.Effects[0].Token])
+		l.add(byRecipient, l.x.addresses[byRecipient][action.Effects[0].Recipient])
+	}
+}
+
+// call looks up what an action calls.
+func (l *lookup) call(action *facts.Action) {
+	if action.To == nil {
+		return
+	}
+	l.add(byTo, l.x.addresses[byTo][*action.To])
+	switch n := len(action.Data); {
+	case n >= 4:
+		l.add(bySelector, l.x.numbers[bySelector][numberOf([4]byte(action.Data))])
+	case n > 0:
+		l.all[bySelector] = true
 	}
 }
 
 // add adds the matches for one of several values.
-func (l *lookup) add(by dimension, address common.Address) {
-	found := l.x.addresses[by][address]
+func (l *lookup) add(by dimension, some bitmap) {
 	switch {
-	case found == nil:
+	case some == nil:
 	case l.only[by] == nil:
-		l.only[by] = found
+		l.only[by] = some
 	default:
-		l.more[by] = append(l.more[by], found)
+		l.more[by] = append(l.more[by], some)
 	}
 }
 
 // may returns 64 bits of the matches that may hold.
 func (l *lookup) may(at int) uint64 {
 	word := ^uint64(0)
-	for by := byAccount; by < dimensions; by++ {
+	for _, by := range l.x.used {
 		if l.all[by] {
 			continue
 		}
@@ -101,6 +115,9 @@ func (l *lookup) may(at int) uint64 {
 		}
 		word &= may
 	}
+	for i := range l.members {
+		word &= l.members[i].may(at)
+	}
 	if l.wanted != nil {
 		word &= l.wanted[at]
 	}
@@ -108,6 +125,31 @@ func (l *lookup) may(at int) uint64 {
 		word &= l.left[at]
 	}
 	return word
+}
+
+// found are the matches that a member of a call or a message leaves.
+type found struct {
+	rest, only bitmap
+	all        bool
+}
+
+func (f *found) may(at int) uint64 {
+	switch {
+	case f.all:
+		return ^uint64(0)
+	case f.only == nil:
+		return f.rest[at]
+	default:
+		return f.rest[at] | f.only[at]
+	}
+}
+
+// widen lets in what differs in anything but the account.
+func (l *lookup) widen() {
+	for by := range l.all {
+		l.all[by] = dimension(by) != byAccount
+	}
+	l.members = nil
 }
 
 // candidate returns the next match that may hold, or -1.
@@ -133,9 +175,11 @@ func (l *lookup) next(s *subject) int {
 		if l.x.holds(i, s) {
 			return i
 		}
-		groups := l.x.groups[i]
-		if at := s.failed; at >= 0 && at < len(groups) && groups[at] != nil {
-			l.exclude(groups[at], s)
+		words := l.x.groups[i]
+		if at := s.failed; at >= 0 && at < len(words) {
+			for _, g := range words[at] {
+				l.exclude(g, s)
+			}
 		}
 	}
 	return -1

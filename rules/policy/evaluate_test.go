@@ -23,6 +23,9 @@ func compare(t *testing.T, seed uint64, size, requests int) map[rules.Verdict]in
 		if verdict, want := slowJudge(p, f); got.verdict != verdict || rule != want {
 			t.Fatalf("seed %d: %v by %q, want %v by %q", seed, got.verdict, rule, verdict, want)
 		}
+		if near, want := p.nearest(&subject{Facts: f}), slowNearest(p, f); !slices.Equal(near, want) {
+			t.Fatalf("seed %d: %v are nearest, want %v", seed, near, want)
+		}
 		var shadow []string
 		for _, rule := range got.shadow {
 			shadow = append(shadow, rule.ID)
@@ -45,16 +48,7 @@ func compare(t *testing.T, seed uint64, size, requests int) map[rules.Verdict]in
 				t.Fatalf("seed %d: rule %s, which matches: %v, has the finding %v", seed, r.ID, want, e.Finding)
 			}
 		}
-		found := map[int]bool{}
-		l, s := p.index.budgets.find(f), &subject{Facts: f}
-		for i := l.next(s); i >= 0; i = l.next(s) {
-			found[i] = true
-		}
-		for i := range p.budget {
-			if slowHolds(&p.budget[i].Match, f) != found[i] {
-				t.Fatalf("seed %d: budget %d is found: %v", seed, i, found[i])
-			}
-		}
+		sameMatches(t, p, f)
 		p.summary(f, &got)
 	}
 	return verdicts

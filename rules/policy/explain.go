@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -94,16 +95,23 @@ func (p *Policy) Explain(req *rules.Request, at time.Time) Explanation {
 
 func explainRule(rule *Rule, f *facts.Facts) RuleExplanation {
 	e := RuleExplanation{ID: rule.ID, Line: rule.Line, Effect: "deny", Shadow: rule.Shadow}
-	x := examination{subject: subject{Facts: f}}
+	e.Matched, e.Finding = examine(rule, f)
 	if rule.Effect == Allow {
 		e.Effect = "allow"
-		e.Matched = x.covers(&rule.Match)
-		e.failing = failing(&rule.Match, &x.subject)
-	} else {
-		e.Matched = x.holds(&rule.Match)
+		e.failing = failing(&rule.Match, &subject{Facts: f}, math.MaxInt)
 	}
-	e.Finding = x.finding
 	return e
+}
+
+// examine reports whether a rule matches, with the finding of its explanation.
+func examine(rule *Rule, f *facts.Facts) (bool, *Finding) {
+	x := examination{subject: subject{Facts: f}}
+	if rule.Effect == Allow {
+		matched := x.covers(&rule.Match)
+		return matched, x.finding
+	}
+	matched := x.holds(&rule.Match)
+	return matched, x.finding
 }
 
 func explainBudget(budget *Budget, f *facts.Facts) RuleExplanation {

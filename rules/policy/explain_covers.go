@@ -93,23 +93,18 @@ children:
 	return true
 }
 
-// failing counts the words of a match that are not true: the fewer, the nearer.
-func failing(m *Match, s *subject) int {
-	defer s.reset()
+// failing counts the words of a match that are not true, which are the fewer the
+// nearer a request is to it. It may stop where there are more than so many.
+func failing(m *Match, s *subject, most int) int {
 	n := 0
-	for _, p := range m.Request {
-		if p.test(s) != isTrue {
-			n++
-		}
-	}
-	for _, p := range m.Action {
-		if !s.everywhere(p, aboutAction) {
-			n++
-		}
-	}
-	for _, p := range m.Effects {
-		if !s.everywhere(p, aboutEffect) {
-			n++
+	for about, predicates := range [][]predicate{m.Request, m.Action, m.Effects} {
+		for _, p := range predicates {
+			if n > most {
+				return n
+			}
+			if !s.everywhere(p, level(about)) {
+				n++
+			}
 		}
 	}
 	return n

@@ -1,10 +1,8 @@
 package policy
 
 import (
-	"cmp"
-	"fmt"
+	"math"
 	"slices"
-	"strings"
 
 	"github.com/kvclef/kvclef/rules/facts"
 )
@@ -15,31 +13,50 @@ type near struct {
 	failing int
 }
 
-// writeNearest adds the rules that are nearest to allowing a request which none
+// appendNearest adds the rules that are nearest to allowing a request which none
 // allows. The work is bounded: rules about other accounts are not looked at, and
 // of many only the first.
-func (p *Policy) writeNearest(b *strings.Builder, f *facts.Facts) {
+func (p *Policy) appendNearest(text []byte, f *facts.Facts) []byte {
+	for _, n := range p.nearest(&subject{Facts: f}) {
+		text = append(appendNamed(append(text, "; rule "...), n.rule.ID, n.rule.Line), ": "...)
+		_, finding := examine(n.rule, f)
+		text = finding.append(text)
+	}
+	return text
+}
+
+// nearest returns the rules that are nearest, of equal ones the first.
+func (p *Policy) nearest(s *subject) []near {
 	c := p.indexes()
-	s := &subject{Facts: f}
-	var found []near
+	best := make([]near, 0, maxNearest+1)
 	for _, wide := range []bool{false, true} {
-		l := c.allowances.find(f)
-		for by := range l.all {
-			l.all[by] = l.all[by] || wide && dimension(by) != byAccount
+		l := c.allowances.find(s)
+		if wide {
+			l.widen()
 		}
 		asked := 0
 		for i := l.candidate(); i >= 0 && asked < maxAsked; i = l.candidate() {
 			asked++
-			if rule := c.allowing.rules[i]; !rule.Shadow {
-				found = append(found, near{rule, failing(&rule.Match, s)})
+			rule := c.allowing.rules[i]
+			if rule.Shadow {
+				continue
+			}
+			most := math.MaxInt // that fail, for the rule to be among the nearest
+			if len(best) == maxNearest {
+				most = best[maxNearest-1].failing - 1
+			}
+			if n := failing(&rule.Match, s, most); n <= most {
+				at := len(best)
+				for at > 0 && best[at-1].failing > n {
+					at--
+				}
+				best = slices.Insert(best, at, near{rule, n})
+				best = best[:min(len(best), maxNearest)]
 			}
 		}
-		if len(found) > 0 {
+		if len(best) > 0 {
 			break
 		}
 	}
-	slices.SortStableFunc(found, func(a, b near) int { return cmp.Compare(a.failing, b.failing) })
-	for _, n := range found[:min(len(found), maxNearest)] {
-		fmt.Fprintf(b, "; rule %s: %s", named(n.rule.ID, n.rule.Line), explainRule(n.rule, f).Finding)
-	}
+	return best
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -75,62 +76,67 @@ func (e *RuleExplanation) text() string {
 }
 
 // String says what a word wants and what it got.
-func (f *Finding) String() string {
+func (f *Finding) String() string { return string(f.append(nil)) }
+
+func (f *Finding) append(text []byte) []byte {
 	if f == nil {
-		return "does not match"
+		return append(text, "does not match"...)
 	}
-	var b strings.Builder
 	if f.Word != "" {
-		b.WriteString(f.Word)
-		if f.Line > 0 {
-			fmt.Fprintf(&b, " (line %d)", f.Line)
-		}
-		b.WriteString(" ")
+		text = append(appendNamed(text, f.Word, f.Line), ' ')
 	}
-	fmt.Fprintf(&b, "wants %s", f.Want)
+	text = append(append(text, "wants "...), f.Want...)
 	if f.Got == "" {
-		b.WriteString(", which does not apply")
+		text = append(text, ", which does not apply"...)
 	} else {
-		fmt.Fprintf(&b, ", got %s", f.Got)
+		text = append(append(text, ", got "...), f.Got...)
 	}
 	if f.Action != "" {
-		fmt.Fprintf(&b, " in %s", f.Action)
+		text = append(append(text, " in "...), f.Action...)
 	}
 	if f.Unknown {
-		b.WriteString(" (unknown)")
+		text = append(text, " (unknown)"...)
 	}
-	return b.String()
+	return text
 }
 
 // text is the line of a limit.
-func (l *LimitExplanation) text() string {
-	kind := "limit"
-	if l.Budget {
-		kind = "budget"
-	}
+func (l *LimitExplanation) text() string { return string(l.append(nil)) }
+
+func (l *LimitExplanation) append(text []byte) []byte {
 	if l.Error != "" {
-		return l.Error
+		return append(text, l.Error...)
+	}
+	kind := "limit "
+	if l.Budget {
+		kind = "budget "
 	}
 	most := l.Max + " in " + l.Window
 	if l.Shown != "" && l.Shown != most {
 		most = l.Max + " (" + l.Shown + ")"
 	}
-	return kind + " " + l.ID + " counts " + l.Amount + " of " + most + ", as " + l.Counter
+	for _, part := range []string{kind, l.ID, " counts ", l.Amount, " of ", most, ", as ", l.Counter} {
+		text = append(text, part...)
+	}
+	return text
 }
 
-// named is a rule with its place.
-func named(id string, line int) string {
-	if line == 0 {
-		return id
+// named is a rule, or a word, with its place.
+func named(id string, line int) string { return string(appendNamed(nil, id, line)) }
+
+func appendNamed(text []byte, id string, line int) []byte {
+	text = append(text, id...)
+	if line > 0 {
+		text = append(strconv.AppendInt(append(text, " (line "...), int64(line), 10), ')')
 	}
-	return fmt.Sprintf("%s (line %d)", id, line)
+	return text
 }
 
 // spelled is a time span for people: whole days as days.
 func spelled(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d > day && d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
+		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}
 	text := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -174,42 +180,48 @@ func shownAction(a *facts.Action) string {
 
 // summary is the explanation of a decision for the record.
 func (p *Policy) summary(f *facts.Facts, j *judgement) string {
-	var b strings.Builder
+	text := make([]byte, 0, 256) // of most, as it is made for every request
 	switch {
 	case j.rule == nil:
-		b.WriteString("no rule matches")
-		p.writeNearest(&b, f)
+		text = p.appendNearest(append(text, "no rule matches"...), f)
 	case j.rule.Effect != Allow:
-		fmt.Fprintf(&b, "rule %s denies it", named(j.rule.ID, j.rule.Line))
-		if e := explainRule(j.rule, f); e.Finding != nil {
-			fmt.Fprintf(&b, ", as it can't be ruled out: %s", e.Finding)
+		text = append(appendNamed(append(text, "rule "...), j.rule.ID, j.rule.Line), " denies it"...)
+		if _, finding := examine(j.rule, f); finding != nil {
+			text = finding.append(append(text, ", as it can't be ruled out: "...))
 		}
-	case j.problem != nil:
-		fmt.Fprintf(&b, "rule %s allows it; %s", named(j.rule.ID, j.rule.Line), bounded(j.problem.Error()))
 	default:
-		b.WriteString("rule " + named(j.rule.ID, j.rule.Line) + " allows it")
-		if j.verdict == rules.Refer {
-			b.WriteString(", and " + j.reason)
-		}
-		for i := range j.charges {
-			if b.Len() > rules.MaxExplanation {
-				break
-			}
-			l := explainCharge(j, i)
-			b.WriteString("; " + l.text())
-		}
+		text = append(appendNamed(append(text, "rule "...), j.rule.ID, j.rule.Line), " allows it"...)
+		text = appendCharges(text, j)
 	}
 	for _, rule := range j.shadow {
-		would := "deny"
+		text = appendNamed(append(text, "; in shadow rule "...), rule.ID, rule.Line)
 		if rule.Effect == Allow {
-			would = "allow"
+			text = append(text, " would allow it"...)
+		} else {
+			text = append(text, " would deny it"...)
 		}
-		b.WriteString("; in shadow rule " + named(rule.ID, rule.Line) + " would " + would + " it")
 	}
-	text := b.String()
 	if len(text) > rules.MaxExplanation {
 		cut := rules.MaxExplanation - len("…")
-		text = strings.ToValidUTF8(text[:cut], "") + "…"
+		return strings.ToValidUTF8(string(text[:cut]), "") + "…"
+	}
+	return string(text)
+}
+
+// appendCharges adds who must approve, and what the request counts.
+func appendCharges(text []byte, j *judgement) []byte {
+	if j.problem != nil {
+		return append(append(text, "; "...), bounded(j.problem.Error())...)
+	}
+	if j.verdict == rules.Refer {
+		text = append(append(text, ", and "...), j.reason...)
+	}
+	for i := range j.charges {
+		if len(text) > rules.MaxExplanation {
+			break
+		}
+		l := explainCharge(j, i)
+		text = l.append(append(text, "; "...))
 	}
 	return text
 }

@@ -25,6 +25,8 @@ type subject struct {
 	effect *facts.Effect
 
 	failed int // the place among the words of a match of the one that failed last, or -1: a hint
+
+	decoded map[decoding]decoded // calls of functions that a policy describes
 }
 
 // predicate is one line of a match, ready to be asked. It is immutable, and a
@@ -53,8 +55,9 @@ type narrowing interface {
 type keys struct {
 	by        dimension
 	addresses []common.Address // byAccount, byTo, byToken, byRecipient
-	numbers   []uint64         // byChain
+	numbers   []uint64         // byChain, bySelector
 	texts     []string         // byPrincipal
+	member    *located         // byMember
 }
 
 // dimension is a value that rules are found by. The zero dimension is none.
@@ -68,7 +71,9 @@ const (
 	byTo                  // Action.To
 	byToken               // Effect.Token
 	byRecipient           // Effect.Recipient
+	bySelector            // the first four bytes of Action.Data; may be true where there are fewer, but none
 	dimensions
+	byMember // an address in a call or a message; for rules that allow
 )
 
 // level is what a predicate is about.

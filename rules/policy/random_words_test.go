@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/calldata/calldatatest"
@@ -35,12 +36,13 @@ func lines() [][]string {
 		{"value_min: 0 wei", "value_min: 1 wei", "value_min: 2 ether"},
 		{"plain: true", "plain: false", "data_max: 0", "data_max: 67", "data_max: 68", "data_max: 4096"},
 		{"call: transfer", "call: [approve, permit]", `call: "transfer(address,uint256)"`, "call: [multiSend, transfer]", `selector: "0xa9059cbb"`, "delegate_call: false"},
-		{f + "args: {to: payees}", f + "args: {amount: {max: 4}}", f + "args: {amount: {max: 5}}", `function: "approve(address to, uint256 amount)", args: {amount: {max: 4}}`},
+		{f + "args: {to: payees}", f + "args: {amount: {max: 4}}", f + "args: {amount: {max: 5}}", f + "args: {amount: {min: 4, max: 5}, to: payees}", f + "args: {to: self}", f + "args: {to: vaults}", f + "args: {0: [payees, vaults], 1: 5}", `function: "approve(address to, uint256 amount)", args: {amount: {max: 4}}`},
 		{"effect: transfer", "effect: [approve, permit]"},
 		{"token: USDC", "token: [USDC, DAI]", "token: USDC_itself"},
 		{"recipient: payees", "recipient: self", "owner: self", "recipient: vaults"},
 		{"amount_max: 0 USDC", "amount_max: 0.000005 USDC", "amount_max: 5 USDC", "amount_max: 0.000000000000000005 DAI", "amount_max: 1 DAI"},
 		{"amount_min: 0 USDC", "amount_min: 0.000005 USDC", "amount_min: 6 USDC", "amount: unlimited", "deadline_within: 30d", "token_id: 5"},
+		{"message: {spender: payees}", "message: {spender: [payees, vaults]}", "message: {value: {max: 4999999}}", "message: {value: {max: 5000000}, spender: payees}", `message: {to: "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"}`, `message: {to: "0x4444444444444444444444444444444444444444"}`, "message: {deadline: {within: 5m}}"},
 		{"inner: any", "inner: [{call: transfer, recipient: payees}, {value_max: 5 wei}]", "inner: [{value_max: 1 wei}]"},
 	}
 }
@@ -80,11 +82,18 @@ func factsOfLines(t *testing.T) []*facts.Facts {
 	approval := calldatatest.Pack(t, "approve(address,uint256)", paidTo, new(big.Int).Lsh(big.NewInt(1), 200))
 	delegated := func(m map[string]any) { m["operation"] = "1" }
 	asked := []*rules.Request{
-		pay(usdcAddress, paidTo, 5), pay(usdcAddress, paidTo, 6_000_000), pay(usdcAddress, thief, 0), pay(common.Address{19: 0xda}, paidTo, 5),
+		pay(usdcAddress, paidTo, 5), pay(usdcAddress, hotAddress, 4), pay(usdcAddress, paidTo, 6_000_000), pay(usdcAddress, thief, 0), pay(common.Address{19: 0xda}, paidTo, 5),
 		spends(usdcAddress, 0, approval), spends(usdcAddress, 1, transfer[:40]), spends(usdcAddress, 0, transfer[:3]), spends(paidTo, 1, nil), spends(hotAddress, 0, nil),
 		spends(multiSend14, 0, batch), spends(multiSend14, 0, batch[:len(batch)-32]), safeTx(rules.KindSafe, multiSend14, batch, delegated), safeTx(rules.KindSafe, usdcAddress, transfer, nil),
 		safeTx(rules.KindTypedData, thief, transfer, delegated), permitOf(usdcAddress, paidTo, nil), permitOf(usdcAddress, thief, big.NewInt(1)), permitOf(usdcAddress, paidTo, big.NewInt(5)),
 	}
+	asked = append(asked, &rules.Request{ // an address that is written as text
+		Kind: rules.KindTypedData, Account: rules.Account{Address: hotAddress}, Principal: "local", Digest: common.Hash{9},
+		TypedData: &apitypes.TypedData{
+			Types: apitypes.Types{"EIP712Domain": {{Type: "string", Name: "name"}}, "Mail": {{Type: "string", Name: "to"}}}, PrimaryType: "Mail",
+			Domain: apitypes.TypedDataDomain{Name: "Mail"}, Message: map[string]any{"to": strings.ToLower(paidTo.Hex())},
+		},
+	})
 	for _, req := range requestsOf(t) {
 		asked = append(asked, req)
 	}
@@ -143,20 +152,18 @@ func TestWordsTogether(t *testing.T) {
 				}
 				matched[got]++
 			}
-			// Rules that deny much leave little to see of the others.
-			for _, some := range []*Policy{p, {rules: slices.DeleteFunc(p.Rules(), func(rule Rule) bool { return rule.Effect == Deny })}} {
-				got, rule := some.judge(f), ""
-				if got.rule != nil {
-					rule = got.rule.ID
-				}
-				if verdict, want := slowJudge(some, f); got.verdict != verdict || rule != want {
-					t.Fatalf("%v by %q, want %v by %q, of\n%s", got.verdict, rule, verdict, want, b.String())
-				}
-				verdicts[got.verdict]++
+			sameMatches(t, p, f)
+			got, rule := p.judge(f), ""
+			if got.rule != nil {
+				rule = got.rule.ID
 			}
+			if verdict, want := slowJudge(p, f); got.verdict != verdict || rule != want {
+				t.Fatalf("%v by %q, want %v by %q, of\n%s", got.verdict, rule, verdict, want, b.String())
+			}
+			verdicts[got.verdict]++
 		}
 	}
-	if matched[true] < 1000 || verdicts[rules.Approve] < 100 || verdicts[rules.Reject] < 100 {
+	if matched[true] < 1000 || verdicts[rules.Approve] < 10 || verdicts[rules.Reject] < 100 {
 		t.Errorf("matched %v, verdicts %v", matched, verdicts)
 	}
 }

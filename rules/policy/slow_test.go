@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"slices"
+	"testing"
+
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/facts"
 )
@@ -164,4 +167,61 @@ func slowShadow(p *Policy, f *facts.Facts) (found []string) {
 		}
 	}
 	return found[:min(len(found), maxSeen)]
+}
+
+// slowNearest are the rules that are nearest to allowing: of those that the index
+// finds, or else of those about the account, the first with the fewest words that
+// fail.
+func slowNearest(p *Policy, f *facts.Facts) []near {
+	for _, wide := range []bool{false, true} {
+		l := p.index.allowances.find(&subject{Facts: f})
+		if wide {
+			l.widen()
+		}
+		var found []near
+		for range maxAsked {
+			i := l.candidate()
+			if i < 0 {
+				break
+			}
+			rule, n := p.index.allowing.rules[i], 0
+			for about, predicates := range [][]predicate{rule.Match.Request, rule.Match.Action, rule.Match.Effects} {
+				for _, word := range predicates {
+					m := Match{InnerAny: true}
+					m.add(level(about), word)
+					if level(about) == aboutEffect && !(&subject{Facts: f}).everywhere(word, aboutEffect) || level(about) != aboutEffect && !slowCovers(&m, f) {
+						n++
+					}
+				}
+			}
+			if !rule.Shadow {
+				found = append(found, near{rule, n})
+			}
+		}
+		if len(found) > 0 {
+			slices.SortStableFunc(found, func(a, b near) int { return a.failing - b.failing })
+			return found[:min(len(found), maxNearest)]
+		}
+	}
+	return nil
+}
+
+// sameMatches fails the test unless each index of a policy finds those rules and
+// budgets that match, and no other.
+func sameMatches(t *testing.T, p *Policy, f *facts.Facts) {
+	t.Helper()
+	c := p.indexes()
+	for _, x := range []*index{c.denials, c.allowances, c.budgets} {
+		found, s := map[int]bool{}, &subject{Facts: f}
+		l := x.find(s)
+		for i := l.next(s); i >= 0; i = l.next(s) {
+			found[i] = true
+		}
+		for i, match := range x.matches {
+			want := x.every && slowCovers(match, f) || !x.every && slowHolds(match, f)
+			if found[i] != want {
+				t.Fatalf("match %d of %d, of rules that allow: %v, is found: %v", i, len(x.matches), x.every, found[i])
+			}
+		}
+	}
 }

@@ -158,7 +158,11 @@ func selectorWord() word {
 			if !ok {
 				return nil
 			}
-			return &atom{
+			values := keys{by: bySelector}
+			for selector := range wanted {
+				values.numbers = append(values.numbers, numberOf(selector))
+			}
+			return &narrowed{values: values, atom: atom{
 				word: "selector", wants: oneOf(texts...),
 				ask: func(s *subject) truth {
 					got, known := selectorOf(s)
@@ -168,7 +172,7 @@ func selectorWord() word {
 					return is(wanted[got])
 				},
 				shows: shownData,
-			}
+			}}
 		},
 	}
 }

@@ -21,17 +21,24 @@ func argsWord() word {
 			if !ok {
 				return nil
 			}
+			value := func(s *subject) (any, truth) {
+				if got := f.test(s); got != isTrue {
+					return nil, got
+				}
+				values, _ := f.arguments(s)
+				return values, isTrue
+			}
 			return &atom{
-				word: "args", wants: arguments.want(),
+				word: "args", wants: arguments.want(), parts: partsOf("args "+f.method.Sig, arguments, value),
 				ask: func(s *subject) truth {
-					if got := f.test(s); got != isTrue {
-						return got
+					values, known := value(s)
+					if known != isTrue {
+						return known
 					}
-					values, _ := f.arguments(s.action)
 					return arguments.holds(s, values)
 				},
 				shows: func(s *subject) string {
-					values, ok := f.arguments(s.action)
+					values, ok := f.arguments(s)
 					if !ok {
 						return shownData(s)
 					}

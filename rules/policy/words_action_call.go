@@ -20,7 +20,7 @@ func callWord() word {
 			if !ok {
 				return nil
 			}
-			return &atom{
+			return &narrowed{values: methods.keys(), atom: atom{
 				word: "call", wants: methods.wants, holds: reach{texts: methods.texts},
 				ask: methods.test,
 				shows: func(s *subject) string {
@@ -33,7 +33,7 @@ func callWord() word {
 						return shownData(s)
 					}
 				},
-			}
+			}}
 		},
 	}
 }
@@ -69,6 +69,18 @@ func (p *parser) methods(node *yaml.Node) (*methods, bool) {
 		found.names[text] = true
 	}
 	return found, ok
+}
+
+// keys are the selectors of the methods. A name has none: typed data has names too.
+func (m *methods) keys() keys {
+	if len(m.names) > 0 {
+		return keys{}
+	}
+	found := keys{by: bySelector}
+	for _, f := range m.signatures {
+		found.numbers = append(found.numbers, numberOf(f.method.Selector()))
+	}
+	return found
 }
 
 // test asks whether the action calls one of the methods.

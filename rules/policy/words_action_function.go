@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"encoding/binary"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kvclef/kvclef/rules/facts"
@@ -20,7 +22,7 @@ func functionWord() word {
 				p.errorf(node, "function: %s is no signature such as transfer(address to, uint256 amount): %s", quoted(text), clip(err.Error()))
 				return nil
 			}
-			return &atom{
+			return &narrowed{values: keys{by: bySelector, numbers: []uint64{numberOf(f.method.Selector())}}, atom: atom{
 				word: "function", wants: f.method.Sig, ask: f.test,
 				shows: func(s *subject) string {
 					if f.test(s) == unknown && len(s.action.Data) >= 4 {
@@ -28,7 +30,7 @@ func functionWord() word {
 					}
 					return shownData(s)
 				},
-			}
+			}}
 		},
 	}
 }
@@ -42,17 +44,44 @@ func (f *function) test(s *subject) truth {
 	case got != f.method.Selector():
 		return isFalse
 	}
-	if _, ok := f.arguments(s.action); !ok {
+	if _, ok := f.arguments(s); !ok {
 		return unknown
 	}
 	return isTrue
 }
 
-// arguments returns those of a call of the function, if they are its.
-func (f *function) arguments(a *facts.Action) ([]any, bool) {
-	if a.Call != nil && a.Call.Method == f.method.Sig {
-		return a.Call.Arguments, true
-	}
-	values, err := f.method.Unpack(a.Data)
-	return values, err == nil
+// decoding is a call, and the function that it is decoded as.
+type decoding struct {
+	action    *facts.Action
+	signature string
 }
+
+// decoded are the arguments of a call, if they are those of the function.
+type decoded struct {
+	values any // a list: as such it is made once
+	ok     bool
+}
+
+// arguments returns those of a call of the function, if they are its. Each call
+// is decoded once, however many rules ask.
+func (f *function) arguments(s *subject) (any, bool) {
+	as := decoding{s.action, f.method.Sig}
+	found, ok := s.decoded[as]
+	if ok {
+		return found.values, found.ok
+	}
+	if call := s.action.Call; call != nil && call.Method == f.method.Sig {
+		found = decoded{call.Arguments, true}
+	} else {
+		values, err := f.method.Unpack(s.action.Data)
+		found = decoded{values, err == nil}
+	}
+	if s.decoded == nil {
+		s.decoded = make(map[decoding]decoded)
+	}
+	s.decoded[as] = found
+	return found.values, found.ok
+}
+
+// numberOf is a selector as a number.
+func numberOf(selector [4]byte) uint64 { return uint64(binary.BigEndian.Uint32(selector[:])) }

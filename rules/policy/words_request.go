@@ -54,8 +54,8 @@ func requestWords() []word {
 		tagWord(),
 		chainWord(),
 		timeWord(),
-		instantWord("not_before", "the time from which on the rule matches", func(now, at int64) bool { return now >= at }),
-		instantWord("not_after", "the time until which the rule matches", func(now, at int64) bool { return now <= at }),
+		instantWord("not_before", "the time from which on the rule matches", false),
+		instantWord("not_after", "the time until which the rule matches", true),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 	_ "time/tzdata" // a policy means the same on a machine without the table of zones
 
+	"github.com/holiman/uint256"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -118,7 +119,7 @@ func (w *week) String() string {
 }
 
 // instantWord is a bound in time.
-func instantWord(key, doc string, holds func(now, at int64) bool) word {
+func instantWord(key, doc string, upper bool) word {
 	return word{
 		key: key, doc: doc, shape: shape{"type": "string", "format": "date-time"},
 		parse: func(p *parser, node *yaml.Node) predicate {
@@ -132,10 +133,24 @@ func instantWord(key, doc string, holds func(now, at int64) bool) word {
 				}
 			}
 			return &atom{
-				word: key, wants: at.Format(time.RFC3339),
-				ask:   func(s *subject) truth { return is(holds(s.Time.UnixNano(), at.UnixNano())) },
+				word: key, wants: at.Format(time.RFC3339), holds: reach{bound: sinceYear0(at), upper: upper},
+				ask: func(s *subject) truth {
+					if upper {
+						return is(!s.Time.After(at))
+					}
+					return is(!s.Time.Before(at))
+				},
 				shows: func(s *subject) string { return s.Time.UTC().Format(time.RFC3339) },
 			}
 		},
 	}
+}
+
+// sinceYear0 counts nanoseconds, of which there are more than 64 bits hold. No
+// time that a policy can name is before the last day of the year −1.
+func sinceYear0(at time.Time) *uint256.Int {
+	begin := time.Date(-1, time.December, 31, 0, 0, 0, 0, time.UTC)
+	nanoseconds := uint256.NewInt(uint64(max(0, at.Unix()-begin.Unix())))
+	nanoseconds.Mul(nanoseconds, uint256.NewInt(uint64(time.Second)))
+	return nanoseconds.AddUint64(nanoseconds, uint64(at.Nanosecond()))
 }

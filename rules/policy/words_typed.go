@@ -127,13 +127,20 @@ func messageWord() word {
 			if !ok {
 				return nil
 			}
+			value := func(s *subject) (any, truth) {
+				if s.Typed == nil {
+					return nil, isFalse
+				}
+				return s.Typed.Message, isTrue
+			}
 			return &atom{
-				word: "message", wants: made.want(),
+				word: "message", wants: made.want(), parts: partsOf("message", made, value),
 				ask: func(s *subject) truth {
-					if s.Typed == nil {
-						return isFalse
+					message, known := value(s)
+					if known != isTrue {
+						return known
 					}
-					return made.holds(s, s.Typed.Message)
+					return made.holds(s, message)
 				},
 				shows: func(s *subject) string {
 					if s.Typed == nil {
