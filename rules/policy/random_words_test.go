@@ -113,12 +113,19 @@ func TestWordsTogether(t *testing.T) {
 	asked := factsOfLines(t)
 	var alone []*Policy
 	var sources []string
-	for len(alone) < 600 {
-		line := lineOf(r, all)
+	add := func(line string) {
 		p, err := Load("alone.yaml", []byte(namesOfLines+"  - {id: it, "+line+"\n"), Options{})
 		if err == nil {
 			alone, sources = append(alone, p), append(sources, line)
 		}
+	}
+	for _, of := range all {
+		for _, line := range of {
+			add("effect: allow, match: {" + line + "}}")
+		}
+	}
+	for len(alone) < 600 {
+		add(lineOf(r, all))
 	}
 	matched, verdicts := map[bool]int{}, map[rules.Verdict]int{}
 	for range 30 {

@@ -177,6 +177,10 @@ func TestRequestWords(t *testing.T) { // not parallel: it counts allocations
 		{`time: {days: fri, zone: Pacific/Kiritimati}`, all}, // 02:00 on Friday
 		{`not_before: "2026-11-26T13:00:00+01:00"`, all},
 		{`not_before: "2026-11-26T12:00:01Z"`, nil},
+		{`not_before: "9999-12-31T23:59:59Z"`, nil},
+		{`not_before: "0000-01-01T00:00:00+23:59"`, all},
+		{`not_after: "9999-12-31T23:59:59Z"`, all},
+		{`not_after: "0000-01-01T00:00:00+23:59"`, nil},
 		{`not_after: "2026-11-26T12:00:00Z"`, all},
 		{`not_after: "2026-11-26T12:59:59+01:00"`, nil},
 	} {
