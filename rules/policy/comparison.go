@@ -317,13 +317,18 @@ func follow(value any, parts []string) (any, bool) {
 	return value, true
 }
 
-// place reads a place in a list, from 0.
+// place reads a place in a list, from 0: at most five digits, as decimalForm has
+// them. Every decision about an argument reads some.
 func place(text string) (int, bool) {
-	if !decimalForm.MatchString(text) || len(text) > 5 {
+	if text == "" || len(text) > 5 || text[0] == '0' && text != "0" {
 		return 0, false
 	}
 	n := 0
-	for _, digit := range text {
+	for i := range len(text) {
+		digit := text[i]
+		if digit < '0' || digit > '9' {
+			return 0, false
+		}
 		n = 10*n + int(digit-'0')
 	}
 	return n, true

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -208,6 +209,18 @@ func TestComparisonProblems(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%s of %q: %v, want %s", test.text, test.kind, problems, test.want)
+		}
+	}
+}
+
+// TestPlaces compares places with the form of whole numbers.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "0", "00", "01", "7", "10", "99999", "100000", "-1", "+1", "1x", "x", "1.0", " 1", "٣"} {
+		n, ok := place(text)
+		want := decimalForm.MatchString(text) && len(text) <= 5
+		if ok != want || ok && fmt.Sprint(n) != text {
+			t.Errorf("%q: %d, %v", text, n, ok)
 		}
 	}
 }
