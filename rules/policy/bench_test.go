@@ -196,25 +196,34 @@ func BenchmarkEvaluate(b *testing.B) {
 }
 
 // BenchmarkAgainstClef judges the same requests by the same rules as a policy
-// and as a Clef rule file, one after the other.
+// and as a Clef rule file, one after the other. The first decision of the policy
+// finds in the processor's caches what the rule file has left there; those that
+// follow, what a policy has.
 func BenchmarkAgainstClef(b *testing.B) {
+	const again = 10
 	for _, n := range []int{10, 1000} {
 		b.Run(fmt.Sprintf("%d rules", n), func(b *testing.B) {
 			p, r := payments(b, n, "recipient", ""), paymentsScript(b, n)
 			req := paying(n-1, nil)
 			decide(b, p, paying(n, nil), rules.Reject)
 			decide(b, r, paying(n, nil), rules.Reject)
-			var policy, script time.Duration
+			var first, others, script time.Duration
 			for b.Loop() {
 				began := time.Now()
 				decide(b, p, req, rules.Approve)
+				once := time.Now()
+				for range again {
+					decide(b, p, req, rules.Approve)
+				}
 				between := time.Now()
 				decide(b, r, req, rules.Approve)
-				policy, script = policy+between.Sub(began), script+time.Since(between)
+				first, others, script = first+once.Sub(began), others+between.Sub(once), script+time.Since(between)
 			}
-			b.ReportMetric(float64(policy.Nanoseconds())/float64(b.N), "policy-ns/op")
+			b.ReportMetric(float64(first.Nanoseconds())/float64(b.N), "first-ns/op")
+			b.ReportMetric(float64(others.Nanoseconds())/float64(b.N)/again, "others-ns/op")
 			b.ReportMetric(float64(script.Nanoseconds())/float64(b.N), "clef-ns/op")
-			b.ReportMetric(float64(script)/float64(policy), "ratio")
+			b.ReportMetric(float64(script)/float64(first), "first-ratio")
+			b.ReportMetric(float64(script)/float64(others)*again, "others-ratio")
 		})
 	}
 }

@@ -20,6 +20,7 @@ type judgement struct {
 	charges []rules.Charge
 	shown   []string // the maximum of each as the policy spells it
 	shadow  []*Rule  // that would have matched, at most maxSeen
+	asked   *subject // with what was decoded
 
 	problem    error  // why a limit could not be measured
 	unmeasured string // its id
@@ -34,7 +35,7 @@ func (p *Policy) Evaluate(ctx context.Context, req *rules.Request) (rules.Decisi
 	f := facts.Of(req, p.clock())
 	j := p.judge(f)
 	decision := rules.Decision{
-		Verdict: j.verdict, Reason: j.reason, Charges: j.charges, Policy: p.hash, Explanation: p.summary(f, &j),
+		Verdict: j.verdict, Reason: j.reason, Charges: j.charges, Policy: p.hash, Explanation: p.summary(&j),
 	}
 	if j.rule == nil {
 		return decision, nil, nil
@@ -58,9 +59,9 @@ func (p *Policy) clock() time.Time {
 // judge applies the policy: denials first, then the first rule that allows, its
 // limits and the budgets.
 func (p *Policy) judge(f *facts.Facts) judgement {
-	j := judgement{verdict: rules.Reject, reason: "no rule matches"}
 	c := p.indexes()
 	s := &subject{Facts: f}
+	j := judgement{verdict: rules.Reject, reason: "no rule matches", asked: s}
 	j.take(c.denials, &c.denying, s)
 	if j.rule != nil {
 		j.reason = denied(j.rule.ID)

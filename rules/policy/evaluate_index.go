@@ -26,8 +26,8 @@ type index struct {
 	addresses [dimensions]map[common.Address]bitmap
 	numbers   [dimensions]map[uint64]bitmap
 	texts     map[string]bitmap
-	members   []*memberIndex // at most maxLocated
-	used      []dimension    // those that a match is found by
+	members   []*memberIndex   // at most maxLocated
+	uses      [dimensions]bool // whether a match is found by it
 
 	groups [][][]*group // of each match, by the places of its words
 }
@@ -38,12 +38,12 @@ func newIndex(matches []*Match, every bool) *index {
 		matches: matches, every: every, size: (len(matches) + 63) / 64,
 		texts: make(map[string]bitmap),
 	}
+	rest := make(bitmap, x.size*int(dimensions)) // as one, near each other in memory
 	for by := range x.rest {
-		x.rest[by] = make(bitmap, x.size)
+		x.rest[by] = rest[by*x.size : (by+1)*x.size]
 		x.addresses[by] = make(map[common.Address]bitmap)
 		x.numbers[by] = make(map[uint64]bitmap)
 	}
-	used := [dimensions]bool{}
 	for i, match := range matches {
 		found := [dimensions]bool{}
 		for about, predicates := range [][]predicate{match.Request, match.Action, match.Effects} {
@@ -55,14 +55,9 @@ func newIndex(matches []*Match, every bool) *index {
 			}
 		}
 		for by, is := range found {
-			if used[by] = used[by] || is; !is {
+			if x.uses[by] = x.uses[by] || is; !is {
 				x.rest[by].set(i)
 			}
-		}
-	}
-	for by, is := range used {
-		if is {
-			x.used = append(x.used, dimension(by))
 		}
 	}
 	x.group()

@@ -23,19 +23,27 @@ type lookup struct {
 	word uint64 // what is left of it
 }
 
-// find looks a request up.
+// find looks a request up, by what matches are found by alone: each table takes a
+// little time.
 func (x *index) find(s *subject) lookup {
 	l := lookup{x: x, at: -1}
 	if x.size == 0 {
 		return l
 	}
-	l.only[byAccount] = x.addresses[byAccount][s.Request.Account.Address]
-	l.only[byPrincipal] = x.texts[s.Request.Principal]
-	if chain := s.Request.ChainID; chain != nil && chain.IsUint64() {
+	if x.uses[byAccount] {
+		l.only[byAccount] = x.addresses[byAccount][s.Request.Account.Address]
+	}
+	if x.uses[byPrincipal] {
+		l.only[byPrincipal] = x.texts[s.Request.Principal]
+	}
+	if chain := s.Request.ChainID; x.uses[byChain] && chain != nil && chain.IsUint64() {
 		l.only[byChain] = x.numbers[byChain][chain.Uint64()]
 	}
 	if x.every {
-		l.first(s.Facts)
+		if len(s.Actions) > 0 { // what covers all of them covers the first
+			l.call(&s.Actions[0])
+			l.effects(s.Actions[0].Effects[:min(1, len(s.Actions[0].Effects))])
+		}
 		for _, m := range x.members {
 			only, all := m.may(s)
 			l.members = append(l.members, found{m.rest, only, all})
@@ -53,25 +61,9 @@ func (x *index) find(s *subject) lookup {
 		if action.Decoding == facts.Unknown {
 			l.all[byToken], l.all[byRecipient] = true, true
 		}
-		for j := range action.Effects {
-			l.add(byToken, x.addresses[byToken][action.Effects[j].Token])
-			l.add(byRecipient, x.addresses[byRecipient][action.Effects[j].Recipient])
-		}
+		l.effects(action.Effects)
 	}
 	return l
-}
-
-// first looks up the first action: what covers all of them covers that one.
-func (l *lookup) first(f *facts.Facts) {
-	if len(f.Actions) == 0 {
-		return
-	}
-	action := &f.Actions[0]
-	l.call(action)
-	if len(action.Effects) > 0 {
-		l.add(byToken, l.x.addresses[byToken][action.Effects[0].Token])
-		l.add(byRecipient, l.x.addresses[byRecipient][action.Effects[0].Recipient])
-	}
 }
 
 // call looks up what an action calls.
@@ -79,12 +71,27 @@ func (l *lookup) call(action *facts.Action) {
 	if action.To == nil {
 		return
 	}
-	l.add(byTo, l.x.addresses[byTo][*action.To])
+	if l.x.uses[byTo] {
+		l.add(byTo, l.x.addresses[byTo][*action.To])
+	}
 	switch n := len(action.Data); {
-	case n >= 4:
-		l.add(bySelector, l.x.numbers[bySelector][numberOf([4]byte(action.Data))])
-	case n > 0:
+	case n == 0 || !l.x.uses[bySelector]:
+	case n < 4:
 		l.all[bySelector] = true
+	default:
+		l.add(bySelector, l.x.numbers[bySelector][numberOf([4]byte(action.Data))])
+	}
+}
+
+// effects looks up effects on tokens.
+func (l *lookup) effects(effects []facts.Effect) {
+	for i := range effects {
+		if l.x.uses[byToken] {
+			l.add(byToken, l.x.addresses[byToken][effects[i].Token])
+		}
+		if l.x.uses[byRecipient] {
+			l.add(byRecipient, l.x.addresses[byRecipient][effects[i].Recipient])
+		}
 	}
 }
 
@@ -102,8 +109,8 @@ func (l *lookup) add(by dimension, some bitmap) {
 // may returns 64 bits of the matches that may hold.
 func (l *lookup) may(at int) uint64 {
 	word := ^uint64(0)
-	for _, by := range l.x.used {
-		if l.all[by] {
+	for by, is := range &l.x.uses {
+		if !is || l.all[by] {
 			continue
 		}
 		may := l.x.rest[by][at]

@@ -49,7 +49,7 @@ func compare(t *testing.T, seed uint64, size, requests int) map[rules.Verdict]in
 			}
 		}
 		sameMatches(t, p, f)
-		p.summary(f, &got)
+		p.summary(&got)
 	}
 	return verdicts
 }

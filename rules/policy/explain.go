@@ -95,17 +95,17 @@ func (p *Policy) Explain(req *rules.Request, at time.Time) Explanation {
 
 func explainRule(rule *Rule, f *facts.Facts) RuleExplanation {
 	e := RuleExplanation{ID: rule.ID, Line: rule.Line, Effect: "deny", Shadow: rule.Shadow}
-	e.Matched, e.Finding = examine(rule, f)
+	e.Matched, e.Finding = examine(rule, &subject{Facts: f})
 	if rule.Effect == Allow {
 		e.Effect = "allow"
-		e.failing = failing(&rule.Match, &subject{Facts: f}, math.MaxInt)
+		e.failing = failing(&rule.Match, &subject{Facts: f}, math.MaxInt, &answers{})
 	}
 	return e
 }
 
 // examine reports whether a rule matches, with the finding of its explanation.
-func examine(rule *Rule, f *facts.Facts) (bool, *Finding) {
-	x := examination{subject: subject{Facts: f}}
+func examine(rule *Rule, s *subject) (bool, *Finding) {
+	x := examination{subject: *s}
 	if rule.Effect == Allow {
 		matched := x.covers(&rule.Match)
 		return matched, x.finding

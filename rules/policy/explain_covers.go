@@ -95,17 +95,37 @@ children:
 
 // failing counts the words of a match that are not true, which are the fewer the
 // nearer a request is to it. It may stop where there are more than so many.
-func failing(m *Match, s *subject, most int) int {
-	n := 0
+func failing(m *Match, s *subject, most int, known *answers) int {
+	n, at := 0, 0
 	for about, predicates := range [][]predicate{m.Request, m.Action, m.Effects} {
 		for _, p := range predicates {
 			if n > most {
 				return n
 			}
-			if !s.everywhere(p, level(about)) {
+			if !known.everywhere(p, level(about), at, s) {
 				n++
 			}
+			at++
 		}
 	}
 	return n
+}
+
+// answers are those of the words of the match that was asked last, by their
+// places: matches that are alike share most words.
+type answers [16]struct {
+	word   predicate
+	about  level
+	answer bool
+}
+
+// everywhere answers as a subject does.
+func (a *answers) everywhere(p predicate, about level, at int, s *subject) bool {
+	if at >= len(a) {
+		return s.everywhere(p, about)
+	}
+	if last := &a[at]; last.word != p || last.about != about {
+		last.word, last.about, last.answer = p, about, s.everywhere(p, about)
+	}
+	return a[at].answer
 }

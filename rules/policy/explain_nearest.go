@@ -3,8 +3,6 @@ package policy
 import (
 	"math"
 	"slices"
-
-	"github.com/kvclef/kvclef/rules/facts"
 )
 
 // near is a rule that allows, and how far it is from that.
@@ -16,10 +14,10 @@ type near struct {
 // appendNearest adds the rules that are nearest to allowing a request which none
 // allows. The work is bounded: rules about other accounts are not looked at, and
 // of many only the first.
-func (p *Policy) appendNearest(text []byte, f *facts.Facts) []byte {
-	for _, n := range p.nearest(&subject{Facts: f}) {
+func (p *Policy) appendNearest(text []byte, s *subject) []byte {
+	for _, n := range p.nearest(s) {
 		text = append(appendNamed(append(text, "; rule "...), n.rule.ID, n.rule.Line), ": "...)
-		_, finding := examine(n.rule, f)
+		_, finding := examine(n.rule, s)
 		text = finding.append(text)
 	}
 	return text
@@ -29,6 +27,7 @@ func (p *Policy) appendNearest(text []byte, f *facts.Facts) []byte {
 func (p *Policy) nearest(s *subject) []near {
 	c := p.indexes()
 	best := make([]near, 0, maxNearest+1)
+	var known answers
 	for _, wide := range []bool{false, true} {
 		l := c.allowances.find(s)
 		if wide {
@@ -45,7 +44,7 @@ func (p *Policy) nearest(s *subject) []near {
 			if len(best) == maxNearest {
 				most = best[maxNearest-1].failing - 1
 			}
-			if n := failing(&rule.Match, s, most); n <= most {
+			if n := failing(&rule.Match, s, most, &known); n <= most {
 				at := len(best)
 				for at > 0 && best[at-1].failing > n {
 					at--

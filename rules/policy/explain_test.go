@@ -158,7 +158,7 @@ func TestExplanationsAreBounded(t *testing.T) {
 		j.shown = append(j.shown, "")
 	}
 	f := facts.Of(&rules.Request{Kind: rules.KindText, ChainID: big.NewInt(1)}, exampleAt)
-	for _, text := range []string{p.summary(f, &j), func() string { j := p.judge(f); return p.summary(f, &j) }()} {
+	for _, text := range []string{p.summary(&j), func() string { j := p.judge(f); return p.summary(&j) }()} {
 		if len(text) > rules.MaxExplanation || !strings.HasSuffix(text, "…") || strings.Contains(text, "�") {
 			t.Errorf("%d bytes, ends in %q", len(text), text[len(text)-20:])
 		}

@@ -179,14 +179,14 @@ func shownAction(a *facts.Action) string {
 }
 
 // summary is the explanation of a decision for the record.
-func (p *Policy) summary(f *facts.Facts, j *judgement) string {
+func (p *Policy) summary(j *judgement) string {
 	text := make([]byte, 0, 256) // of most, as it is made for every request
 	switch {
 	case j.rule == nil:
-		text = p.appendNearest(append(text, "no rule matches"...), f)
+		text = p.appendNearest(append(text, "no rule matches"...), j.asked)
 	case j.rule.Effect != Allow:
 		text = append(appendNamed(append(text, "rule "...), j.rule.ID, j.rule.Line), " denies it"...)
-		if _, finding := examine(j.rule, f); finding != nil {
+		if _, finding := examine(j.rule, j.asked); finding != nil {
 			text = finding.append(append(text, ", as it can't be ruled out: "...))
 		}
 	default:

@@ -21,17 +21,10 @@ func argsWord() word {
 			if !ok {
 				return nil
 			}
-			value := func(s *subject) (any, truth) {
-				if got := f.test(s); got != isTrue {
-					return nil, got
-				}
-				values, _ := f.arguments(s)
-				return values, isTrue
-			}
 			return &atom{
-				word: "args", wants: arguments.want(), parts: partsOf("args "+f.method.Sig, arguments, value),
+				word: "args", wants: arguments.want(), parts: partsOf("args "+f.method.Sig, arguments, f.called),
 				ask: func(s *subject) truth {
-					values, known := value(s)
+					values, known := f.called(s)
 					if known != isTrue {
 						return known
 					}

@@ -37,17 +37,24 @@ func functionWord() word {
 
 // test asks whether the action is a call of the function.
 func (f *function) test(s *subject) truth {
+	_, answer := f.called(s)
+	return answer
+}
+
+// called returns the arguments of the action, if it is a call of the function.
+func (f *function) called(s *subject) (arguments any, is truth) {
 	got, known := selectorOf(s)
 	switch {
 	case known != isTrue:
-		return known
+		return nil, known
 	case got != f.method.Selector():
-		return isFalse
+		return nil, isFalse
 	}
-	if _, ok := f.arguments(s); !ok {
-		return unknown
+	arguments, ok := f.arguments(s)
+	if !ok {
+		return nil, unknown
 	}
-	return isTrue
+	return arguments, isTrue
 }
 
 // decoding is a call, and the function that it is decoded as.
