@@ -226,18 +226,12 @@ func settle(ctx context.Context, hold Hold, req *Request, result Result) (err er
 	return hold.Settle(ctx, req, result)
 }
 
-// sync waits until limits are held durably, whether or not the caller is still
-// there.
+// sync waits until limits are held durably.
 func (e *Engine) sync(ctx context.Context, id HoldID) error {
 	if id == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
-	defer cancel()
-	if err := e.Ledger.Sync(ctx, id); err != nil {
-		return fmt.Errorf("holding limits: %w", err)
-	}
-	return nil
+	return still(ctx, "holding limits", func(ctx context.Context) error { return e.Ledger.Sync(ctx, id) })
 }
 
 // release gives limits back. A hold that can't be given back goes on counting.
@@ -245,23 +239,23 @@ func (e *Engine) release(ctx context.Context, id HoldID) error {
 	if id == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
-	defer cancel()
-	if err := e.Ledger.Release(ctx, id); err != nil {
-		return fmt.Errorf("giving limits back: %w", err)
-	}
-	return nil
+	return still(ctx, "giving limits back", func(ctx context.Context) error { return e.Ledger.Release(ctx, id) })
 }
 
-// keep makes a hold durable, whether or not the caller is still there.
+// keep makes a hold durable.
 func keep(ctx context.Context, hold Hold) error {
 	if hold == nil {
 		return nil
 	}
+	return still(ctx, "keeping what the rule wrote", hold.Keep)
+}
+
+// still does what must be done whether or not the caller is still there.
+func still(ctx context.Context, what string, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
 	defer cancel()
-	if err := hold.Keep(ctx); err != nil {
-		return fmt.Errorf("keeping what the rule wrote: %w", err)
+	if err := do(ctx); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

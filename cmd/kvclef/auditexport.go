@@ -48,11 +48,8 @@ func (p *program) auditExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var within auditRange
-	if within.from, err = parseBound("from", c.String("from")); err != nil {
-		return err
-	}
-	if within.to, err = parseBound("to", c.String("to")); err != nil {
+	within, err := rangeOf(c)
+	if err != nil {
 		return err
 	}
 	format := c.String("format")
@@ -107,6 +104,15 @@ func exportEntries(ctx context.Context, w io.Writer, path, format string, within
 // auditRange is which entries are wanted.
 type auditRange struct {
 	from, to auditBound
+}
+
+// rangeOf reads the flags from and to.
+func rangeOf(c *cli.Context) (within auditRange, err error) {
+	if within.from, err = parseBound("from", c.String("from")); err != nil {
+		return within, err
+	}
+	within.to, err = parseBound("to", c.String("to"))
+	return within, err
 }
 
 // auditBound is an end of a range: an entry, else a time, else none.

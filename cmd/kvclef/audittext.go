@@ -4,6 +4,8 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+
+	"github.com/kvclef/kvclef/rules/units"
 )
 
 // shown returns a text that somebody else chose as it may go to a terminal: on
@@ -29,16 +31,7 @@ func etherOf(wei string) string {
 	if !ok || amount.Sign() < 0 || len(wei) > 80 {
 		return ""
 	}
-	const decimals = 18
-	digits := amount.String()
-	if missing := decimals + 1 - len(digits); missing > 0 {
-		digits = strings.Repeat("0", missing) + digits
-	}
-	whole, part := digits[:len(digits)-decimals], strings.TrimRight(digits[len(digits)-decimals:], "0")
-	if part == "" {
-		return whole
-	}
-	return whole + "." + part
+	return units.Text(amount.String(), units.Ether)
 }
 
 // shortAddress keeps the ends of an address, for a column in which it repeats.

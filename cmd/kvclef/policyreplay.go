@@ -53,11 +53,8 @@ func (p *program) policyReplay(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var within auditRange
-	if within.from, err = parseBound("from", c.String("from")); err != nil {
-		return err
-	}
-	if within.to, err = parseBound("to", c.String("to")); err != nil {
+	within, err := rangeOf(c)
+	if err != nil {
 		return err
 	}
 	if c.String("candidate") == "" {

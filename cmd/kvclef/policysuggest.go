@@ -54,11 +54,8 @@ func (p *program) policySuggest(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var within auditRange
-	if within.from, err = parseBound("from", c.String("from")); err != nil {
-		return err
-	}
-	if within.to, err = parseBound("to", c.String("to")); err != nil {
+	within, err := rangeOf(c)
+	if err != nil {
 		return err
 	}
 	if margin := c.Int("margin"); margin < 0 || margin > policysuggest.MaxMargin {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/holiman/uint256"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kvclef/kvclef/rules/units"
 )
 
 // amount is a number with its unit.
@@ -17,12 +19,12 @@ type amount struct {
 	text  string      // as it was written
 }
 
-// units are those that amounts may have.
-type units uint8
+// unitSet are the units that amounts may have.
+type unitSet uint8
 
 const (
-	inWei    units = 1 << iota // wei, gwei, ether
-	inTokens                   // declared tokens
+	inWei    unitSet = 1 << iota // wei, gwei, ether
+	inTokens                     // declared tokens
 )
 
 // weiUnits are the decimals of each unit of ether.
@@ -31,7 +33,7 @@ func weiUnits() map[string]int { return map[string]int{"wei": 0, "gwei": 9, "eth
 var amountForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,77})(?:\.([0-9]{1,77}))? +(\S+)$`)
 
 // amount returns an amount such as "0.2 ether" or "10000 USDC", exactly.
-func (p *parser) amount(node *yaml.Node, what string, allowed units) (amount, bool) {
+func (p *parser) amount(node *yaml.Node, what string, allowed unitSet) (amount, bool) {
 	text, ok := p.text(node, what)
 	if !ok {
 		return amount{}, false
@@ -66,7 +68,7 @@ func (p *parser) amount(node *yaml.Node, what string, allowed units) (amount, bo
 	return a, true
 }
 
-func (u units) example() string {
+func (u unitSet) example() string {
 	switch u {
 	case inWei:
 		return `an amount with a unit, such as "3 ether", "200 gwei" or "0 wei"`
@@ -78,7 +80,7 @@ func (u units) example() string {
 }
 
 // unitNames are the units that may stand somewhere.
-func (p *parser) unitNames(allowed units) []string {
+func (p *parser) unitNames(allowed unitSet) []string {
 	var all []string
 	if allowed&inWei != 0 {
 		all = append(all, names(weiUnits())...)
@@ -94,32 +96,7 @@ func (p *parser) unitNames(allowed units) []string {
 // shorter, tokens with their decimals.
 func shownAmount(value *uint256.Int, unit *token) string {
 	if unit != nil {
-		return decimal(value, unit.decimals) + " " + unit.name
+		return units.Text(value.Dec(), unit.decimals) + " " + unit.name
 	}
-	switch {
-	case value.IsZero():
-		return "0 wei"
-	case value.CmpUint64(1e15) >= 0:
-		return decimal(value, 18) + " ether"
-	case value.CmpUint64(1e6) >= 0:
-		return decimal(value, 9) + " gwei"
-	default:
-		return value.Dec() + " wei"
-	}
-}
-
-// decimal writes a number with a point before the last digits.
-func decimal(value *uint256.Int, decimals int) string {
-	digits := value.Dec()
-	if decimals == 0 {
-		return digits
-	}
-	if len(digits) <= decimals {
-		digits = strings.Repeat("0", decimals-len(digits)+1) + digits
-	}
-	whole, fraction := digits[:len(digits)-decimals], strings.TrimRight(digits[len(digits)-decimals:], "0")
-	if fraction == "" {
-		return whole
-	}
-	return whole + "." + fraction
+	return units.Wei(value)
 }

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/big"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/holiman/uint256"
@@ -39,33 +38,6 @@ func raisedCount(value *uint256.Int, margin int, most uint64) string {
 		return strconv.FormatUint(most, 10)
 	}
 	return n.Dec()
-}
-
-// ether writes wei with a unit in which it is short.
-func ether(wei *uint256.Int) string {
-	switch {
-	case wei.IsZero():
-		return "0 wei"
-	case wei.CmpUint64(1e14) >= 0:
-		return decimal(wei, 18) + " ether"
-	case wei.CmpUint64(1e6) >= 0:
-		return decimal(wei, 9) + " gwei"
-	default:
-		return wei.Dec() + " wei"
-	}
-}
-
-// decimal writes a number with a point before the last digits.
-func decimal(value *uint256.Int, decimals int) string {
-	digits := value.Dec()
-	if len(digits) <= decimals {
-		digits = strings.Repeat("0", decimals-len(digits)+1) + digits
-	}
-	whole, fraction := digits[:len(digits)-decimals], strings.TrimRight(digits[len(digits)-decimals:], "0")
-	if fraction == "" {
-		return whole
-	}
-	return whole + "." + fraction
 }
 
 // spans are those that a draft has.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kvclef/kvclef/rules/facts"
 	"github.com/kvclef/kvclef/rules/limit"
+	"github.com/kvclef/kvclef/rules/units"
 )
 
 // ruling writes one rule.
@@ -180,11 +181,11 @@ func (r *ruling) feeLines() []line {
 
 // weiLine is an upper bound in ether.
 func (r *ruling) weiLine(key string, p *peak) line {
-	text := strconv.Quote(ether(raised(&p.value, r.options.Margin)))
+	text := strconv.Quote(units.Wei(raised(&p.value, r.options.Margin)))
 	if p.value.IsZero() {
 		return pair(key, text, "")
 	}
-	return pair(key, text, "the most was %s, entry %d", ether(&p.value), p.entry)
+	return pair(key, text, "the most was %s, entry %d", units.Wei(&p.value), p.entry)
 }
 
 // addressLine is a word with a set of addresses: in the line if they are few, or
@@ -256,7 +257,7 @@ func (r *ruling) limitLines() string {
 		if p == nil || p.value.IsZero() {
 			return false
 		}
-		add(name, measure, "", strconv.Quote(ether(raised(&p.value, r.options.Margin))), ether(&p.value), p.entry)
+		add(name, measure, "", strconv.Quote(units.Wei(raised(&p.value, r.options.Margin))), units.Wei(&p.value), p.entry)
 		return true
 	}
 	if !wei("value", limit.Value) {

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/rules/facts"
+	"github.com/kvclef/kvclef/rules/units"
 )
 
 // remark is a comment in the place of a word.
@@ -152,7 +153,7 @@ func (r *ruling) safeLine() line {
 	case !r.shape.safe.paid:
 		parts, about = append(parts, `refund_max: "0 wei"`), ""
 	case token == common.Address{}:
-		parts = append(parts, "refund_max: "+strconv.Quote(ether(most)))
+		parts = append(parts, "refund_max: "+strconv.Quote(units.Wei(most)))
 	default:
 		name := r.tokenName(tokenPlace{r.shape.chain, token})
 		parts = append(parts, "refund_max: "+strconv.Quote(most.Dec()+" "+name))

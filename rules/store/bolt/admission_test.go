@@ -10,16 +10,24 @@ import (
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
+// flushing opens a store in which a hold of 30 of 40 is admitted, and is flushed
+// when the gate opens.
+func flushing(t *testing.T, path string, g *gate) (*bolt.Store, rules.HoldID) {
+	t.Helper()
+	store := open(t, path, bolt.Options{Clock: noon, Hook: g.hook})
+	g.arm()
+	id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 30, 40)})
+	ok(t, err)
+	g.wait()
+	return store, id
+}
+
 // TestAdmission: a hold counts before it is durable, and Sync waits for that.
 func TestAdmission(t *testing.T) {
 	path := newFile(t)
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		store := open(t, path, bolt.Options{Clock: noon, Hook: g.hook})
-		g.arm()
-		id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 30, 40)})
-		ok(t, err)
-		g.wait()
+		store, id := flushing(t, path, g)
 		durable := make(chan error, 1)
 		go func() { durable <- store.Sync(t.Context(), id) }()
 		second := make(chan error, 1)
@@ -98,11 +106,7 @@ func TestAdmissionAbandoned(t *testing.T) {
 	path := newFile(t)
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		store := open(t, path, bolt.Options{Clock: noon, Hook: g.hook})
-		g.arm()
-		id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 30, 40)})
-		ok(t, err)
-		g.wait()
+		store, id := flushing(t, path, g)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := store.Sync(ctx, id); !errors.Is(err, context.Canceled) {
@@ -114,7 +118,7 @@ func TestAdmissionAbandoned(t *testing.T) {
 		g.open()
 		synctest.Wait()
 		ok(t, store.Attest(t.Context(), rules.Attestation{File: "last"})) // after it, or with it, the hold is given back
-		_, err = hold(t.Context(), store, []rules.Charge{charge("a", 40, 40)})
+		_, err := hold(t.Context(), store, []rules.Charge{charge("a", 40, 40)})
 		ok(t, err)
 	})
 }
