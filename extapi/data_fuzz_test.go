@@ -26,8 +26,6 @@ func (l *lastDecider) Decide(_ context.Context, req *rules.Request) (rules.Decis
 	return rules.Decision{Verdict: rules.Approve}, nil
 }
 
-func (*lastDecider) Confirm(context.Context, rules.Decision) error { return nil }
-
 func (*lastDecider) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
 	return nil
 }

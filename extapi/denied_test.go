@@ -23,8 +23,6 @@ func (d *denying) Decide(_ context.Context, req *rules.Request) (rules.Decision,
 	return d.decision, nil
 }
 
-func (*denying) Confirm(context.Context, rules.Decision) error { return nil }
-
 func (*denying) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
 	return nil
 }

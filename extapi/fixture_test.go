@@ -92,8 +92,6 @@ func (c *captureRules) Decide(_ context.Context, req *rules.Request) (rules.Deci
 	return rules.Decision{Verdict: rules.Approve, Rule: "capture"}, nil
 }
 
-func (*captureRules) Confirm(context.Context, rules.Decision) error { return nil }
-
 func (c *captureRules) Settle(_ context.Context, req *rules.Request, _ rules.Decision, result rules.Result) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -141,8 +141,6 @@ func (l listing) Decide(context.Context, *rules.Request) (rules.Decision, error)
 	return rules.Decision{Verdict: rules.Approve, Listed: l}, nil
 }
 
-func (listing) Confirm(context.Context, rules.Decision) error { return nil }
-
 func (listing) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
 	return nil
 }

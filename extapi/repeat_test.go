@@ -41,8 +41,6 @@ func (c *counting) Decide(context.Context, *rules.Request) (rules.Decision, erro
 	return rules.Decision{Verdict: rules.Verdict(c.verdict.Load())}, nil
 }
 
-func (*counting) Confirm(context.Context, rules.Decision) error { return nil }
-
 func (c *counting) Settle(_ context.Context, _ *rules.Request, _ rules.Decision, result rules.Result) error {
 	if c.unsettled.Add(-1) >= 0 {
 		return errors.New("not settled")

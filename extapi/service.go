@@ -1,8 +1,8 @@
 // Package extapi speaks Clef's external API (version 6.1.0) on the wire: the
 // account_ methods over IPC and HTTP.
 //
-// A request takes one way: listener → decode → decide → record, while what is
-// held becomes durable → sign → settle → record → encode. No step calls back to an earlier one, and the only place
+// A request takes one way: listener → decode → decide → record → sign → settle
+// → record → encode. No step calls back to an earlier one, and the only place
 // where a signature can leave is [Service.sign].
 //
 // The package never imports a backend and holds no keys. It never signs what
@@ -25,13 +25,11 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// Decider judges requests. Confirm follows every approval exactly once: when it
-// returns nil, what the approval holds of limits is durable, and Settle follows
-// exactly once; its error withholds the signature. After an error of Confirm
-// nothing is held, and nothing may be signed.
+// Decider judges requests. A decision is durable, with what it holds of a
+// limit, when Decide returns it. Settle follows every approval exactly once;
+// its error withholds the signature.
 type Decider interface {
 	Decide(ctx context.Context, req *rules.Request) (rules.Decision, error)
-	Confirm(ctx context.Context, decision rules.Decision) error
 	Settle(ctx context.Context, req *rules.Request, decision rules.Decision, result rules.Result) error
 }
 
@@ -90,7 +88,7 @@ func NewService(decider Decider, signer Signer, auditor Auditor, timeout, repeat
 	return &Service{decider: decider, signer: signer, auditor: auditor, timeout: timeout, given: newGiven(repeat, time.Now), log: log}
 }
 
-// sign is the path of every signature: decide, record and confirm, sign and verify or
+// sign is the path of every signature: decide, record, sign and verify or
 // repeat, settle, record. The account is looked up first so that rules see its
 // vault, but its absence is told only after an approval, so that callers can't
 // enumerate accounts.
@@ -135,43 +133,20 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 }
 
 // decide asks the decider and records its answer. Anything but an approval
-// that is on record, and what it holds on the disk, refuses.
+// that is on record refuses.
 func (s *Service) decide(ctx context.Context, req *rules.Request, record *record) (rules.Decision, error) {
 	decision, err := s.decider.Decide(ctx, req)
-	entry := record.decision(decision, err)
-	if refusal := s.refusal(ctx, req, decision, err); refusal != nil {
-		return decision, judgedError{errors.Join(refusal, s.record(ctx, entry))}
-	}
-	// Neither waits for the other: a flush takes longer than all else here.
-	confirming := make(chan error, 1)
-	go func() { confirming <- s.confirm(ctx, req, decision) }()
-	recorded := s.record(ctx, entry)
-	confirmed := <-confirming
-	notSigned := rules.Result{Outcome: rules.NotSigned}
+	refusal := s.refusal(ctx, req, decision, err)
+	recorded := s.record(ctx, record.decision(decision, err))
 	switch {
-	case confirmed != nil:
-		// The record may say that it was approved. Now it says that nothing came of it.
-		recorded = errors.Join(recorded, s.record(ctx, record.outcome(notSigned, Signed{}, confirmed)))
-		return decision, judgedError{errors.Join(errDenied, recorded)}
+	case refusal != nil:
+		return decision, judgedError{errors.Join(refusal, recorded)}
 	case recorded != nil:
 		// Nothing was signed, and nobody may think that anything was.
-		return decision, judgedError{errors.Join(recorded, s.settle(ctx, req, decision, notSigned))}
+		return decision, judgedError{errors.Join(recorded, s.settle(ctx, req, decision, rules.Result{Outcome: rules.NotSigned}))}
 	default:
 		return decision, nil
 	}
-}
-
-// confirm makes an approval durable. A decider that crashes has confirmed nothing.
-func (s *Service) confirm(ctx context.Context, req *rules.Request, decision rules.Decision) (err error) {
-	defer func() {
-		if crash := recover(); crash != nil {
-			err = fmt.Errorf("the decider crashed: %v\n%s", crash, debug.Stack())
-		}
-		if err != nil {
-			s.log.ErrorContext(ctx, "Approval not durable: nothing is signed", "request_id", req.ID, "error", err)
-		}
-	}()
-	return s.decider.Confirm(ctx, decision)
 }
 
 // use signs with an account's key, and checks that the signature is its own. A
@@ -221,10 +196,17 @@ func (s *Service) settle(ctx context.Context, req *rules.Request, decision rules
 	return nil
 }
 
-// record appends to the audit log, whether or not the caller is still there.
-func (s *Service) record(ctx context.Context, entry audit.Entry) error {
+// record appends to the audit log, whether or not the caller is still there. A
+// log that crashes has recorded nothing.
+func (s *Service) record(ctx context.Context, entry audit.Entry) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
+	defer func() {
+		if crash := recover(); crash != nil {
+			s.log.ErrorContext(ctx, "Audit log crashed: nothing is signed", "request_id", entry.Request, "panic", crash, "stack", string(debug.Stack()))
+			err = errUnrecorded
+		}
+	}()
 	if err := s.auditor.Append(ctx, entry); err != nil {
 		s.log.ErrorContext(ctx, "Audit log not written: nothing is signed", "request_id", entry.Request, "event", string(entry.Event), "error", err)
 		return errUnrecorded

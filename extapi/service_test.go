@@ -20,8 +20,7 @@ import (
 type scripted struct {
 	decide  func(*rules.Request) (rules.Decision, error)
 	sign    func(ctx context.Context, digest common.Hash) (Signed, error)
-	audit   *entries     // nil: one that works
-	confirm func() error // nil: everything is confirmed
+	audit   *entries // nil: one that works
 	settle  error
 	account common.Address
 
@@ -31,13 +30,6 @@ type scripted struct {
 
 func (s *scripted) Decide(_ context.Context, req *rules.Request) (rules.Decision, error) {
 	return s.decide(req)
-}
-
-func (s *scripted) Confirm(context.Context, rules.Decision) error {
-	if s.confirm == nil {
-		return nil
-	}
-	return s.confirm()
 }
 
 func (s *scripted) Settle(ctx context.Context, _ *rules.Request, _ rules.Decision, result rules.Result) error {
@@ -163,54 +155,16 @@ func TestNothingIsSignedOrReleasedWithoutRecord(t *testing.T) {
 	serviceCase{scripted{decide: verdict(rules.Reject, nil), sign: never, account: address, audit: failing(audit.EventDecision)}, nil}.run(t, address)
 }
 
-// TestNothingIsSignedUnconfirmed: what is held for an approval is durable before
-// anything is signed. If it can't be, that is on record, after the approval.
-func TestNothingIsSignedUnconfirmed(t *testing.T) {
+// TestCrashedRecordIsNone: an approval whose record crashes is settled as not
+// signed.
+func TestCrashedRecordIsNone(t *testing.T) {
 	address := crypto.PubkeyToAddress(newKey(t).PublicKey)
-	never := func(context.Context, common.Hash) (Signed, error) {
-		t.Error("signed what is not confirmed")
-		return Signed{}, errors.New("never")
-	}
-	for name, confirm := range map[string]func() error{
-		"fails":   func() error { return errors.New("disk full") },
-		"crashes": func() error { panic("boom") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			record := new(entries)
-			decider := &scripted{decide: verdict(rules.Approve, nil), confirm: confirm, sign: never, account: address}
-			service := NewService(decider, decider, record, time.Second, time.Minute, slog.New(slog.DiscardHandler))
-			signature, err := service.sign(t.Context(), &rules.Request{Kind: rules.KindText, Account: rules.Account{Address: address}, Digest: common.Hash{1}})
-			if !errors.Is(err, errDenied) || signature != [65]byte{} || len(decider.settled) != 0 {
-				t.Errorf("%v, %x, settled %v", err, signature, decider.settled)
-			}
-			got := record.all
-			if len(got) != 2 || got[0].Verdict != "approve" || got[1].Event != audit.EventOutcome || got[1].Outcome != "not signed" || *got[1].Released || got[1].Error == "" {
-				t.Errorf("the record has %+v", got)
-			}
-		})
-	}
-}
-
-// TestRecordAndConfirmAtOnce: neither waits for the other, and the signature for
-// both.
-func TestRecordAndConfirmAtOnce(t *testing.T) {
-	key := newKey(t)
-	address := crypto.PubkeyToAddress(key.PublicKey)
-	recording, confirming := make(chan struct{}), make(chan struct{})
-	record := &entries{before: func(entry audit.Entry) {
-		if entry.Event == audit.EventDecision {
-			close(recording)
-			<-confirming
-		}
-	}}
-	decider := &scripted{decide: verdict(rules.Approve, nil), sign: signingWith(key), account: address, confirm: func() error {
-		close(confirming)
-		<-recording
-		return nil
-	}}
+	decider := &scripted{decide: verdict(rules.Approve, nil), sign: failingWith(errors.New("never")), account: address}
+	record := &entries{before: func(audit.Entry) { panic("boom") }}
 	service := NewService(decider, decider, record, time.Second, time.Minute, slog.New(slog.DiscardHandler))
-	if _, err := service.sign(t.Context(), &rules.Request{Kind: rules.KindText, Account: rules.Account{Address: address}, Digest: common.Hash{1}}); err != nil {
-		t.Error(err)
+	_, err := service.sign(t.Context(), &rules.Request{Kind: rules.KindText, Account: rules.Account{Address: address}, Digest: common.Hash{1}})
+	if !errors.Is(err, errUnrecorded) || !slices.Equal(decider.settled, once(rules.NotSigned)) {
+		t.Errorf("%v, settled %v", err, decider.settled)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// charge holds what a decision counts against limits; the id is 0 if that is
-// nothing. The decision that it returns stands: it rejects if a limit
+// charge holds what a decision counts against limits, durably; the id is 0 if
+// that is nothing. The decision that it returns stands: it rejects if a limit
 // would be passed, and refers if people may approve that.
 func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decision, error) {
 	group := decision.OverLimit

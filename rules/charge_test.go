@@ -32,11 +32,6 @@ func (l *cappedLedger) Hold(_ context.Context, charges []rules.Charge) (rules.Ho
 	return 1, nil
 }
 
-func (l *cappedLedger) Sync(context.Context, rules.HoldID) error {
-	l.done = append(l.done, "sync")
-	return nil
-}
-
 func (l *cappedLedger) Commit(context.Context, rules.HoldID) error {
 	l.done = append(l.done, "commit")
 	return nil
@@ -109,14 +104,11 @@ func TestOverLimit(t *testing.T) {
 				t.Errorf("what people think about is held %d times", len(ledger.held))
 			}
 			if got.Verdict == rules.Approve {
-				if err := engine.Confirm(t.Context(), got); err != nil {
-					t.Error(err)
-				}
 				if err := engine.Settle(t.Context(), req, got, rules.Result{Outcome: rules.Signed}); err != nil {
 					t.Error(err)
 				}
 			}
-			want := map[rules.Verdict]string{rules.Approve: "sync, sync, commit", rules.Reject: "sync, release"}[tt.want]
+			want := map[rules.Verdict]string{rules.Approve: "commit", rules.Reject: "release"}[tt.want]
 			if done := strings.Join(ledger.done, ", "); tt.asked && done != want || !tt.asked && done != "" {
 				t.Errorf("%s, want %s", done, want)
 			}

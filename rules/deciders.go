@@ -13,9 +13,6 @@ func (ApproveAll) Decide(_ context.Context, req *Request) (Decision, error) {
 	return Decision{Verdict: Approve, Rule: "approve-all", Reason: "every request is approved"}, nil
 }
 
-// Confirm does nothing: nothing is held.
-func (ApproveAll) Confirm(context.Context, Decision) error { return nil }
-
 // Settle does nothing: nothing was held.
 func (ApproveAll) Settle(context.Context, *Request, Decision, Result) error { return nil }
 
@@ -35,9 +32,6 @@ func (NoRules) Decide(_ context.Context, req *Request) (Decision, error) {
 	}
 	return Decision{Verdict: Reject, Rule: RuleNoRules, Reason: "no rules are configured, so nothing is signed"}, nil
 }
-
-// Confirm does nothing: nothing is held.
-func (NoRules) Confirm(context.Context, Decision) error { return nil }
 
 // Settle does nothing: nothing was held.
 func (NoRules) Settle(context.Context, *Request, Decision, Result) error { return nil }

@@ -63,21 +63,13 @@ type Engine struct {
 
 // held is what a decision holds until it is settled.
 type held struct {
-	rule   Hold   // nil: nothing
-	limits HoldID // 0: nothing
-	stage  atomic.Int32
+	rule    Hold   // nil: nothing
+	limits  HoldID // 0: nothing
+	settled atomic.Bool
 }
 
-// The stages of an approval, one after the other.
-const (
-	decided int32 = iota
-	confirmed
-	settled
-)
-
-// Decide judges a request. An approval holds what it counts against limits until
-// Settle is told what became of it; nothing else holds anything. It binds when
-// Confirm has returned nil.
+// Decide judges a request. An approval holds what it counts against limits,
+// durably, until Settle is told what became of it; nothing else holds anything.
 func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	rule, decision, hold, err := e.evaluate(ctx, req)
 	if err != nil {
@@ -98,10 +90,10 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	if decision.Verdict == Refer {
 		// What the rule wrote is not kept: people may take their time.
 		drop(hold)
-		if err := e.sync(ctx, limits); err != nil {
-			return decision.refused(), err
-		}
 		decision, hold, err = e.ask(ctx, rule, req, decision)
+	}
+	if err == nil && decision.Verdict == Approve {
+		err = keep(ctx, hold)
 	}
 	if err != nil || decision.Verdict != Approve {
 		return decision, errors.Join(err, e.release(ctx, limits))
@@ -166,39 +158,16 @@ func (e *Engine) ask(ctx context.Context, rule Rule, req *Request, referral Deci
 	return resolved, hold, nil
 }
 
-// Confirm makes durable what an approval holds, and waits for that. Nothing may
-// be done under an approval that is not confirmed. It is confirmed once; after an
-// error it holds nothing any more, and is settled.
-func (e *Engine) Confirm(ctx context.Context, decision Decision) error {
-	mine := decision.held
-	if decision.Verdict != Approve || mine == nil {
-		return errors.New("only an approval of this engine can be confirmed")
-	}
-	if !mine.stage.CompareAndSwap(decided, confirmed) {
-		return errors.New("the decision is confirmed already")
-	}
-	if err := e.sync(ctx, mine.limits); err != nil {
-		mine.stage.Store(settled)
-		drop(mine.rule)
-		return err
-	}
-	if err := keep(ctx, mine.rule); err != nil {
-		mine.stage.Store(settled)
-		return errors.Join(err, e.release(ctx, mine.limits))
-	}
-	return nil
-}
-
 // Settle tells the rule and the ledger what became of an approved request. An
 // error means that its signature must not be released. A decision is settled
-// once, after it was confirmed.
+// once.
 func (e *Engine) Settle(ctx context.Context, req *Request, decision Decision, result Result) error {
 	mine := decision.held
 	if decision.Verdict != Approve || mine == nil {
 		return errors.New("only an approval of this engine can be settled")
 	}
-	if !mine.stage.CompareAndSwap(confirmed, settled) {
-		return errors.New("the decision is not confirmed, or settled already")
+	if !mine.settled.CompareAndSwap(false, true) {
+		return errors.New("the decision is settled already")
 	}
 	var failures []error
 	if mine.rule != nil {
@@ -224,14 +193,6 @@ func settle(ctx context.Context, hold Hold, req *Request, result Result) (err er
 		}
 	}()
 	return hold.Settle(ctx, req, result)
-}
-
-// sync waits until limits are held durably.
-func (e *Engine) sync(ctx context.Context, id HoldID) error {
-	if id == 0 {
-		return nil
-	}
-	return still(ctx, "holding limits", func(ctx context.Context) error { return e.Ledger.Sync(ctx, id) })
 }
 
 // release gives limits back. A hold that can't be given back goes on counting.

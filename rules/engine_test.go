@@ -63,7 +63,6 @@ func (r resumedRule) Resume(context.Context, *rules.Request) (rules.Hold, error)
 // scriptedLedger counts one charge at a time.
 type scriptedLedger struct {
 	hold error
-	sync error
 	log  *[]string
 }
 
@@ -73,11 +72,6 @@ func (l scriptedLedger) Hold(context.Context, []rules.Charge) (rules.HoldID, err
 		return 0, l.hold
 	}
 	return 7, nil
-}
-
-func (l scriptedLedger) Sync(_ context.Context, id rules.HoldID) error {
-	*l.log = append(*l.log, "sync")
-	return errors.Join(l.sync, wrongID(id))
 }
 
 func (l scriptedLedger) Commit(_ context.Context, id rules.HoldID) error {
@@ -120,7 +114,6 @@ type engineCase struct {
 
 	verdict rules.Verdict
 	fails   bool // to decide
-	loose   bool // confirming fails: nothing may be signed
 	unsound bool // settling fails: the signature is withheld
 	log     string
 }
@@ -138,24 +131,22 @@ func TestEngine(t *testing.T) {
 		"no such verdict":              {rule: scriptedRule{verdict: 99}, verdict: rules.Reject, log: "drop"},
 		"fails":                        {rule: scriptedRule{fail: errBoom}, fails: true},
 		"crashes":                      {rule: scriptedRule{crash: true}, fails: true},
-		"approved, not kept":           {rule: scriptedRule{verdict: rules.Approve, keep: errBoom}, verdict: rules.Approve, loose: true, log: "keep"},
+		"approved, not kept":           {rule: scriptedRule{verdict: rules.Approve, keep: errBoom}, fails: true, log: "keep"},
 		"approved, not settled":        {rule: scriptedRule{verdict: rules.Approve, settle: errBoom}, outcome: rules.Signed, verdict: rules.Approve, unsound: true, log: "keep, settle signed"},
 		"referred to nobody":           {rule: scriptedRule{verdict: rules.Refer}, verdict: rules.Reject, log: "drop"},
 		"referred and approved":        {rule: scriptedRule{verdict: rules.Refer}, approver: people{verdict: rules.Approve}, verdict: rules.Approve, log: "drop"},
 		"referred and rejected":        {rule: scriptedRule{verdict: rules.Refer}, approver: people{verdict: rules.Reject}, verdict: rules.Reject, log: "drop"},
 		"referred, people fail":        {rule: scriptedRule{verdict: rules.Refer}, approver: people{verdict: rules.Approve, fail: errBoom}, fails: true, log: "drop"},
 		"charges without a ledger":     {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, fails: true, log: "drop"},
-		"within limits, signed":        {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, outcome: rules.Signed, verdict: rules.Approve, log: "hold, sync, keep, settle signed, commit"},
-		"within limits, not signed":    {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, outcome: rules.NotSigned, verdict: rules.Approve, log: "hold, sync, keep, settle not signed, release"},
-		"within limits, unclear":       {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, verdict: rules.Approve, log: "hold, sync, keep, settle unknown"},
+		"within limits, signed":        {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, outcome: rules.Signed, verdict: rules.Approve, log: "hold, keep, settle signed, commit"},
+		"within limits, not signed":    {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, outcome: rules.NotSigned, verdict: rules.Approve, log: "hold, keep, settle not signed, release"},
+		"within limits, unclear":       {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, verdict: rules.Approve, log: "hold, keep, settle unknown"},
 		"over a limit":                 {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{hold: over}, verdict: rules.Reject, log: "hold, drop"},
 		"ledger fails":                 {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{hold: errBoom}, fails: true, log: "hold, drop"},
-		"within limits, not durable":   {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{sync: errBoom}, verdict: rules.Approve, loose: true, log: "hold, sync, drop"},
-		"within limits, not kept":      {rule: scriptedRule{verdict: rules.Approve, charges: charge(), keep: errBoom}, ledger: &scriptedLedger{}, verdict: rules.Approve, loose: true, log: "hold, sync, keep, release"},
-		"limits held for people":       {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{}, approver: people{verdict: rules.Approve}, outcome: rules.Signed, verdict: rules.Approve, log: "hold, drop, sync, sync, commit"},
-		"people are not asked":         {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{sync: errBoom}, approver: people{verdict: rules.Approve}, fails: true, log: "hold, drop, sync"},
-		"limits given back by people":  {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{}, approver: people{verdict: rules.Reject}, verdict: rules.Reject, log: "hold, drop, sync, release"},
-		"limits given back, undecided": {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{}, approver: people{}, verdict: rules.Undecided, log: "hold, drop, sync, release"},
+		"within limits, not kept":      {rule: scriptedRule{verdict: rules.Approve, charges: charge(), keep: errBoom}, ledger: &scriptedLedger{}, fails: true, log: "hold, keep, release"},
+		"limits held for people":       {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{}, approver: people{verdict: rules.Approve}, outcome: rules.Signed, verdict: rules.Approve, log: "hold, drop, commit"},
+		"limits given back by people":  {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{}, approver: people{verdict: rules.Reject}, verdict: rules.Reject, log: "hold, drop, release"},
+		"limits given back, undecided": {rule: scriptedRule{verdict: rules.Refer, charges: charge()}, ledger: &scriptedLedger{}, approver: people{}, verdict: rules.Undecided, log: "hold, drop, release"},
 	} {
 		t.Run(name, func(t *testing.T) { test.run(t) })
 	}
@@ -180,16 +171,6 @@ func (test engineCase) run(t *testing.T) {
 	}
 	approved := err == nil && test.verdict == rules.Approve
 	result := rules.Result{Outcome: test.outcome}
-	if err := engine.Settle(t.Context(), req, decision, result); err == nil {
-		t.Error("settled without being confirmed")
-	}
-	if err := engine.Confirm(t.Context(), decision); (err == nil) != (approved && !test.loose) {
-		t.Errorf("confirmed with %v", err)
-	}
-	if err := engine.Confirm(t.Context(), decision); err == nil {
-		t.Error("confirmed twice")
-	}
-	approved = approved && !test.loose
 	if err := engine.Settle(t.Context(), req, decision, result); approved && (err != nil) != test.unsound || !approved && err == nil {
 		t.Errorf("settled with %v", err)
 	}
@@ -218,10 +199,7 @@ func TestEngineResumes(t *testing.T) {
 		engine := &rules.Engine{Rules: []rules.Rule{rule}, Approver: test.people}
 		req := &rules.Request{Kind: rules.KindTransaction}
 		decision, err := engine.Decide(t.Context(), req)
-		if err != nil {
-			t.Error(err)
-		}
-		if err := engine.Confirm(t.Context(), decision); test.people.verdict == rules.Approve && !errors.Is(err, test.keep) {
+		if !errors.Is(err, test.keep) {
 			t.Errorf("error %v, want %v", err, test.keep)
 		}
 		settled := engine.Settle(t.Context(), req, decision, rules.Result{Outcome: rules.Signed})
@@ -252,7 +230,7 @@ func TestEngineAsksInOrder(t *testing.T) {
 			t.Errorf("%v: %+v, %v; want %v", test.rules, decision, err, test.want)
 		}
 	}
-	if want := []string{"drop", "drop", "drop", "drop", "keep"}; !slices.Equal(log, want) {
+	if want := []string{"drop", "drop", "drop", "keep", "drop", "keep"}; !slices.Equal(log, want) {
 		t.Errorf("holds: %v, want %v", log, want)
 	}
 }

@@ -33,9 +33,6 @@ func TestExchange(t *testing.T) {
 		if err != nil || decision.Rule != want || decision.Verdict != rules.Approve {
 			t.Errorf("got %+v, %v; want %s", decision, err, want)
 		}
-		if err := engine.Confirm(t.Context(), decision); err != nil {
-			t.Errorf("confirming: %v", err)
-		}
 		if err := engine.Settle(t.Context(), request, decision, rules.Result{Outcome: rules.Signed}); err != nil {
 			t.Errorf("settling: %v", err)
 		}

@@ -54,19 +54,13 @@ type HoldID uint64
 // live: held or committed, not released, and within its window. The work for a
 // hold does not grow with the number of charges that are live.
 type Ledger interface {
-	// Hold counts all charges or none. When it returns they count against all that
-	// is held after it, and are on their way to the disk: Sync waits for that. The
-	// error is an *OverLimitError if a charge would raise the total
+	// Hold counts all charges or none, and has made that durable when it
+	// returns. The error is an *OverLimitError if a charge would raise the total
 	// of its counter, and to more than the cap: what raises nothing, such as a
 	// replacement by no more than it replaces, is counted also when the cap was
 	// lowered below the total meanwhile. It is a *SlotError for a slot that is full,
 	// and an error for what [CheckCharges] refuses.
 	Hold(ctx context.Context, charges []Charge) (HoldID, error)
-
-	// Sync waits until a hold is durable. Before it has returned nil, nothing may be
-	// done that the hold is for. After an error the hold counts no more, or no more
-	// than until that can be written: there is nothing left to settle.
-	Sync(ctx context.Context, id HoldID) error
 
 	// Commit says that what a hold was for was done: it counts until its window
 	// has passed. A hold that is neither committed nor released counts as well.

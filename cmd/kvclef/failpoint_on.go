@@ -76,13 +76,6 @@ func (d failingDecider) Decide(ctx context.Context, req *rules.Request) (rules.D
 	return decision, err
 }
 
-func (d failingDecider) Confirm(ctx context.Context, decision rules.Decision) error {
-	d.point.pass("decider.before-confirm")
-	err := d.Decider.Confirm(ctx, decision)
-	d.point.pass("decider.after-confirm")
-	return err
-}
-
 func (d failingDecider) Settle(ctx context.Context, req *rules.Request, decision rules.Decision, result rules.Result) error {
 	d.point.pass("decider.before-settle")
 	err := d.Decider.Settle(ctx, req, decision, result)

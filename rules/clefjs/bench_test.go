@@ -52,9 +52,6 @@ func BenchmarkDecide(b *testing.B) {
 				signature := sign(b, transfer(1, big.NewInt(1), nil))
 				measure(b, clients, func(req *rules.Request) {
 					decision, err := engine.Decide(b.Context(), req)
-					if err == nil {
-						err = engine.Confirm(b.Context(), decision)
-					}
 					if err != nil || decision.Verdict != rules.Approve {
 						b.Errorf("%+v, %v", decision, err)
 						return
@@ -163,9 +160,6 @@ func BenchmarkAgainstClef(b *testing.B) {
 				for range each {
 					req := transfer(1, big.NewInt(1), nil)
 					decision, err := engine.Decide(b.Context(), req)
-					if err == nil {
-						err = engine.Confirm(b.Context(), decision)
-					}
 					if err != nil || decision.Verdict != rules.Approve {
 						b.Fatalf("%+v, %v", decision, err)
 					}

@@ -114,9 +114,6 @@ func TestWorstCase(t *testing.T) {
 				if want != rules.Approve {
 					return
 				}
-				if err := engine.Confirm(r.Context(), decision); err != nil {
-					r.Fatal(err)
-				}
 				outcome := rapid.SampledFrom([]rules.Outcome{rules.Signed, rules.NotSigned, rules.Unknown}).Draw(r, "outcome")
 				if err := engine.Settle(r.Context(), req, decision, rules.Result{Outcome: outcome}); err != nil {
 					r.Fatal(err)
@@ -164,10 +161,6 @@ func TestRace(t *testing.T) {
 					refused++
 					mu.Unlock()
 					continue
-				}
-				if err := engine.Confirm(t.Context(), decision); err != nil {
-					t.Error(err)
-					return
 				}
 				outcome := rules.NotSigned
 				if random.IntN(3) == 0 {

@@ -130,8 +130,7 @@ func (b *books) receive(tx *types.Transaction) error {
 }
 
 // balance compares the books with the storage and with the digests that the
-// vault was asked to sign. An approval on record may count nothing if the vault
-// was not asked: the record is written while what was counted is.
+// vault was asked to sign.
 func (b *books) balance(storage map[string]string, asked []string) error {
 	var failures []error
 	must := func(holds bool, format string, args ...any) {
@@ -139,23 +138,22 @@ func (b *books) balance(storage map[string]string, asked []string) error {
 			failures = append(failures, fmt.Errorf(format, args...))
 		}
 	}
-	sent := map[common.Address]uint64{} // to the vault, in wei
+	approved := map[common.Address]uint64{} // wei
 	for _, approval := range b.approved {
-		sent[approval.to] = 0
+		approved[approval.to] += approval.value
 	}
 	for _, digest := range asked {
-		approval, ok := b.approved[digest]
+		_, ok := b.approved[digest]
 		must(ok, "the vault was asked to sign %s, and the log has no approval of it", digest)
-		sent[approval.to] += approval.value
 	}
-	for to, sent := range sent {
+	for to, approved := range approved {
 		counted, err := counted(storage[strings.ToLower(to.Hex())])
 		must(err == nil, "the storage's count for %v: %w", to, err)
 		released := b.released[to]
 		must(released <= b.limit, "%v was sent %d wei, and its limit is %d", to, released, b.limit)
 		must(counted <= b.limit, "%v: the storage counts %d wei, and the limit is %d", to, counted, b.limit)
 		must(counted >= released, "%v was sent %d wei, and the storage counts %d", to, released, counted)
-		must(!b.early || counted >= sent, "%v: the vault was asked to send %d wei, and the storage counts %d", to, sent, counted)
+		must(!b.early || counted >= approved, "%v: %d wei are approved, and the storage counts %d", to, approved, counted)
 	}
 	return errors.Join(failures...)
 }

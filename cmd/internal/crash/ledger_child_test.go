@@ -111,9 +111,6 @@ func holdOne(ledger rules.Ledger, counter *atomic.Int64, key string) error {
 		counter.CompareAndSwap(current, current+1)
 		return nil
 	}
-	if err == nil {
-		err = ledger.Sync(ctx, id)
-	}
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ type place struct {
 func places() []place {
 	var all []place
 	for _, name := range []string{
-		"decider.before-decide", "decider.after-decide", "decider.before-confirm", "decider.after-confirm", "decider.before-settle", "decider.after-settle",
+		"decider.before-decide", "decider.after-decide", "decider.before-settle", "decider.after-settle",
 		"signer.before-sign", "signer.after-sign",
 		"auditor.before-decision", "auditor.after-decision", "auditor.before-outcome", "auditor.after-outcome",
 		"store.before-commit", "store.after-commit",

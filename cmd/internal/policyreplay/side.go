@@ -64,9 +64,6 @@ func (s *Side) Judge(ctx context.Context, entry *requestlog.Entry) Decision {
 	s.ledger.enter(entry)
 	s.people.referred = false
 	decision, err := s.trial.Engine.Decide(ctx, entry.Request)
-	if err == nil && decision.Verdict == rules.Approve {
-		err = s.trial.Engine.Confirm(ctx, decision)
-	}
 	judged := Decision{Verdict: decision.Verdict.String(), Rule: decision.Rule, Limit: s.ledger.over, Reason: decision.Reason}
 	switch {
 	case err != nil:

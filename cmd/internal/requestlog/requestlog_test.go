@@ -93,8 +93,6 @@ func (s *signer) Decide(_ context.Context, req *rules.Request) (rules.Decision, 
 	return rules.Decision{Verdict: rules.Approve, Rule: "all", Policy: common.Hash{7}}, nil
 }
 
-func (*signer) Confirm(context.Context, rules.Decision) error { return nil }
-
 func (*signer) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
 	return nil
 }

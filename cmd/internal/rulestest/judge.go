@@ -59,9 +59,6 @@ func (j *judge) Decide(ctx context.Context, req *rules.Request) (rules.Decision,
 func (j *judge) decide(ctx context.Context, req *rules.Request) {
 	j.engine.Approver = j
 	decision, err := j.engine.Decide(ctx, req)
-	if err == nil && decision.Verdict == rules.Approve {
-		err = j.engine.Confirm(ctx, decision)
-	}
 	if j.trial.Seen != nil {
 		j.trial.Seen(req, decision)
 	}
@@ -121,9 +118,6 @@ func (j *judge) Await(_ context.Context, _ *rules.Request, referral rules.Decisi
 	j.referred = true
 	return rules.Decision{Verdict: rules.Reject, Rule: referral.Rule, Reason: referral.Reason}, nil
 }
-
-// Confirm is never called: Decide rejects everything.
-func (j *judge) Confirm(context.Context, rules.Decision) error { return errNothingLeaves }
 
 // Settle is never called: Decide rejects everything.
 func (j *judge) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {

@@ -59,7 +59,7 @@ func fillSlots(b *testing.B, store *bolt.Store, n uint64) {
 			charges[i] = nonce(first+uint64(i), 1000*time.Hour)
 		}
 		all.Go(func() {
-			if _, err := hold(b.Context(), store, charges); err != nil {
+			if _, err := store.Hold(b.Context(), charges); err != nil {
 				b.Error(err)
 			}
 		})
@@ -76,7 +76,7 @@ func holdSlots(b *testing.B, store *bolt.Store, next *atomic.Uint64, clients, n 
 	for range clients {
 		all.Go(func() {
 			for left.Add(-1) >= 0 {
-				id, err := hold(b.Context(), store, []rules.Charge{nonce(next.Add(1), 100*time.Millisecond)})
+				id, err := store.Hold(b.Context(), []rules.Charge{nonce(next.Add(1), 100*time.Millisecond)})
 				if err == nil {
 					err = store.Commit(b.Context(), id)
 				}
@@ -100,7 +100,7 @@ func BenchmarkRefusal(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var over *rules.OverLimitError
-		if _, err := hold(b.Context(), store, []rules.Charge{c}); !errors.As(err, &over) || over.Room.IsZero() {
+		if _, err := store.Hold(b.Context(), []rules.Charge{c}); !errors.As(err, &over) || over.Room.IsZero() {
 			b.Fatal(err)
 		}
 	}

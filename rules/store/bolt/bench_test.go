@@ -88,7 +88,7 @@ func BenchmarkHoldFull(b *testing.B) {
 	var all sync.WaitGroup
 	for range 2000 {
 		all.Go(func() {
-			if _, err := hold(b.Context(), store, charges); err != nil {
+			if _, err := store.Hold(b.Context(), charges); err != nil {
 				b.Error(err)
 			}
 		})
@@ -101,7 +101,7 @@ func benchmarkHold(b *testing.B, store *bolt.Store) {
 	b.Helper()
 	charges := []rules.Charge{charge("daily/0x71562b71999873DB5b286dF957af199Ec94617F7", 1, 1<<60)}
 	concurrently(b, func(b *testing.B, _ uint64) { //nolint:thelper // it is the benchmark
-		id, err := hold(b.Context(), store, charges)
+		id, err := store.Hold(b.Context(), charges)
 		if err != nil {
 			b.Error(err)
 			return

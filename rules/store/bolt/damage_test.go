@@ -155,7 +155,7 @@ func (d *damagedFile) check(t *testing.T, damage func([]byte) []byte) {
 		t.Fatal("it opens, and something of it is lost")
 	}
 	if d.opened%20 == 0 { // flushing takes its time
-		_, err := hold(t.Context(), store, []rules.Charge{charge("all", 1, 1000)})
+		_, err := store.Hold(t.Context(), []rules.Charge{charge("all", 1, 1000)})
 		ok(t, err)
 		put(t, store, "later", "1")
 		inspect(t, d.path)

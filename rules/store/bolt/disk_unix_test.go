@@ -44,7 +44,7 @@ func fillDisk(t *testing.T) {
 	store := open(t, path, bolt.Options{Clock: noon, Hook: g.hook})
 	put(t, store, "key", "old")
 	put(t, store, "other", "old")
-	held, err := hold(t.Context(), store, []rules.Charge{charge("a", 1, 9)})
+	held, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)})
 	ok(t, err)
 	info, err := os.Stat(path)
 	ok(t, err)
@@ -104,7 +104,7 @@ func fillDisk(t *testing.T) {
 		for i := range charges {
 			charges[i] = charge(strings.Repeat("c", 100+i), 1, 1_000)
 		}
-		if _, err := hold(t.Context(), store, charges); err != nil {
+		if _, err := store.Hold(t.Context(), charges); err != nil {
 			failed++
 		}
 	}
@@ -131,7 +131,7 @@ func fillDisk(t *testing.T) {
 
 	setLimit(t, math.MaxUint64)
 	put(t, store, "key", large)
-	_, err = hold(t.Context(), store, []rules.Charge{charge("a", 9, 9)})
+	_, err = store.Hold(t.Context(), []rules.Charge{charge("a", 9, 9)})
 	ok(t, err)
 	ok(t, store.Close())
 	store = open(t, path, atNoon())
@@ -155,7 +155,7 @@ func TestCutOffWhileOpen(t *testing.T) {
 	}
 	tx.Rollback()
 	for range 2 {
-		if _, err := hold(t.Context(), store, []rules.Charge{charge("a", 1, 9)}); err == nil {
+		if _, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)}); err == nil {
 			t.Error("held where nothing is left")
 		}
 	}

@@ -45,7 +45,7 @@ func fill(t testing.TB, path string) {
 	}
 	ok(t, tx.Commit(t.Context()))
 	for i := range 100 {
-		id, err := hold(t.Context(), store, []rules.Charge{charge("all", 1, 1000), slotted(fmt.Sprint("counter ", i%40), fmt.Sprint("nonce ", i%7), 5, 1000)})
+		id, err := store.Hold(t.Context(), []rules.Charge{charge("all", 1, 1000), slotted(fmt.Sprint("counter ", i%40), fmt.Sprint("nonce ", i%7), 5, 1000)})
 		ok(t, err)
 		if i%2 == 0 {
 			ok(t, store.Commit(t.Context(), id))

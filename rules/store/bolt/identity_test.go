@@ -73,7 +73,7 @@ func TestReplacedWhileOpen(t *testing.T) {
 				if err := tx.Commit(t.Context()); err == nil {
 					t.Error("a commit stands")
 				}
-				if _, err := hold(t.Context(), store, []rules.Charge{charge("a", 1, 9)}); !errors.Is(err, bolt.ErrBroken) {
+				if _, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)}); !errors.Is(err, bolt.ErrBroken) {
 					t.Errorf("a hold: %v", err)
 				}
 				if _, err := store.Begin(t.Context()); !errors.Is(err, bolt.ErrBroken) {

@@ -16,66 +16,83 @@ const maxLapsed = 1 << 16
 
 // ledger knows which holds may be settled. What they count is in the file alone.
 type ledger struct {
-	mu      sync.Mutex
-	open    map[rules.HoldID]bool       // true: its windows have passed
-	lapsed  []rules.HoldID              // those, the oldest first, and some that were settled since
-	written map[rules.HoldID]*admission // those that nobody has waited for yet
+	mu     sync.Mutex
+	open   map[rules.HoldID]bool // true: its windows have passed
+	lapsed []rules.HoldID        // those, the oldest first, and some that were settled since
 }
 
-// Hold counts all charges or none. Holds that come while others are being
-// flushed wait until their own transaction begins, and no longer. The error is as
-// for [rules.Ledger], or a *[BusyError] if too many are waiting. If ctx ends
-// first, nothing is held, or what is held is given back.
+// Hold counts all charges or none, and has made that durable when it returns.
+// The error is as for [rules.Ledger], or a *[BusyError] if too many are waiting.
+// If ctx ends first, nothing is held, or what is held is given back.
 func (s *Store) Hold(ctx context.Context, charges []rules.Charge) (rules.HoldID, error) {
+	id, err := s.hold(ctx, charges)
+	var over *rules.OverLimitError
+	if errors.As(err, &over) {
+		s.findRoom(over)
+	}
+	return id, err
+}
+
+func (s *Store) hold(ctx context.Context, charges []rules.Charge) (rules.HoldID, error) {
 	if err := rules.CheckCharges(charges); err != nil {
 		return 0, err
 	}
 	if err := context.Cause(ctx); err != nil {
 		return 0, err
 	}
-	a := newAdmission(s, charges)
-	if err := s.writer.add(&a.change, true); err != nil {
-		return 0, err
-	}
-	var err error
-	select {
-	case err = <-a.admitted:
-	case <-ctx.Done():
-		if !a.abandon(&a.told) {
-			err = <-a.admitted
-			break
-		}
-		a.owner.CompareAndSwap(queued, withdrawn)
-		return 0, fmt.Errorf("waiting for a hold: %w", context.Cause(ctx))
-	}
-	if err == nil {
-		return a.id, nil
-	}
-	var over *rules.OverLimitError
-	if errors.As(err, &over) {
-		s.findRoom(over)
-	}
-	return 0, err
-}
+	charges = slices.Clone(charges)
 
-// Sync waits until a hold is durable, which it is already if it was waited for
-// before. After an error there is nothing to settle: the hold was not written, or
-// ctx ended first, and it is given back.
-func (s *Store) Sync(ctx context.Context, id rules.HoldID) error {
-	a, err := s.ledger.writing(id)
-	if a == nil {
+	// All of it belongs to the writer until it has settled the change.
+	var id rules.HoldID
+	var refusal error
+	done := make(chan error, 1)
+	handover := &sync.Mutex{}
+	gone, settled := false, false
+
+	c := &change{dated: true}
+	c.apply = func(t *tables) (err error) {
+		id, refusal, err = t.hold(charges)
 		return err
 	}
-	select {
-	case <-a.done:
-	case <-ctx.Done():
-		if a.abandon(&a.ended) {
-			s.ledger.forget(id)
-			return fmt.Errorf("waiting for a hold to be durable: %w", context.Cause(ctx))
+	c.settle = func(err error) {
+		if err == nil {
+			err = refusal
 		}
-		<-a.done
+		handover.Lock()
+		defer handover.Unlock()
+		settled = true
+		switch {
+		case err != nil:
+		case gone:
+			s.writer.again(&change{apply: func(t *tables) error { return t.release(id) }, settle: s.late("giving back an abandoned hold", id)})
+		default:
+			s.ledger.add(id)
+		}
+		done <- err
 	}
-	return a.err
+	if err := s.writer.add(c, true); err != nil {
+		return 0, err
+	}
+	select {
+	case err := <-done:
+		return held(id, err)
+	case <-ctx.Done():
+	}
+	handover.Lock()
+	defer handover.Unlock()
+	if settled {
+		return held(id, <-done)
+	}
+	gone = true
+	c.owner.CompareAndSwap(queued, withdrawn)
+	return 0, fmt.Errorf("waiting for a hold: %w", context.Cause(ctx))
+}
+
+func held(id rules.HoldID, err error) (rules.HoldID, error) {
+	if err != nil {
+		return 0, err
+	}
+	return id, nil
 }
 
 // Commit says that what a hold was for was done. It does not wait for the disk,
@@ -137,36 +154,6 @@ func (s *Store) Release(ctx context.Context, id rules.HoldID) error {
 	}
 }
 
-// admit lets a hold be settled that is on its way to the disk.
-func (l *ledger) admit(a *admission) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open[a.id] = false
-	l.written[a.id] = a
-}
-
-// writing returns the admission of a hold that nobody has waited for; nil if it
-// is durable, with [ErrNoHold] if it is settled.
-func (l *ledger) writing(id rules.HoldID) (*admission, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if a := l.written[id]; a != nil {
-		delete(l.written, id)
-		return a, nil
-	}
-	if _, ok := l.open[id]; !ok {
-		return nil, fmt.Errorf("hold %d: %w", id, ErrNoHold)
-	}
-	return nil, nil //nolint:nilnil // there is nothing to wait for
-}
-
-// forget makes a hold one that can't be settled: it does not count.
-func (l *ledger) forget(id rules.HoldID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.open, id)
-}
-
 func (l *ledger) add(id rules.HoldID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -182,7 +169,6 @@ func (l *ledger) take(id rules.HoldID) (lapsed bool, err error) {
 		return false, fmt.Errorf("hold %d: %w", id, ErrNoHold)
 	}
 	delete(l.open, id)
-	delete(l.written, id)
 	return lapsed, nil
 }
 
@@ -204,7 +190,6 @@ func (l *ledger) lapse(ids []rules.HoldID) {
 	excess := len(l.lapsed) - maxLapsed
 	for _, id := range l.lapsed[:excess] {
 		delete(l.open, id)
-		delete(l.written, id)
 	}
 	l.lapsed = slices.Clone(l.lapsed[excess:])
 }

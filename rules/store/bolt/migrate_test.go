@@ -62,11 +62,11 @@ func TestMigration(t *testing.T) {
 		t.Errorf("%+v, %v", usage, err)
 	}
 	var over *rules.OverLimitError
-	if _, err := hold(t.Context(), store, []rules.Charge{charge("all", 901, 1000)}); !errors.As(err, &over) || over.Used.Uint64() != 100 {
+	if _, err := store.Hold(t.Context(), []rules.Charge{charge("all", 901, 1000)}); !errors.As(err, &over) || over.Used.Uint64() != 100 {
 		t.Errorf("more than is left: %v", err)
 	}
 	ok(t, store.Release(t.Context(), is.Holds[0].ID))
-	_, err = hold(t.Context(), store, []rules.Charge{slotted("all", "nonce", 901, 1000)})
+	_, err = store.Hold(t.Context(), []rules.Charge{slotted("all", "nonce", 901, 1000)})
 	ok(t, err)
 	ok(t, store.Close())
 	if got := inspect(t, path); got.Counters[0].Used.Uint64() != 1000 {
@@ -137,16 +137,16 @@ func TestRoomIsBounded(t *testing.T) {
 		others[i] = charge(fmt.Sprint("other ", i), 1, 1)
 		others[i].Window = time.Minute
 	}
-	_, err := hold(t.Context(), store, others)
+	_, err := store.Hold(t.Context(), others)
 	ok(t, err)
 	full := charge("a", 9, 9)
-	_, err = hold(t.Context(), store, []rules.Charge{full})
+	_, err = store.Hold(t.Context(), []rules.Charge{full})
 	ok(t, err)
 	var over *rules.OverLimitError
-	if _, err := hold(t.Context(), store, []rules.Charge{full}); !errors.As(err, &over) || !over.Room.IsZero() {
+	if _, err := store.Hold(t.Context(), []rules.Charge{full}); !errors.As(err, &over) || !over.Room.IsZero() {
 		t.Errorf("behind 1024 others: %v", err)
 	}
-	if _, err := hold(t.Context(), store, []rules.Charge{others[0]}); !errors.As(err, &over) || !over.Room.Equal(noon().Add(time.Minute)) {
+	if _, err := store.Hold(t.Context(), []rules.Charge{others[0]}); !errors.As(err, &over) || !over.Room.Equal(noon().Add(time.Minute)) {
 		t.Errorf("in front: %v", err)
 	}
 }

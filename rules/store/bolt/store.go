@@ -199,7 +199,6 @@ func newStore(db *bbolt.DB, found contents, options Options) *Store {
 		options.Clock = time.Now
 	}
 	s.ledger.open = make(map[rules.HoldID]bool, len(found.holds))
-	s.ledger.written = make(map[rules.HoldID]*admission)
 	for _, id := range found.holds {
 		s.ledger.add(id)
 	}

@@ -1,7 +1,6 @@
 package bolt_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -38,18 +37,6 @@ func open(t testing.TB, path string, options bolt.Options) *bolt.Store {
 		}
 	})
 	return store
-}
-
-// hold holds charges durably.
-func hold(ctx context.Context, store *bolt.Store, charges []rules.Charge) (rules.HoldID, error) {
-	id, err := store.Hold(ctx, charges)
-	if err == nil {
-		err = store.Sync(ctx, id)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return id, nil
 }
 
 func TestStorage(t *testing.T) {

@@ -32,10 +32,6 @@ type change struct {
 	// apply makes it. An error fails the whole transaction.
 	apply func(t *tables) error
 
-	// applied is told by the writer when apply and those of the others have made
-	// their changes, which are about to be flushed; nil: it is not.
-	applied func()
-
 	// settle is told by the writer when the transaction is durable, or has failed.
 	settle func(err error)
 
@@ -144,10 +140,11 @@ func (w *writer) do(ctx context.Context, apply func(t *tables) error) error {
 func (w *writer) run() {
 	defer close(w.done)
 	for {
-		batch, closed := w.next()
+		batch, more, closed := w.next()
 		switch {
 		case len(batch) > 0:
 			w.flush(batch)
+		case more:
 		case closed:
 			return
 		default:
@@ -156,11 +153,13 @@ func (w *writer) run() {
 	}
 }
 
-func (w *writer) next() (batch []*change, closed bool) {
+// next takes changes from the queue. A batch without one, since nobody waits for
+// those that it would have, may have more behind it.
+func (w *writer) next() (batch []*change, more, closed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.urgent == 0 && !w.due && !w.closed {
-		return nil, false
+		return nil, false, false
 	}
 	n := min(len(w.queue), maxBatch)
 	for _, c := range w.queue[:n] {
@@ -174,7 +173,7 @@ func (w *writer) next() (batch []*change, closed bool) {
 	if w.queue = w.queue[n:]; len(w.queue) == 0 {
 		w.queue, w.due = nil, false
 	}
-	return batch, w.closed && len(w.queue) == 0
+	return batch, len(w.queue) > 0, w.closed && len(w.queue) == 0
 }
 
 // flush makes the changes durable, and tells them.
@@ -229,9 +228,6 @@ func (w *writer) transaction(batch []*change) (more bool, err error) {
 		if more, err = w.apply(t, batch); err != nil || !t.changed {
 			return err
 		}
-		if !more {
-			tell(batch)
-		}
 		if err := t.save(); err != nil {
 			return err
 		}
@@ -271,15 +267,6 @@ func (w *writer) apply(t *tables, batch []*change) (more bool, err error) {
 		}
 	}
 	return false, nil
-}
-
-// tell says that what the changes made is about to be flushed.
-func tell(batch []*change) {
-	for _, c := range batch {
-		if c.applied != nil {
-			c.applied()
-		}
-	}
 }
 
 // date sets the time of the transaction: the clock's, but never before one that

@@ -35,7 +35,7 @@ func TestSharedFlush(t *testing.T) {
 		for i := range 64 {
 			all.Go(func() { put(t, store, fmt.Sprint("key ", i), get(t, store, "first")) })
 			all.Go(func() {
-				_, err := hold(t.Context(), store, []rules.Charge{charge("a", 1, 40)})
+				_, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 40)})
 				over <- err
 			})
 		}
@@ -74,7 +74,7 @@ func TestCommitsAreLazy(t *testing.T) {
 			}
 		}})
 		for range 5 {
-			id, err := hold(t.Context(), store, []rules.Charge{charge("a", 1, 9)})
+			id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)})
 			ok(t, err)
 			<-written
 			ok(t, store.Commit(t.Context(), id))
@@ -126,7 +126,7 @@ func TestAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
 		store := open(t, path, bolt.Options{Clock: noon, Hook: g.hook})
-		kept, err := hold(t.Context(), store, []rules.Charge{charge("a", 1, 40)})
+		kept, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 40)})
 		ok(t, err)
 		g.arm()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -138,13 +138,13 @@ func TestAbandoned(t *testing.T) {
 				}
 			})
 		}
-		holding := func() error {
-			_, err := hold(ctx, store, []rules.Charge{charge("a", 2, 40)})
+		hold := func() error {
+			_, err := store.Hold(ctx, []rules.Charge{charge("a", 2, 40)})
 			return err
 		}
-		abandon("a hold being flushed", holding)
+		abandon("a hold being flushed", hold)
 		g.wait()
-		abandon("a hold in the queue", holding)
+		abandon("a hold in the queue", hold)
 		abandon("a release", func() error { return store.Release(ctx, kept) })
 		abandon("an attestation", func() error { return store.Attest(ctx, rules.Attestation{File: "abandoned"}) })
 		tx, err := store.Begin(t.Context())
@@ -157,7 +157,7 @@ func TestAbandoned(t *testing.T) {
 		g.open()
 
 		ok(t, store.Attest(t.Context(), rules.Attestation{File: "last"})) // after it, or with it, the hold is given back
-		_, err = hold(t.Context(), store, []rules.Charge{charge("a", 40, 40)})
+		_, err = store.Hold(t.Context(), []rules.Charge{charge("a", 40, 40)})
 		ok(t, err)
 		if value := get(t, store, "a"); value != "1" {
 			t.Errorf("a commit that was abandoned is lost: %q", value)
@@ -165,6 +165,50 @@ func TestAbandoned(t *testing.T) {
 		if err := store.Release(t.Context(), kept); !errors.Is(err, bolt.ErrNoHold) {
 			t.Errorf("released twice: %v", err)
 		}
+	})
+}
+
+// TestAbandonedBefore has more holds that nobody waits for any more in front of
+// one than a transaction takes: it is written all the same, and so is what waits
+// when the store is closed.
+func TestAbandonedBefore(t *testing.T) {
+	path := newFile(t)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		store := open(t, path, bolt.Options{Clock: noon, Hook: g.hook})
+		abandoned := func() *sync.WaitGroup {
+			ctx, cancel := context.WithCancel(t.Context())
+			waiting := new(sync.WaitGroup)
+			g.arm()
+			waiting.Go(func() { ok(t, store.Attest(t.Context(), rules.Attestation{File: "slow"})) })
+			g.wait()
+			for range 3000 {
+				waiting.Go(func() { _, _ = store.Hold(ctx, []rules.Charge{charge("a", 1, 1<<20)}) })
+			}
+			synctest.Wait()
+			cancel()
+			synctest.Wait()
+			return waiting
+		}
+		before := abandoned()
+		before.Go(func() {
+			live, done := context.WithTimeout(t.Context(), time.Minute)
+			defer done()
+			if _, err := store.Hold(live, []rules.Charge{charge("a", 1, 1<<20)}); err != nil {
+				t.Errorf("behind holds that nobody waits for: %v", err)
+			}
+		})
+		synctest.Wait()
+		g.open()
+		before.Wait()
+
+		before = abandoned()
+		closed := make(chan error, 1)
+		go func() { closed <- store.Close() }()
+		synctest.Wait()
+		g.open()
+		before.Wait()
+		ok(t, <-closed)
 	})
 }
 
@@ -176,16 +220,16 @@ func TestQueuesAreBounded(t *testing.T) {
 		store := open(t, path, bolt.Options{Clock: noon, Hook: g.hook})
 		g.arm()
 		var all sync.WaitGroup
-		holding := func() (err error) {
-			_, err = hold(t.Context(), store, []rules.Charge{charge("a", 1, 1<<20)})
+		hold := func() (err error) {
+			_, err = store.Hold(t.Context(), []rules.Charge{charge("a", 1, 1<<20)})
 			return err
 		}
-		all.Go(func() { ok(t, holding()) })
+		all.Go(func() { ok(t, hold()) })
 		g.wait()
 		tx, err := store.Begin(t.Context())
 		ok(t, err)
 		for range 4096 {
-			all.Go(func() { ok(t, holding()) })
+			all.Go(func() { ok(t, hold()) })
 		}
 		for range 1024 {
 			all.Go(func() {
@@ -196,7 +240,7 @@ func TestQueuesAreBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		_, err = store.Begin(t.Context())
-		for _, err := range []error{holding(), err} {
+		for _, err := range []error{hold(), err} {
 			var busy interface{ RetryAfter() time.Duration }
 			if !errors.As(err, &busy) || busy.RetryAfter() <= 0 {
 				t.Errorf("the queue is full: %v", err)
@@ -205,7 +249,7 @@ func TestQueuesAreBounded(t *testing.T) {
 		tx.Rollback()
 		g.open()
 		all.Wait()
-		ok(t, holding())
+		ok(t, hold())
 	})
 }
 
@@ -221,14 +265,14 @@ func TestManyExpire(t *testing.T) {
 			charges[i] = charge(fmt.Sprint("counter ", i), 1, 700)
 		}
 		all.Go(func() {
-			_, err := hold(t.Context(), store, charges)
+			_, err := store.Hold(t.Context(), charges)
 			ok(t, err)
 		})
 	}
 	all.Wait()
 	clock.Advance(time.Hour)
 	before := g.commits.Load()
-	_, err := hold(t.Context(), store, []rules.Charge{charge("counter 7", 700, 700)})
+	_, err := store.Hold(t.Context(), []rules.Charge{charge("counter 7", 700, 700)})
 	ok(t, err)
 	if n := g.commits.Load() - before; n != 3 {
 		t.Errorf("%d transactions for 44,800 charges, of at most 16,384 each", n)
@@ -249,7 +293,7 @@ func TestBackup(t *testing.T) {
 		all.Go(func() {
 			for n := 0; !enough.Load(); n++ {
 				put(t, store, fmt.Sprint("key ", i), fmt.Sprint(n))
-				_, err := hold(t.Context(), store, []rules.Charge{charge(fmt.Sprint("counter ", n), 1, 1)})
+				_, err := store.Hold(t.Context(), []rules.Charge{charge(fmt.Sprint("counter ", n), 1, 1)})
 				var over *rules.OverLimitError
 				if err != nil && !errors.As(err, &over) {
 					t.Error(err)
@@ -319,18 +363,18 @@ func TestUnknown(t *testing.T) {
 		}
 	}})
 	ok(t, err)
-	id, err := hold(t.Context(), store, []rules.Charge{charge("a", 1, 9)})
+	id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)})
 	ok(t, err)
 	tx, err := store.Begin(t.Context())
 	ok(t, err)
 	crash = true
-	if _, err := hold(t.Context(), store, []rules.Charge{charge("a", 2, 9)}); err == nil {
+	if _, err := store.Hold(t.Context(), []rules.Charge{charge("a", 2, 9)}); err == nil {
 		t.Error("held, and it may not have been")
 	}
 	crash = false
 
 	ok(t, tx.Put("a", "1"))
-	_, holdErr := hold(t.Context(), store, []rules.Charge{charge("a", 4, 9)})
+	_, holdErr := store.Hold(t.Context(), []rules.Charge{charge("a", 4, 9)})
 	_, beginErr := store.Begin(t.Context())
 	_, backupErr := store.Backup(io.Discard)
 	_, _, attestationErr := store.Attestation(t.Context(), rules.RuleFile)
@@ -352,7 +396,7 @@ func TestUnknown(t *testing.T) {
 func TestClockOutOfRange(t *testing.T) {
 	for _, now := range []time.Time{{}, time.Unix(0, 0), time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		store := open(t, newFile(t), bolt.Options{Clock: func() time.Time { return now }})
-		if id, err := hold(t.Context(), store, []rules.Charge{charge("a", 1, 9)}); err == nil || id != 0 {
+		if id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)}); err == nil || id != 0 {
 			t.Errorf("%v: hold %d, %v", now, id, err)
 		}
 		put(t, store, "a", "1")

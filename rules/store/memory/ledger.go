@@ -95,16 +95,6 @@ func (l *Ledger) Hold(ctx context.Context, charges []rules.Charge) (rules.HoldID
 	return id, nil
 }
 
-// Sync tells whether a hold is there to be settled: nothing is durable here.
-func (l *Ledger) Sync(_ context.Context, id rules.HoldID) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.holds[id] == nil {
-		return fmt.Errorf("hold %d: %w", id, errNoHold)
-	}
-	return nil
-}
-
 // time is the clock's, but never before one that mattered.
 func (l *Ledger) time() int64 { return max(l.clock().UnixNano(), l.now) }
 

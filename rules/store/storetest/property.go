@@ -111,7 +111,6 @@ func (p *property) hold(r *rapid.T) {
 	id, err := p.ledger.Hold(r.Context(), charges)
 	if fits {
 		p.noError(r, "holding", err)
-		p.noError(r, "holding durably", p.ledger.Sync(r.Context(), id))
 		p.model.add(id, charges, now)
 		p.ids = append(p.ids, id)
 		return
@@ -180,7 +179,6 @@ func (p *property) settled(r *rapid.T) {
 	now := p.model.expire(p.clock.Now())
 	id, err := p.ledger.Hold(r.Context(), []rules.Charge{c})
 	p.noError(r, "holding of another counter", err)
-	p.noError(r, "holding of another counter durably", p.ledger.Sync(r.Context(), id))
 	p.model.add(id, []rules.Charge{c}, now)
 	p.ids = append(p.ids, id)
 }

@@ -84,9 +84,6 @@ func hold(t testing.TB, ledger rules.Ledger, charges ...rules.Charge) rules.Hold
 	if err != nil || id == 0 {
 		t.Fatalf("holding %v: hold %d, %v", charges, id, err)
 	}
-	if err := ledger.Sync(t.Context(), id); err != nil {
-		t.Fatalf("holding %v durably: %v", charges, err)
-	}
 	return id
 }
 
