@@ -101,7 +101,9 @@ type Action struct {
 	Delegate bool // a delegate call: the code of To runs with the powers of From
 
 	// Forwarded says that the action around it only passes it on (EIP-2771): From,
-	// who is another, has signed it, and its powers are not those of who sends it.
+	// who is another, has signed it, and its powers are not those of who sends it. No
+	// ether is sent along, and neither it nor what lies within it is done in the name
+	// of the account, or of who calls or is called around it.
 	Forwarded bool
 
 	// Name is the method's name, such as "transfer", or for typed data "permit";

@@ -3,7 +3,7 @@ package facts
 // forwardMethods pass on what others have signed: forwarders (EIP-2771), contracts
 // that take meta-transactions themselves, and entry points (EIP-4337). What is
 // passed on is done in the name of who signed it, and not with the powers of who
-// sends it.
+// sends it, but for what the unpacker finds to be otherwise.
 func forwardMethods() []definition {
 	const (
 		operation06 = "(address,uint256,bytes,bytes,uint256,uint256,uint256,uint256,uint256,bytes,bytes)"
@@ -18,7 +18,7 @@ func forwardMethods() []definition {
 		{signature: "execute(" + request + ")", inner: forwardsOne},
 		{signature: "executeBatch(" + request + "[],address)", inner: forwardsMany},
 		{signature: "executeMetaTransaction(address,bytes,bytes32,bytes32,uint8)", inner: func(a *Action, v values) inner {
-			return inner{actions: []Action{forward(a, Action{Path: "functionSignature", From: v.address(0), To: a.To, Data: v.bytes(1)})}}
+			return inner{actions: []Action{{Path: "functionSignature", From: v.address(0), To: a.To, Data: v.bytes(1), Forwarded: true}}}
 		}},
 
 		{signature: "handleOps(" + operation06 + "[],address)", inner: handlesOperations},
@@ -31,9 +31,14 @@ func forwardMethods() []definition {
 	}
 }
 
-// forwardsOne is the call of a forwarder, of one request.
+// forwardsOne is the call of a forwarder, of one request. Where the ether of the
+// two differs, the forwarder keeps some, or pays what others have left there.
 func forwardsOne(a *Action, v values) inner {
-	return inner{actions: []Action{requested(a, "req.data", v.tuple(0))}}
+	within := inner{actions: []Action{requested("req.data", v.tuple(0))}}
+	if within.actions[0].Value != a.Value {
+		within.opaque = "the request takes another amount of ether than is sent along"
+	}
+	return within
 }
 
 // forwardsMany is a batch of a forwarder: what requests don't take of the ether
@@ -41,7 +46,7 @@ func forwardsOne(a *Action, v values) inner {
 func forwardsMany(a *Action, v values) inner {
 	var within inner
 	for i, request := range v.tuples(0) {
-		within.actions = append(within.actions, requested(a, nth("requests", i), request))
+		within.actions = append(within.actions, requested(nth("requests", i), request))
 	}
 	if !a.Value.IsZero() {
 		within.opaque = "ether of requests that fail goes to a receiver"
@@ -51,16 +56,9 @@ func forwardsMany(a *Action, v values) inner {
 
 // requested is what a request of a forwarder does. A contract that does not trust
 // the forwarder takes it for the forwarder's own call.
-func requested(a *Action, path string, request values) Action {
+func requested(path string, request values) Action {
 	target := request.address(1)
-	return forward(a, Action{Path: path, From: request.address(0), To: &target, Value: request.amount(2), Data: request.bytes(5)})
-}
-
-// forward says of an action that it is only passed on, unless it is done in the
-// name of who sends it or of the forwarder.
-func forward(around *Action, a Action) Action {
-	a.Forwarded = a.From != around.From && a.From != *around.To
-	return a
+	return Action{Path: path, From: request.address(0), To: &target, Value: request.amount(2), Data: request.bytes(5), Forwarded: true}
 }
 
 // handlesOperations is what an entry point makes accounts do.

@@ -98,6 +98,9 @@ func TestForwardedCallsAreHidden(t *testing.T) {
 		return calldatatest.Pack(t, "handleOps("+operation+"[],address)", []operation07{{sender, zero, code, data, hash, zero, hash, none, none}}, payee)
 	}
 	batch := calldatatest.Pack(t, "executeBatch((address,address,uint256,uint256,uint48,bytes,bytes)[],address)", []timedRequest{{other, token, zero, zero, zero, transfer, none}}, payee)
+	one := func(wei int64) []byte {
+		return calldatatest.Pack(t, "execute((address,address,uint256,uint256,uint48,bytes,bytes))", timedRequest{other, token, big.NewInt(wei), zero, zero, transfer, none})
+	}
 	executeUserOp := selectorOf(t, "executeUserOp("+operation+",bytes32)")
 	for name, tt := range map[string]struct {
 		data []byte
@@ -105,6 +108,9 @@ func TestForwardedCallsAreHidden(t *testing.T) {
 		want string // of what is said to be hidden
 	}{
 		"nothing":                           {batch, 0, ""},
+		"one request takes all ether":       {one(1), 1, ""},
+		"one request takes less":            {one(1), 2, "another amount"},
+		"one request takes more":            {one(2), 1, "another amount"},
 		"ether goes to a receiver":          {batch, 1, "receiver"},
 		"an operation":                      {operate(other, none, transfer), 0, ""},
 		"an account is made":                {operate(other, []byte{1}, transfer), 0, "deploys"},
@@ -126,21 +132,64 @@ func TestForwardedCallsAreHidden(t *testing.T) {
 	}
 }
 
-// TestForwarded: what is passed on is that of who signed it, unless that is who
-// sends it or the forwarder.
+// TestForwarded: what is passed on is that of who signed it, unless that is the
+// account or somebody around it, or ether goes with it.
 func TestForwarded(t *testing.T) {
 	t.Parallel()
-	forwarder := other
+	forwarder, zero := other, new(big.Int)
+	transfer := calldatatest.Pack(t, "transfer(address,uint256)", payee, big.NewInt(5))
+	request := func(from, to common.Address, wei int64, data []byte) []byte {
+		return calldatatest.Pack(t, "execute((address,address,uint256,uint256,uint256,bytes),bytes)", minimalRequest{from, to, big.NewInt(wei), zero, zero, data}, []byte{})
+	}
+	type aggregated struct {
+		Name0 common.Address
+		Name1 []byte
+	}
+	aggregate := func(data []byte) []byte {
+		return calldatatest.Pack(t, "aggregate((address,bytes)[])", []aggregated{{forwarder, data}})
+	}
+	meta := func(from common.Address) []byte {
+		return calldatatest.Pack(t, "executeMetaTransaction(address,bytes,bytes32,bytes32,uint8)", from, transfer, [32]byte{}, [32]byte{}, uint8(27))
+	}
+	multicall := common.HexToAddress("0xcA11bde05977b3631167028862bE2a173976CA11")
 	for name, tt := range map[string]struct {
-		from common.Address
+		to   common.Address
+		wei  int64
+		data []byte
+		at   int // of the actions
 		want bool
-	}{"of another": {payee, true}, "of who sends it": {sender, false}, "of the forwarder": {forwarder, false}} {
-		zero := new(big.Int)
-		data := calldatatest.Pack(t, "multicall(bytes[])", [][]byte{calldatatest.Pack(t, "transfer(address,uint256)", payee, big.NewInt(5))})
-		f := Of(call(&forwarder, 0, calldatatest.Pack(t, "execute((address,address,uint256,uint256,uint256,bytes),bytes)",
-			minimalRequest{tt.from, token, big.NewInt(3), zero, zero, data}, []byte{})), noon())
-		if len(f.Actions) != 3 || f.Actions[0].Forwarded || f.Actions[1].Forwarded != tt.want || f.Actions[2].Forwarded || f.Actions[1].Value != number(3) || f.Actions[1].Path != "req.data" {
-			t.Errorf("%s: %+v", name, f.Actions)
+		from common.Address
+	}{
+		"of another":                          {forwarder, 0, request(payee, token, 0, transfer), 1, true, payee},
+		"of who sends it":                     {forwarder, 0, request(sender, token, 0, transfer), 1, false, sender},
+		"of the forwarder":                    {forwarder, 0, request(forwarder, token, 0, transfer), 1, false, forwarder},
+		"of another, with ether":              {forwarder, 3, request(payee, token, 3, transfer), 1, false, payee},
+		"of another, ether of the forwarder":  {forwarder, 0, request(payee, token, 3, transfer), 1, false, payee},
+		"of another, ether that stays":        {forwarder, 3, request(payee, token, 0, transfer), 1, true, payee},
+		"of another, by another contract":     {multicall, 0, aggregate(request(payee, token, 0, transfer)), 2, true, payee},
+		"of who sends it, by another":         {multicall, 0, aggregate(request(sender, token, 0, transfer)), 2, false, sender},
+		"of the other contract":               {multicall, 0, aggregate(request(multicall, token, 0, transfer)), 2, false, multicall},
+		"of another, and within of him":       {forwarder, 0, request(payee, payee, 0, request(payee, token, 0, transfer)), 1, true, payee},
+		"of another, and within of the first": {forwarder, 0, request(payee, payee, 0, request(sender, token, 0, transfer)), 1, false, payee},
+		"the account is the forwarder":        {sender, 0, request(payee, token, 0, transfer), 1, false, sender},
+		"a meta-transaction":                  {token, 0, meta(payee), 1, true, payee},
+		"a meta-transaction of who sends it":  {token, 0, meta(sender), 1, false, sender},
+		"a meta-transaction of the account's": {sender, 0, meta(payee), 1, false, sender},
+	} {
+		f := Of(call(&tt.to, tt.wei, tt.data), noon())
+		if len(f.Actions) <= tt.at {
+			t.Errorf("%s: %d actions", name, len(f.Actions))
+			continue
+		}
+		if a := f.Actions[tt.at]; f.Actions[0].Forwarded || a.Forwarded != tt.want || a.From != tt.from {
+			t.Errorf("%s: forwarded: %v, in the name of %s", name, a.Forwarded, a.From)
+		}
+		last := f.Actions[len(f.Actions)-1]
+		if tt.from == sender && (len(last.Effects) != 1 || last.Effects[0].Owner != sender) {
+			t.Errorf("%s: %+v", name, last.Effects)
+		}
+		if got := f.Actions[0].Opaque != ""; got != (strings.Contains(name, "stays") || strings.Contains(name, "ether of")) {
+			t.Errorf("%s: hidden: %q", name, f.Actions[0].Opaque)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func Of(req *rules.Request, at time.Time) *Facts {
 	switch f.Kind {
 	case KindTransaction:
 		f.Tx = txOf(req)
-		f.Actions = actionsOf(callOf(req))
+		f.Actions = actionsOf(req.Account.Address, callOf(req))
 	case KindText:
 		f.Text = textOf(req)
 	case KindTypedData, KindSafe:
@@ -24,7 +24,7 @@ func Of(req *rules.Request, at time.Time) *Facts {
 			f.Kind = KindSafe
 		}
 		if f.Kind == KindSafe {
-			f.Actions = safeActions(f.Typed)
+			f.Actions = safeActions(req.Account.Address, f.Typed)
 		} else {
 			f.Actions = typedActions(req.Account.Address, f.Typed)
 		}

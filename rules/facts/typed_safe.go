@@ -45,8 +45,8 @@ func safeOf(t *Typed) *Safe {
 }
 
 // safeActions are the call that a Safe transaction makes, in the name of the
-// Safe, and what lies within it.
-func safeActions(t *Typed) []Action {
+// Safe, and what lies within it. The signer is an owner of the Safe.
+func safeActions(signer common.Address, t *Typed) []Action {
 	if t == nil || t.Safe == nil || !t.sound || !t.isSafe() {
 		return []Action{{Delegate: true, Opaque: "the Safe transaction can't be read"}} // it may be anything
 	}
@@ -54,7 +54,7 @@ func safeActions(t *Typed) []Action {
 	to := m.address("to")
 	data, _ := t.Message["data"].([]byte)
 	operation := m.amount("operation")
-	return actionsOf(Action{From: t.Safe.Address, To: &to, Value: m.amount("value"), Data: data, Delegate: !operation.IsZero()})
+	return actionsOf(signer, Action{From: t.Safe.Address, To: &to, Value: m.amount("value"), Data: data, Delegate: !operation.IsZero()})
 }
 
 // message are the members of a typed message.

@@ -3,6 +3,8 @@ package facts
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // Bounds of unpacking.
@@ -12,17 +14,22 @@ const (
 	MaxEffects = 256 // of all actions of a request
 )
 
-// actionsOf decodes an action and all that lies within it.
-func actionsOf(outermost Action) []Action {
-	u := &unpacker{}
+// actionsOf decodes an action that an account signs, and all that lies within it.
+func actionsOf(signer common.Address, outermost Action) []Action {
+	u := &unpacker{signer: signer}
 	u.add(outermost)
 	return u.actions
 }
 
 // unpacker collects actions, depth first.
 type unpacker struct {
+	signer  common.Address
 	actions []Action
 	effects int
+
+	// around are who is called and in whose name, by the depth of the action that is
+	// unpacked and of those around it.
+	around [MaxDepth + 1][2]common.Address
 }
 
 // add decodes an action and what it unpacks to. It returns false when there are
@@ -43,10 +50,19 @@ func (u *unpacker) add(a Action) bool {
 		u.actions[at].Effects = effects[:MaxEffects-u.effects]
 	}
 	u.effects += len(u.actions[at].Effects)
+	if a.To != nil {
+		u.around[a.Depth] = [2]common.Address{a.From, *a.To}
+	}
 	for _, child := range within.actions {
 		child.Depth = a.Depth + 1
 		child.Path = join(a.Path, child.Path)
-		if !u.add(child) {
+		if child.Forwarded {
+			u.pass(&child)
+		}
+		place := len(u.actions)
+		added := u.add(child)
+		u.reclaim(place)
+		if !added {
 			within.opaque = fmt.Sprintf("it makes more than %d calls", MaxActions)
 			break
 		}
@@ -54,6 +70,53 @@ func (u *unpacker) add(a Action) bool {
 	}
 	u.actions[at].Opaque = within.opaque
 	return true
+}
+
+// pass is for an action that another one says it only passes on. It is done with
+// the powers of who sends it after all if ether goes with it, or if it is done in
+// the name of somebody around it: the account may have signed that too.
+func (u *unpacker) pass(child *Action) {
+	around := u.around[child.Depth-1]
+	if forwarder := around[1]; u.owns(forwarder) {
+		// The account runs the code of a forwarder (EIP-7702). Who does not trust that
+		// takes the call for the account's own.
+		child.From = forwarder
+	}
+	child.Forwarded = child.Value.IsZero() && !u.stands(child.From, child.Depth)
+}
+
+// reclaim is for an action that was added with all that lies within it, the last
+// ones: if one of those is done in the name of somebody around it, it is not only
+// passed on.
+func (u *unpacker) reclaim(place int) {
+	if place >= len(u.actions) || !u.actions[place].Forwarded {
+		return
+	}
+	for i := range u.actions[place+1:] {
+		if u.stands(u.actions[place+1+i].From, u.actions[place].Depth) {
+			u.actions[place].Forwarded = false
+			return
+		}
+	}
+}
+
+// owns tells whether an address is of who signs, or in whose name it is signed.
+func (u *unpacker) owns(address common.Address) bool {
+	return address == u.signer || address == u.around[0][0]
+}
+
+// stands tells whether an address is of who signs, or of who calls or is called
+// around a depth.
+func (u *unpacker) stands(address common.Address, depth int) bool {
+	if address == u.signer {
+		return true
+	}
+	for _, pair := range u.around[:depth] {
+		if address == pair[0] || address == pair[1] {
+			return true
+		}
+	}
+	return false
 }
 
 // decode fills in what an action's data means, and returns what lies within.

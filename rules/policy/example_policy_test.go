@@ -98,7 +98,8 @@ func TestExample(t *testing.T) {
 		{"a payment on another chain", otherChain, rules.Reject, ""},
 		{"a payment from elsewhere", pay("payouts", usdc, calldatatest.Pack(t, "transferFrom(address,address,uint256)", address("2"), address("4"), big.NewInt(1))), rules.Reject, ""},
 		{"a forwarded call", relay(0, calldatatest.Pack(t, signature, forward{address("1"), address("4"), big.NewInt(0), big.NewInt(1), big.NewInt(1), []byte{1, 2, 3, 4}}, []byte{1})), rules.Approve, "relayer"},
-		{"a forwarded call with value", relay(1, calldatatest.Pack(t, signature, forward{address("1"), address("4"), big.NewInt(0), big.NewInt(1), big.NewInt(1), []byte{1, 2, 3, 4}}, []byte{1})), rules.Reject, ""},
+		{"a forwarded call with value", relay(1, calldatatest.Pack(t, signature, forward{address("1"), address("4"), big.NewInt(1), big.NewInt(1), big.NewInt(1), []byte{1, 2, 3, 4}}, []byte{1})), rules.Reject, ""},
+		{"a forwarded call that leaves value", relay(1, calldatatest.Pack(t, signature, forward{address("1"), address("4"), big.NewInt(0), big.NewInt(1), big.NewInt(1), []byte{1, 2, 3, 4}}, []byte{1})), rules.Reject, "no-unlimited"},
 		{"another call", relay(0, calldatatest.Pack(t, "execute(bytes)", []byte{1})), rules.Reject, ""},
 	} {
 		decision, _, err := p.Evaluate(t.Context(), test.req)

@@ -102,7 +102,8 @@ func (m *Match) coversAction(s *subject, at int) bool {
 
 // coversInner reports whether each action that lies directly within one is
 // covered by one of the inner matches, with all that lies within it in turn. What
-// is only passed on need not be: it is not done with the powers of who signs here.
+// is only passed on need not be: it is not done with the powers of who signs here,
+// and takes no ether along.
 func (m *Match) coversInner(s *subject, at int) bool {
 	if s.Actions[at].Opaque != "" {
 		return false

@@ -15,13 +15,19 @@ import (
 // forwards is a call of the forwarder "vault", for someone, of a method of USDC.
 func forwards(t *testing.T, from common.Address, data []byte) *rules.Request {
 	t.Helper()
+	return spends(vault, 0, forwarding(t, from, usdcAddress, 0, data))
+}
+
+// forwarding is the data of a call of a forwarder.
+func forwarding(t *testing.T, from, to common.Address, wei int64, data []byte) []byte {
+	t.Helper()
 	type request struct {
 		Name0, Name1        common.Address
 		Name2, Name3, Name4 *big.Int
 		Name5               []byte
 	}
 	zero := new(big.Int)
-	return spends(vault, 0, calldatatest.Pack(t, "execute((address,address,uint256,uint256,uint256,bytes),bytes)", request{from, usdcAddress, zero, zero, zero, data}, []byte{1}))
+	return calldatatest.Pack(t, "execute((address,address,uint256,uint256,uint256,bytes),bytes)", request{from, to, big.NewInt(wei), zero, zero, data}, []byte{1})
 }
 
 // typedAs is typed data of a struct whose members are all numbers.
@@ -77,6 +83,54 @@ func TestPromisesOfWhatIsPassedOn(t *testing.T) {
 		"a permit of its own, accepted":   {known, typedAs("Permit", "spender"), rules.Approve},
 		"an order by its primary type":    {`{id: sign, effect: allow, match: {primary_type: [OrderComponents], message: {offer: 1}}}`, order, rules.Reject},
 		"an order by type and inner: any": {`{id: sign, effect: allow, match: {primary_type: [OrderComponents], message: {offer: 1}, inner: any}}`, order, rules.Approve},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := decideBy(t, c.rules, c.req); got.Verdict != c.want {
+				t.Errorf("%v, want %v: %s\n%s", got.Verdict, c.want, got.Reason, got.Explanation)
+			}
+		})
+	}
+}
+
+// TestPromisesOfEtherThatIsPassedOn: whoever signed what a forwarder passes on, the
+// ether that goes with it is the account's.
+func TestPromisesOfEtherThatIsPassedOn(t *testing.T) {
+	t.Parallel()
+	const (
+		relay   = `{id: relay, effect: allow, match: {to: vaults, function: "execute((address,address,uint256,uint256,uint256,bytes),bytes)", value_max: "1 ether"}}`
+		listed  = `{id: relay, effect: allow, match: {to: vaults, function: "execute((address,address,uint256,uint256,uint256,bytes),bytes)", value_max: "1 ether", inner: [{to: payees, value_max: "1 ether"}]}}`
+		batched = `{id: relay, effect: allow, match: {to: vaults, call: [aggregate], inner: [{to: vaults, function: "execute((address,address,uint256,uint256,uint256,bytes),bytes)"}]}}`
+		self    = `{id: relay, effect: allow, match: {to: self}}`
+		safe    = `{id: relay, effect: allow, match: {kind: [safe_transaction], to: vaults, value_max: "1 ether", inner: [{to: payees, value_max: "1 ether"}]}}`
+	)
+	type call struct {
+		Name0 common.Address
+		Name1 []byte
+	}
+	stolen := calldatatest.Pack(t, "transfer(address,uint256)", thief, big.NewInt(5))
+	batch := func(from common.Address) *rules.Request {
+		return spends(vault, 0, calldatatest.Pack(t, "aggregate((address,bytes)[])", []call{{vault, forwarding(t, from, usdcAddress, 0, stolen)}}))
+	}
+	ofSafe := func(to common.Address) *rules.Request {
+		return safeTx(rules.KindSafe, vault, forwarding(t, thief, to, 1e18, nil), func(m map[string]any) { m["value"] = "1000000000000000000" })
+	}
+	for name, c := range map[string]struct {
+		rules string
+		req   *rules.Request
+		want  rules.Verdict
+	}{
+		"to a stranger":                       {relay, spends(vault, 1e18, forwarding(t, thief, thief, 1e18, nil)), rules.Reject},
+		"to a stranger, where some are paid":  {listed, spends(vault, 1e18, forwarding(t, thief, thief, 1e18, nil)), rules.Reject},
+		"to one who is paid":                  {listed, spends(vault, 1e18, forwarding(t, thief, paidTo, 1e18, nil)), rules.Approve},
+		"to nobody: it stays":                 {relay, spends(vault, 1e18, forwarding(t, thief, thief, 0, nil)), rules.Reject},
+		"none":                                {relay, spends(vault, 0, forwarding(t, thief, thief, 0, nil)), rules.Approve},
+		"of a Safe, to a stranger":            {safe, ofSafe(thief), rules.Reject},
+		"of a Safe, to one who is paid":       {safe, ofSafe(paidTo), rules.Approve},
+		"none, by another contract":           {batched, batch(thief), rules.Approve},
+		"none, of the account, by another":    {batched, batch(hotAddress), rules.Reject},
+		"none, by the code of the account":    {self, spends(hotAddress, 0, forwarding(t, thief, usdcAddress, 0, stolen)), rules.Reject},
+		"none, to who is denied, by its code": {`{id: no, effect: deny, match: {owner: self, recipient: "0x6666666666666666666666666666666666666666"}}, {id: all, effect: allow, match: {to: self, inner: any}}`, spends(hotAddress, 0, forwarding(t, thief, usdcAddress, 0, stolen)), rules.Reject},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
