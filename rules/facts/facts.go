@@ -106,6 +106,10 @@ type Action struct {
 	// of the account, or of who calls or is called around it.
 	Forwarded bool
 
+	// Calls says of typed data that whoever holds the signature can make calls in the
+	// name of From, which are not known: by a user operation or a delegation.
+	Calls bool
+
 	// Name is the method's name, such as "transfer", or for typed data "permit";
 	// "" if it is not known. Call is the decoded call, without a text; nil for typed data.
 	Name string

@@ -53,22 +53,27 @@ func signs() []sign {
 
 // unread says why typed data, which hands over no tokens that are known, may hand
 // over some or do more: "" if nothing tells so. It is no proof: a document of a
-// form that nobody knows may do anything that a contract takes it for.
-func unread(t *Typed) string {
+// form that nobody knows may do anything that a contract takes it for. Calls tells
+// whether it lets others make calls, whatever else it does.
+func unread(t *Typed) (why string, calls bool) {
 	if t == nil {
-		return ""
+		return "", false
 	}
 	if strings.HasPrefix(t.PrimaryType, "Permit") || handoversOf(t.PrimaryType) != nil {
-		return aPermit
+		why = aPermit
 	}
 	for _, s := range signs() {
 		for name, fields := range t.types {
-			if name != domainType && s.fits(name, fields) {
-				return s.means
+			if name == domainType || !s.fits(name, fields) {
+				continue
 			}
+			if why == "" {
+				why = s.means
+			}
+			calls = calls || s.means == aForward || s.means == aDelegation
 		}
 	}
-	return ""
+	return why, calls
 }
 
 // fits tells whether a type has the sign.
@@ -86,7 +91,7 @@ func typedActions(signer common.Address, t *Typed) []Action {
 	if known := handovers(signer, t); len(known) > 0 {
 		return known
 	}
-	why := unread(t)
+	why, calls := unread(t)
 	if why == "" {
 		return nil
 	}
@@ -94,5 +99,5 @@ func typedActions(signer common.Address, t *Typed) []Action {
 	if t.Contract != nil {
 		*contract = *t.Contract
 	}
-	return []Action{{Path: "message", From: signer, To: contract, Decoding: Other, Opaque: why}}
+	return []Action{{Path: "message", From: signer, To: contract, Decoding: Other, Opaque: why, Calls: calls}}
 }

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -22,24 +23,26 @@ func TestUnread(t *testing.T) {
 		types   map[string]string
 		want    string // why; "" for none
 	}{
-		"Seaport":            {"OrderComponents", map[string]string{"OrderComponents": components}, anOrder},
-		"Seaport, in bulk":   {"BulkOrder", map[string]string{"BulkOrder": "OrderComponents[2][2] tree", "OrderComponents": components}, anOrder},
-		"CoW":                {"Order", map[string]string{"Order": cow}, anOrder},
-		"1inch":              {"Order", map[string]string{"Order": inch}, anOrder},
-		"0x, a limit":        {"LimitOrder", map[string]string{"LimitOrder": zeroEx}, anOrder},
-		"0x, a collection":   {"ERC721Order", map[string]string{"ERC721Order": zeroExNFT}, anOrder},
-		"a user operation":   {"PackedUserOperation", map[string]string{"PackedUserOperation": operation}, aForward},
-		"a forwarder":        {"ForwardRequest", map[string]string{"ForwardRequest": forward}, aForward},
-		"a relay":            {"RelayRequest", map[string]string{"RelayRequest": "ForwardRequest request,uint256 fee", "ForwardRequest": forward}, aForward},
-		"a meta-transaction": {"MetaTransaction", map[string]string{"MetaTransaction": "uint256 nonce,address from,bytes functionSignature"}, aForward},
-		"a delegation":       {"Delegation", map[string]string{"Delegation": "address delegate,address delegator,bytes32 authority,Caveat[] caveats,uint256 salt"}, aDelegation},
-		"a loan":             {"DelegationWithSig", map[string]string{"DelegationWithSig": "address delegatee,uint256 value,uint256 nonce,uint256 deadline"}, aLoan},
-		"of a Safe":          {"SafeMessage", map[string]string{"SafeMessage": "bytes message"}, aNested},
-		"nested":             {"TypedDataSign", map[string]string{"TypedDataSign": "Mail contents,string name", "Mail": "string text"}, aNested},
-		"nested text":        {"PersonalSign", map[string]string{"PersonalSign": "bytes prefixed"}, aNested},
-		"other members":      {"Permit", map[string]string{"Permit": "address owner,address spender,uint256 value,uint256 nonce"}, aPermit},
-		"other details":      {"PermitSingle", map[string]string{"PermitSingle": "PermitDetails details,address spender,uint256 sigDeadline", "PermitDetails": "address token,uint256 amount"}, aPermit},
-		"a permit for all":   {"PermitForAll", map[string]string{"PermitForAll": "address owner,address operator,bool approved,uint256 nonce,uint256 deadline"}, aPermit},
+		"Seaport":                  {"OrderComponents", map[string]string{"OrderComponents": components}, anOrder},
+		"Seaport, in bulk":         {"BulkOrder", map[string]string{"BulkOrder": "OrderComponents[2][2] tree", "OrderComponents": components}, anOrder},
+		"CoW":                      {"Order", map[string]string{"Order": cow}, anOrder},
+		"1inch":                    {"Order", map[string]string{"Order": inch}, anOrder},
+		"0x, a limit":              {"LimitOrder", map[string]string{"LimitOrder": zeroEx}, anOrder},
+		"0x, a collection":         {"ERC721Order", map[string]string{"ERC721Order": zeroExNFT}, anOrder},
+		"a user operation":         {"PackedUserOperation", map[string]string{"PackedUserOperation": operation}, aForward},
+		"a forwarder":              {"ForwardRequest", map[string]string{"ForwardRequest": forward}, aForward},
+		"a relay":                  {"RelayRequest", map[string]string{"RelayRequest": "ForwardRequest request,uint256 fee", "ForwardRequest": forward}, aForward},
+		"a meta-transaction":       {"MetaTransaction", map[string]string{"MetaTransaction": "uint256 nonce,address from,bytes functionSignature"}, aForward},
+		"a delegation":             {"Delegation", map[string]string{"Delegation": "address delegate,address delegator,bytes32 authority,Caveat[] caveats,uint256 salt"}, aDelegation},
+		"an operation or an order": {"PackedUserOperation", map[string]string{"PackedUserOperation": operation, "Other": "address sellToken,address buyToken"}, anOrder},
+		"an operation as a permit": {"PermitOperation", map[string]string{"PermitOperation": operation}, aPermit},
+		"a loan":                   {"DelegationWithSig", map[string]string{"DelegationWithSig": "address delegatee,uint256 value,uint256 nonce,uint256 deadline"}, aLoan},
+		"of a Safe":                {"SafeMessage", map[string]string{"SafeMessage": "bytes message"}, aNested},
+		"nested":                   {"TypedDataSign", map[string]string{"TypedDataSign": "Mail contents,string name", "Mail": "string text"}, aNested},
+		"nested text":              {"PersonalSign", map[string]string{"PersonalSign": "bytes prefixed"}, aNested},
+		"other members":            {"Permit", map[string]string{"Permit": "address owner,address spender,uint256 value,uint256 nonce"}, aPermit},
+		"other details":            {"PermitSingle", map[string]string{"PermitSingle": "PermitDetails details,address spender,uint256 sigDeadline", "PermitDetails": "address token,uint256 amount"}, aPermit},
+		"a permit for all":         {"PermitForAll", map[string]string{"PermitForAll": "address owner,address operator,bool approved,uint256 nonce,uint256 deadline"}, aPermit},
 
 		"a letter":      {"Mail", map[string]string{"Mail": "Person from,Person to,string contents", "Person": "string name,address wallet"}, ""},
 		"a vote":        {"Ballot", map[string]string{"Ballot": "uint256 proposalId,uint8 support"}, ""},
@@ -57,6 +60,9 @@ func TestUnread(t *testing.T) {
 		}
 		if len(f.Actions) != 1 || f.Actions[0].Opaque != tt.want || *f.Actions[0].To != *f.Typed.Contract || f.Actions[0].From != sender || len(f.Actions[0].Effects) != 0 {
 			t.Errorf("%s: %+v", name, f.Actions)
+		}
+		if calls := tt.want == aForward || tt.want == aDelegation || strings.HasPrefix(name, "an operation"); f.Actions[0].Calls != calls {
+			t.Errorf("%s: lets others make calls: %v", name, f.Actions[0].Calls)
 		}
 	}
 }

@@ -132,7 +132,14 @@ func TestAmountOfPermits(t *testing.T) {
 	fails(t, ofUSDC(), permit("Order", usdc(), account()), "no kind that is known")
 	unchained := permit("Permit", usdc(), account())
 	unchained.Request.ChainID = nil
-	check(t, ofUSDC(), unchained, digest, want{"daily/amount/token=none:" + usdcText: small(5)})
+	check(t, ofUSDC(), unchained, digest, want{usdcCounter: small(5)}) // the same total
+	check(t, ofUSDC(limit.PerChain), unchained, digest, want{"daily/amount/chain=1/token=1:" + usdcText: small(5)})
+	everywhere := ofUSDC(limit.PerChain)
+	everywhere.Chain = 0
+	fails(t, everywhere, unchained, "names no chain")
+	everywhere.Per = nil
+	check(t, everywhere, unchained, digest, want{"daily/amount/token=" + usdcText: small(5)})
+	fails(t, limitOf(limit.Signatures, limit.PerChain), unchained, "names no chain")
 	check(t, limitOf(limit.Value), permit("Order", usdc(), account()), "", nil)
 }
 

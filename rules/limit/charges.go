@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/holiman/uint256"
@@ -59,6 +60,9 @@ func (l *Limit) charges(f *facts.Facts) ([]rules.Charge, error) {
 			continue
 		}
 		if slot == "" {
+			if m.anyChain() {
+				return nil, errors.New("the request names no chain, so that it holds on each, and each has a total of its own")
+			}
 			slot = m.slot()
 		}
 		name := m.counter(&items[i])

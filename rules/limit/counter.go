@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/facts"
 )
 
 // maxReadable is how long a part of a name may be, in bytes, to stand in it as it
@@ -49,7 +50,7 @@ func (m *measuring) counter(i *item) string {
 		case per == PerPrincipal:
 			value = readable(m.facts.Request.Principal)
 		case per == PerChain:
-			value = chainOf(m.facts.Request.ChainID)
+			value = m.chain()
 		case per == PerRecipient:
 			value = i.recipient
 		case per == PerArgument:
@@ -69,12 +70,36 @@ func (m *measuring) slot() string {
 	return chainOf(f.Request.ChainID) + "/" + hexOf(f.Request.Account.Address) + "/" + strconv.FormatUint(f.Tx.Nonce(), 10)
 }
 
-// tokenOf names a token. A limit on one token of any chain has one total for it.
+// tokenOf names a token. A limit on one token has one total for it, whether a
+// request names the chain or not.
 func (m *measuring) tokenOf(token common.Address) string {
 	if m.Token != nil && m.Chain == 0 {
 		return hexOf(token)
 	}
-	return chainOf(m.facts.Request.ChainID) + ":" + hexOf(token)
+	return m.chain() + ":" + hexOf(token)
+}
+
+// chain names the chain of what is counted: that of the limit's token, or else of
+// the request.
+func (m *measuring) chain() string {
+	if m.Token != nil && m.Chain != 0 {
+		return strconv.FormatUint(m.Chain, 10)
+	}
+	return chainOf(m.facts.Request.ChainID)
+}
+
+// anyChain tells whether a request holds on each chain, and the limit has a total
+// for each: there is none that it can count for.
+func (m *measuring) anyChain() bool {
+	if m.facts.Request.ChainID != nil || m.Token != nil && m.Chain != 0 {
+		return false
+	}
+	switch m.facts.Kind {
+	case facts.KindTransaction, facts.KindTypedData, facts.KindSafe:
+		return m.per[PerChain] || m.Measure == Amount && m.Token == nil
+	default:
+		return false // a message is of no chain
+	}
 }
 
 func hexOf(address common.Address) string {

@@ -28,7 +28,9 @@ func (m *measuring) items() (items []item, err error) {
 	case Value:
 		items, err = m.values()
 	case GasCost:
-		items, err = m.wholes(m.gasCost(), m.called())
+		if err = m.ownCalls(); err == nil {
+			items, err = m.wholes(m.gasCost(), m.called())
+		}
 	case Spend:
 		if items, err = m.values(); err == nil {
 			var gas []item
@@ -71,9 +73,23 @@ func (m *measuring) understood() error {
 	return nil
 }
 
+// ownCalls fails for typed data by which others make calls in the name of the
+// account: they may spend its ether, on gas too.
+func (m *measuring) ownCalls() error {
+	for i := range m.facts.Actions {
+		if a := &m.facts.Actions[i]; a.Calls {
+			return fmt.Errorf("%s may spend ether of the account%s", at(a), because(a))
+		}
+	}
+	return nil
+}
+
 // values are the wei that leave the owner, or for each recipient what it gets.
 func (m *measuring) values() ([]item, error) {
 	if err := m.understood(); err != nil {
+		return nil, err
+	}
+	if err := m.ownCalls(); err != nil {
 		return nil, err
 	}
 	owner := m.owner()

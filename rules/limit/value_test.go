@@ -3,10 +3,12 @@ package limit_test
 import (
 	"math/big"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
@@ -105,7 +107,11 @@ func TestSignatures(t *testing.T) {
 	for _, kind := range []rules.Kind{rules.KindText, rules.KindData, rules.KindTypedData} {
 		f := other(kind)
 		check(t, signatures, f, digest.Hex(), want{"daily/signatures": small(1)})
-		check(t, limitOf(limit.Signatures, limit.PerRecipient, limit.PerChain), f, digest.Hex(), want{"daily/signatures/chain=none/recipient=none": small(1)})
+		if perChain := limitOf(limit.Signatures, limit.PerRecipient, limit.PerChain); kind == rules.KindTypedData {
+			fails(t, perChain, f, "names no chain")
+		} else {
+			check(t, perChain, f, digest.Hex(), want{"daily/signatures/chain=none/recipient=none": small(1)})
+		}
 		check(t, limitOf(limit.Value), f, "", nil)
 		check(t, limitOf(limit.GasCost), f, "", nil)
 	}
@@ -125,4 +131,35 @@ func TestEtherThatIsPassedOnUnseen(t *testing.T) {
 	fails(t, limitOf(limit.Value, limit.PerRecipient), transaction(to(router()), 5, hidden), "may pass ether on")
 	check(t, limitOf(limit.Value, limit.PerRecipient), transaction(to(router()), 0, hidden), "", nil)
 	check(t, limitOf(limit.Value), transaction(to(router()), 5, hidden), place, want{"daily/value": small(5)})
+}
+
+// TestCallsOfOthers: what typed data lets others do in the name of the account may
+// spend its ether. An order does not.
+func TestCallsOfOthers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range map[string]struct {
+		members []string
+		counts  bool
+	}{
+		"a user operation": {[]string{"sender", "nonce", "callData"}, false},
+		"a delegation":     {[]string{"delegate", "authority", "caveats"}, false},
+		"a forwarder":      {[]string{"from", "to", "data"}, false},
+		"an order":         {[]string{"sellToken", "buyToken"}, true},
+		"a loan":           {[]string{"delegatee", "value"}, true},
+	} {
+		data := &apitypes.TypedData{PrimaryType: "Document", Types: apitypes.Types{"EIP712Domain": {{Name: "name", Type: "string"}}}, Message: apitypes.TypedDataMessage{}}
+		for _, member := range tt.members {
+			data.Types["Document"] = append(data.Types["Document"], apitypes.Type{Name: member, Type: "uint256"})
+			data.Message[member] = "1"
+		}
+		f := facts.Of(&rules.Request{Kind: rules.KindTypedData, Account: rules.Account{Address: account()}, ChainID: big.NewInt(1), Digest: common.Hash{1, 2}, TypedData: data}, time.Time{})
+		for _, measure := range []limit.Measure{limit.Value, limit.Spend, limit.GasCost} {
+			if l := limitOf(measure); tt.counts {
+				check(t, l, f, "", nil)
+			} else {
+				fails(t, l, f, "ether of the account")
+			}
+		}
+		check(t, limitOf(limit.Signatures), f, common.Hash{1, 2}.Hex(), want{"daily/signatures": small(1)})
+	}
 }
