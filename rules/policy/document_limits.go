@@ -108,8 +108,10 @@ func (p *parser) perOf(l *limit.Limit, node *yaml.Node, what string) {
 		return
 	}
 	found, _ := p.choices(node, what+": per", pers()...)
-	for _, per := range found {
-		l.Per = append(l.Per, limit.Per(per))
+	for _, per := range pers() { // the order in which it is written must not name another total
+		if slices.Contains(found, per) {
+			l.Per = append(l.Per, limit.Per(per))
+		}
 	}
 }
 
@@ -232,10 +234,8 @@ func (p *parser) limitID(l *limit.Limit, node, named *yaml.Node, what, rule stri
 		}
 	case named == nil && rule != "" && l.Measure != "":
 		l.ID = rule + "/" + string(l.Measure)
-		if len(l.Per) > 0 {
-			for _, per := range l.Per {
-				l.ID += "/" + string(per)
-			}
+		for _, per := range l.Per {
+			l.ID += "/" + string(per)
 		}
 		if line, again := ids[l.ID]; again {
 			p.errorf(node, "%s: the limit on line %d counts the same: give both an id, by which their totals are kept", what, line)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,5 +36,27 @@ rules:
 		if err != nil || len(charges) != 1 || charges[0].Amount.Uint64() != want {
 			t.Errorf("%s: %+v, %v", token, charges, err)
 		}
+	}
+}
+
+// TestALimitKeepsItsTotalWhenPerIsReordered: what has no id is named by what it is
+// kept apart for, in whatever order that is written.
+func TestALimitKeepsItsTotalWhenPerIsReordered(t *testing.T) {
+	t.Parallel()
+	const rule = `rules: [{id: pay, effect: allow, match: {principal: [local], plain: true}, limits: [`
+	for _, per := range []string{"[account, recipient, chain]", "[recipient, account, chain]", "[chain, recipient, account]"} {
+		p, err := Load("per.yaml", []byte(namesOfPromises+rule+`{measure: value, max: "1 ether", window: 24h, per: `+per+`}]}]`), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		charges, err := p.rules[0].Limits[0].Charges(facts.Of(spends(paidTo, 5, nil), time.Unix(0, 0)))
+		const want = "pay/value/account/recipient/chain/value/account=0x1111111111111111111111111111111111111111/chain=1/recipient=0x4444444444444444444444444444444444444444"
+		if err != nil || len(charges) != 1 || charges[0].Counter != want {
+			t.Errorf("%s: %+v, %v", per, charges, err)
+		}
+	}
+	_, err := Load("per.yaml", []byte(namesOfPromises+rule+`{measure: value, max: "1 ether", window: 24h, per: [account, chain]}, {measure: value, max: "2 ether", window: 7d, per: [chain, account]}]}]`), Options{})
+	if err == nil || !strings.Contains(err.Error(), "give both an id") {
+		t.Errorf("two of the same total: %v", err)
 	}
 }
