@@ -1,6 +1,6 @@
 // Package policydiff says in words what differs between two policies, and whether
 // that allows more or less. It compares what is written, rule by rule, and not
-// how: comments, the order of keys and lists, and the spelling of addresses don't
+// how: comments, the order of keys and lists, and capitals of addresses don't
 // count. The order of allow rules does.
 //
 // Each change is judged by itself. What a rule no longer matches may match a later
@@ -39,6 +39,7 @@ func Of(before, after []byte) ([]Change, error) {
 		if len(document.Content) > 0 {
 			documents[i] = document.Content[0]
 		}
+		spell(documents[i])
 	}
 	d := &differ{before: documents[0], after: documents[1]}
 	d.policy()

@@ -103,3 +103,32 @@ func FuzzOf(f *testing.F) {
 		}
 	})
 }
+
+// TestCapitalsOfAddresses don't count where an address stands, and do where a text
+// may.
+func TestCapitalsOfAddresses(t *testing.T) {
+	t.Parallel()
+	const address = "0xF39fd6e51aad88F6F4ce6aB8827279cffFb92266"
+	for in, same := range map[string]bool{
+		`accounts: {hot: "%"}`: true,
+		`lists: {l: ["%"]}`:    true,
+		`tokens: {T: {chain: 1, address: "%", decimals: 6}}`:                         true,
+		`rules: [{id: a, match: {to: ["%"], account: "%"}}]`:                         true,
+		`rules: [{id: a, match: {domain: {contract: "%"}}}]`:                         true,
+		`rules: [{id: a, match: {safe: {safe: "%", gas_token: "%"}}}]`:               true,
+		`rules: [{id: a, match: {inner: [{to: "%", inner: [{recipient: ["%"]}]}]}}]`: true,
+		`budgets: [{id: a, match: {token: "%"}}]`:                                    true,
+
+		`rules: [{id: a, match: {domain: {name: "%"}}}]`:   false,
+		`rules: [{id: a, match: {message: {to: "%"}}}]`:    false,
+		`rules: [{id: a, match: {args: {to: {eq: "%"}}}}]`: false,
+		`rules: [{id: a, match: {principal: ["%"]}}]`:      false,
+		`rules: [{id: a, match: {text: {prefix: "%"}}}]`:   false,
+		`rules: [{id: a, description: "%"}]`:               false,
+	} {
+		got := difference(t, strings.ReplaceAll(in, "%", address), strings.ReplaceAll(in, "%", strings.ToLower(address)))
+		if (got == "") != same {
+			t.Errorf("%s: %q", in, got)
+		}
+	}
+}

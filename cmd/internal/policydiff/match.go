@@ -44,15 +44,25 @@ func (m *matching) appears(key string, without, value *yaml.Node) Direction {
 	case key == "zone":
 		return Changed
 	case !m.allow:
-	case key == "value_max" && has(without, "call", "function", "selector", "effect", "token", "recipient", "owner", "amount_max", "amount_min", "amount", "token_id", "deadline_within"):
+	case key == "value_max" && noEther(without):
 		return m.more // no ether may go along without it
-	case key == "value_min", key == "to" && has(without, "effect", "token", "recipient", "owner", "amount_max", "amount_min", "amount", "token_id", "deadline_within"),
-		key == "safe" && has(value, "refund_max"):
+	case key == "value_min" && noEther(without), key == "to" && ofEffects(without), key == "safe" && has(value, "refund_max"):
 		return Changed
 	case key == "refund_max":
 		return m.more // nothing may be refunded without it
 	}
 	return m.more.opposite()
+}
+
+// noEther tells whether an allow rule of a match allows no ether, which is so
+// where it says which calls and bounds no value.
+func noEther(match *yaml.Node) bool {
+	return (has(match, "call", "function", "selector") || ofEffects(match)) && !has(match, "value_max", "value_min")
+}
+
+// ofEffects tells whether a match has words about effects.
+func ofEffects(match *yaml.Node) bool {
+	return has(match, "effect", "token", "recipient", "owner", "amount_max", "amount_min", "amount", "token_id", "deadline_within")
 }
 
 func has(node *yaml.Node, anyOf ...string) bool {
@@ -155,7 +165,11 @@ func (d *differ) comparison(place string, more Direction, before, after *yaml.No
 
 // prefixes compares how a text must begin: the longer one is narrower.
 func (d *differ) prefixes(place string, more Direction, before, after *yaml.Node) {
-	was, is := inline(before), inline(after)
+	if before.Kind != yaml.ScalarNode || after.Kind != yaml.ScalarNode {
+		d.replaced(Changed, place, before, after)
+		return
+	}
+	was, is := before.Value, after.Value
 	switch {
 	case strings.HasPrefix(was, is):
 		d.replaced(more, place, before, after)

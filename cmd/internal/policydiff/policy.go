@@ -49,11 +49,21 @@ func (d *differ) names(section string, before, after *yaml.Node, compare func(na
 			elsewhere = d.before
 		}
 		direction := Neutral
-		if used(elsewhere, name) != (use{}) {
+		if used(elsewhere, name) != (use{}) || section == "tokens" && d.counted(was, is) {
 			direction = Changed
 		}
 		d.appears(direction, place, was, is)
 	}
+}
+
+// counted tells whether a token that is in one of the two policies alone may make a
+// limit count something else: a limit on every token counts 1 for one of a
+// collection.
+func (d *differ) counted(was, is *yaml.Node) bool {
+	if standard := valueOf(firstOf(was, is), "standard"); standard != "" && standard != "erc20" {
+		return true
+	}
+	return countsEvery(d.before) || countsEvery(d.after)
 }
 
 // replacedEach compares key by key.

@@ -65,9 +65,16 @@ func quantityOf(node *yaml.Node) (quantity, bool) {
 		return quantity{new(big.Rat).SetInt64(int64(span)), "span"}, true
 	}
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return quantity{new(big.Rat).SetInt64(at.Unix()), "time"}, true
+		return quantity{nanoseconds(at), "time"}, true
 	}
 	return quantity{}, false
+}
+
+// nanoseconds are those of a time since 1970, which years beyond 2262 have too many
+// of for 64 bits.
+func nanoseconds(at time.Time) *big.Rat {
+	n := new(big.Int).Mul(big.NewInt(at.Unix()), big.NewInt(int64(time.Second)))
+	return new(big.Rat).SetInt(n.Add(n, big.NewInt(int64(at.Nanosecond()))))
 }
 
 // inWei is an amount of ether in its smallest unit; another one as it is.

@@ -3,6 +3,7 @@ package policydiff
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -57,24 +58,27 @@ func without(list, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return in[s] })
 }
 
-var hexadecimal = regexp.MustCompile(`^0[xX][0-9a-fA-F]+$`)
+// plainForm is what can be told from what stands around it without quotes: words,
+// with no more than a space between them.
+var plainForm = regexp.MustCompile(`^[\w./+@()-]+(:[\w./+@()-]+)*( [\w./+@()-]+(:[\w./+@()-]+)*)*$`)
 
-// inline writes a value on one line, the same for all that mean the same.
+// inline writes a value on one line, so that different values are written
+// differently.
 func inline(node *yaml.Node) string {
 	switch node.Kind {
 	case yaml.MappingNode:
 		var parts []string
 		for i := 0; i+1 < len(node.Content); i += 2 {
-			parts = append(parts, node.Content[i].Value+": "+inline(node.Content[i+1]))
+			parts = append(parts, inline(node.Content[i])+": "+inline(node.Content[i+1]))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	case yaml.SequenceNode:
 		return "[" + strings.Join(inlines(node.Content), ", ") + "]"
 	default:
-		if hexadecimal.MatchString(node.Value) {
-			return strings.ToLower(node.Value)
+		if plainForm.MatchString(node.Value) {
+			return node.Value
 		}
-		return node.Value
+		return strconv.Quote(node.Value)
 	}
 }
 

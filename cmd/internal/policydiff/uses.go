@@ -1,6 +1,10 @@
 package policydiff
 
-import "go.yaml.in/yaml/v3"
+import (
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // use is where a name stands.
 type use struct {
@@ -64,4 +68,22 @@ func (u *use) in(node *yaml.Node, name string, widens bool) {
 			u.narrows = true
 		}
 	}
+}
+
+// countsEvery tells whether a limit of a policy is on every token.
+func countsEvery(policy *yaml.Node) bool {
+	var limits []*yaml.Node
+	if budgets := member(policy, "budgets"); budgets != nil {
+		limits = append(limits, budgets.Content...)
+	}
+	if rules := member(policy, "rules"); rules != nil {
+		for _, rule := range rules.Content {
+			if of := member(rule, "limits"); of != nil {
+				limits = append(limits, of.Content...)
+			}
+		}
+	}
+	return slices.ContainsFunc(limits, func(limit *yaml.Node) bool {
+		return valueOf(limit, "measure") == "amount" && member(limit, "token") == nil && integerForm.MatchString(valueOf(limit, "max"))
+	})
 }
