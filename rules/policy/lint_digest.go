@@ -19,12 +19,12 @@ const (
 func (l *linter) digests(rule *Rule, possible []string) {
 	m := &rule.Match
 	narrow, _ := m.find("text").(*textPredicate)
-	switch {
-	case slices.Contains(possible, facts.KindText) && !m.has("siwe") && (narrow == nil || narrow.digests):
+	if slices.Contains(possible, facts.KindText) && !m.has("siwe") && (narrow == nil || narrow.digests) {
 		l.warn(rule, signsDigests, m.lineOf("text", "kind"), "may sign 32 bytes that are another contract's digest, such as the hash of a Safe transaction:"+
 			" add siwe, or text with exact or with a prefix of %d bytes or more", tellingText)
-	case slices.Contains(possible, facts.KindValidator):
-		l.warn(rule, signsDigests, m.lineOf("kind"), "may sign data of which a contract alone knows what it is (EIP-191, version 0), and no word narrows it: leave the kind %s out", facts.KindValidator)
+	}
+	if slices.Contains(possible, facts.KindValidator) {
+		l.warn(rule, signsValidator, m.lineOf("kind"), "may sign data of which a contract alone knows what it is (EIP-191, version 0), and no word narrows it: leave the kind %s out", facts.KindValidator)
 	}
 }
 

@@ -9,6 +9,8 @@ const (
 	noLimit           = "no-limit"
 	unboundedApproval = "unbounded-approval"
 	signsDigests      = "signs-digests"
+	signsValidator    = "signs-validator"
+	unboundedValue    = "unbounded-value"
 	deniesLess        = "denies-less"
 	neverMatches      = "never-matches"
 	neverDecides      = "never-decides"
@@ -31,7 +33,9 @@ func warningIDs() []warningID {
 		{anyInner, "allows any call within its calls: `inner: any`"},
 		{noLimit, "allows without `limits` or `approvals`"},
 		{unboundedApproval, "allows approvals or permits of any amount"},
-		{signsDigests, "may sign 32 bytes, as text or data, that are another contract's digest"},
+		{unboundedValue, "allows ether from `value_min` on, and no bound above it"},
+		{signsDigests, "may sign 32 bytes, as text, that are another contract's digest"},
+		{signsValidator, "may sign data for a validator, of which a contract alone knows what it is"},
 		{deniesLess, "denies up to a bound, and nothing above it"},
 		{neverMatches, "has bounds that no amount keeps"},
 		{neverDecides, "is covered by another rule, which decides"},

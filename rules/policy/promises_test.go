@@ -162,6 +162,22 @@ func TestPromises(t *testing.T) {
 		"a permit that names no chain, where the chain is denied": {
 			`{id: no, effect: deny, match: {chain: [mainnet], effect: [permit]}}, ` + anything, permitOf(usdcAddress, thief, nil), rules.Reject,
 		},
+		"a permit that names no chain, where the chain of the domain is denied": {
+			`{id: no, effect: deny, match: {domain: {chain: [mainnet]}}}, ` + anything, permitOf(usdcAddress, thief, nil), rules.Reject,
+		},
+		"the same for another contract": {
+			`{id: no, effect: deny, match: {domain: {chain: [mainnet], contract: vaults}}}, ` + anything, permitOf(usdcAddress, thief, nil), rules.Approve,
+		},
+		"a permit that names no chain, where the chain of the domain is allowed": {
+			`{id: yes, effect: allow, match: {domain: {chain: [mainnet]}, effect: [permit]}}`, permitOf(usdcAddress, thief, nil), rules.Reject,
+		},
+		"a permit for another chain than the domain's that is denied": {
+			`{id: no, effect: deny, match: {domain: {chain: [mainnet]}}}, ` + anything, permitOf(usdcAddress, thief, big.NewInt(10)), rules.Approve,
+		},
+		"a Safe that names no chain, and refunds in a token": {refundedUSDC, unchained(safeTx(rules.KindSafe, usdcAddress, paid, refund(usdcAddress, "29"))), rules.Reject},
+		"a Safe that names no chain, where the refund is denied": {
+			`{id: no, effect: deny, match: {safe: {safe: vaults, refund_max: "3 USDC"}}}, ` + anything, unchained(safeTx(rules.KindSafe, usdcAddress, paid, refund(usdcAddress, "29"))), rules.Reject,
+		},
 		"a permit for another chain": {
 			`{id: no, effect: deny, match: {chain: [mainnet], effect: [permit]}}, ` + anything, permitOf(usdcAddress, thief, big.NewInt(10)), rules.Approve,
 		},
@@ -176,6 +192,12 @@ func TestPromises(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unchained is a request that names no chain.
+func unchained(req *rules.Request) *rules.Request {
+	req.ChainID = nil
+	return req
 }
 
 // decideBy judges a request by some rules.

@@ -168,12 +168,7 @@ func chainWord() word {
 			}
 			return &narrowed{values: keys{by: byChain, numbers: ids}, atom: atom{
 				word: "chain", wants: oneOf(text),
-				ask: func(s *subject) truth {
-					if s.Request.ChainID == nil && s.Typed != nil {
-						return unknown // it may be used on each
-					}
-					return is(onChain(s, ids))
-				},
+				ask: func(s *subject) truth { return onChain(s, ids) },
 				shows: func(s *subject) string {
 					if s.Request.ChainID == nil {
 						return "no chain"
@@ -185,8 +180,12 @@ func chainWord() word {
 	}
 }
 
-// onChain tells whether a request is for one of these chains.
-func onChain(s *subject, ids []uint64) bool {
+// onChain tells whether a request is for one of these chains. Typed data that
+// names none may be used on each.
+func onChain(s *subject, ids []uint64) truth {
 	id := s.Request.ChainID
-	return id != nil && id.IsUint64() && slices.Contains(ids, id.Uint64())
+	if id == nil && s.Typed != nil {
+		return unknown
+	}
+	return is(id != nil && id.IsUint64() && slices.Contains(ids, id.Uint64()))
 }

@@ -30,22 +30,33 @@ func typedWords() []word {
 }
 
 // typedCheck is one condition on a request for typed data.
-type typedCheck = check[*subject]
+type typedCheck struct {
+	wants string
+	ask   func(s *subject) truth
+}
 
 // typedAtom is a predicate of several conditions.
 func typedAtom(key string, checks []typedCheck, shows func(s *subject) string) *atom {
+	wants := make([]string, len(checks))
+	for i := range checks {
+		wants[i] = checks[i].wants
+	}
 	return &atom{
-		word: key, wants: wantsOf(checks),
+		word: key, wants: strings.Join(wants, ", "),
 		ask: func(s *subject) truth {
 			if s.Typed == nil {
 				return isFalse
 			}
+			all := isTrue
 			for i := range checks {
-				if !checks[i].holds(s) {
+				switch checks[i].ask(s) {
+				case isFalse:
 					return isFalse
+				case unknown:
+					all = unknown
 				}
 			}
-			return isTrue
+			return all
 		},
 		shows: func(s *subject) string {
 			if s.Typed == nil {
@@ -77,23 +88,25 @@ func domainWord() word {
 				if node := found[part.key]; node != nil {
 					texts, good := p.texts(node, "domain."+part.key)
 					ok = ok && good
-					checks = append(checks, typedCheck{part.key + " " + oneOf(texts...), func(s *subject) bool { return slices.Contains(texts, part.fact(s.Typed)) }})
+					checks = append(checks, typedCheck{part.key + " " + oneOf(texts...), func(s *subject) truth { return is(slices.Contains(texts, part.fact(s.Typed))) }})
 				}
 			}
 			if node := found["chain"]; node != nil {
 				ids, text, good := p.chains(node, "domain.chain")
 				ok = ok && good
-				checks = append(checks, typedCheck{"chain " + oneOf(text), func(s *subject) bool { return onChain(s, ids) }})
+				checks = append(checks, typedCheck{"chain " + oneOf(text), func(s *subject) truth { return onChain(s, ids) }})
 			}
 			if node := found["contract"]; node != nil {
 				set, good := p.addresses(node, "domain.contract")
 				ok = ok && good
-				checks = append(checks, typedCheck{"contract " + oneOf(set.text), func(s *subject) bool { return s.Typed.Contract != nil && set.has(*s.Typed.Contract) }})
+				checks = append(checks, typedCheck{"contract " + oneOf(set.text), func(s *subject) truth { return is(s.Typed.Contract != nil && set.has(*s.Typed.Contract)) }})
 			}
 			if node := found["salt"]; node != nil {
 				salt, good := p.bytes(node, "domain.salt", common.HashLength)
 				ok = ok && good
-				checks = append(checks, typedCheck{"salt " + node.Value, func(s *subject) bool { return s.Typed.Salt != nil && *s.Typed.Salt == common.BytesToHash(salt) }})
+				checks = append(checks, typedCheck{"salt " + node.Value, func(s *subject) truth {
+					return is(s.Typed.Salt != nil && *s.Typed.Salt == common.BytesToHash(salt))
+				}})
 			}
 			if !ok {
 				return nil
@@ -211,35 +224,39 @@ func (p *parser) safe(found map[string]*yaml.Node) (checks []typedCheck, ok bool
 		}
 		set, good := p.addresses(node, "safe."+part.key, wordNone)
 		ok = ok && good
-		checks = append(checks, typedCheck{part.key + " " + oneOf(set.text), func(s *subject) bool {
+		checks = append(checks, typedCheck{part.key + " " + oneOf(set.text), func(s *subject) truth {
 			if s.Typed.Safe == nil {
-				return false
+				return isFalse
 			}
 			got := part.fact(s.Typed.Safe)
-			return set.has(got) || set.words[wordNone] && got == (common.Address{})
+			return is(set.has(got) || set.words[wordNone] && got == (common.Address{}))
 		}})
 	}
 	if node := found["refund_max"]; node != nil {
 		most, good := p.amount(node, "safe.refund_max", inWei|inTokens)
 		ok = ok && good
-		checks = append(checks, typedCheck{"refund at most " + most.text, func(s *subject) bool { return refundWithin(s, &most) }})
+		checks = append(checks, typedCheck{"refund at most " + most.text, func(s *subject) truth { return refundWithin(s, &most) }})
 	}
 	return checks, ok
 }
 
 // refundWithin bounds what a Safe refunds. It says itself in which token that is:
 // a bound in another one is none.
-func refundWithin(s *subject, most *amount) bool {
+func refundWithin(s *subject, most *amount) truth {
 	safe := s.Typed.Safe
 	switch {
 	case safe == nil:
-		return false
+		return isFalse
 	case safe.MaxRefund.IsZero():
-		return true
+		return isTrue
+	case safe.MaxRefund.Gt(&most.value):
+		return isFalse
 	case most.token == nil:
-		return safe.GasToken == (common.Address{}) && !safe.MaxRefund.Gt(&most.value)
+		return is(safe.GasToken == common.Address{})
+	case safe.GasToken != most.token.address:
+		return isFalse
 	default:
-		return safe.GasToken == most.token.address && s.onChain(most.token.chain) == isTrue && !safe.MaxRefund.Gt(&most.value)
+		return s.onChain(most.token.chain)
 	}
 }
 
