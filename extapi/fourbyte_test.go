@@ -155,6 +155,19 @@ func TestValidateLikeFourByte(t *testing.T) {
 	})
 }
 
+// TestKnownMethods: a name is known if the table has it for its selector.
+func TestKnownMethods(t *testing.T) {
+	t.Parallel()
+	for signature, want := range map[string]bool{
+		"transfer(address,uint256)": true, "claimOfNobodyWhoIsKnown(address,uint256)": false, "": false,
+		"many_msg_babbage(bytes1)": false, // which has the selector of transfer
+	} {
+		if got := KnownMethod(signature); got != want {
+			t.Errorf("%q: %v", signature, got)
+		}
+	}
+}
+
 // TestSelectorTable compares the compact table with go-ethereum's, and tells
 // what memory it takes.
 func TestSelectorTable(t *testing.T) {

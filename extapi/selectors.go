@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/signer/fourbyte"
 
 	"github.com/kvclef/kvclef/rules/calldata"
@@ -36,6 +37,17 @@ var embedded = sync.OnceValues(loadSelectors)
 func Prepare() error {
 	_, err := embedded()
 	return err
+}
+
+// KnownMethod tells whether a signature is the one that the table of method selectors
+// has for its selector. Others are what a caller, or a custom file, says.
+func KnownMethod(signature string) bool {
+	table, err := embedded()
+	if err != nil {
+		return false
+	}
+	known, ok := table.find([4]byte(crypto.Keccak256([]byte(signature))))
+	return ok && known == signature
 }
 
 // loadSelectors makes the table of go-ethereum's selectors.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kvclef/kvclef/cmd/internal/policysuggest"
 	"github.com/kvclef/kvclef/cmd/internal/requestlog"
+	"github.com/kvclef/kvclef/extapi"
 )
 
 func (p *program) policySuggestCommand() *cli.Command {
@@ -43,9 +44,9 @@ methods of which contracts it called, which tokens it moved or handed over, what
 and totals of 24 hours are the largest that were seen, with a margin, rounded up. Comments say from how
 many requests a rule comes, and which entry of the log had the largest.
 
-The draft is loaded and judges the requests again before it is written: each is approved, or nothing is
-written and the exit code is 1. Requests that no rule can describe narrowly are listed at its end. A draft
-says what was done, not what was right: read it before you attest it.
+The draft is loaded and judges the requests again before it is written: what it does not approve is taken
+out. Requests that no rule can describe narrowly, and those taken out, are listed at its end with the
+reason. A draft says what was done, not what was right: read it before you attest it.
 
 A log has requests in full unless the signer has audit.requests: excerpt. The chain is checked.`
 
@@ -70,8 +71,8 @@ func (p *program) policySuggest(c *cli.Context) error {
 	source := &observedLog{path: path, within: within}
 	draft, err := policysuggest.Make(c.Context, source.read(c.Context), policysuggest.Options{
 		Margin: c.Int("margin"), Recipients: c.Int("recipients"), Open: c.Bool("open"),
-		ChainName: func(id uint64) string { name, _ := publicChainNamed(id); return name },
-		Missing:   source.missing,
+		ChainName:   func(id uint64) string { name, _ := publicChainNamed(id); return name },
+		KnownMethod: extapi.KnownMethod, Missing: source.missing,
 	})
 	if errors.Is(err, policysuggest.ErrNothing) {
 		return fmt.Errorf("%s: %w%s", path, err, nothingBecause(draft))

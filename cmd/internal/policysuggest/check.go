@@ -14,7 +14,8 @@ import (
 	"github.com/kvclef/kvclef/rules/store/memory"
 )
 
-// CheckError is a draft that does not approve all of what it was drawn from.
+// CheckError is a draft that does not approve all of what it was drawn from, even
+// without that of which it was found before.
 type CheckError struct {
 	Refused int
 	First   []string // why, of the first ones
@@ -45,11 +46,12 @@ func (c *collector) check(ctx context.Context, read Source, draft *Draft) error 
 	clock := func() time.Time { return now }
 	loaded, err := policy.Load("draft", draft.Source, policy.Options{Now: clock})
 	if err != nil {
-		return fmt.Errorf("loading the draft: %w", err)
+		return c.unloadable(err)
 	}
 	ledger := memory.NewLedger(clock)
 	refused := &CheckError{}
 	covered := 0
+	failed := make(map[*group]string)
 	for one, err := range read() {
 		if err != nil {
 			return err
@@ -62,8 +64,9 @@ func (c *collector) check(ctx context.Context, read Source, draft *Draft) error 
 		}
 		now = one.Time
 		f := facts.Of(one.Request, now)
-		s, why := shapeOf(f, c.options.Open)
-		if g := c.groups[s]; why != "" || g == nil || g.why != "" || g.missed[one.Seq] {
+		s, why := c.shapeOf(f)
+		g := c.groups[s]
+		if why != "" || g == nil || g.why != "" || g.missed[one.Seq] {
 			continue
 		}
 		switch why, err := judge(ctx, loaded, ledger, one.Request); {
@@ -71,16 +74,44 @@ func (c *collector) check(ctx context.Context, read Source, draft *Draft) error 
 			return fmt.Errorf("judging entry %d by the draft: %w", one.Seq, err)
 		case why != "":
 			refused.add(one.Seq, why)
+			if failed[g] == "" {
+				failed[g] = refusal(fmt.Sprintf("entry %d", one.Seq), why)
+			}
 		}
 		covered++
 	}
 	if covered != draft.Covered {
 		return fmt.Errorf("%w: %d requests are covered by the draft, and %d are there now", errChanged, draft.Covered, covered)
 	}
+	for g, why := range failed {
+		g.exclude(c, why)
+	}
 	if refused.Refused > 0 {
 		return refused
 	}
 	return nil
+}
+
+// unloadable gives up the groups whose rules alone are no policy, so that one does
+// not spoil the others.
+func (c *collector) unloadable(err error) error {
+	refused := &CheckError{}
+	for _, g := range c.sorted() {
+		if g.why != "" {
+			continue
+		}
+		alone := *c
+		alone.groups = map[shape]*group{g.shape: g}
+		draft := newDrafter(&alone).draft()
+		if _, err := policy.Load("draft", draft.Source, policy.Options{}); err != nil {
+			refused.add(g.times.entry, err.Error())
+			g.exclude(c, refusal("to be loaded", err.Error()))
+		}
+	}
+	if refused.Refused == 0 {
+		return fmt.Errorf("loading the draft: %w", err)
+	}
+	return refused
 }
 
 var errChanged = errors.New("the log was changed while it was read: try again")
@@ -92,6 +123,9 @@ func judge(ctx context.Context, by *policy.Policy, ledger *memory.Ledger, req *r
 		return "", err
 	}
 	if decision.Verdict != rules.Approve {
+		if strings.HasPrefix(decision.Explanation, decision.Reason) {
+			return decision.Explanation, nil
+		}
 		return decision.Reason + ": " + decision.Explanation, nil
 	}
 	if len(decision.Charges) == 0 {

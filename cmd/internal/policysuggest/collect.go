@@ -3,13 +3,14 @@ package policysuggest
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/facts"
+	"github.com/kvclef/kvclef/rules/limit"
 	"github.com/kvclef/kvclef/rules/store/memory"
 )
 
@@ -17,6 +18,7 @@ import (
 // totals of the last day.
 type collector struct {
 	options *Options
+	probes  map[string][]limit.Limit // of what may be measured, by kind
 	groups  map[shape]*group
 	tokens  map[tokenPlace]*token
 	keys    map[common.Address]string // names of the accounts' keys
@@ -43,14 +45,30 @@ type tokenPlace struct {
 
 // token is what calls tell of a token.
 type token struct {
-	collection bool
-	many       bool // a collection of several of each (ERC-1155)
+	amounts    bool // calls without ids, whose numbers are amounts if it is no collection
+	collection bool // calls with ids
+	many       bool // of which there are several of each (ERC-1155)
 	name       string
+}
+
+// kind is what a policy says that a token is. Whatever some calls tell, amounts that
+// others may be of keep their bounds: callers choose what they call.
+func (t *token) kind() string {
+	switch {
+	case t.amounts:
+		return "decimals: 0"
+	case t.many:
+		return "standard: erc1155"
+	case t.collection:
+		return "standard: erc721"
+	default:
+		return "decimals: 0"
+	}
 }
 
 func newCollector(options *Options) *collector {
 	c := &collector{
-		options: options, groups: make(map[shape]*group), tokens: make(map[tokenPlace]*token), keys: make(map[common.Address]string),
+		options: options, probes: make(map[string][]limit.Limit), groups: make(map[shape]*group), tokens: make(map[tokenPlace]*token), keys: make(map[common.Address]string),
 		others: make(map[string]*Missing), left: make(map[string]*Missing),
 	}
 	c.ledger = memory.NewLedger(func() time.Time { return c.clock })
@@ -69,7 +87,7 @@ func (c *collector) add(ctx context.Context, one *Observed) error {
 		return nil
 	}
 	f := facts.Of(one.Request, one.Time)
-	s, why := shapeOf(f, c.options.Open)
+	s, why := c.shapeOf(f)
 	g := c.groups[s]
 	if why == "" && g == nil && len(c.groups) == maxRules {
 		why = whyRules
@@ -165,21 +183,54 @@ func (c *collector) noteCode(g *group, code common.Hash) {
 	g.initCode[code]++
 }
 
-// token notes what a call tells of a token.
-func (c *collector) token(place tokenPlace, a *facts.Action, effect *facts.Effect) {
-	t := c.tokens[place]
-	if t == nil {
-		if place.chain == 0 {
-			return // it can't be declared
+// noteID adds the id of a token.
+func (c *collector) noteID(g *group, n *node, id *uint256.Int) {
+	if n.manyIDs || g.why != "" {
+		return
+	}
+	_, known := n.ids[*id]
+	switch {
+	case known:
+	case len(n.ids) < c.options.Recipients && c.addresses < maxAddresses:
+		if n.ids == nil {
+			n.ids = make(map[uint256.Int]int)
 		}
-		t = &token{}
-		c.tokens[place] = t
+		c.addresses++
+	case c.options.Open:
+		c.addresses -= len(n.ids)
+		n.ids, n.manyIDs = nil, true
+		return
+	default:
+		g.exclude(c, whyManyIDs)
+		return
 	}
-	if effect.ID != nil || effect.Kind == facts.ApproveAll && a.Name == "setApprovalForAll" {
+	n.ids[*id]++
+}
+
+// token notes what a call tells of a token.
+func (c *collector) token(place tokenPlace, method string, effect *facts.Effect) {
+	t := c.declared(place)
+	switch {
+	case t == nil:
+	case effect.ID != nil:
 		t.collection = true
-		t.many = t.many || a.Call != nil && strings.HasPrefix(a.Call.Method, "safe") && strings.Contains(a.Call.Method, "uint256,uint256") ||
-			a.Name == "safeBatchTransferFrom"
+		t.many = t.many || !effect.Single
+	case effect.Kind == facts.ApproveAll:
+		t.collection = t.collection || method == "setApprovalForAll"
+	default:
+		t.amounts = true
 	}
+}
+
+// declared is a token that a policy can declare, nil if it can't.
+func (c *collector) declared(place tokenPlace) *token {
+	if place.chain == 0 {
+		return nil
+	}
+	if c.tokens[place] == nil {
+		c.tokens[place] = &token{}
+	}
+	return c.tokens[place]
 }
 
 func add(to map[string]*Missing, why string, count int, entry uint64) {

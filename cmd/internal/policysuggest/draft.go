@@ -37,8 +37,12 @@ func newDrafter(c *collector) *drafter {
 
 // draft writes the policy, and excludes groups that there is no room for.
 func (d *drafter) draft() *Draft {
-	groups := slices.SortedFunc(maps.Values(d.groups), func(a, b *group) int { return a.shape.compare(&b.shape) })
+	groups := d.sorted()
 	d.name(groups)
+	others := make(map[string]*Missing) // the collector's stay as they are: there may be a further draft
+	for why, m := range d.others {
+		add(others, why, m.Count, m.First)
+	}
 	draft := &Draft{From: d.from.entry, To: d.to}
 	var seen times
 	size := 0
@@ -56,10 +60,10 @@ func (d *drafter) draft() *Draft {
 			}
 		}
 		if g.why != "" && g.times.count > 0 {
-			add(d.others, g.why, g.times.count, g.times.entry)
+			add(others, g.why, g.times.count, g.times.entry)
 		}
 	}
-	draft.Others, draft.LeftOut = sorted(d.others), sorted(d.left)
+	draft.Others, draft.LeftOut = sorted(others), sorted(d.left)
 	if d.options.Missing != nil {
 		draft.Unread = d.options.Missing()
 	}
@@ -120,6 +124,9 @@ func (d *drafter) name(groups []*group) {
 		}
 		d.chain[id] = taken.pick(cmp.Or(name, "chain-"+strconv.FormatUint(id, 10)))
 	}
+	for _, t := range d.tokens {
+		t.name = "" // of a draft before
+	}
 	n := 0
 	for _, place := range slices.SortedFunc(maps.Keys(places), func(a, b tokenPlace) int {
 		return cmp.Or(cmp.Compare(a.chain, b.chain), a.address.Cmp(b.address))
@@ -160,14 +167,6 @@ func (d *drafter) tokenName(place tokenPlace) string {
 		return t.name
 	}
 	return quotedAddress(place.address)
-}
-
-// currency is a token that amounts can be of, nil if there are none.
-func (d *drafter) currency(place tokenPlace) *token {
-	if t := d.tokens[place]; t != nil && !t.collection {
-		return t
-	}
-	return nil
 }
 
 // document puts the file together.
@@ -231,14 +230,11 @@ func (d *drafter) tokenSection() string {
 	for _, place := range slices.SortedFunc(maps.Keys(d.used), func(a, b tokenPlace) int {
 		return cmp.Or(cmp.Compare(a.chain, b.chain), a.address.Cmp(b.address))
 	}) {
-		t, is := d.tokens[place], "decimals: 0"
-		switch {
-		case t.many:
-			is = "standard: erc1155"
-		case t.collection:
-			is = "standard: erc721"
+		t, about := d.tokens[place], ""
+		if t.amounts && t.collection {
+			about = " # calls with ids and calls with amounts were signed: it is one or the other"
 		}
-		fmt.Fprintf(&b, "  %s: {chain: %s, address: %s, %s}\n", t.name, d.chain[place.chain], quotedAddress(place.address), is)
+		fmt.Fprintf(&b, "  %s: {chain: %s, address: %s, %s}%s\n", t.name, d.chain[place.chain], quotedAddress(place.address), t.kind(), about)
 	}
 	return b.String()
 }

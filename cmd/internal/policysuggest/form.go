@@ -34,6 +34,17 @@ const (
 	mixed
 )
 
+// ids says whether the effects are of tokens that have ids, and so whether amounts
+// are amounts.
+type ids uint8
+
+const (
+	noIDs  ids = iota
+	ofOne      // each is one token of a collection (ERC-721)
+	ofMany     // each is some of an id (ERC-1155)
+	someIDs
+)
+
 // form is what all actions have in common that one match describes.
 type form struct {
 	what     what
@@ -41,6 +52,8 @@ type form struct {
 	method   string         // signature, or selector
 	tokens   string         // their addresses in order, 20 bytes each
 	amounts  amounts
+	ids      ids
+	external bool // a contract that is none of the tokens moves them
 	deadline bool // every effect has one
 	delegate bool
 	opaque   bool
@@ -136,11 +149,51 @@ func (of *form) moving(f *facts.Facts, a *facts.Action) (form, string) {
 	default:
 		of.amounts = mixed
 	}
+	of.ids = idsOf(a.Effects)
 	of.deadline = ends == len(a.Effects)
-	if a.To != nil && (len(tokens) != 1 || *a.To != tokens[0]) {
-		of.to = *a.To
+	if of.what == moves && (len(tokens) != 1 || *a.To != tokens[0]) {
+		of.to, of.external = *a.To, true
 	}
 	return *of, ""
+}
+
+// idsOf says whether effects are of tokens that have ids.
+func idsOf(effects []facts.Effect) ids {
+	with, single := 0, 0
+	for i := range effects {
+		if effects[i].ID != nil {
+			with++
+		}
+		if effects[i].Single {
+			single++
+		}
+	}
+	switch {
+	case with == 0 && single == 0:
+		return noIDs
+	case with < len(effects):
+		return someIDs
+	case single == len(effects):
+		return ofOne
+	case single == 0:
+		return ofMany
+	default:
+		return someIDs
+	}
+}
+
+// boundless says why no words bound how much an action of the form moves.
+func (of *form) boundless() string {
+	switch {
+	case of.what != moves && of.what != handover:
+		return ""
+	case of.amounts == mixed:
+		return whyMixed
+	case of.ids == someIDs:
+		return whyIDs
+	default:
+		return ""
+	}
 }
 
 // with returns the form of two actions of one signature.
@@ -155,6 +208,9 @@ func (of *form) with(other *form) form {
 	both.tokens = pack(tokens)
 	if of.amounts != other.amounts || len(tokens) > 1 {
 		both.amounts = mixed
+	}
+	if of.ids != other.ids {
+		both.ids = someIDs
 	}
 	both.deadline = of.deadline && other.deadline
 	both.opaque = of.opaque || other.opaque
@@ -180,9 +236,6 @@ func (of *form) list() []common.Address {
 	return all
 }
 
-// external tells whether tokens are moved by a contract that is none of them.
-func (of *form) external() bool { return of.what == moves && of.to != (common.Address{}) }
-
 // name is the method's, without its types; "" where it is not known.
 func (of *form) name() string {
 	name, _, known := strings.Cut(of.method, "(")
@@ -198,7 +251,7 @@ func (of *form) compare(o *form) int {
 		cmp.Compare(of.what, o.what), of.to.Cmp(o.to),
 		later(of.method == "" || of.method[0] == '0', o.method == "" || o.method[0] == '0'), cmp.Compare(of.method, o.method),
 		cmp.Compare(len(of.tokens), len(o.tokens)), cmp.Compare(of.tokens, o.tokens),
-		cmp.Compare(of.amounts, o.amounts),
+		cmp.Compare(of.amounts, o.amounts), cmp.Compare(of.ids, o.ids), later(of.external, o.external),
 		later(!of.deadline, !o.deadline), later(of.opaque, o.opaque), later(of.delegate, o.delegate),
 	)
 }

@@ -1,7 +1,7 @@
 package policysuggest
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -33,8 +33,8 @@ type group struct {
 	refund    peak      // of a Safe, in its unit
 	receivers addresses // of refunds
 
-	message map[string]*member // of typed data that hands nothing over, as far as is known
-	hidden  string             // why more of it is not known
+	message map[string]*addresses // of typed data that hands nothing over, by their paths
+	hidden  string                // why more of it is not known
 
 	lengths    peak // of texts, in bytes
 	whole      texts
@@ -43,26 +43,15 @@ type group struct {
 	signIn     *signIn
 
 	limits  []limit.Limit
-	failed  map[limit.Measure]bool // of what can't be measured for some requests
-	ceiling map[string]*peak       // the highest total, by counter
-	missed  map[uint64]bool        // entries of requests that no limit can count
-	met     []common.Address       // tokens
-	unsure  bool                   // what is moved of them can't be measured for all requests
+	ceiling map[string]*peak // the highest total, by counter
+	missed  map[uint64]bool  // entries of requests that no limit can count
+	met     []common.Address // tokens
 }
-
-// member is what was seen of an address in the message of typed data.
-type member struct {
-	count     int // of the requests that have it
-	addresses addresses
-}
-
-// maxMembers bounds the members of a message that a rule is about.
-const maxMembers = 8
 
 func newGroup(s shape, id string) *group {
 	g := &group{
-		id: id, shape: s, room: maxCalls, limits: measured(s.kind, id),
-		failed: make(map[limit.Measure]bool), ceiling: make(map[string]*peak),
+		id: id, shape: s, room: maxCalls, ceiling: make(map[string]*peak),
+		limits: slices.DeleteFunc(measured(s.kind, id), func(l limit.Limit) bool { return s.lacks(l.Measure) }),
 	}
 	if s.outer.what != nothing {
 		g.outer = &node{form: s.outer}
@@ -83,8 +72,8 @@ func (g *group) exclude(c *collector, why string) {
 // count is how many addresses a group has.
 func (g *group) count() int {
 	total := len(g.delegates.seen) + len(g.receivers.seen) + len(g.initCode)
-	for _, m := range g.message {
-		total += len(m.addresses.seen)
+	for _, set := range g.message {
+		total += len(set.seen)
 	}
 	if g.outer != nil {
 		total += g.outer.total()
@@ -93,9 +82,9 @@ func (g *group) count() int {
 }
 
 func (n *node) total() int {
-	total := len(n.recipients.seen) + len(n.owners.seen)
-	for _, m := range n.args {
-		total += len(m.addresses.seen)
+	total := len(n.recipients.seen) + len(n.owners.seen) + len(n.ids)
+	for _, set := range n.args {
+		total += len(set.seen)
 	}
 	for _, inner := range n.inner {
 		total += inner.total()
@@ -127,6 +116,11 @@ func (g *group) add(c *collector, f *facts.Facts, one *Observed) {
 	case facts.KindSafe:
 		g.refund.add(&f.Typed.Safe.MaxRefund, one.Seq)
 		if g.shape.safe.paid {
+			if place := (tokenPlace{g.shape.chain, g.shape.safe.token}); place.address != (common.Address{}) {
+				if t := c.declared(place); t != nil {
+					t.amounts = true
+				}
+			}
 			c.note(g, &g.receivers, f.Typed.Safe.RefundReceiver)
 		}
 	case facts.KindTypedData:
@@ -163,33 +157,13 @@ func (g *group) transaction(c *collector, f *facts.Facts, entry uint64) {
 	}
 }
 
-// typed takes in the addresses of a message, at its top.
+// typed takes in the addresses of a message.
 func (g *group) typed(c *collector, f *facts.Facts) {
 	if len(f.Actions) > 0 {
 		g.hidden = f.Actions[0].Opaque
 	}
-	for name, value := range f.Typed.Message {
-		address, ok := value.(common.Address)
-		if !ok || !memberForm(name) {
-			continue
-		}
-		m := g.message[name]
-		if m == nil {
-			if g.times.count > 1 {
-				continue // others don't have it
-			}
-			if g.message == nil {
-				g.message = make(map[string]*member)
-			}
-			m = &member{}
-			g.message[name] = m
-		}
-		m.count++
-		c.note(g, &m.addresses, address)
+	if g.message == nil {
+		g.message = make(map[string]*addresses)
 	}
-}
-
-// memberForm tells whether the name of a member may be a path in a policy.
-func memberForm(name string) bool {
-	return name != "" && len(name) <= 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$") == "" && name[0] > '9'
+	c.visit(g, g.message, f.Typed.Message, g.shape.typed.list())
 }

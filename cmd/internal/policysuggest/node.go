@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules/facts"
@@ -24,8 +23,13 @@ type node struct {
 	amount peak // of the token, where there is one
 	ends   longest
 
-	count int
-	args  map[int]*member // addresses among the arguments of a call, by their places
+	count     int
+	places    []string              // of the addresses among the arguments of a call
+	args      map[string]*addresses // by their places
+	anonymous bool                  // the method has no name but that by which callers call it
+
+	ids     map[uint256.Int]int // of tokens, with how often each was seen
+	manyIDs bool                // more than are kept: there are none in ids
 
 	why   string // it is opaque
 	inner map[form]*node
@@ -48,13 +52,18 @@ func (n *node) within(of form, room *int) *node {
 	return made
 }
 
-// formsOf checks that all that lies within the outermost actions has a form.
-func formsOf(f *facts.Facts) (why string) {
+// formsOf checks that all that lies within the outermost actions has a form, and
+// one with bounds unless what has none is open.
+func formsOf(f *facts.Facts, open bool) (why string) {
 	if f.Kind == facts.KindTypedData {
 		return "" // nothing lies within
 	}
 	for i := range own(f.Actions) {
-		if _, why := formOf(f, &f.Actions[i]); why != "" {
+		of, why := formOf(f, &f.Actions[i])
+		if why == "" && !open {
+			why = of.boundless()
+		}
+		if why != "" {
 			return why
 		}
 	}
@@ -94,6 +103,7 @@ func (g *group) see(c *collector, n *node, f *facts.Facts, at int, entry uint64)
 	n.count++
 	if n.form.what == calls {
 		n.arguments(g, c, f, a)
+		n.anonymous = n.anonymous || a.Decoding != facts.Known
 	}
 	self := f.Request.Account.Address
 	if f.Typed != nil && f.Typed.Safe != nil {
@@ -107,13 +117,16 @@ func (g *group) see(c *collector, n *node, f *facts.Facts, at int, entry uint64)
 		} else {
 			c.note(g, &n.owners, effect.Owner)
 		}
+		if effect.ID != nil {
+			c.noteID(g, n, effect.ID)
+		}
 		if !effect.Unlimited {
 			n.amount.add(&effect.Amount, entry)
 		}
 		if span, ok := remaining(f, effect); ok {
 			n.ends.add(span, entry)
 		}
-		c.token(tokenPlace{g.shape.chain, effect.Token}, a, effect)
+		c.token(tokenPlace{g.shape.chain, effect.Token}, a.Name, effect)
 	}
 	for i := at + 1; i < len(f.Actions) && f.Actions[i].Depth > a.Depth; i++ {
 		if f.Actions[i].Depth != a.Depth+1 || f.Actions[i].Forwarded {
@@ -129,30 +142,27 @@ func (g *group) see(c *collector, n *node, f *facts.Facts, at int, entry uint64)
 	}
 }
 
-// arguments takes in the addresses among the arguments of a call that makes no
-// others.
+// arguments takes in the addresses among the arguments of a call.
 func (n *node) arguments(g *group, c *collector, f *facts.Facts, a *facts.Action) {
 	call := a.Call
 	if call == nil && a.Depth == 0 {
 		call = f.Request.Call // it is of this method, see methodOf
 	}
-	if call == nil || call.Method != n.form.method || a.Inner > 0 || a.Opaque != "" {
+	if call == nil || call.Method != n.form.method {
 		return
 	}
-	for place, value := range call.Arguments {
-		address, ok := value.(common.Address)
-		if !ok {
-			continue
+	if n.args == nil {
+		places, ok := placesOf(n.form.method)
+		if !ok && !c.options.Open {
+			g.exclude(c, whyArguments)
+			return
 		}
-		if n.args == nil {
-			n.args = make(map[int]*member)
+		if ok {
+			n.places = places
 		}
-		if n.args[place] == nil {
-			n.args[place] = &member{}
-		}
-		n.args[place].count++
-		c.note(g, &n.args[place].addresses, address)
+		n.args = make(map[string]*addresses)
 	}
+	c.visit(g, n.args, call.Arguments, n.places)
 }
 
 // maxRemaining is how far away a deadline may be by a policy.

@@ -3,6 +3,7 @@ package policysuggest
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func (d *drafter) rule(g *group) (lists, body string) {
 	match := r.match()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n  # %s.\n", g.times.String())
-	fmt.Fprintf(&b, "  - id: %s\n    description: %s\n    effect: allow\n    match:\n", r.id, strconv.Quote(title))
+	fmt.Fprintf(&b, "  - id: %s\n    description: %s\n    effect: allow\n    match:\n", r.id, strconv.QuoteToASCII(title))
 	writeLines(&b, match, 6, false)
 	if limits := r.limitLines(); limits != "" {
 		b.WriteString("    limits:\n" + limits)
@@ -77,7 +78,7 @@ func (r *ruling) title() (title string, name []string) {
 		title, parts = who+" makes contracts.", append(parts, "creates")
 	case moves:
 		title, parts = who+" calls "+s.outer.name()+" of a token.", append(parts, s.outer.name())
-		if s.outer.external() {
+		if s.outer.external {
 			title = who + " calls " + s.outer.name() + " of a contract that moves tokens."
 		}
 		for _, token := range s.outer.list() {
@@ -212,11 +213,15 @@ func (r *ruling) addressValue(role string, set *addresses, what string, none ...
 		}
 	}
 	sorted := slices.SortedFunc(maps.Keys(rest), common.Address.Cmp)
+	rarest := fmt.Sprintf("%d %s, the rarest seen %s", len(set.seen), what, often(leastOf(set.seen)))
 	if len(sorted) <= fewAddresses {
 		for _, address := range sorted {
 			parts = append(parts, r.address(address))
 		}
-		return "[" + strings.Join(parts, ", ") + "]", ""
+		if len(parts) == 1 {
+			rarest = ""
+		}
+		return "[" + strings.Join(parts, ", ") + "]", rarest
 	}
 	name := r.names.pick(r.id, role)
 	fmt.Fprintf(&r.lists, "  %s:\n", name)
@@ -225,9 +230,18 @@ func (r *ruling) addressValue(role string, set *addresses, what string, none ...
 	}
 	parts = append(parts, name)
 	if len(parts) == 1 {
-		return name, fmt.Sprintf("%d %s", len(sorted), what)
+		return name, rarest
 	}
-	return "[" + strings.Join(parts, ", ") + "]", fmt.Sprintf("%d %s", len(sorted), what)
+	return "[" + strings.Join(parts, ", ") + "]", rarest
+}
+
+// leastOf is how often that was seen which was seen least.
+func leastOf[T comparable](seen map[T]int) int {
+	least := math.MaxInt
+	for _, n := range seen {
+		least = min(least, n)
+	}
+	return least
 }
 
 func often(n int) string {
@@ -266,17 +280,19 @@ func (r *ruling) limitLines() string {
 		wei("spend", limit.Spend)
 	}
 	for _, address := range r.tokens() {
-		place := tokenPlace{r.shape.chain, address}
-		if p, t := r.totalOf(address), r.currency(place); p != nil && t != nil {
-			name := r.tokenName(place)
+		if p := r.totalOf(address); p != nil {
+			name := r.tokenName(tokenPlace{r.shape.chain, address})
 			add(name, limit.Amount, "token: "+name+", ", strconv.Quote(raised(&p.value, r.options.Margin).Dec()+" "+name), p.value.Dec(), p.entry)
 		}
 	}
 	if p := r.total(limit.Signatures); p != nil {
 		add("count", limit.Signatures, "", raised(&p.value, r.options.Margin).Dec(), p.value.Dec(), p.entry)
 	}
-	if r.failed[limit.Value] {
-		b.WriteString("      # The ether that leaves the account can't be measured for all of these.\n")
+	if r.shape.lacks(limit.Value) {
+		b.WriteString("      # No limit of ether: what leaves the account can't be measured.\n")
+	}
+	if len(r.tokens()) > 0 && (!r.shape.counted || r.shape.chain == 0) {
+		b.WriteString("      # No limit of tokens: some have ids, no bound or no chain, or are moved by calls that are not known.\n")
 	}
 	return b.String()
 }

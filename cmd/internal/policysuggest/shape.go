@@ -21,6 +21,9 @@ type shape struct {
 	setCode  bool // a set-code transaction (EIP-7702)
 	anyChain bool // one of its authorizations names no chain
 
+	counted    bool   // what it moves of tokens can be added up
+	unmeasured string // what else can't be
+
 	outer form   // of the outermost actions
 	safe  refund // of Safe transactions
 	typed domain // of typed data that is no Safe transaction
@@ -41,13 +44,16 @@ type domain struct {
 	hasContract                bool
 	salt                       common.Hash
 	hasSalt                    bool
-	opaque                     bool // it may do what is not looked at
+	members                    string // the paths of the addresses in the message, in order
+	opaque                     bool   // it may do what is not looked at
 }
 
 // text is how a personal message begins, or the domain that it signs in to.
 type text struct {
 	signIn  bool
 	expires bool   // of a sign-in: it says when
+	states  bool   // of a sign-in: it has a statement
+	demands bool   // of a sign-in: it names resources
 	start   string // or the domain
 	binary  bool   // no text
 }
@@ -74,6 +80,22 @@ const (
 	whyMany      = "there are more recipients or contracts than a rule lists"
 	whyCalls     = "there are too many different calls within the calls"
 	whyAddresses = "of further addresses, and the draft has as many as it may"
+	whyGas       = "of more gas than a rule can allow"
+	whyMixed     = "several tokens are moved at once, or amounts with and without a bound, and no word bounds those"
+	whyIDs       = "some of what is moved has an id and some has none"
+	whyManyIDs   = "there are more ids of tokens than a rule lists"
+	whyTokens    = "of a further token, and a rule counts those of 16"
+	whyMeasure   = "what it moves can't be counted"
+	whyNoDomain  = "typed data that names no contract is good for any"
+	whyNameless  = "typed data that names no address: no word tells one from another"
+	whyMembers   = "typed data with more addresses than a rule can name"
+	whyFewer     = "typed data with fewer addresses than other data of its name: the rule would leave the others open"
+	whyWitness   = "a permit with a witness, which decides what becomes of the tokens and is not looked at"
+	whyArguments = "a call with more addresses than a rule can name"
+	whyResources = "a sign-in that names resources, which no word bounds"
+	whySites     = "a sign-in with more chains, addresses of pages or statements than a rule lists"
+	whyBeginning = "messages that begin as a sign-in to some site may"
+	whyRefused   = "the rule that was drafted for them refuses "
 	whyOften     = "it was asked for more than 256 times within 24 hours"
 	whyAmount    = "the sum of the amounts has more than 256 bits"
 	whySize      = "of a further sort, and the draft is as large as a policy may be"
@@ -104,7 +126,9 @@ func shapeOf(f *facts.Facts, open bool) (s shape, why string) {
 	case facts.KindSafe:
 		why = s.ofSafe(f)
 	case facts.KindTypedData:
-		why = s.ofTyped(f)
+		if why = s.ofTyped(f); why == "" && !open {
+			why = s.typed.vague(s.outer.what == handover)
+		}
 	case facts.KindText:
 		why = s.ofText(f, open)
 	case facts.KindClique, facts.KindValidator, facts.KindList, facts.KindNewAccount:
@@ -115,10 +139,10 @@ func shapeOf(f *facts.Facts, open bool) (s shape, why string) {
 		why = whyAnywhere
 	}
 	if why == "" {
-		why = formsOf(f)
+		why = formsOf(f, open)
 	}
 	if why == "" && !open {
-		why = hidden(f)
+		why = cmp.Or(s.outer.boundless(), hidden(f))
 	}
 	return s, why
 }
@@ -139,6 +163,9 @@ func hidden(f *facts.Facts) (why string) {
 func (s *shape) ofTransaction(f *facts.Facts) (why string) {
 	if len(f.Actions) != 1 && !outermostAlone(f.Actions) {
 		return whyKind
+	}
+	if f.Tx.Gas() >= 1<<63 {
+		return whyGas
 	}
 	if s.setCode = f.Tx.Type() == 4; s.setCode && len(f.Tx.Delegates) == 0 {
 		return whyDelegates
@@ -184,6 +211,11 @@ func (s *shape) ofTyped(f *facts.Facts) (why string) {
 		return whyLong
 	}
 	s.typed = domain{primaryType: t.PrimaryType, name: t.Name, version: t.Version}
+	if members, ok := membersOf(f.Request.TypedData); ok {
+		s.typed.members = strings.Join(members, ",")
+	} else {
+		s.typed.members = lost
+	}
 	if t.Contract != nil {
 		s.typed.contract, s.typed.hasContract = *t.Contract, true
 	}
@@ -213,6 +245,38 @@ func (s *shape) ofTyped(f *facts.Facts) (why string) {
 	return ""
 }
 
+// lost stands for members that a rule can't name.
+const lost = "?"
+
+// list are the paths of the addresses of a message that a rule can name.
+func (d *domain) list() []string {
+	if d.members == lost || d.members == "" {
+		return nil
+	}
+	return strings.Split(d.members, ",")
+}
+
+// vague says why a rule for such data would allow other data, too.
+func (d *domain) vague(handover bool) string {
+	switch {
+	case !d.hasContract:
+		return whyNoDomain
+	case strings.HasSuffix(d.primaryType, witness):
+		return whyWitness
+	case handover || d.opaque:
+		return ""
+	case d.members == lost:
+		return whyMembers
+	case d.members == "":
+		return whyNameless
+	default:
+		return ""
+	}
+}
+
+// witness ends the name of a permit that has one.
+const witness = "WitnessTransferFrom"
+
 // handsOver tells whether a primary type is that of typed data which hands tokens
 // over: a rule that names it would allow that too.
 func handsOver(primaryType string) bool {
@@ -234,6 +298,7 @@ func (s *shape) compare(o *shape) int {
 		s.safe.safe.Cmp(o.safe.safe), later(s.safe.paid, o.safe.paid), s.safe.token.Cmp(o.safe.token),
 		later(s.setCode, o.setCode), later(s.anyChain, o.anyChain),
 		s.outer.compare(&o.outer),
+		later(!s.counted, !o.counted), cmp.Compare(s.unmeasured, o.unmeasured),
 		s.typed.compare(&o.typed),
 	)
 }
@@ -268,13 +333,13 @@ func (d *domain) compare(o *domain) int {
 		later(d.name == "", o.name == ""), cmp.Compare(d.name, o.name),
 		later(d.version == "", o.version == ""), cmp.Compare(d.version, o.version),
 		later(!d.hasContract, !o.hasContract), d.contract.Cmp(o.contract),
-		later(!d.hasSalt, !o.hasSalt), d.salt.Cmp(o.salt), later(d.opaque, o.opaque),
+		later(!d.hasSalt, !o.hasSalt), d.salt.Cmp(o.salt), cmp.Compare(len(o.members), len(d.members)), cmp.Compare(d.members, o.members), later(d.opaque, o.opaque),
 	)
 }
 
 func (t *text) compare(o *text) int {
 	return cmp.Or(
 		later(t.binary, o.binary), later(!t.signIn, !o.signIn),
-		cmp.Compare(t.start, o.start), later(!t.expires, !o.expires),
+		cmp.Compare(t.start, o.start), later(!t.expires, !o.expires), later(!t.states, !o.states), later(t.demands, o.demands),
 	)
 }

@@ -66,6 +66,10 @@ type Options struct {
 	// ChainName returns a name for a chain, "" if it knows none; nil knows none.
 	ChainName func(id uint64) string
 
+	// KnownMethod tells whether a method, by its signature, is known by another source
+	// than who calls it; nil knows none.
+	KnownMethod func(signature string) bool
+
 	// Missing returns what the source could not tell, once it was read; nil: nothing.
 	Missing func() []Missing
 }
@@ -109,12 +113,26 @@ func Make(ctx context.Context, read Source, options Options) (*Draft, error) {
 			return nil, err
 		}
 	}
-	draft := newDrafter(c).draft()
-	if draft.Rules == 0 {
-		return draft, ErrNothing
+	c.settle()
+	return c.checked(ctx, read)
+}
+
+// maxDrafts bounds how often a draft is made anew, without the groups whose requests
+// the one before does not approve. Each needs the log to be read again.
+const maxDrafts = 8
+
+// checked makes a draft that approves what it covers.
+func (c *collector) checked(ctx context.Context, read Source) (draft *Draft, err error) {
+	for range maxDrafts {
+		draft = newDrafter(c).draft()
+		if draft.Rules == 0 {
+			return draft, ErrNothing
+		}
+		err = c.check(ctx, read, draft)
+		var refused *CheckError
+		if !errors.As(err, &refused) {
+			return draft, err
+		}
 	}
-	if err := c.check(ctx, read, draft); err != nil {
-		return draft, err
-	}
-	return draft, nil
+	return draft, err
 }

@@ -32,7 +32,13 @@ func (s *shape) ofText(f *facts.Facts, open bool) (why string) {
 		case in.ChainID == 0:
 			return whyChain
 		}
-		s.text = text{signIn: true, start: in.Domain, expires: in.ExpirationTime != nil && in.ExpirationTime.Sub(f.Time) <= maxSignIn}
+		s.text = text{
+			signIn: true, start: in.Domain, expires: in.ExpirationTime != nil && in.ExpirationTime.Sub(f.Time) <= maxSignIn,
+			states: in.Statement != "", demands: len(in.Resources) > 0,
+		}
+		if s.text.demands && !open {
+			return whyResources
+		}
 		return ""
 	}
 	if !utf8.Valid(f.Text.Bytes) {
@@ -125,7 +131,6 @@ type signIn struct {
 	uris       texts
 	origins    texts
 	statements texts
-	resources  bool
 	expires    longest
 }
 
@@ -140,12 +145,45 @@ func (s *signIn) add(f *facts.Facts, entry uint64) {
 	}
 	s.uris.add(m.URI)
 	s.origins.add(origin(m.URI))
-	s.statements.add(m.Statement)
-	s.resources = s.resources || len(m.Resources) > 0
+	if m.Statement != "" {
+		s.statements.add(m.Statement)
+	}
 	if m.ExpirationTime != nil {
 		s.expires.add(m.ExpirationTime.Sub(f.Time), entry)
 	}
 }
+
+// vague tells whether a rule would leave open more of a sign-in than was seen.
+func (s *signIn) vague() bool {
+	return s.manyChains || s.uris.many && s.origins.many || s.statements.many
+}
+
+// beginsSignIn tells whether the rule of messages allows a sign-in.
+func (g *group) beginsSignIn() bool {
+	if g.shape.text.signIn || g.shape.text.binary {
+		return g.shape.text.binary
+	}
+	listed := !g.whole.many && len(g.whole.seen) > 0
+	return !listed && !g.lengths.value.IsZero() && beginsSignIn(lasting(g.start))
+}
+
+// beginsSignIn tells whether a sign-in to some site may begin with a text, or
+// begins with it and goes on.
+func beginsSignIn(start string) bool {
+	const asks = " wants you to sign in with your Ethereum account:\n"
+	site, rest, _ := strings.Cut(start, " ")
+	if strings.Trim(site, siteLetters) != "" || site == "" && start != "" {
+		return false
+	}
+	if site == start {
+		return true
+	}
+	rest = " " + rest
+	return strings.HasPrefix(asks, rest) || strings.HasPrefix(rest, asks)
+}
+
+// siteLetters are those of a scheme and a domain (RFC 3986).
+const siteLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@%[]/"
 
 // origin is the scheme and the host of a URI with the slash after it; "" if it
 // does not begin so.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules/facts"
 	"github.com/kvclef/kvclef/rules/units"
@@ -27,7 +28,7 @@ func (r *ruling) actionLines(n *node, depth int) []line {
 		lines = append(lines, r.addressLine("to", "recipients", &n.recipients, "recipients"), pair("plain", "true", ""))
 	case calls:
 		to := pair("to", r.address(n.form.to), "")
-		if t := r.currency(tokenPlace{r.shape.chain, n.form.to}); t != nil && t.name != "" {
+		if t := r.drafter.tokens[tokenPlace{r.shape.chain, n.form.to}]; t != nil && t.name != "" {
 			to.comment = "the contract of " + t.name
 		}
 		lines = append(lines, to)
@@ -49,27 +50,46 @@ func (r *ruling) actionLines(n *node, depth int) []line {
 // methodLine names the method of a call.
 func methodLine(method string) line {
 	if strings.HasPrefix(method, "0x") {
-		return pair("selector", scalars([]string{method}), "the method is not known")
+		return pair("selector", scalars([]string{method}), "the method is not known, and its arguments are open")
 	}
-	return pair("call", scalars([]string{method}), "")
+	about := ""
+	if !strings.HasSuffix(method, "()") && !slices.Contains(boundMethods(), method) {
+		about = "arguments of which no word below speaks are open"
+	}
+	return pair("call", scalars([]string{method}), about)
+}
+
+// boundMethods are those whose arguments all have words about effects.
+func boundMethods() []string {
+	return []string{
+		"transfer(address,uint256)", "transferFrom(address,address,uint256)", "approve(address,uint256)",
+		"increaseAllowance(address,uint256)", "increaseApproval(address,uint256)", "burn(uint256)", "burnFrom(address,uint256)",
+		"safeTransferFrom(address,address,uint256)", "setApprovalForAll(address,bool)", "authorizeOperator(address)",
+		"multicall(bytes[])", "multiSend(bytes)", // what lies within has words of its own
+	}
 }
 
 // callLines name the method of a call, and the addresses among its arguments.
 func (r *ruling) callLines(n *node) []line {
-	var args []string
-	for _, place := range slices.Sorted(maps.Keys(n.args)) {
-		if m := n.args[place]; m.count == n.count && !m.addresses.many {
-			value, _ := r.addressValue("argument-"+strconv.Itoa(place), &m.addresses, "addresses")
-			args = append(args, strconv.Quote(strconv.Itoa(place))+": "+value)
-		}
+	var lines []line
+	args, open := r.comparisons("argument", n.args)
+	if args == "" {
+		lines = append(lines, methodLine(n.form.method))
+	} else {
+		lines = append(lines, pair("function", strconv.Quote(n.form.method), ""), pair("args", args, "other arguments are open"))
 	}
-	if len(args) == 0 {
-		return []line{methodLine(n.form.method)}
+	if n.anonymous && n.form.name() != "" && (r.options.KnownMethod == nil || !r.options.KnownMethod(n.form.method)) {
+		lines = append(lines, remark("the name of the method is what a caller says that it is: it is not among those that are known"))
 	}
-	return []line{
-		pair("function", strconv.Quote(n.form.method), ""),
-		pair("args", "{"+strings.Join(args, ", ")+"}", "other arguments are open"),
+	return append(lines, openPlaces("args", open)...)
+}
+
+// openPlaces says which places had too many addresses.
+func openPlaces(word string, open []string) []line {
+	if len(open) == 0 {
+		return nil
 	}
+	return []line{remark("%s: there were many addresses, and any is allowed, at %s", word, strings.Join(open, ", "))}
 }
 
 // innerLines are about what lies within an action.
@@ -90,14 +110,14 @@ func (r *ruling) innerLines(n *node, depth int) []line {
 // effectLines are about what an action does to tokens.
 func (r *ruling) effectLines(n *node) []line {
 	var lines []line
-	if n.form.external() {
+	if n.form.external {
 		lines = append(lines, pair("to", r.address(n.form.to), "whom the account calls"))
 	}
 	first := tokenPlace{r.shape.chain, n.form.list()[0]}
 	single := len(n.form.tokens) == common.AddressLength
 	switch {
 	case n.form.what == handover:
-	case n.form.method == "setApprovalForAll(address,bool)" && n.form.amounts == bounded:
+	case n.form.takesBack():
 		lines = append(lines, pair("function", `"setApprovalForAll(address operator, bool approved)"`, ""), pair("args", "{approved: false}", "it takes back"))
 	default:
 		lines = append(lines, methodLine(n.form.method))
@@ -109,23 +129,71 @@ func (r *ruling) effectLines(n *node) []line {
 	lines = append(lines,
 		pair("token", "["+strings.Join(tokens, ", ")+"]", ""),
 		r.addressLine("recipient", "recipients", &n.recipients, "recipients"),
-		r.ownerLine(n),
 	)
-	switch t := r.currency(first); {
+	owner := r.ownerLine(n)
+	if lines = append(lines, owner); n.form.what == handover {
+		lines = append(lines, r.standardLines(n, &owner)...)
+	}
+	if n.form.ids != noIDs {
+		lines = append(lines, r.idLine(n))
+	}
+	switch t := r.drafter.tokens[first]; {
+	case n.form.ids == ofOne || n.form.takesBack():
 	case n.form.amounts == unbounded:
 		lines = append(lines, pair("amount", "unlimited", ""))
-	case single && t != nil && n.form.amounts == bounded:
+	case single && t != nil && n.form.amounts == bounded && n.form.ids != someIDs:
 		lines = append(lines, pair("amount_max", strconv.Quote(raised(&n.amount.value, r.options.Margin).Dec()+" "+t.name),
 			"the most was %s, entry %d", n.amount.value.Dec(), n.amount.entry))
-	case single && r.drafter.tokens[first] != nil && t == nil:
-		lines = append(lines, remark("token_id is open: ids are seldom seen twice"))
 	case single && t != nil:
-		lines = append(lines, remark("the amounts are open: some have no bound, and others do"))
+		lines = append(lines, remark("the amounts are open: some have no bound or an id, and others do not"))
 	default:
 		lines = append(lines, remark("the amounts are open: no word bounds those of several tokens, or of one on any chain"))
 	}
 	if n.form.deadline {
 		lines = append(lines, pair("deadline_within", raisedSpan(n.ends.span, r.options.Margin, "3660d"), "the longest was %s, entry %d", n.ends.span, n.ends.entry))
+	}
+	return lines
+}
+
+// takesBack tells whether a call ends the approval of a collection.
+func (of *form) takesBack() bool {
+	return of.method == "setApprovalForAll(address,bool)" && of.amounts == bounded
+}
+
+// idLine lists the ids of tokens.
+func (r *ruling) idLine(n *node) line {
+	if n.manyIDs {
+		return remark("token_id: there were many, and any is allowed: add token_id")
+	}
+	if len(n.ids) == 0 {
+		return remark("token_id is open")
+	}
+	return pair("token_id", r.idValue(n), "ids that were seen: new ones are to be added")
+}
+
+func (r *ruling) idValue(n *node) string {
+	var ids []string
+	for _, id := range slices.SortedFunc(maps.Keys(n.ids), func(a, b uint256.Int) int { return a.Cmp(&b) }) {
+		ids = append(ids, strconv.Quote(id.Dec()))
+	}
+	return "[" + strings.Join(ids, ", ") + "]"
+}
+
+// standardLines tell permits of one name apart: those of collections (ERC-4494)
+// from those of currencies (EIP-2612, DAI).
+func (r *ruling) standardLines(n *node, owner *line) []line {
+	members := r.shape.typed.list()
+	var lines []line
+	for _, name := range []string{"owner", "holder"} {
+		if r.shape.typed.primaryType == "Permit" && owner.key != "" && slices.Contains(members, name) {
+			lines = append(lines, pair("message", "{"+name+": "+owner.value+"}", ""))
+		}
+	}
+	if n.form.ids == ofOne && len(n.ids) > 0 {
+		lines = append(lines, pair("message", "{tokenId: "+r.idValue(n)+"}", ""))
+	}
+	if strings.HasSuffix(r.shape.typed.primaryType, witness) {
+		lines = append(lines, remark("the witness is open, which decides what becomes of the tokens"))
 	}
 	return lines
 }
@@ -181,26 +249,22 @@ func (r *ruling) typedLines() []line {
 	if t.hasSalt {
 		parts = append(parts, "salt: "+strconv.Quote(t.salt.Hex()))
 	}
+	if !t.hasContract {
+		lines = append(lines, remark("it names no contract, and is good for any"))
+	}
 	if len(parts) > 0 {
 		lines = append(lines, pair("domain", "{"+strings.Join(parts, ", ")+"}", ""))
 	}
 	if r.outer != nil {
 		return lines
 	}
-	var members []string
-	for _, name := range slices.Sorted(maps.Keys(r.message)) {
-		m := r.message[name]
-		if m.count != r.times.count || m.addresses.many || len(members) == maxMembers {
-			continue
-		}
-		value, _ := r.addressValue(name, &m.addresses, "addresses")
-		members = append(members, strconv.Quote(name)+": "+value)
-	}
-	if len(members) > 0 {
-		lines = append(lines, pair("message", "{"+strings.Join(members, ", ")+"}", "other members are open"))
+	message, open := r.comparisons("message", r.message)
+	if message == "" {
+		lines = append(lines, remark("message is open"))
 	} else {
-		lines = append(lines, remark("message is open: it names no address"))
+		lines = append(lines, pair("message", message, "other members are open"))
 	}
+	lines = append(lines, openPlaces("message", open)...)
 	if t.opaque {
 		lines = append(lines, pair("inner", "any", "%s", comment(r.hidden)))
 	}
@@ -215,6 +279,7 @@ func (r *ruling) textLines() []line {
 		return []line{pair("text", "{exact: "+scalars(slices.Sorted(maps.Keys(r.whole.seen)))+"}", "")}
 	}
 	var parts []string
+	about := ""
 	if start := lasting(r.start); start != "" {
 		parts = append(parts, "prefix: "+scalar(start))
 	}
@@ -223,10 +288,13 @@ func (r *ruling) textLines() []line {
 	} else {
 		parts = append(parts, "max_bytes: "+raisedCount(&r.lengths.value, r.options.Margin, 1<<30))
 	}
+	if r.beginsSignIn() {
+		about = "a sign-in to some site may be one; "
+	}
 	if !r.unreadable && !r.shape.text.binary {
 		parts = append(parts, "printable: true")
 	}
-	return []line{pair("text", "{"+strings.Join(parts, ", ")+"}", "the longest has %s bytes, entry %d", r.lengths.value.Dec(), r.lengths.entry)}
+	return []line{pair("text", "{"+strings.Join(parts, ", ")+"}", about+"the longest has %s bytes, entry %d", r.lengths.value.Dec(), r.lengths.entry)}
 }
 
 func (r *ruling) signInLines() []line {
@@ -249,16 +317,33 @@ func (r *ruling) signInLines() []line {
 	case !in.origins.many:
 		parts = append(parts, "uri_prefix: "+scalars(slices.Sorted(maps.Keys(in.origins.seen))))
 	}
-	if !in.statements.many {
-		parts = append(parts, "statement: "+scalars(slices.Sorted(maps.Keys(in.statements.seen))))
+	var open []string
+	if in.manyChains {
+		open = append(open, "chain")
 	}
-	if !in.resources {
+	if in.uris.many && in.origins.many {
+		open = append(open, "uri")
+	}
+	if len(in.statements.seen) > 0 {
+		parts = append(parts, "statement: "+scalars(slices.Sorted(maps.Keys(in.statements.seen))))
+	} else {
+		open = append(open, "statement")
+	}
+	if r.shape.text.demands {
+		open = append(open, "resources")
+	} else {
 		parts = append(parts, "resources: false")
 	}
 	about := ""
 	if r.shape.text.expires {
 		parts = append(parts, "expires_within: "+raisedSpan(in.expires.span, r.options.Margin, "366d"))
 		about = fmt.Sprintf("the longest was valid for %s, entry %d", in.expires.span, in.expires.entry)
+	} else {
+		open = append(open, "expires_within")
 	}
-	return []line{pair("siwe", "{"+strings.Join(parts, ", ")+"}", about)}
+	lines := []line{pair("siwe", "{"+strings.Join(parts, ", ")+"}", about)}
+	if len(open) > 0 {
+		lines = append(lines, remark("open: %s", strings.Join(open, ", ")))
+	}
+	return lines
 }

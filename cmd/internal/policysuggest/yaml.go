@@ -23,7 +23,7 @@ func scalar(text string) string {
 			return text
 		}
 	}
-	return strconv.Quote(text) // all that Go escapes YAML knows too
+	return strconv.QuoteToASCII(text) // all that Go escapes YAML knows too, and what looks alike is told apart
 }
 
 // scalars writes a list in one line.
