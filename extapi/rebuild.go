@@ -155,7 +155,7 @@ func describeCall(req *rules.Request, whole *audit.Whole, data []byte) error {
 	if whole.Signature == "" {
 		return nil
 	}
-	if len(data) < 4 {
+	if len(data) < 4 || len(whole.Signature) > maxSelector { // of which types are made that stay in memory
 		return errBroken
 	}
 	call, err := calldata.Decode(whole.Signature, data)

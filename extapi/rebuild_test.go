@@ -307,6 +307,20 @@ func TestOthersAreNotRebuilt(t *testing.T) {
 	}
 }
 
+// TestSignaturesAreBounded: a log that was written by another may have longer ones
+// than a caller can send.
+func TestSignaturesAreBounded(t *testing.T) {
+	t.Parallel()
+	for arguments, want := range map[int]error{100: nil, 150: errBroken} {
+		signature := "f(" + strings.TrimSuffix(strings.Repeat("uint256,", arguments), ",") + ")"
+		data := slices.Concat(crypto.Keccak256([]byte(signature))[:4], make([]byte, 32*arguments))
+		req := new(rules.Request)
+		if err := describeCall(req, &audit.Whole{Signature: signature}, data); !errors.Is(err, want) || (req.Call == nil) != (err != nil) {
+			t.Errorf("%d bytes: %v", len(signature), err)
+		}
+	}
+}
+
 // TestWhatIsTooLargeIsLeftOut, and said so.
 func TestWhatIsTooLargeIsLeftOut(t *testing.T) {
 	t.Parallel()

@@ -1,13 +1,16 @@
 package policysuggest_test
 
 import (
+	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/math"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 	"pgregory.net/rapid"
@@ -241,6 +244,15 @@ func elsewhere(req *rules.Request, open bool) map[string]*rules.Request {
 	}
 	if !open {
 		all["another recipient"] = made(chain, &nobody, nil)
+		if data := tx.Data(); endsInNumber(data) {
+			all["a larger amount, or another id"] = made(chain, tx.To(), slices.Concat(data[:len(data)-32], math.U256Bytes(new(big.Int).Lsh(big.NewInt(1), 127))))
+		}
 	}
 	return all
+}
+
+// endsInNumber tells whether data is a call whose last argument is an amount or an
+// id.
+func endsInNumber(data []byte) bool {
+	return len(data) >= 4 && slices.Contains([]string{"a9059cbb", "095ea7b3", "23b872dd", "42842e0e"}, hex.EncodeToString(data[:4]))
 }

@@ -230,6 +230,9 @@ func (r *ruling) safeLine() line {
 		value, _ := r.addressValue("refunds", &r.receivers, "receivers", common.Address{})
 		parts = append(parts, "refund_receiver: "+value)
 	}
+	if r.receivers.many {
+		about += "; there were many receivers of refunds, and any is allowed"
+	}
 	return pair("safe", "{"+strings.Join(parts, ", ")+"}", about)
 }
 

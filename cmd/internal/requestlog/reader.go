@@ -2,8 +2,10 @@ package requestlog
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"path/filepath"
+	"strings"
 
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/extapi/audit"
@@ -24,6 +26,40 @@ type Reader struct {
 	options Options
 	summary Summary
 	waiting queue
+	decoded map[string]bool // compound signatures
+}
+
+// maxDecoded bounds the different signatures with arrays or tuples that calls are
+// decoded by: the types that are made for them stay in the memory of the process.
+const maxDecoded = 4096
+
+var errManySignatures = errors.New("the log has more than 4096 different signatures of methods with arrays or tuples")
+
+// decodable tells whether there is room for the types of a decision's signature.
+func (r *Reader) decodable(decision *audit.Entry) bool {
+	if decision.Whole == nil {
+		return true
+	}
+	signature := decision.Whole.Signature
+	if r.decoded[signature] || !strings.Contains(signature, "[") && strings.Count(signature, "(") < 2 {
+		return true
+	}
+	if len(r.decoded) == maxDecoded {
+		return false
+	}
+	if r.decoded == nil {
+		r.decoded = make(map[string]bool)
+	}
+	r.decoded[strings.Clone(signature)] = true
+	return true
+}
+
+// rebuild returns the request of a decision.
+func (r *Reader) rebuild(decision *audit.Entry) (*rules.Request, error) {
+	if !r.decodable(decision) {
+		return nil, errManySignatures
+	}
+	return extapi.Rebuild(*decision)
 }
 
 // New returns a reader of the log at path.
@@ -36,7 +72,8 @@ func (r *Reader) Summary() Summary { return r.summary }
 
 // Entries returns the requests in the order of their decisions, across segments.
 // Reading ends with the first error: of a broken chain an [audit.DamageError]. The
-// memory that it takes is that of the requests whose outcome is still to come.
+// memory that it takes is that of the requests whose outcome is still to come, and of
+// the types of a bounded number of methods.
 func (r *Reader) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for record, err := range audit.Entries(ctx, r.path, r.options.From) {
@@ -84,7 +121,7 @@ func (r *Reader) pass(all bool, yield func(Entry, error) bool) bool {
 		if r.options.Within != nil && !r.options.Within(judged.decision) {
 			continue
 		}
-		req, err := extapi.Rebuild(judged.decision)
+		req, err := r.rebuild(&judged.decision)
 		if err != nil {
 			of := r.summary.Unread[err.Error()]
 			if of.Count++; of.Count == 1 {

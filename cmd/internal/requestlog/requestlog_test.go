@@ -255,3 +255,26 @@ func TestBrokenChains(t *testing.T) {
 		}
 	}
 }
+
+// TestSignaturesAreBounded: types are made for so many methods and no more. Those
+// that were met before, and those that need none, are decoded still.
+func TestSignaturesAreBounded(t *testing.T) {
+	t.Parallel()
+	s, path := newSigner(t, audit.Options{})
+	entry := func(signature string) audit.Entry {
+		return audit.Entry{Event: audit.EventDecision, Kind: "transaction", Verdict: "reject", Whole: &audit.Whole{Signature: signature}}
+	}
+	s.append(t, entry("f0(uint256[])"), entry("g((uint256))"), entry("g(uint256[2])"), entry("transfer(address,uint256)"), entry("f1((address))"))
+	r := New(path, Options{})
+	for i := range maxDecoded {
+		if whole := entry(fmt.Sprintf("f%d(%s)", i, []string{"uint256[]", "(address)"}[i%2])); !r.decodable(&whole) {
+			t.Fatalf("%d is one too many", i)
+		}
+	}
+	for _, err := range r.Entries(t.Context()) {
+		t.Errorf("a request came out of nothing, or %v", err)
+	}
+	if got := r.Summary().Unread[errManySignatures.Error()]; got != (Unread{2, 2}) || r.Summary().Total() != 5 || len(r.decoded) != maxDecoded {
+		t.Errorf("%+v", r.Summary())
+	}
+}
