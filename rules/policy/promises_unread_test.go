@@ -102,7 +102,7 @@ func TestPromisesOfEtherThatIsPassedOn(t *testing.T) {
 		listed  = `{id: relay, effect: allow, match: {to: vaults, function: "execute((address,address,uint256,uint256,uint256,bytes),bytes)", value_max: "1 ether", inner: [{to: payees, value_max: "1 ether"}]}}`
 		batched = `{id: relay, effect: allow, match: {to: vaults, call: [aggregate], inner: [{to: vaults, function: "execute((address,address,uint256,uint256,uint256,bytes),bytes)"}]}}`
 		self    = `{id: relay, effect: allow, match: {to: self}}`
-		safe    = `{id: relay, effect: allow, match: {kind: [safe_transaction], to: vaults, value_max: "1 ether", inner: [{to: payees, value_max: "1 ether"}]}}`
+		safe    = `{id: relay, effect: allow, match: {kind: [safe_transaction], to: payees, value_max: "1 ether", inner: [{to: payees, value_max: "1 ether"}]}}`
 	)
 	type call struct {
 		Name0 common.Address
@@ -113,7 +113,7 @@ func TestPromisesOfEtherThatIsPassedOn(t *testing.T) {
 		return spends(vault, 0, calldatatest.Pack(t, "aggregate((address,bytes)[])", []call{{vault, forwarding(t, from, usdcAddress, 0, stolen)}}))
 	}
 	ofSafe := func(to common.Address) *rules.Request {
-		return safeTx(rules.KindSafe, vault, forwarding(t, thief, to, 1e18, nil), func(m map[string]any) { m["value"] = "1000000000000000000" })
+		return safeTx(rules.KindSafe, paidTo, forwarding(t, thief, to, 1e18, nil), func(m map[string]any) { m["value"] = "1000000000000000000" })
 	}
 	for name, c := range map[string]struct {
 		rules string
@@ -127,6 +127,8 @@ func TestPromisesOfEtherThatIsPassedOn(t *testing.T) {
 		"none":                                {relay, spends(vault, 0, forwarding(t, thief, thief, 0, nil)), rules.Approve},
 		"of a Safe, to a stranger":            {safe, ofSafe(thief), rules.Reject},
 		"of a Safe, to one who is paid":       {safe, ofSafe(paidTo), rules.Approve},
+		"none, by a Safe, of a stranger":      {safe, safeTx(rules.KindSafe, paidTo, forwarding(t, thief, usdcAddress, 0, stolen), nil), rules.Approve},
+		"none, by a Safe, of its owner":       {safe, safeTx(rules.KindSafe, paidTo, forwarding(t, hotAddress, usdcAddress, 0, stolen), nil), rules.Reject},
 		"none, by another contract":           {batched, batch(thief), rules.Approve},
 		"none, of the account, by another":    {batched, batch(hotAddress), rules.Reject},
 		"none, by the code of the account":    {self, spends(hotAddress, 0, forwarding(t, thief, usdcAddress, 0, stolen)), rules.Reject},
