@@ -88,6 +88,11 @@ func witnessed(witness string) *rules.Request {
 	return req
 }
 
+// signInText is a sign-in that does not expire.
+func signInText(domain string) string {
+	return strings.TrimLeft(strings.TrimPrefix(string(signIn(hot, domain, time.Time{}).Preimage), "\x19Ethereum Signed Message:\n"), "0123456789")
+}
+
 func nameless() *rules.Request {
 	req := mail("address to", map[string]any{"to": cold.Hex()})
 	req.TypedData.Types["EIP712Domain"] = []apitypes.Type{{Name: "name", Type: "string"}, {Name: "chainId", Type: "uint256"}}
@@ -102,6 +107,8 @@ func TestBoundsLast(t *testing.T) {
 		return call(t, usdc, false, method+"(address,uint256)", to, amount)
 	}
 	later := began().Add(80 * time.Minute)
+	const several = "safeTransferFrom(address,address,uint256,uint256,bytes)"
+	const batches = "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)"
 	const handle = "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)"
 	type operation struct {
 		Name0        common.Address
@@ -124,7 +131,7 @@ func TestBoundsLast(t *testing.T) {
 		return call(t, address("c"), true, fill, orders, [2]common.Address{hot, inPair})
 	}
 	site := signIn(hot, "bank.example", time.Time{})
-	text := strings.TrimLeft(strings.TrimPrefix(string(site.Preimage), "\x19Ethereum Signed Message:\n"), "0123456789")
+	text := signInText("bank.example")
 	silent := message(hot, strings.Replace(text, "\nWelcome.\n", "\n", 1))
 	batch := func(inner ...[]byte) *rules.Request {
 		return call(t, usdc, false, "multicall(bytes[])", inner)
@@ -154,6 +161,25 @@ func TestBoundsLast(t *testing.T) {
 				permit(hot, address("e"), most(), later), permit(hot, address("e"), million(1), later), permit(hot, address("e"), million(1e6), later),
 				permitOfOne(address("e"), "2"), permitOfOne(cold, "1000000000000"),
 			},
+		},
+		"some of an id": {
+			planted: []*rules.Request{
+				call(t, apes, false, several, hot, cold, big.NewInt(7), big.NewInt(10), []byte{}),
+				call(t, apes, false, batches, hot, cold, []*big.Int{big.NewInt(7), big.NewInt(8)}, []*big.Int{big.NewInt(1), big.NewInt(2)}, []byte{}),
+			},
+			beyond: []*rules.Request{
+				call(t, apes, false, several, hot, cold, big.NewInt(7), big.NewInt(20), []byte{}),
+				call(t, apes, false, several, hot, cold, big.NewInt(8), big.NewInt(1), []byte{}),
+				call(t, apes, false, batches, hot, cold, []*big.Int{big.NewInt(7), big.NewInt(9)}, []*big.Int{big.NewInt(1), big.NewInt(2)}, []byte{}),
+				call(t, apes, false, batches, hot, cold, []*big.Int{big.NewInt(7), big.NewInt(8)}, []*big.Int{big.NewInt(1), big.NewInt(9)}, []byte{}),
+			},
+			never: []*rules.Request{call(t, apes, false, batches, hot, cold, []*big.Int{big.NewInt(7)}, []*big.Int{big.NewInt(1), big.NewInt(2)}, []byte{})},
+		},
+		"a permit of all of a currency": {
+			planted: []*rules.Request{typed(hot, 1, usdc, "Permit", map[string]string{"Permit": "address holder,address spender,uint256 nonce,uint256 expiry,bool allowed"}, map[string]any{
+				"holder": hot.Hex(), "spender": cold.Hex(), "nonce": "0", "expiry": fmt.Sprint(later.Unix()), "allowed": true,
+			})},
+			beyond: []*rules.Request{permit(hot, cold, most(), later), permit(hot, cold, million(1), later)},
 		},
 		"a permit of a currency": {
 			planted: []*rules.Request{permit(hot, address("5"), million(50), later)},
@@ -278,6 +304,14 @@ func TestOneRequestIsNoVeto(t *testing.T) {
 				l.signed(l.tx(&c, 0, claim))
 			}
 		}, 9, "the rule that was drafted for them refuses entry 7: "},
+		"calls without their signature among others that have it": {func(l *log) {
+			for i := range 6 {
+				req := l.signed(l.tx(&c, 0, claim))
+				if i != 1 && i != 2 {
+					req.Call = &rules.Call{Selector: [4]byte(claim), Method: "claim(address,uint256)", Arguments: []any{address("3"), big.NewInt(1)}}
+				}
+			}
+		}, 2, "of another sort, and they use up the limits of the rule payouts-claim"},
 		"a refund in a token of its own": {func(l *log) {
 			req := l.signed(safeTx(hot, address("a"), cold, 1, nil, 0, 1000, 1))
 			req.TypedData.Message["gasToken"] = usdc.Hex()

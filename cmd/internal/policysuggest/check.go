@@ -51,7 +51,7 @@ func (c *collector) check(ctx context.Context, read Source, draft *Draft) error 
 	ledger := memory.NewLedger(clock)
 	refused := &CheckError{}
 	covered := 0
-	failed := make(map[*group]string)
+	found := c.newFindings()
 	for one, err := range read() {
 		if err != nil {
 			return err
@@ -69,24 +69,21 @@ func (c *collector) check(ctx context.Context, read Source, draft *Draft) error 
 		if why != "" || g == nil || g.why != "" || g.missed[one.Seq] {
 			continue
 		}
-		switch why, err := judge(ctx, loaded, ledger, one.Request); {
+		rule, why, err := judge(ctx, loaded, ledger, one.Request)
+		switch {
 		case err != nil:
 			return fmt.Errorf("judging entry %d by the draft: %w", one.Seq, err)
 		case why != "":
 			refused.add(one.Seq, why)
-			if failed[g] == "" {
-				failed[g] = refusal(fmt.Sprintf("entry %d", one.Seq), why)
-			}
 		}
+		found.add(g, rule, one.Seq, why)
 		covered++
 	}
 	if covered != draft.Covered {
 		return fmt.Errorf("%w: %d requests are covered by the draft, and %d are there now", errChanged, draft.Covered, covered)
 	}
-	for g, why := range failed {
-		g.exclude(c, why)
-	}
 	if refused.Refused > 0 {
+		found.exclude(c)
 		return refused
 	}
 	return nil
@@ -116,31 +113,32 @@ func (c *collector) unloadable(err error) error {
 
 var errChanged = errors.New("the log was changed while it was read: try again")
 
-// judge judges a request by the draft; it returns why it is not approved.
-func judge(ctx context.Context, by *policy.Policy, ledger *memory.Ledger, req *rules.Request) (why string, err error) {
+// judge judges a request by the draft; it returns the rule that decides, and why the
+// request is not approved.
+func judge(ctx context.Context, by *policy.Policy, ledger *memory.Ledger, req *rules.Request) (rule, why string, err error) {
 	decision, _, err := by.Evaluate(ctx, req)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if decision.Verdict != rules.Approve {
 		if strings.HasPrefix(decision.Explanation, decision.Reason) {
-			return decision.Explanation, nil
+			return decision.Rule, decision.Explanation, nil
 		}
-		return decision.Reason + ": " + decision.Explanation, nil
+		return decision.Rule, decision.Reason + ": " + decision.Explanation, nil
 	}
 	if len(decision.Charges) == 0 {
-		return "", nil
+		return decision.Rule, "", nil
 	}
 	id, err := ledger.Hold(ctx, decision.Charges)
 	var over *rules.OverLimitError
 	var full *rules.SlotError
 	switch {
 	case errors.As(err, &over):
-		return over.Error(), nil
+		return decision.Rule, over.Error(), nil
 	case errors.As(err, &full):
-		return full.Error(), nil
+		return decision.Rule, full.Error(), nil
 	case err != nil:
-		return "", err
+		return "", "", err
 	}
-	return "", ledger.Commit(ctx, id)
+	return decision.Rule, "", ledger.Commit(ctx, id)
 }

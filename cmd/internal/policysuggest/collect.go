@@ -26,8 +26,9 @@ type collector struct {
 	others    map[string]*Missing
 	left      map[string]*Missing
 	from      times
-	to        uint64 // the last entry
-	addresses int
+	to        uint64         // the last entry
+	addresses map[caller]int // and ids, of all groups of a caller
+	rules     map[caller]int
 
 	clock  time.Time
 	ledger *memory.Ledger
@@ -69,7 +70,7 @@ func (t *token) kind() string {
 func newCollector(options *Options) *collector {
 	c := &collector{
 		options: options, probes: make(map[string][]limit.Limit), groups: make(map[shape]*group), tokens: make(map[tokenPlace]*token), keys: make(map[common.Address]string),
-		others: make(map[string]*Missing), left: make(map[string]*Missing),
+		others: make(map[string]*Missing), left: make(map[string]*Missing), addresses: make(map[caller]int), rules: make(map[caller]int),
 	}
 	c.ledger = memory.NewLedger(func() time.Time { return c.clock })
 	return c
@@ -89,7 +90,7 @@ func (c *collector) add(ctx context.Context, one *Observed) error {
 	f := facts.Of(one.Request, one.Time)
 	s, why := c.shapeOf(f)
 	g := c.groups[s]
-	if why == "" && g == nil && len(c.groups) == maxRules {
+	if why == "" && g == nil && (len(c.groups) == maxRules || c.rules[s.caller()] == maxRulesOfOne) {
 		why = whyRules
 	}
 	if why != "" {
@@ -99,6 +100,7 @@ func (c *collector) add(ctx context.Context, one *Observed) error {
 	if g == nil {
 		g = newGroup(s, fmt.Sprintf("g%d", len(c.groups)))
 		c.groups[s] = g
+		c.rules[s.caller()]++
 	}
 	if g.why != "" {
 		g.times.add(one)
@@ -142,6 +144,24 @@ func leftOut(one *Observed) string {
 	}
 }
 
+// caller is who asks, and by which listener. None may take up all that a draft has
+// room for.
+type caller struct{ principal, listener string }
+
+func (s *shape) caller() caller { return caller{s.principal, s.listener} }
+
+// room tells whether a group may have a further address.
+func (c *collector) room(g *group) bool {
+	total := 0
+	for _, n := range c.addresses {
+		total += n
+	}
+	return total < maxAddresses && c.addresses[g.shape.caller()] < maxAddressesOfOne
+}
+
+// take notes that a group has more or fewer addresses.
+func (c *collector) take(g *group, n int) { c.addresses[g.shape.caller()] += n }
+
 // note adds an address to a set. A group that has too many is given up, unless
 // they are to be left open.
 func (c *collector) note(g *group, set *addresses, address common.Address) {
@@ -152,16 +172,16 @@ func (c *collector) note(g *group, set *addresses, address common.Address) {
 	switch {
 	case known:
 		set.seen[address]++
-	case len(set.seen) < c.options.Recipients && c.addresses < maxAddresses:
+	case len(set.seen) < c.options.Recipients && c.room(g):
 		if set.seen == nil {
 			set.seen = make(map[common.Address]int)
 		}
 		set.seen[address] = 1
-		c.addresses++
+		c.take(g, 1)
 	case c.options.Open:
-		c.addresses -= len(set.seen)
+		c.take(g, -len(set.seen))
 		set.seen, set.many = nil, true
-	case c.addresses < maxAddresses:
+	case c.room(g):
 		g.exclude(c, whyMany)
 	default:
 		g.exclude(c, whyAddresses)
@@ -171,11 +191,11 @@ func (c *collector) note(g *group, set *addresses, address common.Address) {
 // noteCode adds the code of a new contract. There is no leaving that open.
 func (c *collector) noteCode(g *group, code common.Hash) {
 	if _, known := g.initCode[code]; !known {
-		if len(g.initCode) >= c.options.Recipients || c.addresses >= maxAddresses {
+		if len(g.initCode) >= c.options.Recipients || !c.room(g) {
 			g.exclude(c, whyMany)
 			return
 		}
-		c.addresses++
+		c.take(g, 1)
 	}
 	if g.initCode == nil {
 		g.initCode = make(map[common.Hash]int)
@@ -191,13 +211,13 @@ func (c *collector) noteID(g *group, n *node, id *uint256.Int) {
 	_, known := n.ids[*id]
 	switch {
 	case known:
-	case len(n.ids) < c.options.Recipients && c.addresses < maxAddresses:
+	case len(n.ids) < c.options.Recipients && c.room(g):
 		if n.ids == nil {
 			n.ids = make(map[uint256.Int]int)
 		}
-		c.addresses++
+		c.take(g, 1)
 	case c.options.Open:
-		c.addresses -= len(n.ids)
+		c.take(g, -len(n.ids))
 		n.ids, n.manyIDs = nil, true
 		return
 	default:

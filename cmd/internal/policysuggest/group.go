@@ -14,6 +14,7 @@ import (
 // group is all requests that one rule is drafted for.
 type group struct {
 	id    string // of its counters
+	rule  string // the id of its rule in the last draft
 	shape shape
 	times times
 	room  int    // for further nodes
@@ -63,7 +64,7 @@ func newGroup(s shape, id string) *group {
 func (g *group) exclude(c *collector, why string) {
 	if g.why == "" {
 		g.why = why
-		c.addresses -= g.count()
+		c.take(g, -g.count())
 		g.outer, g.message, g.signIn, g.initCode = nil, nil, nil, nil
 		g.delegates, g.receivers, g.whole = addresses{}, addresses{}, texts{}
 	}

@@ -50,19 +50,19 @@ func TestManyOfEverything(t *testing.T) {
 			func(l *log, i int) *rules.Request { to := nth(i); return l.tx(&to, 1, nil) }, policysuggest.Options{Recipients: n}, n, "",
 		},
 		"contracts": {
-			func(l *log, i int) *rules.Request { to := nth(i); return l.tx(&to, 0, []byte{1, 2, 3, 4}) }, policysuggest.Options{}, 255, "as many rules as it may",
+			func(l *log, i int) *rules.Request { to := nth(i); return l.tx(&to, 0, []byte{1, 2, 3, 4}) }, policysuggest.Options{}, 191, "as many rules as it may",
 		},
 		"methods": {func(l *log, i int) *rules.Request {
 			to := address("c")
 			return l.tx(&to, 0, binary.BigEndian.AppendUint32(nil, uint32(i)+1<<24))
-		}, policysuggest.Options{}, 255, "as many rules as it may"},
+		}, policysuggest.Options{}, 191, "as many rules as it may"},
 		"methods within": {func(l *log, i int) *rules.Request {
 			to := address("c")
 			return l.tx(&to, 0, pack(t, "multicall(bytes[])", [][]byte{binary.BigEndian.AppendUint32(nil, uint32(i)+1<<24)}))
 		}, policysuggest.Options{}, 0, "too many different calls within the calls"},
 		"codes": {func(l *log, i int) *rules.Request { return l.tx(nil, 0, fmt.Append(nil, i)) }, policysuggest.Options{Open: true}, 0, "more recipients or contracts"},
 		"texts": {
-			func(_ *log, i int) *rules.Request { return message(hot, fmt.Sprintf("%08d please", i)) }, policysuggest.Options{}, 255, "as many rules as it may",
+			func(_ *log, i int) *rules.Request { return message(hot, fmt.Sprintf("%08d please", i)) }, policysuggest.Options{}, 191, "as many rules as it may",
 		},
 		"long texts": {
 			func(_ *log, i int) *rules.Request {
@@ -70,7 +70,7 @@ func TestManyOfEverything(t *testing.T) {
 			}, policysuggest.Options{}, n, "",
 		},
 		"sites": {
-			func(_ *log, i int) *rules.Request { return signIn(hot, fmt.Sprintf("a%d.example", i), time.Time{}) }, policysuggest.Options{}, 255, "as many rules as it may",
+			func(_ *log, i int) *rules.Request { return signIn(hot, fmt.Sprintf("a%d.example", i), time.Time{}) }, policysuggest.Options{}, 191, "as many rules as it may",
 		},
 		"members": {func(_ *log, i int) *rules.Request {
 			return typed(hot, 1, usdc, "Mail", map[string]string{"Mail": "address to"}, map[string]any{"to": nth(i).Hex()})
@@ -96,6 +96,40 @@ func TestManyOfEverything(t *testing.T) {
 				t.Errorf("the draft has %d bytes", len(draft.Source))
 			}
 		})
+	}
+}
+
+// TestOneCallerLeavesRoom: whoever asks for a lot of different things leaves room for
+// what others do.
+func TestOneCallerLeavesRoom(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		n       int
+		request func(l *log, i int) *rules.Request
+	}{
+		"rules": {300, func(l *log, i int) *rules.Request { to := nth(i); return l.tx(&to, 0, []byte{1, 2, 3, 4}) }},
+		"addresses": {2 * 9990, func(l *log, i int) *rules.Request {
+			to := nth(i)
+			req := l.tx(&to, 0, nil)
+			req.Account.Address = []common.Address{hot, cold}[i%2]
+			return req
+		}},
+	} {
+		l := newLog()
+		for i := range tt.n {
+			req := tt.request(l, i)
+			req.Principal, req.Caller.Transport = "anonymous", "http"
+			l.signed(req)
+		}
+		for i := range 40 {
+			l.signed(l.tx(&cold, 0, []byte{1, 2, 3, byte(i)}))
+			to := nth(i)
+			l.signed(l.tx(&to, 1, nil))
+		}
+		draft := drafted(t, l, policysuggest.Options{Recipients: 10_000})
+		if got := strings.Count(string(draft.Source), "principal: [local]"); got != 41 {
+			t.Errorf("%s: %d rules: %+v", name, got, draft.Others)
+		}
 	}
 }
 

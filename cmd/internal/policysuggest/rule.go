@@ -28,6 +28,7 @@ func (d *drafter) rule(g *group) (lists, body string) {
 	r := &ruling{drafter: d, group: g}
 	title, name := r.title()
 	r.id = d.rules.pick(name...)
+	g.rule = r.id
 	match := r.match()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n  # %s.\n", g.times.String())

@@ -1,10 +1,8 @@
 package policysuggest
 
 import (
-	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/kvclef/kvclef/rules/facts"
 )
@@ -63,10 +61,4 @@ func (s *shape) allows(other *group) bool {
 func (d *domain) wider(o *domain) bool {
 	return d.primaryType == o.primaryType && (d.name == "" || d.name == o.name) && (d.version == "" || d.version == o.version) &&
 		(!d.hasContract || d.contract == o.contract && o.hasContract) && (!d.hasSalt || d.salt == o.salt && o.hasSalt)
-}
-
-// refusal is why a group is given up whose requests the draft does not approve.
-func refusal(entry, why string) string {
-	why, _, _ = strings.Cut(why, "\n")
-	return whyRefused + entry + ": " + cmp.Or(cut(why, maxString/2), "no reason")
 }

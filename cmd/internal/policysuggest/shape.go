@@ -96,6 +96,7 @@ const (
 	whySites     = "a sign-in with more chains, addresses of pages or statements than a rule lists"
 	whyBeginning = "messages that begin as a sign-in to some site may"
 	whyRefused   = "the rule that was drafted for them refuses "
+	whyIntrudes  = "of another sort, and they use up the limits of the rule "
 	whyOften     = "it was asked for more than 256 times within 24 hours"
 	whyAmount    = "the sum of the amounts has more than 256 bits"
 	whySize      = "of a further sort, and the draft is as large as a policy may be"

@@ -21,12 +21,16 @@ import (
 // Bounds of a draft. What goes beyond is not covered, and said to be so.
 const (
 	maxRules     = 256
+	maxTexts     = 8      // that are listed as they are
 	maxCalls     = 64     // different ones within the calls of a rule
 	maxTokens    = 8      // that one call may move
 	maxAddresses = 20_000 // of all rules
-	maxTexts     = 8      // that are listed as they are
-	maxString    = 200    // bytes of a caller's text that stands in the draft
-	maxSource    = 960 << 10
+
+	maxRulesOfOne     = 192 // caller
+	maxAddressesOfOne = 15_000
+
+	maxString = 200 // bytes of a caller's text that stands in the draft
+	maxSource = 960 << 10
 
 	// DefaultRecipients is how many recipients a rule lists if nothing else is asked
 	// for, and MaxRecipients the most that may be asked for.

@@ -3,9 +3,11 @@ package policysuggest_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +39,8 @@ func TestDrafts(t *testing.T) {
 		"other":    {others, policysuggest.Options{Margin: 20}},
 		"open":     {hiding, policysuggest.Options{Margin: 20, Open: true}},
 		"hidden":   {hiding, policysuggest.Options{Margin: 20}},
+		"planted":  {planted, policysuggest.Options{Margin: 20}},
+		"vague":    {planted, policysuggest.Options{Margin: 20, Open: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -192,6 +196,37 @@ func others(t *testing.T) *log {
 	http := l.tx(&to, 1, nil)
 	http.Principal, http.Caller.Transport = "anonymous", "http"
 	l.signed(http)
+	return l
+}
+
+// planted are requests that a caller may choose so that others are bounded less, and
+// such as have addresses in odd places.
+func planted(t *testing.T) *log {
+	l := newLog()
+	l.signed(l.tx(&usdc, 0, pack(t, "transfer(address,uint256)", address("3"), million(100))))
+	l.signed(l.tx(&usdc, 0, pack(t, "safeTransferFrom(address,address,uint256)", hot, address("3"), big.NewInt(1))))
+	l.signed(permitOfOne(address("5"), "7"))
+	for i := range 5 {
+		c := address("c")
+		l.signed(call(t, c, true, "fill((address,address,address[],uint256)[],address[2],uint256)", []order{
+			{cold, nth(i), []common.Address{cold, hot}, big.NewInt(1)}, {cold, hot, nil, big.NewInt(7)},
+		}, [2]common.Address{hot, cold}, big.NewInt(int64(i))))
+	}
+	l.signed(mail("Line line,Line[] more,address[] all", map[string]any{
+		"line": map[string]any{"recipient": cold.Hex(), "amount": "1"}, "more": []any{map[string]any{"recipient": hot.Hex(), "amount": "1"}}, "all": []any{},
+	}))
+	l.signed(mail("uint256 x", map[string]any{"x": "1"}))
+	l.signed(mail("Line line", map[string]any{"line": map[string]any{"recipient": hot.Hex(), "amount": "1"}}))
+	l.signed(nameless())
+	l.signed(witnessed(hot.Hex()))
+	l.signed(message(hot, "bank.example0 is my friend"+strings.Repeat("!", 200)))
+	l.signed(message(hot, "bank.example1 is my friend"+strings.Repeat("!", 200)))
+	for i := range 9 {
+		text := signInText("bank.example")
+		l.signed(message(hot, strings.Replace(text, "\nWelcome.\n", "\n", 1)))
+		l.signed(message(hot, strings.Replace(text, "Welcome.", fmt.Sprint("Welcome for the ", i, "th time."), 1)))
+	}
+	l.signed(message(hot, signInText("bank.example")+"\nResources:\n- urn:recap:all"))
 	return l
 }
 
