@@ -206,6 +206,8 @@ func planted(t *testing.T) *log {
 	l.signed(l.tx(&usdc, 0, pack(t, "transfer(address,uint256)", address("3"), million(100))))
 	l.signed(l.tx(&usdc, 0, pack(t, "safeTransferFrom(address,address,uint256)", hot, address("3"), big.NewInt(1))))
 	l.signed(permitOfOne(address("5"), "7"))
+	endless := l.signed(permit(hot, address("6"), million(1), l.now))
+	endless.TypedData.Message["deadline"] = most().String()
 	for i := range 5 {
 		c := address("c")
 		l.signed(call(t, c, true, "fill((address,address,address[],uint256)[],address[2],uint256)", []order{

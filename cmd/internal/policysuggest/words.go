@@ -151,6 +151,8 @@ func (r *ruling) effectLines(n *node) []line {
 	}
 	if n.form.deadline {
 		lines = append(lines, pair("deadline_within", raisedSpan(n.ends.span, r.options.Margin, "3660d"), "the longest was %s, entry %d", n.ends.span, n.ends.entry))
+	} else if n.form.what == handover {
+		lines = append(lines, remark("deadline_within is open: some have no end that a rule can name"))
 	}
 	return lines
 }
