@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/kvclef/kvclef/rules"
 )
@@ -121,50 +120,13 @@ func (a *Account) New(ctx context.Context) (address common.Address, err error) {
 
 // newRequest begins a request with what the transport knows of its caller.
 func (a *Account) newRequest(ctx context.Context, kind rules.Kind, method string, address common.Address) *rules.Request {
-	caller := callerOf(rpc.PeerInfoFromContext(ctx))
+	caller, principal := whoAsks(ctx)
 	return &rules.Request{
 		ID:        rand.Text(),
 		Kind:      kind,
 		Method:    method,
 		Account:   rules.Account{Address: address},
 		Caller:    caller,
-		Principal: principalOf(caller),
+		Principal: principal,
 	}
-}
-
-// principalOf returns who asks, as far as the listener proves it: the socket's
-// mode admits one user, HTTP admits everybody. What the caller says of itself has
-// no part in it, and who came no known way is nobody.
-func principalOf(caller rules.Caller) string {
-	switch caller.Transport {
-	case ipcTransport:
-		return "local"
-	case "http":
-		return "anonymous"
-	default:
-		return ""
-	}
-}
-
-// callerOf describes the peer as Clef's meta object does. The transport is the
-// listener's own word, and its zero value is no listener's.
-func callerOf(peer rpc.PeerInfo) rules.Caller {
-	if peer.Transport == ipcTransport {
-		return ipcCaller()
-	}
-	return rules.Caller{
-		Transport: peer.Transport,
-		Remote:    peer.RemoteAddr,
-		Local:     peer.HTTP.Host,
-		UserAgent: peer.HTTP.UserAgent,
-		Origin:    peer.HTTP.Origin,
-	}
-}
-
-// ipcTransport is the transport of callers that say nothing of themselves.
-const ipcTransport = "ipc"
-
-// ipcCaller is every caller of the socket.
-func ipcCaller() rules.Caller {
-	return rules.Caller{Transport: ipcTransport, Remote: "NA", Local: "NA"}
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
@@ -38,6 +38,7 @@ func newRecord(req *rules.Request) *record {
 		Vault:       req.Account.Vault,
 		Key:         req.Account.Key,
 		KeyVersion:  req.Account.Version,
+		Filled:      strings.Join(req.Filled, ","),
 	}}
 	if req.Kind.Signs() {
 		r.entry.Account = req.Account.Address.Hex()
@@ -153,10 +154,10 @@ func (r *record) micros() int64 { return time.Since(r.began).Microseconds() }
 
 // refused is the entry of a request that was refused before it was judged.
 func refused(ctx context.Context, method string, err error) audit.Entry {
-	caller := callerOf(rpc.PeerInfoFromContext(ctx))
+	caller, principal := whoAsks(ctx)
 	return audit.Entry{
 		Event:     audit.EventRefused,
-		Principal: principalOf(caller),
+		Principal: principal,
 		Transport: caller.Transport,
 		Remote:    caller.Remote,
 		Method:    method,

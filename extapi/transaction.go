@@ -21,13 +21,18 @@ type SignedTransaction struct {
 // SignTransaction answers account_signTransaction. The checks come in Clef's
 // order, so that a request with several faults gets Clef's text: call data and
 // sidecar, findings, chain id, then what only kvclef refuses.
-func (a *Account) SignTransaction(ctx context.Context, args TransactionArgs, methodSelector *string) (signed *SignedTransaction, err error) {
-	defer a.finish(ctx, "account_signTransaction", &err)
+func (a *Account) SignTransaction(ctx context.Context, args TransactionArgs, methodSelector *string) (*SignedTransaction, error) {
+	return a.signTransaction(ctx, "account_signTransaction", args, methodSelector, nil)
+}
+
+func (a *Account) signTransaction(ctx context.Context, method string, args TransactionArgs, methodSelector *string, filled []string) (signed *SignedTransaction, err error) {
+	defer a.finish(ctx, method, &err)
 	draft, err := a.draft(ctx, &args, methodSelector)
 	if err != nil {
 		return nil, err
 	}
-	req := a.newRequest(ctx, rules.KindTransaction, "account_signTransaction", args.From.Address())
+	req := a.newRequest(ctx, rules.KindTransaction, method, args.From.Address())
+	req.Filled = filled
 	draft.describe(req)
 	signature, err := a.service.sign(ctx, req)
 	if err != nil {

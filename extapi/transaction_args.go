@@ -40,13 +40,22 @@ func (t *TransactionArgs) UnmarshalJSON(raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(raw, &t.SendTxArgs); err != nil {
-		return err // in the words of encoding/json, which clients know
+	if err := t.decode(raw, found); err != nil {
+		return err
 	}
 	for _, name := range []string{"nonce", "gas"} {
 		if _, there := found[name]; !there {
 			return fmt.Errorf("missing member %q: an absent one would be signed as 0", name)
 		}
+	}
+	t.decoded = true
+	return nil
+}
+
+// decode fills in the members that were found.
+func (t *TransactionArgs) decode(raw []byte, found map[string]json.RawMessage) (err error) {
+	if err := json.Unmarshal(raw, &t.SendTxArgs); err != nil {
+		return err // in the words of encoding/json, which clients know
 	}
 	if err := checkAccessList(found["accessList"]); err != nil {
 		return err
@@ -60,7 +69,6 @@ func (t *TransactionArgs) UnmarshalJSON(raw []byte) error {
 		return err
 	}
 	t.hasBlobVersion = !isNull(found["blobVersion"])
-	t.decoded = true
 	return nil
 }
 

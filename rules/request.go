@@ -123,6 +123,10 @@ type Request struct {
 	// files see it, without blobs.
 	TransactionArgs *apitypes.SendTxArgs
 
+	// Filled are the members of TransactionArgs that kvclef chose, since the caller
+	// left them out, such as "nonce"; nil where the caller gave all.
+	Filled []string
+
 	// TypedData is the EIP-712 message, of a Safe transaction too.
 	TypedData *apitypes.TypedData
 

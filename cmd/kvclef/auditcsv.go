@@ -17,7 +17,7 @@ func auditColumns() []string {
 		"chain_id", "nonce", "to", "value", "value_ether", "selector", "call", "data_bytes", "data_hash", "data_excerpt", "content_type",
 		"digest", "listed", "verdict", "rule", "reason", "outcome", "released", "vault_request", "signature_hash", "micros", "error", "note",
 		"checkpoint_seq", "checkpoint_head", "checkpoint_time", "checkpoint_key", "checkpoint_signature", "prev", "hash",
-		"policy", "explain", "repeat", "first_request",
+		"policy", "explain", "repeat", "first_request", "filled",
 	}
 }
 

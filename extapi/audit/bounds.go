@@ -36,7 +36,7 @@ func bounded(e Entry) Entry {
 		*text = bound(*text, boundNumber)
 	}
 	for _, text := range []*string{
-		&e.Principal, &e.Remote, &e.Vault, &e.Key, &e.ContentType, &e.DataExcerpt, &e.Rule, &e.VaultRequest,
+		&e.Principal, &e.Remote, &e.Vault, &e.Key, &e.ContentType, &e.DataExcerpt, &e.Rule, &e.VaultRequest, &e.Filled,
 	} {
 		*text = bound(*text, boundText)
 	}

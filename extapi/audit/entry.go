@@ -68,6 +68,8 @@ type Entry struct {
 	Method    string `json:"method,omitempty"`
 	Kind      string `json:"kind,omitempty"`
 
+	Filled string `json:"filled,omitempty"` // members of the transaction that kvclef chose, not the caller, such as "gas,nonce"
+
 	Account    string `json:"account,omitempty"` // checksummed (EIP-55)
 	Vault      string `json:"vault,omitempty"`
 	Key        string `json:"key,omitempty"`
