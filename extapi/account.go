@@ -96,12 +96,16 @@ func (a *Account) Version() string { return Version }
 
 // List answers account_list: the addresses in lower case, never null. A
 // decision may show fewer of them, never others.
-func (a *Account) List(ctx context.Context) (addresses []common.Address, err error) {
-	defer a.finish(ctx, "account_list", &err)
+func (a *Account) List(ctx context.Context) ([]common.Address, error) {
+	return a.list(ctx, "account_list")
+}
+
+func (a *Account) list(ctx context.Context, method string) (addresses []common.Address, err error) {
+	defer a.finish(ctx, method, &err)
 	// From memory, and before the decision: a signer that crashes here leaves no
 	// approval unsettled.
 	accounts := a.signer.Accounts()
-	req := a.newRequest(ctx, rules.KindList, "account_list", common.Address{})
+	req := a.newRequest(ctx, rules.KindList, method, common.Address{})
 	req.Accounts = slices.Clone(accounts)
 	return a.service.list(ctx, req, accounts)
 }

@@ -12,12 +12,14 @@ import (
 
 // SignTypedData answers account_signTypedData: it signs an EIP-712 document.
 // The answer is r‖s‖v in 65 bytes, v 27 or 28.
-func (a *Account) SignTypedData(ctx context.Context, address common.MixedcaseAddress, document TypedData) (signature hexutil.Bytes, err error) {
-	const method = "account_signTypedData"
-	defer a.finish(ctx, method, &err)
+func (a *Account) SignTypedData(ctx context.Context, address common.MixedcaseAddress, document TypedData) (hexutil.Bytes, error) {
+	return a.signTypedData(ctx, "account_signTypedData", address.Address(), &document)
+}
 
-	req := a.newRequest(ctx, rules.KindTypedData, method, address.Address())
-	if err := a.describeTypedData(req, &document); err != nil {
+func (a *Account) signTypedData(ctx context.Context, method string, address common.Address, document *TypedData) (signature hexutil.Bytes, err error) {
+	defer a.finish(ctx, method, &err)
+	req := a.newRequest(ctx, rules.KindTypedData, method, address)
+	if err := a.describeTypedData(req, document); err != nil {
 		return nil, err
 	}
 	return a.signMessage(ctx, req)
