@@ -1,5 +1,5 @@
-// Package memory keeps the values of a rule file and what counts against limits
-// in memory: for tests, and for trying rules out. It never reaches a disk, so
+// Package memory keeps the values of a rule file, what counts against limits and
+// records in memory: for tests, and for trying rules out. It never reaches a disk, so
 // that nothing that must outlive the process may rest on it.
 package memory
 
