@@ -1,0 +1,5 @@
+package outbox
+
+import "errors"
+
+var errNotYet = errors.New("not implemented")
