@@ -122,23 +122,22 @@ func permit(primary string, contract common.Address, owner common.Address) *fact
 	}, time.Time{})
 }
 
-// TestAmountOfPermits counts what a signature hands over in the slot of the digest.
+// TestAmountOfPermits counts what a signature hands over in the slot of the account and the digest.
 func TestAmountOfPermits(t *testing.T) {
 	t.Parallel()
-	digest := common.Hash{1, 2}.Hex()
-	check(t, ofUSDC(limit.PerRecipient), permit("Permit", usdc(), account()), digest, want{usdcCounter + "/recipient=" + aliceText: small(5)})
+	check(t, ofUSDC(limit.PerRecipient), permit("Permit", usdc(), account()), inPlace(), want{usdcCounter + "/recipient=" + aliceText: small(5)})
 	check(t, ofUSDC(), permit("Permit", dai(), account()), "", nil)
 	check(t, ofUSDC(), permit("Permit", usdc(), bob()), "", nil) // good for nothing
 	fails(t, ofUSDC(), permit("Order", usdc(), account()), "no kind that is known")
 	unchained := permit("Permit", usdc(), account())
 	unchained.Request.ChainID = nil
-	check(t, ofUSDC(), unchained, digest, want{usdcCounter: small(5)}) // the same total
-	check(t, ofUSDC(limit.PerChain), unchained, digest, want{"daily/amount/chain=1/token=1:" + usdcText: small(5)})
+	check(t, ofUSDC(), unchained, inPlace(), want{usdcCounter: small(5)}) // the same total
+	check(t, ofUSDC(limit.PerChain), unchained, inPlace(), want{"daily/amount/chain=1/token=1:" + usdcText: small(5)})
 	everywhere := ofUSDC(limit.PerChain)
 	everywhere.Chain = 0
 	fails(t, everywhere, unchained, "names no chain")
 	everywhere.Per = nil
-	check(t, everywhere, unchained, digest, want{"daily/amount/token=" + usdcText: small(5)})
+	check(t, everywhere, unchained, inPlace(), want{"daily/amount/token=" + usdcText: small(5)})
 	fails(t, limitOf(limit.Signatures, limit.PerChain), unchained, "names no chain")
 	check(t, limitOf(limit.Value), permit("Order", usdc(), account()), "", nil)
 }

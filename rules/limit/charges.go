@@ -24,7 +24,8 @@ type item struct {
 //
 // The slot of the charges is the transaction's place, so that its replacement
 // counts once: chain, account and nonce. What has no nonce is its own place: the
-// digest. Signatures count by digests, those of transactions too.
+// account and the digest, or for what a Safe does the digest alone. Signatures
+// count by accounts and digests, those of transactions too.
 func (l *Limit) Charges(f *facts.Facts) ([]rules.Charge, error) {
 	charges, err := l.charges(f)
 	if err != nil {

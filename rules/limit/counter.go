@@ -61,13 +61,20 @@ func (m *measuring) counter(i *item) string {
 	return bounded(b.String())
 }
 
-// slot is what can be done once alone.
+// slot is what can be done once alone. A digest does not say whose it is: a permit
+// that names no owner, and a transaction, is of each account that signs it. What
+// a Safe does it does once, whichever of its owners sign.
 func (m *measuring) slot() string {
 	f := m.facts
-	if f.Tx == nil || m.Measure == Signatures {
+	account := hexOf(f.Request.Account.Address)
+	switch {
+	case f.Kind == facts.KindSafe && m.Measure != Signatures:
 		return f.Request.Digest.Hex()
+	case f.Tx == nil || m.Measure == Signatures:
+		return account + "/" + f.Request.Digest.Hex()
+	default:
+		return chainOf(f.Request.ChainID) + "/" + account + "/" + strconv.FormatUint(f.Tx.Nonce(), 10)
 	}
-	return chainOf(f.Request.ChainID) + "/" + hexOf(f.Request.Account.Address) + "/" + strconv.FormatUint(f.Tx.Nonce(), 10)
 }
 
 // tokenOf names a token. A limit on one token has one total for it, whether a

@@ -45,6 +45,9 @@ const (
 	routerText  = "0x7777777777777777777777777777777777777777"
 )
 
+// inPlace is the slot of what has the digest of 1 and 2, and no nonce.
+func inPlace() string { return accountText + "/" + common.Hash{1, 2}.Hex() }
+
 const place = "1/" + accountText + "/7" // of the transactions
 
 // transaction is the facts of one with nonce 7 and a gas cost of 100,000.

@@ -38,7 +38,7 @@ const (
 	// sum of all.
 	Argument Measure = "argument"
 
-	Signatures Measure = "signatures" // different digests
+	Signatures Measure = "signatures" // different digests, of each account
 )
 
 func measures() []Measure { return []Measure{Value, GasCost, Spend, Amount, Argument, Signatures} }

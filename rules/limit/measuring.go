@@ -105,7 +105,7 @@ func (m *measuring) values() ([]item, error) {
 		if powers[a.Depth] && (a.Opaque != "" || a.Decoding == facts.Unknown || a.Decoding == facts.Other) {
 			return nil, fmt.Errorf("%s is made with the powers of the account, and is not understood%s", at(a), because(a))
 		}
-		if m.per[PerRecipient] && a.Opaque != "" && a.To != nil && !m.facts.Actions[0].Value.IsZero() {
+		if m.per[PerRecipient] && a.Opaque != "" && a.To != nil && m.sendsEther() {
 			return nil, fmt.Errorf("%s may pass ether on to others: %s", at(a), a.Opaque)
 		}
 		if a.Depth > 0 && a.Delegate || a.Value.IsZero() {
@@ -121,6 +121,11 @@ func (m *measuring) values() ([]item, error) {
 		items = append(items, item{amount: a.Value, recipient: recipientOf(a.To), argument: argument})
 	}
 	return items, nil
+}
+
+// sendsEther tells whether ether goes along with any action.
+func (m *measuring) sendsEther() bool {
+	return slices.ContainsFunc(m.facts.Actions, func(a facts.Action) bool { return !a.Value.IsZero() })
 }
 
 // gasCost is what a transaction or a Safe transaction costs at most.
