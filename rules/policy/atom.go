@@ -16,6 +16,8 @@ type atom struct {
 	shows func(s *subject) string
 	holds reach
 	parts []predicate // of which each must hold for it to
+
+	compares comparison // of arguments or members; nil: none
 }
 
 func (a *atom) key() string           { return a.word }
@@ -39,6 +41,9 @@ func (a *atom) reaches() reach { return a.holds }
 
 // consists returns what an atom is made of.
 func (a *atom) consists() []predicate { return a.parts }
+
+// comparison returns what an atom compares members with.
+func (a *atom) comparison() comparison { return a.compares }
 
 // narrowed is an atom that rules are found by.
 type narrowed struct {

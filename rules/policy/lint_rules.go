@@ -3,8 +3,6 @@ package policy
 import (
 	"slices"
 	"strings"
-
-	"github.com/kvclef/kvclef/rules/facts"
 )
 
 // allowing warns of what an allow rule leaves open.
@@ -34,40 +32,6 @@ func (l *linter) allowing(rule *Rule) {
 	l.unboundedValue(rule, m)
 }
 
-// unlimited warns of matches of allow rules, and of those within them, that let
-// anyone take tokens without a bound.
-func (l *linter) unlimited(rule *Rule, m *Match, possible []string) {
-	for i := range m.Inner {
-		l.unlimited(rule, &m.Inner[i], possible)
-	}
-	if m.has("amount_max", "args", "message") || m.has("plain") && m.find("plain").want() == "true" {
-		return
-	}
-	calls, effects, types := m.textsOf("call"), m.textsOf("effect"), m.textsOf("primary_type")
-	const remedy = "add amount_max, or a rule that denies {amount: unlimited}"
-	switch {
-	case len(effects) > 0:
-		if slices.ContainsFunc(effects, func(effect string) bool { return effect != facts.Transfer }) && !l.deniesUnlimited("") {
-			l.warn(rule, unboundedApproval, m.Lines["effect"], "allows approvals without a bound: %s", remedy)
-		}
-	case len(calls) > 0:
-		if slices.ContainsFunc(calls, l.unbounded) {
-			l.warn(rule, unboundedApproval, m.Lines["call"], "allows approvals without a bound: %s", remedy)
-		}
-	case len(types) > 0:
-		if slices.ContainsFunc(types, func(t string) bool { return strings.HasPrefix(t, "Permit") }) && !l.deniesUnlimited("") {
-			l.warn(rule, unboundedApproval, m.Lines["primary_type"], "allows permits without a bound: %s", remedy)
-		}
-	case m.has("function"):
-		if l.unbounded(m.find("function").want()) {
-			l.warn(rule, unboundedApproval, m.Lines["function"], "allows approvals without a bound: %s", remedy)
-		}
-	case m.has("selector", "data_max", "domain", "create") || l.deniesUnlimited(""):
-	case slices.Contains(possible, facts.KindTransaction) || slices.Contains(possible, facts.KindSafe):
-		l.warn(rule, anyCall, m.Lines["to"], "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {amount: unlimited}")
-	}
-}
-
 // unboundedValue warns of matches of allow rules that have a least value and no
 // most: without the least one they may allow no ether at all.
 func (l *linter) unboundedValue(rule *Rule, m *Match) {
@@ -84,36 +48,6 @@ func (l *linter) unboundedValue(rule *Rule, m *Match) {
 func (m *Match) creates() bool {
 	p := m.find("create")
 	return p != nil && p.want() == "true"
-}
-
-// approving are the methods by which others may take tokens.
-func approving() []string {
-	return []string{"approve", "approveAndCall", "authorizeOperator", "increaseAllowance", "increaseApproval", "permit", "setApprovalForAll"}
-}
-
-// unbounded reports whether a method, by its name or its signature, lets others
-// take tokens, and no rule denies that without a bound.
-func (l *linter) unbounded(method string) bool {
-	return slices.Contains(approving(), nameOf(method)) && !l.deniesUnlimited(method)
-}
-
-func nameOf(method string) string {
-	name, _, _ := strings.Cut(method, "(")
-	return strings.TrimSpace(name)
-}
-
-// deniesUnlimited reports whether the policy has a rule against what is without
-// a bound, which is about nothing else but calls of a method: about each call if
-// it has no name.
-func (l *linter) deniesUnlimited(method string) bool {
-	return slices.ContainsFunc(l.policy.rules, func(rule Rule) bool {
-		m := &rule.Match
-		if rule.Effect != Deny || rule.Shadow || len(m.Request) > 0 || m.find("amount") == nil || len(m.Effects) > 1 {
-			return false
-		}
-		denied := m.textsOf("call")
-		return len(m.Action) == 0 || len(m.Action) == 1 && method != "" && (slices.Contains(denied, method) || slices.Contains(denied, nameOf(method)))
-	})
 }
 
 // inner warns of what may hide anything.

@@ -22,7 +22,7 @@ func argsWord() word {
 				return nil
 			}
 			return &atom{
-				word: "args", wants: arguments.want(), parts: partsOf("args "+f.method.Sig, arguments, f.called),
+				word: "args", wants: arguments.want(), parts: partsOf("args "+f.method.Sig, arguments, f.called), compares: arguments,
 				ask: func(s *subject) truth {
 					values, known := f.called(s)
 					if known != isTrue {

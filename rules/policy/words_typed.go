@@ -147,7 +147,7 @@ func messageWord() word {
 				return s.Typed.Message, isTrue
 			}
 			return &atom{
-				word: "message", wants: made.want(), parts: partsOf("message", made, value),
+				word: "message", wants: made.want(), parts: partsOf("message", made, value), compares: made,
 				ask: func(s *subject) truth {
 					message, known := value(s)
 					if known != isTrue {

@@ -1,0 +1,99 @@
+package policy
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// unlimited warns of matches of allow rules, and of those within them, that let
+// anyone take tokens without a bound.
+func (l *linter) unlimited(rule *Rule, m *Match, possible []string) {
+	for i := range m.Inner {
+		l.unlimited(rule, &m.Inner[i], possible)
+	}
+	if m.has("amount_max") || m.has("plain") && m.find("plain").want() == "true" {
+		return
+	}
+	calls, effects, types := m.textsOf("call"), m.textsOf("effect"), m.textsOf("primary_type")
+	const remedy = "add amount_max, or a rule that denies {amount: unlimited}"
+	switch {
+	case m.has("function"):
+		if method := m.find("function").want(); l.unbounded(method) && !m.boundsArgument(method) {
+			l.warn(rule, unboundedApproval, m.Lines["function"], "allows approvals without a bound: %s", remedy)
+		}
+	case len(effects) > 0:
+		if slices.ContainsFunc(effects, func(effect string) bool { return effect != facts.Transfer }) && !m.boundsMember() && !l.deniesUnlimited("") {
+			l.warn(rule, unboundedApproval, m.Lines["effect"], "allows approvals without a bound: %s", remedy)
+		}
+	case len(calls) > 0:
+		if slices.ContainsFunc(calls, l.unbounded) && !m.boundsMember() {
+			l.warn(rule, unboundedApproval, m.Lines["call"], "allows approvals without a bound: %s", remedy)
+		}
+	case len(types) > 0:
+		if slices.ContainsFunc(types, func(t string) bool { return strings.HasPrefix(t, "Permit") }) && !m.boundsMember() && !l.deniesUnlimited("") {
+			l.warn(rule, unboundedApproval, m.Lines["primary_type"], "allows permits without a bound: %s", remedy)
+		}
+	case m.has("selector"):
+		if slices.ContainsFunc(m.selected(), l.unbounded) {
+			l.warn(rule, unboundedApproval, m.Lines["selector"], "allows approvals without a bound: %s", remedy)
+		}
+	case m.has("domain", "create", "message") || m.allowsLittleData() || l.deniesUnlimited(""):
+	case slices.Contains(possible, facts.KindTransaction) || slices.Contains(possible, facts.KindSafe):
+		l.warn(rule, anyCall, m.Lines["to"], "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {amount: unlimited}")
+	}
+}
+
+// allowsLittleData reports whether call data may have no room for an approval, which
+// has a selector and an address at least.
+func (m *Match) allowsLittleData() bool {
+	const shortest = 4 + 32
+	most := m.reachOf("data_max").bound
+	return most != nil && most.LtUint64(shortest)
+}
+
+// approving are the methods by which others may take tokens.
+func approving() []string {
+	return []string{"approve", "approveAndCall", "authorizeOperator", "increaseAllowance", "increaseApproval", "permit", "setApprovalForAll"}
+}
+
+// unbounded reports whether a method, by its name or its signature, lets others
+// take tokens, and no rule denies that without a bound.
+func (l *linter) unbounded(method string) bool {
+	return slices.Contains(approving(), nameOf(method)) && !l.deniesUnlimited(method)
+}
+
+func nameOf(method string) string {
+	name, _, _ := strings.Cut(method, "(")
+	return strings.TrimSpace(name)
+}
+
+// selected are the names of the methods that the word selector names, as far as
+// they are known.
+func (m *Match) selected() []string {
+	var names []string
+	if by, ok := m.find("selector").(narrowing); ok {
+		for _, number := range by.narrows().numbers {
+			if name := facts.NameOf([4]byte(binary.BigEndian.AppendUint32(nil, uint32(number)))); name != "" { // #nosec G115 -- of 4 bytes
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// deniesUnlimited reports whether the policy has a rule against what is without
+// a bound, which is about nothing else but calls of a method: about each call if
+// it has no name.
+func (l *linter) deniesUnlimited(method string) bool {
+	return slices.ContainsFunc(l.policy.rules, func(rule Rule) bool {
+		m := &rule.Match
+		if rule.Effect != Deny || rule.Shadow || len(m.Request) > 0 || m.find("amount") == nil || len(m.Effects) > 1 {
+			return false
+		}
+		denied := m.textsOf("call")
+		return len(m.Action) == 0 || len(m.Action) == 1 && method != "" && (slices.Contains(denied, method) || slices.Contains(denied, nameOf(method)))
+	})
+}

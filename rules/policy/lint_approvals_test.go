@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kvclef/kvclef/rules/calldata"
+	"github.com/kvclef/kvclef/rules/facts"
+)
+
+// TestLintApprovals: an approval without a bound is found however the rule names
+// the method, and only a bound of the amount ends the warning.
+func TestLintApprovals(t *testing.T) {
+	t.Parallel()
+	const (
+		approve = `function: "approve(address spender, uint256 amount)", `
+		all     = `function: "setApprovalForAll(address operator, bool approved)", `
+		single  = `function: "permit(address owner, ((address token, uint160 amount, uint48 expiration, uint48 nonce) details, address spender, uint256 deadline) permit, bytes signature)", `
+		batch   = `function: "permit(address owner, ((address token, uint160 amount, uint48 expiration, uint48 nonce)[] details, address spender, uint256 deadline) permit, bytes signature)", `
+		permit  = `kind: typed_data, domain: {contract: payees}, primary_type: Permit, `
+		most    = `"0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"`
+	)
+	for name, tt := range map[string]struct {
+		match string
+		warns string // "" if nothing does
+	}{
+		"approve by its selector":            {`to: payees, selector: "0x095ea7b3"`, unboundedApproval},
+		"among other selectors":              {`to: payees, selector: ["0xa9059cbb", "0xa22cb465"]`, unboundedApproval},
+		"within, by its selector":            {`to: payees, call: multicall, inner: [{to: payees, selector: "0x39509351"}]`, unboundedApproval},
+		"by its selector, with a bound":      {`to: payees, selector: "0x095ea7b3", amount_max: "5 USDC"`, ""},
+		"other selectors":                    {`to: payees, selector: ["0xa9059cbb", "0x01020304"]`, ""},
+		"a selector and another function":    {`to: payees, selector: "0x095ea7b3", function: "transfer(address,uint256)"`, ""},
+		"the spender":                        {`to: payees, ` + approve + `args: {spender: payees}`, unboundedApproval},
+		"a least amount":                     {`to: payees, ` + approve + `args: {amount: {min: 5}}`, unboundedApproval},
+		"the amount":                         {`to: payees, ` + approve + `args: {spender: payees, amount: {max: "5 USDC"}}`, ""},
+		"amounts":                            {`to: payees, ` + approve + `args: {amount: [0, 5]}`, ""},
+		"an amount that is none":             {`to: payees, ` + approve + `args: {amount: [0, ` + most + `]}`, unboundedApproval},
+		"a bound that is none":               {`to: payees, ` + approve + `args: {amount: {max: ` + most + `}}`, unboundedApproval},
+		"effects with the spender":           {`to: payees, effect: [approve], ` + approve + `args: {spender: payees}`, unboundedApproval},
+		"an operator":                        {`to: payees, ` + all + `args: {operator: payees}`, unboundedApproval},
+		"an operator less":                   {`to: payees, ` + all + `args: {approved: false}`, ""},
+		"an operator by himself":             {`to: payees, function: "authorizeOperator(address)", args: {"0": payees}`, unboundedApproval},
+		"the deadline":                       {`to: payees, ` + single + `args: {permit.deadline: {max: 5}}`, unboundedApproval},
+		"the amount of a permit":             {`to: payees, ` + single + `args: {permit.details.amount: {max: 5}}`, ""},
+		"the amount of a permit, within":     {`to: payees, ` + single + `args: {permit: {member: {details: {member: {amount: {max: 5}}}}}}`, ""},
+		"one of the amounts":                 {`to: payees, ` + batch + `args: {permit.details: {any: {member: {amount: {max: 5}}}}}`, unboundedApproval},
+		"each amount":                        {`to: payees, ` + batch + `args: {permit.details: {all: {member: {amount: {max: 5}}}}}`, ""},
+		"an approval of another form":        {`to: payees, function: "approve(uint8,address)", args: {"1": payees}`, unboundedApproval},
+		"one of another form, with a number": {`to: payees, function: "approve(uint8,address)", args: {"0": 1}`, ""},
+
+		"typed data, the spender":   {permit + `message: {spender: payees}`, unboundedApproval},
+		"typed data, the deadline":  {permit + `message: {deadline: {within: 1h}}`, unboundedApproval},
+		"typed data, the amount":    {permit + `message: {value: {max: "5 USDC"}}`, ""},
+		"typed data that takes":     {permit + `message: {allowed: false}`, ""},
+		"typed data, another type":  {`kind: typed_data, domain: {contract: payees}, primary_type: Mail, message: {to: payees}`, ""},
+		"typed data, by its effect": {`kind: typed_data, domain: {contract: payees}, effect: [permit], message: {spender: payees}`, unboundedApproval},
+
+		"data with room for one": {`to: payees, data_max: 36`, anyCall},
+		"data without":           {`to: payees, data_max: 35`, ""},
+	} {
+		head, _, _ := strings.Cut(wordScope, "  - {id: it")
+		p, err := Load("lint.yaml", []byte(head+"  - {id: a, effect: allow, match: {principal: local, "+tt.match+"}, limits: [{measure: signatures, max: 9, window: 1h}]}\n"), Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var got []string
+		for _, w := range Lint(p) {
+			got = append(got, w.ID)
+		}
+		if strings.Join(got, " ") != tt.warns {
+			t.Errorf("%s: %v, want %q", name, got, tt.warns)
+		}
+	}
+}
+
+// TestAmountArguments: each method there is one whose meaning is known.
+func TestAmountArguments(t *testing.T) {
+	t.Parallel()
+	for signature := range amountArguments() {
+		method, err := calldata.Parse(signature)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := facts.NameOf(method.Selector()); name != nameOf(signature) || method.Sig != signature {
+			t.Errorf("%s is known as %q", signature, name)
+		}
+	}
+}
