@@ -33,15 +33,22 @@ func whoAsks(ctx context.Context) (rules.Caller, string) {
 	return caller, principalOf(caller)
 }
 
+// The principals whom nothing but their way in proves. No certificate can have
+// these names.
+const (
+	principalLocal     = "local"
+	principalAnonymous = "anonymous"
+)
+
 // principalOf returns who asks, as far as the listener proves it: the socket's
-// mode admits one user, HTTP admits everybody. What the caller says of itself has
+// mode admits one user, HTTP without certificates admits everybody. What the caller says of itself has
 // no part in it, and who came no known way is nobody.
 func principalOf(caller rules.Caller) string {
 	switch caller.Transport {
 	case ipcTransport:
-		return "local"
-	case "http":
-		return "anonymous"
+		return principalLocal
+	case httpTransport:
+		return principalAnonymous
 	default:
 		return ""
 	}
@@ -62,8 +69,11 @@ func callerOf(peer rpc.PeerInfo) rules.Caller {
 	}
 }
 
-// ipcTransport is the transport of callers that say nothing of themselves.
-const ipcTransport = "ipc"
+// The transports. The callers of ipc say nothing of themselves.
+const (
+	ipcTransport  = "ipc"
+	httpTransport = "http"
+)
 
 // ipcCaller is every caller of the socket.
 func ipcCaller() rules.Caller {

@@ -6,20 +6,24 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/kvclef/kvclef/rules"
 )
 
-// httpHandler checks a request's host and origin before the rpc server sees it.
+// httpHandler checks who asks, and a request's host and origin, before the rpc
+// server sees it.
 type httpHandler struct {
 	rpc     *rpc.Server
+	keeper  *tlsKeeper // nil: in clear
 	guard   Guard
 	large   chan struct{} // places for large bodies
 	cfg     ServerConfig
 	refused *refusals
 }
 
-func newHTTPHandler(cfg ServerConfig, server *rpc.Server, refused *refusals) *httpHandler {
+func newHTTPHandler(cfg ServerConfig, server *rpc.Server, keeper *tlsKeeper, refused *refusals) *httpHandler {
 	return &httpHandler{
-		rpc: server, guard: NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins),
+		rpc: server, keeper: keeper, guard: NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins),
 		large: make(chan struct{}, maxLargeBodies), cfg: cfg, refused: refused,
 	}
 }
@@ -27,6 +31,13 @@ func newHTTPHandler(cfg ServerConfig, server *rpc.Server, refused *refusals) *ht
 // ServeHTTP answers as Clef does. Only a POST can carry a call; the rpc server
 // answers the rest with an empty body or an HTTP error.
 func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, err := h.identified(r)
+	if err != nil {
+		h.refused.add(refusedCertificate, slog.String("reason", err.Error()), slog.String("remote", r.RemoteAddr))
+		w.Header().Set("Connection", "close") // a new one shows a new certificate
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
 	if !h.guard.HostAllowed(r.Host) {
 		h.refused.add(refusedHost, slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr))
 		http.Error(w, "invalid host specified", http.StatusForbidden)
@@ -49,4 +60,23 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Body, r.ContentLength = http.NoBody, 0
 	}
 	h.rpc.ServeHTTP(w, r)
+}
+
+// identified returns the request with who asks, where a certificate says so.
+func (h *httpHandler) identified(r *http.Request) (*http.Request, error) {
+	if h.keeper == nil {
+		return r, nil
+	}
+	name, err := h.keeper.principal(r)
+	if err != nil || name == "" {
+		return r, err
+	}
+	caller := rules.Caller{
+		Transport: httpTransport,
+		Remote:    r.RemoteAddr,
+		Local:     r.Host,
+		UserAgent: r.Header.Get("User-Agent"),
+		Origin:    r.Header.Get("Origin"),
+	}
+	return r.WithContext(WithCaller(r.Context(), caller, name)), nil
 }

@@ -15,6 +15,7 @@ import (
 type Server struct {
 	cfg     ServerConfig
 	rpc     *rpc.Server
+	keeper  *tlsKeeper // nil: HTTP is in clear
 	refused *refusals
 	log     *slog.Logger
 
@@ -40,7 +41,15 @@ func newServer(receiver any, cfg ServerConfig) (*Server, error) {
 	if err := server.RegisterName("account", receiver); err != nil {
 		return nil, fmt.Errorf("registering the account namespace: %w", err)
 	}
-	return &Server{cfg: cfg, rpc: server, refused: newRefusals(cfg.Logger), log: cfg.Logger}, nil
+	s := &Server{cfg: cfg, rpc: server, refused: newRefusals(cfg.Logger), log: cfg.Logger}
+	if cfg.HTTPAddr != "" && cfg.TLS.on() {
+		keeper, err := newTLSKeeper(cfg.TLS, cfg.Logger)
+		if err != nil {
+			return nil, err
+		}
+		s.keeper = keeper
+	}
+	return s, nil
 }
 
 // Start opens the listeners and serves them until [Server.Shutdown]. When one
@@ -55,17 +64,27 @@ func (s *Server) Start(ctx context.Context) error {
 		s.log.InfoContext(ctx, "IPC endpoint opened", "path", s.cfg.IPCPath)
 	}
 	if s.cfg.HTTPAddr != "" {
-		server, err := startHTTP(ctx, s.cfg, s.rpc, s.refused)
+		server, err := startHTTP(ctx, s.cfg, s.rpc, s.keeper, s.refused)
 		if err != nil {
 			return errors.Join(err, s.Shutdown(ctx))
 		}
 		s.http = server
-		s.log.InfoContext(ctx, "HTTP server started", "address", server.addr(), "vhosts", s.cfg.VirtualHosts, "origins", s.cfg.AllowedOrigins)
-		if !loopback(server.addr()) {
-			s.log.WarnContext(ctx, "HTTP SERVER CAN BE REACHED BY OTHER MACHINES, WITHOUT ENCRYPTION: bind 127.0.0.1 instead", "address", server.addr())
-		}
+		s.log.InfoContext(ctx, "HTTP server started", "address", server.addr(), "tls", s.cfg.TLS.on(),
+			"client_certificates", s.cfg.TLS.ClientCAFile != "", "vhosts", s.cfg.VirtualHosts, "origins", s.cfg.AllowedOrigins)
+		s.warn(ctx, server.addr())
 	}
 	return nil
+}
+
+// warn says what stands open to other machines.
+func (s *Server) warn(ctx context.Context, addr string) {
+	switch {
+	case loopback(addr) || s.cfg.TLS.ClientCAFile != "":
+	case s.cfg.TLS.on():
+		s.log.WarnContext(ctx, "HTTP SERVER CAN BE REACHED BY OTHER MACHINES, AND ASKS FOR NO CLIENT CERTIFICATES: name their authority, or bind 127.0.0.1 instead", "address", addr)
+	default:
+		s.log.WarnContext(ctx, "HTTP SERVER CAN BE REACHED BY OTHER MACHINES, WITHOUT ENCRYPTION: bind 127.0.0.1 instead", "address", addr)
+	}
 }
 
 // HTTPAddr returns host:port of the HTTP listener, "" when there is none.

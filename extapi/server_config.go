@@ -28,8 +28,11 @@ type ServerConfig struct {
 	HTTPAddr string
 
 	// LoopbackOnly refuses an HTTPAddr that other machines can reach. Without
-	// it such an address is served, with a warning: HTTP has no encryption.
+	// it such an address is served, with a warning unless TLS says who calls.
 	LoopbackOnly bool
+
+	// TLS encrypts the HTTP listener. Default: it is in clear.
+	TLS TLSConfig
 
 	// VirtualHosts are the names that a Host header may have, beside IP
 	// addresses; "*" allows any. Default: localhost.
@@ -95,8 +98,11 @@ func (c ServerConfig) check() error {
 			return fmt.Errorf("HTTP address %q is not host:port: %w", c.HTTPAddr, err)
 		}
 		if c.LoopbackOnly && !loopback(c.HTTPAddr) {
-			return fmt.Errorf("HTTP address %q can be reached by other machines and HTTP is not encrypted: use 127.0.0.1", c.HTTPAddr)
+			return fmt.Errorf("HTTP address %q can be reached by other machines: use 127.0.0.1", c.HTTPAddr)
 		}
+	}
+	if err := c.TLS.check(); err != nil {
+		return err
 	}
 	for name, limit := range map[string]int64{
 		"MaxBody": c.MaxBody, "MaxBatch": int64(c.MaxBatch), "MaxResponse": int64(c.MaxResponse),

@@ -65,14 +65,18 @@ func (f *flight) close() {
 	f.freed.Broadcast()
 }
 
-// limitedListener closes connections above a limit at once, and goes on after
-// errors that pass, such as too many open files.
+// limitedListener closes connections above a limit at once, unless room can be
+// made for them, and goes on after errors that pass, such as too many open files.
 type limitedListener struct {
 	net.Listener
 	slots   chan struct{}
 	refused func(why string)
 	done    chan struct{}
 	once    sync.Once
+
+	// makeRoom closes a connection that is worth less than a new one; false when
+	// there is none. It may be nil.
+	makeRoom func() bool
 }
 
 func limitListener(l net.Listener, limit int, refused func(why string)) *limitedListener {
@@ -94,13 +98,26 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			}
 			continue
 		}
+		if l.enter() {
+			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
+		}
+		_ = conn.Close() // nothing was promised on it
+		l.refused(fmt.Sprintf("%d are open", cap(l.slots)))
+	}
+}
+
+// enter takes a place, of another connection if need be.
+func (l *limitedListener) enter() bool {
+	for {
 		select {
 		case l.slots <- struct{}{}:
-			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
+			return true
 		default:
-			_ = conn.Close() // nothing was promised on it
-			l.refused(fmt.Sprintf("%d are open", cap(l.slots)))
 		}
+		if l.makeRoom == nil || !l.makeRoom() {
+			return false
+		}
+		l.refused("one closed that has sent no request yet, to make room")
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 // What listeners refuse, as the log names it.
 const (
 	refusedConnection   = "connection"
+	refusedHandshake    = "TLS handshake"
+	refusedCertificate  = "client certificate"
 	refusedHost         = "host: not in vhosts"
 	refusedOrigin       = "origin: not in the allowed origins"
 	refusedNotification = "notification: a call without id is never run"

@@ -106,5 +106,8 @@ func signerFlags(ipcPath string) []cli.Flag {
 		},
 		listFlag(categoryListeners, "http.vhosts", "host `NAMES` that requests may be sent to, * for any", "localhost"),
 		listFlag(categoryListeners, "http.origins", "web `ORIGINS` that may send requests", "none"),
+		stringFlag(categoryListeners, "http.tls.cert", "PEM `FILE` with the certificate of the HTTP listener", "none, HTTP is in clear"),
+		stringFlag(categoryListeners, "http.tls.key", "PEM `FILE` with its private key, which others can't read", ""),
+		stringFlag(categoryListeners, "http.tls.clientca", "PEM `FILE` with the authorities of callers' certificates, which say who they are", "none, callers are anonymous"),
 	}
 }

@@ -40,21 +40,24 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			home := env.WorkDir + "/home"
 			env.Setenv("HOME", home)
+			env.Values["authorities"] = make(authorities)
 			return os.Mkdir(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await":    cmdAwait,
-			"call":     cmdCall,
-			"damage":   cmdDamage,
-			"exits":    cmdExits,
-			"expand":   cmdExpand,
-			"freeport": cmdFreePort,
-			"loadenv":  cmdLoadEnv,
-			"mode":     cmdMode,
-			"oneline":  cmdOneLine,
-			"setvar":   cmdSetVar,
-			"signal":   cmdSignal,
-			"signtx":   cmdSignTx,
+			"await":      cmdAwait,
+			"call":       cmdCall,
+			"damage":     cmdDamage,
+			"exits":      cmdExits,
+			"expand":     cmdExpand,
+			"freeport":   cmdFreePort,
+			"issue":      cmdIssue,
+			"loadenv":    cmdLoadEnv,
+			"mode":       cmdMode,
+			"oneline":    cmdOneLine,
+			"setvar":     cmdSetVar,
+			"signal":     cmdSignal,
+			"signtx":     cmdSignTx,
+			"turnedaway": cmdTurnedAway,
 		},
 	})
 }
@@ -223,7 +226,12 @@ func dial(ts *testscript.TestScript, endpoint string) (client *rpc.Client) {
 	}
 	poll(ts, "connecting to "+endpoint, func(ctx context.Context) error {
 		var err error
-		if client, err = rpc.DialContext(ctx, endpoint); err != nil {
+		if strings.HasPrefix(endpoint, "https://") {
+			client, err = dialHTTPS(ctx, ts, endpoint)
+		} else {
+			client, err = rpc.DialContext(ctx, endpoint)
+		}
+		if err != nil {
 			return err
 		}
 		var modules map[string]string // HTTP connects with the first request

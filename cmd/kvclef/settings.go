@@ -76,7 +76,10 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "http.addr", c.String, &l.HTTP.Addr)
 	set(c, "http.vhosts", c.StringSlice, &l.HTTP.VirtualHosts)
 	set(c, "http.origins", c.StringSlice, &l.HTTP.Origins)
-	for _, name := range []string{"policy", "rules", "auditlog", "datadir"} {
+	set(c, "http.tls.cert", c.String, &l.HTTP.TLS.CertFile)
+	set(c, "http.tls.key", c.String, &l.HTTP.TLS.KeyFile)
+	set(c, "http.tls.clientca", c.String, &l.HTTP.TLS.ClientCAFile)
+	for _, name := range []string{"policy", "rules", "auditlog", "datadir", "http.tls.cert", "http.tls.key", "http.tls.clientca"} {
 		if c.IsSet(name) && c.String(name) == "" {
 			return usagef("--%s: an empty path; %s", name, emptyPath(name))
 		}
@@ -114,6 +117,10 @@ func emptyPath(flag string) string {
 		return "remove the flag to do without a policy, or name one"
 	case "rules":
 		return "remove the flag to do without a rule file, or name one"
+	case "http.tls.cert", "http.tls.key":
+		return "remove the flag for HTTP in clear, or name a file"
+	case "http.tls.clientca":
+		return "remove the flag if callers are to be anonymous, or name a file"
 	default:
 		return "remove the flag for the default, or name a folder"
 	}

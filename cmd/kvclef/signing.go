@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -34,6 +34,7 @@ type signing struct {
 // addresses is where a signer listens; "" is off.
 type addresses struct {
 	ipc, http string
+	tls       config.TLS // of http
 }
 
 // run opens the listeners and serves until the context ends. Then requests
@@ -58,7 +59,7 @@ func (s *signing) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.state.end(ctx, err)) }()
-	if err := s.state.starting(ctx, addresses{listen.IPCPath, listen.HTTPAddr}); err != nil {
+	if err := s.state.starting(ctx, addresses{listen.IPCPath, listen.HTTPAddr, s.cfg.Listeners.HTTP.TLS}); err != nil {
 		return err
 	}
 	s.state.allowReload(s.cfg)
@@ -68,7 +69,7 @@ func (s *signing) run(ctx context.Context) (err error) {
 		return err
 	}
 	go s.prepare(ctx)
-	return s.serve(ctx, keyring, signer, server, addresses{listen.IPCPath, server.HTTPAddr()})
+	return s.serve(ctx, keyring, signer, server, addresses{listen.IPCPath, server.HTTPAddr(), s.cfg.Listeners.HTTP.TLS})
 }
 
 // server returns the external API, not listening yet.
@@ -162,6 +163,7 @@ func (s *signing) serverConfig() (extapi.ServerConfig, error) {
 		LoopbackOnly:   s.loopbackOnly,
 		VirtualHosts:   h.VirtualHosts,
 		AllowedOrigins: h.Origins,
+		TLS:            tlsConfig(h.TLS),
 		MaxBody:        l.BodyBytes,
 		MaxBatch:       l.Batch,
 		MaxResponse:    l.ResponseBytes,
@@ -200,5 +202,18 @@ func bigIDs(ids []uint64) []*big.Int {
 	return numbers
 }
 
+func tlsConfig(cfg config.TLS) extapi.TLSConfig {
+	converted := extapi.TLSConfig{CertFile: cfg.CertFile, KeyFile: cfg.KeyFile, ClientCAFile: cfg.ClientCAFile}
+	if cfg.MinVersion == "1.2" {
+		converted.MinVersion = tls.VersionTLS12
+	}
+	return converted
+}
+
 // httpURL returns the URL of an HTTP listener.
-func (a addresses) httpURL() string { return fmt.Sprintf("http://%s", a.http) }
+func (a addresses) httpURL() string {
+	if a.tls.CertFile != "" {
+		return "https://" + a.http
+	}
+	return "http://" + a.http
+}

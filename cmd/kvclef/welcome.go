@@ -40,7 +40,7 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 	}
 	fmt.Fprintf(&b, "\nA node, in a folder that geth init has made for this chain (docs/geth.md; make demo does it all):\n  geth --datadir DIR --networkid %d --signer %s\n", chain, shellQuote(endpoint))
 	if open.http != "" {
-		fmt.Fprintf(&b, "\nA request:\n  curl -s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", open.httpURL())
+		fmt.Fprintf(&b, "\nA request:\n  curl -s%s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", open.curlFlags(), open.httpURL())
 	}
 	fmt.Fprintf(&b, "\nGo, with go-ethereum's accounts/external and accounts/abi/bind:\n"+
 		"  signer, err := external.NewExternalSigner(%q)\n", endpoint)
@@ -48,6 +48,18 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 		fmt.Fprintf(&b, "  opts := bind.NewClefTransactor(signer, accounts.Account{Address: common.HexToAddress(%q)})\n", accounts[0].Address)
 	}
 	return p.printf("%s\n", b.String())
+}
+
+// curlFlags returns what curl needs to know of the listener's TLS.
+func (a addresses) curlFlags() string {
+	flags := ""
+	if a.tls.CertFile != "" {
+		flags += " --cacert AUTHORITY.pem"
+	}
+	if a.tls.ClientCAFile != "" {
+		flags += " --cert CLIENT.pem --key CLIENT.key"
+	}
+	return flags
 }
 
 // shellQuote quotes a path for a POSIX shell where it needs it.

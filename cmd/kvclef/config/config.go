@@ -123,7 +123,7 @@ type IPC struct {
 	Path string `yaml:"path"`
 }
 
-// HTTP is the HTTP listener. It has no authentication and no TLS.
+// HTTP is the HTTP listener.
 type HTTP struct {
 	// Enabled turns the listener on. Default: false.
 	Enabled bool `yaml:"enabled"`
@@ -142,6 +142,28 @@ type HTTP struct {
 	// "https://wallet.example". Default: none, and a request with an Origin
 	// header is refused.
 	Origins []string `yaml:"origins"`
+
+	TLS TLS `yaml:"tls"`
+}
+
+// TLS encrypts the HTTP listener. The files are read again when they change.
+type TLS struct {
+	// CertFile is a PEM file with the certificate and those that lead to its
+	// authority. Default: none, the listener is in clear.
+	CertFile string `yaml:"cert_file"`
+
+	// KeyFile is a PEM file with the certificate's private key, which others can't
+	// read. It goes with CertFile.
+	KeyFile string `yaml:"key_file"`
+
+	// ClientCAFile is a PEM file with the authorities of the callers' certificates.
+	// With it a caller without one is not heard, and the certificate says who the
+	// caller is. Default: none, callers are anonymous.
+	ClientCAFile string `yaml:"client_ca_file"`
+
+	// MinVersion is the oldest version of TLS that is spoken, 1.2 or 1.3. Default:
+	// 1.3.
+	MinVersion string `yaml:"min_version"`
 }
 
 // Vault is an Azure Key Vault or a Managed HSM.

@@ -19,7 +19,7 @@ rules: {policy: policy.yaml, shadow: next.yaml, file: rules.js, attest_key: 0x71
 audit: {file: /var/log/kvclef/audit.log, max_bytes: 1000000, requests: excerpt, checkpoint_key: prod/audit, checkpoint_interval: 30s}
 listeners:
   ipc: {disabled: true, path: /run/kvclef}
-  http: {enabled: true, addr: 127.0.0.1, port: 8551, vhosts: [signer], origins: ["https://wallet.example"]}
+  http: {enabled: true, addr: 127.0.0.1, port: 8551, vhosts: [signer], origins: ["https://wallet.example"], tls: {cert_file: server.crt, key_file: server.key, client_ca_file: clients.crt, min_version: 1.2}}
 vaults:
   - name: prod
     url: https://kv-prod.vault.azure.net
@@ -52,7 +52,8 @@ func TestParse(t *testing.T) {
 	want := `{ChainIDs:[1 10] ConfigDir:/etc/clef Advanced:true FourByteFile:selectors.json ` +
 		`DataDir:/var/lib/kvclef Rules:{Policy:policy.yaml Shadow:next.yaml File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
 		`Audit:{File:/var/log/kvclef/audit.log MaxBytes:1000000 Requests:excerpt CheckpointKey:prod/audit CheckpointInterval:30s} ` +
-		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example]}} ` +
+		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example] ` +
+		`TLS:{CertFile:server.crt KeyFile:server.key ClientCAFile:clients.crt MinVersion:1.2}}} ` +
 		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +
 		`Credential:{Kind:client-secret TenantID:t ClientID:c SecretFile: SecretEnv:PROD_SECRET CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[*] Secret:[redacted]} ` +
 		`CAFile:ca.pem RequestsPerSecond:12.5 MaxInFlight:7 TryTimeout:2s Timeout:9s CustomEndpoint:false Authority:} ` +
@@ -86,6 +87,10 @@ func TestParseRefuses(t *testing.T) {
 		{"policy left empty", "rules: {policy: }", "kvclef.yaml:1: rules.policy: no policy; remove the line"},
 		{"attest key left empty", "rules:\n  attest_key: \"\"", `kvclef.yaml:2: rules.attest_key: no key; remove the line`},
 		{"attest key of nothing", "rules: {file: r.js, attest_key: }", "kvclef.yaml:1: rules.attest_key: no key"},
+		{"TLS left empty", "listeners:\n  http:\n    tls:\n", "kvclef.yaml:3: listeners.http.tls: no certificate and key; remove the line"},
+		{"certificate left empty", "listeners: {http: {tls: {cert_file: ''}}}", "kvclef.yaml:1: listeners.http.tls.cert_file: no certificate and key"},
+		{"TLS key left empty", "listeners: {http: {tls: {cert_file: a, key_file: ~}}}", "kvclef.yaml:1: listeners.http.tls.key_file: no certificate and key"},
+		{"client CA left empty", "listeners: {http: {tls: {client_ca_file: ''}}}", "kvclef.yaml:1: listeners.http.tls.client_ca_file: no authority; remove the line to do without, or give one"},
 		{"checkpoint key of nothing", "audit: {checkpoint_key: ~}", "kvclef.yaml:1: audit.checkpoint_key: no key"},
 		{"unknown key without a near one", "frobnicate: x\n", `kvclef.yaml:1: unknown key "frobnicate"`},
 		{"other case", "ChainIDs: [1]\n", `kvclef.yaml:1: unknown key "ChainIDs"; did you mean chainids`},

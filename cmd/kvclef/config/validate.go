@@ -18,7 +18,7 @@ func CredentialKinds() []string {
 // Validate completes the configuration and reports the first value that can't
 // be meant. What only a vault's client can judge is left to it.
 func (c *Config) Validate() error {
-	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateLog(), c.validateLimits())
+	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateTLS(), c.validateLog(), c.validateLimits())
 }
 
 func (c *Config) validateChains() error {
@@ -75,6 +75,19 @@ func (v *Vault) Label() string {
 	host, _, _ = strings.Cut(host, "/")
 	name, _, _ := strings.Cut(host, ".")
 	return strings.ToLower(name)
+}
+
+func (c *Config) validateTLS() error {
+	t := c.Listeners.HTTP.TLS
+	switch {
+	case t == TLS{}:
+		return nil
+	case t.CertFile == "" || t.KeyFile == "":
+		return errors.New("listeners.http.tls: cert_file and key_file go together, and the other keys go with them: give both")
+	case !slices.Contains([]string{"", "1.2", "1.3"}, t.MinVersion):
+		return fmt.Errorf("listeners.http.tls.min_version: %q is neither 1.2 nor 1.3", t.MinVersion)
+	}
+	return nil
 }
 
 func (c *Config) validateLog() error {

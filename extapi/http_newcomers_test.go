@@ -1,0 +1,100 @@
+package extapi
+
+import (
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTLSSlowHandshakes are cut, at whichever byte they stop.
+func TestTLSSlowHandshakes(t *testing.T) {
+	server := newPremises(t).open(newProbe(), ServerConfig{HeaderTimeout: 50 * time.Millisecond, ReadTimeout: time.Hour, RequestTimeout: time.Hour})
+	for _, begun := range []string{"", "\x16", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"} {
+		client := dialHTTP(t, server)
+		client.request(begun, "")
+		if _, err := io.ReadAll(client.Conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q: not cut", begun)
+		}
+	}
+}
+
+// TestTLSHandshakesDoNotHoldAllPlaces: those who connect and say nothing take each
+// other's places, never those of callers who were heard, and keep nobody out.
+func TestTLSHandshakesDoNotHoldAllPlaces(t *testing.T) {
+	const places = 16
+	said := new(journal)
+	p := newPremises(t)
+	server := p.open(newProbe(), ServerConfig{MaxHTTPConns: places, HeaderTimeout: time.Hour, ReadTimeout: time.Hour, Logger: said.logger()})
+	cert := p.client(x509.Certificate{DNSNames: []string{"op-batcher.example"}})
+	heard := p.caller(server, cert)
+	heard.served()
+	for range 3 * places {
+		dialHTTP(t, server)
+	}
+	for range 3 {
+		p.caller(server, cert).served()
+	}
+	heard.served()
+	if said.count("to make room") == 0 {
+		t.Error("the log has no word of it")
+	}
+}
+
+// TestHTTPConnectionsThatSayNothing does the same in clear.
+func TestHTTPConnectionsThatSayNothing(t *testing.T) {
+	const places = 16
+	server := listeners(t, newProbe(), ServerConfig{MaxHTTPConns: places, HeaderTimeout: time.Hour, ReadTimeout: time.Hour})
+	heard := make([]*httpClient, places/2)
+	for i := range heard {
+		heard[i] = dialHTTP(t, server)
+		heard[i].post("", versionCall)
+		heard[i].answer()
+	}
+	for range 3 * places {
+		dialHTTP(t, server).request("POST / HTTP/1.1\r\n", "")
+	}
+	for _, client := range slices.Concat(heard, []*httpClient{dialHTTP(t, server)}) {
+		client.post("", versionCall)
+		if status, body := client.answer(); status != 200 || body != versionAnswer {
+			t.Errorf("got %d %s", status, body)
+		}
+	}
+}
+
+// TestNewcomersLeaveInOrder: the oldest is closed first, each once.
+func TestNewcomersLeaveInOrder(t *testing.T) {
+	waiting := newNewcomers()
+	conns := make([]*namedConn, 4)
+	var closed strings.Builder
+	for i := range conns {
+		conns[i] = &namedConn{name: string(rune('a' + i)), closed: &closed}
+		waiting.follow(conns[i], 0)
+	}
+	waiting.follow(conns[1], 1)
+	waiting.follow(conns[1], 2)
+	for range 3 {
+		if !waiting.dismiss() {
+			t.Error("nobody was dismissed")
+		}
+	}
+	if waiting.dismiss() || closed.String() != "acd" || len(waiting.places) != 0 {
+		t.Errorf("closed %q, %d left", closed.String(), len(waiting.places))
+	}
+}
+
+type namedConn struct {
+	net.Conn
+	name   string
+	closed *strings.Builder
+}
+
+func (c *namedConn) Close() error {
+	c.closed.WriteString(c.name)
+	return nil
+}

@@ -1,0 +1,131 @@
+package extapi
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// maxPEM bounds each of the files, in bytes. A private key is about 2,000, the
+// authorities of a large company some 100,000.
+const maxPEM = 1 << 20
+
+// tlsMaterial is what the files held, all of them at one time.
+type tlsMaterial struct {
+	config  *tls.Config    // of a handshake
+	clients *x509.CertPool // nil when callers need no certificate
+	sums    [3][sha256.Size]byte
+}
+
+// tlsFiles is the content of the files.
+type tlsFiles struct {
+	cert, key, clients []byte
+}
+
+// read reads the files; a private key that others can read is an error.
+func (c TLSConfig) read() (files tlsFiles, err error) {
+	if files.cert, err = readPEM(c.CertFile, nil); err != nil {
+		return files, fmt.Errorf("reading the TLS certificate: %w", err)
+	}
+	if files.key, err = readPEM(c.KeyFile, checkKeyMode); err != nil {
+		return files, fmt.Errorf("reading the TLS key: %w", err)
+	}
+	if c.ClientCAFile == "" {
+		return files, nil
+	}
+	if files.clients, err = readPEM(c.ClientCAFile, nil); err != nil {
+		return files, fmt.Errorf("reading the authorities of clients: %w", err)
+	}
+	return files, nil
+}
+
+// readPEM reads a file. The check is of the file that is read, not of one put in
+// its place.
+func readPEM(path string, check func(string, fs.FileInfo) error) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", path) // opening a pipe would wait
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // nothing was written
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if check != nil {
+		if err := check(path, info); err != nil {
+			return nil, err
+		}
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxPEM+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxPEM {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, maxPEM)
+	}
+	return text, nil
+}
+
+func (f tlsFiles) sums() [3][sha256.Size]byte {
+	return [3][sha256.Size]byte{sha256.Sum256(f.cert), sha256.Sum256(f.key), sha256.Sum256(f.clients)}
+}
+
+// material makes of the files what a handshake needs.
+func (c TLSConfig) material(files tlsFiles, now time.Time) (*tlsMaterial, error) {
+	pair, err := tls.X509KeyPair(files.cert, files.key)
+	if err != nil {
+		return nil, fmt.Errorf("TLS certificate %s with key %s: %w", c.CertFile, c.KeyFile, err)
+	}
+	if expiry := pair.Leaf.NotAfter; now.After(expiry) {
+		return nil, fmt.Errorf("TLS certificate %s expired on %s: renew it", c.CertFile, expiry.UTC().Format(time.RFC3339))
+	}
+	m := &tlsMaterial{sums: files.sums(), config: &tls.Config{
+		MinVersion:   c.oldest(),
+		Certificates: []tls.Certificate{pair},
+		NextProtos:   []string{"http/1.1"},
+		// Each connection shows its certificate to the authorities of today.
+		SessionTicketsDisabled: true,
+	}}
+	if c.ClientCAFile == "" {
+		return m, nil
+	}
+	if m.clients, err = authorities(files.clients); err != nil {
+		return nil, fmt.Errorf("authorities of clients %s: %w", c.ClientCAFile, err)
+	}
+	m.config.ClientCAs, m.config.ClientAuth = m.clients, tls.RequireAndVerifyClientCert
+	return m, nil
+}
+
+// authorities reads certificates that are all understood, at least one.
+func authorities(text []byte) (*x509.CertPool, error) {
+	pool, found := x509.NewCertPool(), false
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("a block is %q, not CERTIFICATE", clip(block.Type))
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("reading a certificate: %w", err)
+		}
+		pool.AddCert(cert)
+		found = true
+	}
+	if !found {
+		return nil, errors.New("no certificate in PEM is in it")
+	}
+	return pool, nil
+}

@@ -1,0 +1,100 @@
+package extapi
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxPrincipal bounds a name, in bytes: the audit log keeps it whole.
+const maxPrincipal = 255
+
+// tlsPeerKey is the context's key of a connection's peer.
+type tlsPeerKey struct{}
+
+// tlsPeer is what is known of the other end of a connection.
+type tlsPeer struct {
+	verified atomic.Pointer[tlsMaterial] // whose authorities know the certificate
+}
+
+// withPeer gives a connection a peer.
+func withPeer(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, tlsPeerKey{}, new(tlsPeer))
+}
+
+func peerOf(ctx context.Context) *tlsPeer {
+	peer, _ := ctx.Value(tlsPeerKey{}).(*tlsPeer)
+	return peer
+}
+
+// principal returns who asks by a request: the one that the certificate of its
+// connection names, as long as it is valid and an authority of today's knows it.
+// Without authorities there are no certificates, and the result is "".
+func (k *tlsKeeper) principal(r *http.Request) (string, error) {
+	if k.cfg.ClientCAFile == "" {
+		return "", nil
+	}
+	peer := peerOf(r.Context())
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || peer == nil {
+		return "", errors.New("no client certificate")
+	}
+	certs, now := r.TLS.PeerCertificates, time.Now()
+	if now.After(certs[0].NotAfter) {
+		return "", errors.New("the client certificate has expired")
+	}
+	if material := k.material(); peer.verified.Load() != material {
+		if err := material.verify(certs, now); err != nil {
+			return "", errors.New("the client certificate is not one of a known authority any more")
+		}
+		peer.verified.Store(material)
+	}
+	return certificateName(certs[0])
+}
+
+// verify checks a chain as a handshake does.
+func (m *tlsMaterial) verify(certs []*x509.Certificate, now time.Time) error {
+	between := x509.NewCertPool()
+	for _, cert := range certs[1:] {
+		between.AddCert(cert)
+	}
+	_, err := certs[0].Verify(x509.VerifyOptions{
+		Roots: m.clients, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	return err
+}
+
+// certificateName returns who a certificate names: its first DNS name, which is
+// op-signer's rule, else its first URI, else the common name of its subject. A
+// name of DNS has no capitals here, so that a caller has one name in a policy.
+//
+// The first that is there counts, also if it is no good: a caller can't choose.
+func certificateName(cert *x509.Certificate) (string, error) {
+	name := cert.Subject.CommonName
+	switch {
+	case len(cert.DNSNames) > 0:
+		name = strings.ToLower(cert.DNSNames[0])
+	case len(cert.URIs) > 0:
+		name = cert.URIs[0].String()
+	}
+	switch {
+	case name == "":
+		return "", errors.New("the client certificate names nobody: it needs a DNS name, a URI or a common name")
+	case len(name) > maxPrincipal:
+		return "", fmt.Errorf("the name in the client certificate has more than %d bytes", maxPrincipal)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unprintable) || strings.TrimSpace(name) != name:
+		return "", errors.New("the name in the client certificate has characters that a name can't have")
+	case strings.EqualFold(name, principalLocal) || strings.EqualFold(name, principalAnonymous):
+		return "", fmt.Errorf("the name in the client certificate is %q, which no certificate can have", strings.ToLower(name))
+	}
+	return name, nil
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
