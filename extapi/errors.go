@@ -37,6 +37,18 @@ func (e judgedError) Unwrap() error { return e.error }
 // ("limit exceeded", EIP-1474).
 const codeBusy = -32005
 
+// JSON-RPC codes of op-signer, for its clients: of what can't be signed, whatever
+// the cause, and of what may not be.
+const (
+	codeInvalidTransaction = -32010
+	codeDeniedTransaction  = -32011
+	codeInvalidPayload     = -32012
+	codeDeniedPayload      = -32013
+)
+
+// codeNoMethod is the JSON-RPC code of a method that is not there.
+const codeNoMethod = -32601
+
 // loggedError bounds an error in the log, in bytes: a caller can put megabytes
 // into some.
 const loggedError = 512
@@ -47,13 +59,22 @@ const loggedError = 512
 func deniedBy(req *rules.Request, decision rules.Decision) error {
 	switch {
 	case decision.Rule == rules.RuleNoRules:
-		return publicError("request denied: " + decision.Reason)
+		return refusedError("request denied: " + decision.Reason)
 	case decision.Policy != common.Hash{}:
 		return &deniedError{rule: decision.Rule, request: req.ID}
 	default:
 		return errDenied
 	}
 }
+
+// refusedError is a refusal with a reason that the caller may know.
+type refusedError string
+
+// Error returns the text.
+func (e refusedError) Error() string { return string(e) }
+
+// Is makes it one of the refusals.
+func (e refusedError) Is(target error) bool { return target == errDenied }
 
 // deniedError is the refusal of a policy: Clef's text, and as data what a caller
 // needs to ask the operator about it.
@@ -109,6 +130,43 @@ func (e *busyError) ErrorData() any { return map[string]int{"retryAfterSeconds":
 // seconds rounds the time to wait up, as the Retry-After header does.
 func (e *busyError) seconds() int { return int(math.Ceil(e.after.Seconds())) }
 
+// codedError is an error with a JSON-RPC code of its own. It implements rpc.Error
+// and rpc.DataError.
+type codedError struct {
+	error
+	code int
+}
+
+// Unwrap returns the error.
+func (e *codedError) Unwrap() error { return e.error }
+
+// ErrorCode returns the JSON-RPC code.
+func (e *codedError) ErrorCode() int { return e.code }
+
+// ErrorData returns the data of the error, nil if it has none.
+func (e *codedError) ErrorData() any {
+	var of interface{ ErrorData() any }
+	if errors.As(e.error, &of) {
+		return of.ErrorData()
+	}
+	return nil
+}
+
+// withCodes gives an error for the wire the codes of an API that has two of its
+// own: one for what rules refuse and one for everything else, but for what may be
+// repeated later.
+func withCodes(err error, invalid, denied int) error {
+	var busy *busyError
+	switch {
+	case err == nil, errors.As(err, &busy):
+		return err
+	case errors.Is(err, errDenied):
+		return &codedError{err, denied}
+	default:
+		return &codedError{err, invalid}
+	}
+}
+
 // onWire returns what the caller is told of an error. It is the one table from
 // errors of the domain to codes and texts; what it doesn't know is internal.
 func onWire(err error) error {
@@ -117,12 +175,15 @@ func onWire(err error) error {
 		told   interface{ Public() string }
 		busy   interface{ RetryAfter() time.Duration }
 		denied *deniedError
+		reason refusedError
 	)
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &denied):
 		return denied
+	case errors.As(err, &reason):
+		return reason
 	case errors.Is(err, errDenied):
 		return errDenied
 	case errors.Is(err, errUnknownAccount):

@@ -72,7 +72,7 @@ func Rebuild(entry audit.Entry) (*rules.Request, error) {
 
 // kindOf returns the kind of a name, KindInvalid of any other.
 func kindOf(name string) rules.Kind {
-	for kind := rules.KindList; kind <= rules.KindSafe; kind++ {
+	for kind := rules.KindList; kind.Known(); kind++ {
 		if kind.String() == name {
 			return kind
 		}
@@ -94,6 +94,8 @@ func describeAgain(req *rules.Request, whole *audit.Whole) error {
 		err = describePersonal(req, preimage)
 	case rules.KindData:
 		err = describeData(req, preimage)
+	case rules.KindBlockPayload:
+		err = describePayloadAgain(req, preimage)
 	default:
 		err = describeDocument(req, whole)
 	}

@@ -3,7 +3,6 @@ package extapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -23,14 +22,20 @@ type Server struct {
 	http *httpServer // nil until started, or when off
 }
 
-// NewServer returns a server of the account's methods. It listens after
+// NewServer returns a server of the account's methods, and of those of the other
+// namespaces that sign with it, see [Register]. It listens after
 // [Server.Start].
 func NewServer(account *Account, cfg ServerConfig) (*Server, error) {
-	return newServer(account, cfg)
+	return serverOf(namespaces(account, cfg.Release), cfg)
 }
 
-// newServer takes any receiver, so that tests can serve methods that hang.
+// newServer takes any receiver as the account's, so that tests can serve methods
+// that hang.
 func newServer(receiver any, cfg ServerConfig) (*Server, error) {
+	return serverOf(map[string]any{"account": receiver}, cfg)
+}
+
+func serverOf(receivers map[string]any, cfg ServerConfig) (*Server, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -38,8 +43,8 @@ func newServer(receiver any, cfg ServerConfig) (*Server, error) {
 	server := rpc.NewServer()
 	server.SetBatchLimits(cfg.MaxBatch, cfg.MaxResponse)
 	server.SetHTTPBodyLimit(int(cfg.MaxBody))
-	if err := server.RegisterName("account", receiver); err != nil {
-		return nil, fmt.Errorf("registering the account namespace: %w", err)
+	if err := register(server, receivers); err != nil {
+		return nil, err
 	}
 	s := &Server{cfg: cfg, rpc: server, refused: newRefusals(cfg.Logger), log: cfg.Logger}
 	if cfg.HTTPAddr != "" && cfg.TLS.on() {

@@ -56,7 +56,8 @@ type ServerConfig struct {
 	WriteTimeout   time.Duration // for a caller to take its answer; default 10 s
 	IdleTimeout    time.Duration // of an HTTP connection between requests; default 120 s
 
-	Logger *slog.Logger // default: discard
+	Release string       // what health_status answers; default: the version of the external API
+	Logger  *slog.Logger // default: discard
 }
 
 // withDefaults returns the configuration with its zero values filled in.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,15 +49,20 @@ func TestServerConfig(t *testing.T) {
 // TestServerMethods lists what callers can reach: nothing but these is ever
 // exported by accident.
 func TestServerMethods(t *testing.T) {
-	known := map[string]bool{
-		"Version": true, "List": true, "New": true, "SignTransaction": true, "SignData": true,
-		"SignTypedData": true, "EcRecover": true, "SignGnosisSafeTx": true,
-	}
-	account := reflect.TypeFor[*Account]()
-	for method := range account.Methods() {
-		if !known[method.Name] {
-			t.Errorf("account_%s can be called", method.Name)
+	account, _ := newTestAccount(t, nil)
+	var found []string
+	for namespace, receiver := range namespaces(account, "") {
+		for method := range reflect.TypeOf(receiver).Methods() {
+			found = append(found, namespace+"_"+strings.ToLower(method.Name[:1])+method.Name[1:])
 		}
+	}
+	slices.Sort(found)
+	if want := []string{
+		"account_ecRecover", "account_list", "account_new", "account_signData", "account_signGnosisSafeTx", "account_signTransaction", "account_signTypedData", "account_version",
+		"eth_accounts", "eth_chainId", "eth_sign", "eth_signTransaction", "eth_signTypedData", "eth_signTypedData_v3", "eth_signTypedData_v4",
+		"health_status", "opsigner_signBlockPayload", "opsigner_signBlockPayloadV2", "personal_sign",
+	}; !slices.Equal(found, want) {
+		t.Errorf("callers reach %q, want %q", found, want)
 	}
 }
 

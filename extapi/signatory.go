@@ -17,6 +17,10 @@ import (
 // caller; after one no signature has left the signer.
 type Signatory struct{ account *Account }
 
+// methodTypedDataV3 is the method of wallets before arrays were defined. Of what it
+// can sign the digest is that of EIP-712.
+const methodTypedDataV3 = "eth_signTypedData_v3"
+
 // NewSignatory returns the signatory of an account.
 func NewSignatory(account *Account) Signatory { return Signatory{account} }
 
@@ -46,7 +50,7 @@ func (s Signatory) SignText(ctx context.Context, method string, address common.A
 }
 
 // SignTypedData signs an EIP-712 document, in JSON as an object or as the text of
-// one: wallets send both. The answer is r‖s‖v in 65 bytes, v 27 or 28.
+// one: wallets send both. For eth_signTypedData_v3 one without arrays. The answer is r‖s‖v in 65 bytes, v 27 or 28.
 func (s Signatory) SignTypedData(ctx context.Context, method string, address common.Address, raw json.RawMessage) (hexutil.Bytes, error) {
 	document, err := s.document(ctx, method, raw)
 	if err != nil {
@@ -60,6 +64,9 @@ func (s Signatory) document(ctx context.Context, method string, raw json.RawMess
 	defer s.account.finish(ctx, method, &err)
 	if document, err = decodeDocument(raw); err != nil {
 		return nil, refuse("%v", err)
+	}
+	if method == methodTypedDataV3 && document.hasArrays() {
+		return nil, refuse("%s knows no arrays, which the types have: use eth_signTypedData_v4", method)
 	}
 	return document, nil
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"sort"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common/math"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
@@ -56,6 +58,16 @@ func (d *TypedData) UnmarshalJSON(raw []byte) error {
 	}
 	*d = decoded
 	return nil
+}
+
+// hasArrays reports whether a type of the document has an array.
+func (d *TypedData) hasArrays() bool {
+	for _, fields := range d.types {
+		if slices.ContainsFunc(fields, func(field apitypes.Type) bool { return strings.Contains(field.Type, "[") }) {
+			return true
+		}
+	}
+	return false
 }
 
 // decodeTypes reads the member "types": name → list of {name, type}.

@@ -8,7 +8,7 @@ import (
 
 var kinds = []rules.Kind{
 	rules.KindInvalid, rules.KindList, rules.KindNewAccount, rules.KindTransaction, rules.KindText,
-	rules.KindData, rules.KindTypedData, rules.KindSafe,
+	rules.KindData, rules.KindTypedData, rules.KindSafe, rules.KindBlockPayload,
 }
 
 func TestNoRulesApprovesListingsAlone(t *testing.T) {
@@ -35,7 +35,7 @@ func TestApproveAllNeedsAKind(t *testing.T) {
 			t.Errorf("%v: %v, %v; want %v", kind, decision.Verdict, err, want)
 		}
 	}
-	if decision, err := (rules.ApproveAll{}).Decide(t.Context(), &rules.Request{Kind: rules.KindSafe + 1}); err != nil || decision.Verdict == rules.Approve {
+	if decision, err := (rules.ApproveAll{}).Decide(t.Context(), &rules.Request{Kind: rules.KindBlockPayload + 1}); err != nil || decision.Verdict == rules.Approve {
 		t.Errorf("a kind that nobody knows is approved: %+v, %v", decision, err)
 	}
 }
@@ -50,7 +50,7 @@ func TestZeroValuesRefuse(t *testing.T) {
 	if decision.Verdict == rules.Approve || outcome != rules.Unknown || request.Kind.Signs() {
 		t.Errorf("zero values: verdict %v, outcome %v, kind %v", decision.Verdict, outcome, request.Kind)
 	}
-	for _, known := range []rules.Kind{rules.KindTransaction, rules.KindText, rules.KindData, rules.KindTypedData, rules.KindSafe} {
+	for _, known := range []rules.Kind{rules.KindTransaction, rules.KindText, rules.KindData, rules.KindTypedData, rules.KindSafe, rules.KindBlockPayload} {
 		if !known.Signs() {
 			t.Errorf("%v uses a key", known)
 		}

@@ -105,7 +105,7 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 // evaluate asks the rules in order, and returns the one that decided. Its
 // decision is Approve, Reject or Refer.
 func (e *Engine) evaluate(ctx context.Context, req *Request) (Rule, Decision, Hold, error) {
-	if req.Kind == KindInvalid || req.Kind > KindSafe {
+	if !req.Kind.Known() {
 		return nil, Decision{Verdict: Reject, Rule: RuleEngine, Reason: "the request is of no known kind"}, nil, nil
 	}
 	for _, rule := range e.Rules {

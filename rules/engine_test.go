@@ -239,7 +239,7 @@ func TestEngineAsksInOrder(t *testing.T) {
 func TestEngineKnowsKinds(t *testing.T) {
 	var log []string
 	engine := &rules.Engine{Rules: []rules.Rule{scriptedRule{verdict: rules.Approve, log: &log}}}
-	for _, kind := range []rules.Kind{rules.KindInvalid, rules.KindSafe + 1} {
+	for _, kind := range []rules.Kind{rules.KindInvalid, rules.KindBlockPayload + 1} {
 		decision, err := engine.Decide(t.Context(), &rules.Request{Kind: kind})
 		if err != nil || decision.Verdict != rules.Reject || len(log) != 0 {
 			t.Errorf("%v: %+v, %v, asked %v", kind, decision, err, log)

@@ -20,14 +20,15 @@ type Kind uint8
 
 // The kinds of request.
 const (
-	KindInvalid     Kind = iota
-	KindList             // account_list
-	KindNewAccount       // account_new
-	KindTransaction      // account_signTransaction
-	KindText             // personal message (EIP-191, version 0x45)
-	KindData             // data for a validator (EIP-191, version 0x00) and Clique headers
-	KindTypedData        // EIP-712
-	KindSafe             // a Safe transaction (EIP-712)
+	KindInvalid      Kind = iota
+	KindList              // account_list
+	KindNewAccount        // account_new
+	KindTransaction       // account_signTransaction
+	KindText              // personal message (EIP-191, version 0x45)
+	KindData              // data for a validator (EIP-191, version 0x00) and Clique headers
+	KindTypedData         // EIP-712
+	KindSafe              // a Safe transaction (EIP-712)
+	KindBlockPayload      // a block of an OP-stack sequencer, as it sends it to its peers
 )
 
 // String returns the kind's name as logs and rules spell it.
@@ -47,6 +48,8 @@ func (k Kind) String() string {
 		return "typed data"
 	case KindSafe:
 		return "safe transaction"
+	case KindBlockPayload:
+		return "block payload"
 	default:
 		return "invalid"
 	}
@@ -55,11 +58,21 @@ func (k Kind) String() string {
 // Signs reports whether approving a request of this kind uses a key.
 func (k Kind) Signs() bool {
 	switch k {
-	case KindTransaction, KindText, KindData, KindTypedData, KindSafe:
+	case KindTransaction, KindText, KindData, KindTypedData, KindSafe, KindBlockPayload:
 		return true
 	default:
 		return false
 	}
+}
+
+// Known reports whether there is such a kind of request.
+func (k Kind) Known() bool { return k > KindInvalid && k <= KindBlockPayload }
+
+// BlockPayload is what a sequencer signs of a block beside its chain: that of a
+// block is its hash alone.
+type BlockPayload struct {
+	Domain [32]byte    // keeps signatures of different meanings apart; zero for the blocks of today
+	Hash   common.Hash // Keccak-256 of the encoded payload
 }
 
 // Account is the account a request names. Only Address is set when no vault
@@ -111,8 +124,8 @@ type Request struct {
 	// Digest is the 32 bytes that will be signed; zero for kinds that don't sign.
 	Digest common.Hash
 
-	// ChainID is the chain of a transaction, of a Safe transaction or of a
-	// typed-data domain; nil where there is none.
+	// ChainID is the chain of a transaction, of a Safe transaction, of a
+	// typed-data domain or of a block payload; nil where there is none.
 	ChainID *big.Int
 
 	// Transaction is the unsigned transaction, without blobs (their versioned
@@ -129,6 +142,9 @@ type Request struct {
 
 	// TypedData is the EIP-712 message, of a Safe transaction too.
 	TypedData *apitypes.TypedData
+
+	// Payload is the block payload of a sequencer.
+	Payload *BlockPayload
 
 	// ContentType is the media type of account_signData, without parameters;
 	// "data/typed" for typed data.

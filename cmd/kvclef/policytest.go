@@ -54,7 +54,8 @@ const policyTestHelp = `The cases of FILE.yaml stand in FILE.test.yaml:
 
 A transaction has what stands before the cases, unless it has its own; null leaves a member out.
 Names of the policy stand for addresses, of a list for its first, and numbers may have units. A
-call and its args become the data. The other members of a case are those of kvclef rules test, and
+call and its args become the data, and its method is account_signTransaction unless another one is
+named. Likewise block_payload has signer, domain, chainId and payloadHash. The other members of a case are those of kvclef rules test, and
   principal     who asks, in the place of what the listener says; a step may have its own
 and of expect, besides verdict, rule and reason:
   explanation   parts of the explanation

@@ -94,6 +94,7 @@ func (s *signing) server(signer extapi.Signer, listen extapi.ServerConfig) (*ext
 	if err != nil {
 		return nil, &usageError{err}
 	}
+	listen.Release = buildVersion().Version
 	server, err := extapi.NewServer(account, listen)
 	if err != nil {
 		return nil, &usageError{err}

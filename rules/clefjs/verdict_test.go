@@ -77,7 +77,7 @@ func TestEveryKindHasItsFunction(t *testing.T) {
 		t.Fatalf("got %v", got)
 	}
 	for kind, want := range map[rules.Kind]rules.Verdict{
-		rules.KindInvalid: rules.Undecided, rules.KindNewAccount: rules.Undecided, rules.KindList: rules.Reject,
+		rules.KindInvalid: rules.Undecided, rules.KindBlockPayload: rules.Undecided, rules.KindNewAccount: rules.Undecided, rules.KindList: rules.Reject,
 		rules.KindText: rules.Approve, rules.KindData: rules.Approve, rules.KindTypedData: rules.Approve, rules.KindSafe: rules.Approve,
 	} {
 		req := message("hello")

@@ -48,6 +48,7 @@ const (
 	KindClique      = "clique_header"    // a Clique block header
 	KindTypedData   = "typed_data"       // EIP-712
 	KindSafe        = "safe_transaction" // also where it is asked for as typed data
+	KindPayload     = "block_payload"    // a block of an OP-stack sequencer
 	KindList        = "list"
 	KindNewAccount  = "new_account"
 )

@@ -51,6 +51,11 @@ func kindOf(req *rules.Request) string {
 		return KindTypedData
 	case rules.KindSafe:
 		return KindSafe
+	case rules.KindBlockPayload:
+		if req.Payload == nil {
+			return ""
+		}
+		return KindPayload
 	case rules.KindList:
 		return KindList
 	case rules.KindNewAccount:

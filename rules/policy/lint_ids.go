@@ -10,6 +10,7 @@ const (
 	unboundedApproval = "unbounded-approval"
 	signsDigests      = "signs-digests"
 	signsValidator    = "signs-validator"
+	anyPayload        = "any-payload"
 	unboundedValue    = "unbounded-value"
 	deniesLess        = "denies-less"
 	neverMatches      = "never-matches"
@@ -36,6 +37,7 @@ func warningIDs() []warningID {
 		{unboundedValue, "allows ether from `value_min` on, and no bound above it"},
 		{signsDigests, "may sign 32 bytes, as text, that are another contract's digest"},
 		{signsValidator, "may sign data for a validator, of which a contract alone knows what it is"},
+		{anyPayload, "signs block payloads of any chain or domain: no `chain`, or no `payload_domain`"},
 		{deniesLess, "denies up to a bound, and nothing above it"},
 		{neverMatches, "has bounds that no amount keeps"},
 		{neverDecides, "is covered by another rule, which decides"},

@@ -29,7 +29,7 @@ func (m *Match) kinds() []string {
 		})
 	}
 	if m.has("chain") {
-		keep(acts) // others have none
+		keep(func(kind string) bool { return acts(kind) || kind == facts.KindPayload }) // others have none
 	}
 	for _, predicates := range [][]predicate{m.Request, m.Action, m.Effects} {
 		for _, p := range predicates {
@@ -54,8 +54,12 @@ func mayAsk(method, kind string) bool {
 		return kind == facts.KindNewAccount
 	case "account_signTransaction", "eth_signTransaction", "eth_sendTransaction":
 		return kind == facts.KindTransaction
-	case "account_signTypedData", "eth_signTypedData", "eth_signTypedData_v4":
+	case "eth_sign", "personal_sign":
+		return kind == facts.KindText
+	case "account_signTypedData", "eth_signTypedData", "eth_signTypedData_v3", "eth_signTypedData_v4":
 		return kind == facts.KindTypedData || kind == facts.KindSafe
+	case "opsigner_signBlockPayload", "opsigner_signBlockPayloadV2":
+		return kind == facts.KindPayload
 	case "account_signGnosisSafeTx":
 		return kind == facts.KindSafe
 	default:

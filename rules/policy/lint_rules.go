@@ -19,6 +19,7 @@ func (l *linter) allowing(rule *Rule) {
 		l.warn(rule, noLimit, 0, "allows without a limit: add limits, such as {measure: signatures, max: 100, window: 24h}")
 	}
 	l.digests(rule, possible)
+	l.payloads(rule, possible)
 	if !slices.ContainsFunc(possible, acts) {
 		return
 	}

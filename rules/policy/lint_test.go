@@ -103,6 +103,10 @@ func TestLint(t *testing.T) {
 		"by this method":           {[]string{`id: a, effect: allow, match: {principal: local, method: [eth_signTransaction, account_signData]}, ` + limits, deny}, []string{"another contract's digest", "validator", "says not who is paid"}},
 		"by a method of nobody":    {[]string{`id: a, effect: allow, match: {principal: local, method: my_sign, text: {printable: true}}, ` + limits, deny}, []string{"another contract's digest"}},
 		"listing by its method":    {[]string{`id: a, effect: allow, match: {principal: local, method: account_list}`}, nil},
+		"payloads of any chain":    {[]string{`id: a, effect: allow, match: {principal: local, kind: block_payload, payload_domain: "0x0000000000000000000000000000000000000000000000000000000000000000"}, ` + limits}, []string{"line 11: rule a signs block payloads of any chain or domain"}},
+		"payloads of any domain":   {[]string{`id: a, effect: allow, match: {principal: local, method: opsigner_signBlockPayloadV2, chain: mainnet}, ` + limits}, []string{"signs block payloads of any chain or domain"}},
+		"payloads":                 {[]string{`id: a, effect: allow, match: {principal: local, chain: mainnet, payload_domain: "0x0000000000000000000000000000000000000000000000000000000000000000"}, ` + limits}, nil},
+		"payloads without a limit": {[]string{`id: a, effect: allow, match: {principal: local, chain: mainnet, payload_domain: "0x0000000000000000000000000000000000000000000000000000000000000000"}`}, []string{"allows without a limit"}},
 		"text is denied":           {[]string{good, `id: d, effect: deny, match: {kind: text}`}, nil},
 
 		"denied by another's way": {[]string{good, `id: d, effect: deny, match: {to: payees}`}, []string{"rule good never allows"}},
@@ -174,6 +178,7 @@ func TestEveryWarningIsKnown(t *testing.T) {
 		`id: a, effect: allow, match: {value_min: "2 wei", value_max: "1 wei"}`,
 		`id: a, effect: deny, match: {value_max: "1 wei"}`,
 		`id: a, effect: allow, match: {value_min: "2 wei"}`,
+		`id: a, effect: allow, match: {kind: block_payload}`,
 		`id: a, effect: allow, match: {kind: text}}, {id: b, effect: deny, match: {kind: text}`,
 	} {
 		head, _, _ := strings.Cut(wordScope, "  - {id: it")

@@ -43,6 +43,7 @@ func lines() [][]string {
 		{"amount_max: 0 USDC", "amount_max: 0.000005 USDC", "amount_max: 5 USDC", "amount_max: 0.000000000000000005 DAI", "amount_max: 1 DAI"},
 		{"amount_min: 0 USDC", "amount_min: 0.000005 USDC", "amount_min: 6 USDC", "amount: unlimited", "deadline_within: 30d", "token_id: 5"},
 		{"message: {spender: payees}", "message: {spender: [payees, vaults]}", "message: {value: {max: 4999999}}", "message: {value: {max: 5000000}, spender: payees}", `message: {to: "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"}`, `message: {to: "0x4444444444444444444444444444444444444444"}`, "message: {deadline: {within: 5m}}"},
+		{"payload_domain: \"" + zeroDomain + "\""},
 		{"inner: any", "inner: [{call: transfer, recipient: payees}, {value_max: 5 wei}]", "inner: [{value_max: 1 wei}]"},
 	}
 }
@@ -84,6 +85,7 @@ func factsOfLines(t *testing.T) []*facts.Facts {
 	asked := []*rules.Request{
 		pay(usdcAddress, paidTo, 5), pay(usdcAddress, hotAddress, 4), pay(usdcAddress, paidTo, 6_000_000), pay(usdcAddress, thief, 0), pay(common.Address{19: 0xda}, paidTo, 5),
 		spends(usdcAddress, 0, approval), spends(usdcAddress, 1, transfer[:40]), spends(usdcAddress, 0, transfer[:3]), spends(paidTo, 1, nil), spends(hotAddress, 0, nil),
+		payloadOf(1, 0), payloadOf(5, 1),
 		spends(multiSend14, 0, batch), spends(multiSend14, 0, batch[:len(batch)-32]), safeTx(rules.KindSafe, multiSend14, batch, delegated), safeTx(rules.KindSafe, usdcAddress, transfer, nil),
 		safeTx(rules.KindTypedData, thief, transfer, delegated), permitOf(usdcAddress, paidTo, nil), permitOf(usdcAddress, thief, big.NewInt(1)), permitOf(usdcAddress, paidTo, big.NewInt(5)),
 	}

@@ -17,6 +17,7 @@ func words() []word {
 		of(effectWords(), facts.KindTransaction, facts.KindSafe, facts.KindTypedData),
 		of(typedWords(), facts.KindTypedData, facts.KindSafe),
 		of(textWords(), facts.KindText),
+		of(payloadWords(), facts.KindPayload),
 	)
 }
 

@@ -14,7 +14,8 @@ import (
 // kinds are all that can be asked for.
 func kinds() []string {
 	return []string{
-		facts.KindTransaction, facts.KindTypedData, facts.KindText, facts.KindSafe, facts.KindClique, facts.KindValidator, facts.KindList, facts.KindNewAccount,
+		facts.KindTransaction, facts.KindTypedData, facts.KindText, facts.KindSafe, facts.KindClique, facts.KindValidator, facts.KindPayload,
+		facts.KindList, facts.KindNewAccount,
 	}
 }
 
@@ -159,7 +160,7 @@ func shownTags(tags map[string]string) string {
 
 func chainWord() word {
 	return word{
-		key: "chain", doc: "the chain of a transaction, a Safe transaction or typed data, by name or id",
+		key: "chain", doc: "the chain of a transaction, a Safe transaction, typed data or a block payload, by name or id",
 		shape: oneOrMore(chainShape()),
 		parse: func(p *parser, node *yaml.Node) predicate {
 			ids, text, ok := p.chains(node, "chain")

@@ -53,6 +53,8 @@ func (r *ruling) title() (title string, name []string) {
 		return account + " signs Clique headers.", []string{account, "clique-headers"}
 	case facts.KindValidator:
 		return account + " signs data for validators. No word is about what is in it.", []string{account, "validator-data"}
+	case facts.KindPayload:
+		return account + " signs the blocks of a sequencer.", []string{account, "block-payloads"}
 	case facts.KindText:
 		switch {
 		case s.text.signIn:
@@ -126,6 +128,8 @@ func (r *ruling) match() []line {
 		lines = append(lines, r.typedLines()...)
 	case facts.KindText:
 		lines = append(lines, r.textLines()...)
+	case facts.KindPayload:
+		lines = append(lines, pair("payload_domain", scalars([]string{s.payload.Hex()}), ""))
 	}
 	if r.outer != nil {
 		lines = append(lines, r.actionLines(r.outer, 0)...)

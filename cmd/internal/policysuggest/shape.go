@@ -28,6 +28,8 @@ type shape struct {
 	safe  refund // of Safe transactions
 	typed domain // of typed data that is no Safe transaction
 	text  text
+
+	payload common.Hash // the domain of block payloads
 }
 
 // refund is the Safe, and whether and how it pays for gas.
@@ -132,6 +134,10 @@ func shapeOf(f *facts.Facts, open bool) (s shape, why string) {
 		}
 	case facts.KindText:
 		why = s.ofText(f, open)
+	case facts.KindPayload:
+		if s.payload = f.Request.Payload.Domain; s.chain == 0 {
+			why = whyChain
+		}
 	case facts.KindClique, facts.KindValidator, facts.KindList, facts.KindNewAccount:
 	default:
 		why = whyKind
@@ -295,7 +301,7 @@ func (s *shape) compare(o *shape) int {
 		s.account.Cmp(o.account),
 		later(s.chain == 0, o.chain == 0), cmp.Compare(s.chain, o.chain),
 		cmp.Compare(s.principal, o.principal), cmp.Compare(s.listener, o.listener),
-		s.text.compare(&o.text),
+		s.text.compare(&o.text), s.payload.Cmp(o.payload),
 		s.safe.safe.Cmp(o.safe.safe), later(s.safe.paid, o.safe.paid), s.safe.token.Cmp(o.safe.token),
 		later(s.setCode, o.setCode), later(s.anyChain, o.anyChain),
 		s.outer.compare(&o.outer),
@@ -318,7 +324,7 @@ func later(a, b bool) int {
 
 func kindRank(kind string) int {
 	for i, k := range []string{
-		facts.KindList, facts.KindNewAccount, facts.KindTransaction, facts.KindSafe, facts.KindTypedData, facts.KindText, facts.KindClique, facts.KindValidator,
+		facts.KindList, facts.KindNewAccount, facts.KindTransaction, facts.KindSafe, facts.KindTypedData, facts.KindText, facts.KindClique, facts.KindValidator, facts.KindPayload,
 	} {
 		if k == kind {
 			return i

@@ -193,6 +193,9 @@ func others(t *testing.T) *log {
 		ChainID: uint256.NewInt(1), Nonce: 2, To: hot, Gas: 60_000, GasFeeCap: uint256.NewInt(20e9), GasTipCap: uint256.NewInt(1e9),
 		AuthList: []types.SetCodeAuthorization{{ChainID: *uint256.NewInt(1), Address: address("d"), Nonce: 3}},
 	}))
+	block := ask(rules.KindBlockPayload, hot)
+	block.ChainID, block.Payload = big.NewInt(10), &rules.BlockPayload{Hash: [32]byte{1}}
+	l.signed(block)
 	http := l.tx(&to, 1, nil)
 	http.Principal, http.Caller.Transport = "anonymous", "http"
 	l.signed(http)

@@ -25,7 +25,7 @@ type writer func(node *yaml.Node) (*yaml.Node, error)
 // writers are those, by the keys of the words.
 func (r *reader) writers() map[string]writer {
 	return map[string]writer{
-		"transaction": r.request, "safe_transaction": r.safeRequest, "typed_data": r.typedRequest, "text": r.textRequest,
+		"transaction": r.request, "safe_transaction": r.safeRequest, "typed_data": r.typedRequest, "text": r.textRequest, "block_payload": r.payloadRequest,
 	}
 }
 
@@ -36,7 +36,7 @@ func shared() []string {
 
 // document takes the file apart.
 func (r *reader) document(root *yaml.Node) (failures []error) {
-	known := append(shared(), "cases", "transaction", "safe_transaction", "typed_data", "text")
+	known := append(shared(), "cases", "transaction", "safe_transaction", "typed_data", "text", "block_payload")
 	r.defaults = make(map[string]*yaml.Node)
 	writers := r.writers()
 	seen := make(map[string]bool)

@@ -20,10 +20,10 @@ func quantities() []string {
 	return []string{"chainId", "gas", "gasPrice", "maxFeePerBlobGas", "maxFeePerGas", "maxPriorityFeePerGas", "nonce", "value"}
 }
 
-// members are all members of a transaction, as callers write it, and call and
-// args, which stand for its data.
+// members are all members of a transaction, as callers write it, call and args,
+// which stand for its data, and the method that it is asked by.
 func members() []string {
-	return append(quantities(), "from", "to", "data", "input", "accessList", "authorizationList", "blobVersionedHashes", "call", "args")
+	return append(quantities(), "from", "to", "data", "input", "accessList", "authorizationList", "blobVersionedHashes", "call", "args", "method")
 }
 
 // request writes the request to sign a transaction.
@@ -46,7 +46,11 @@ func (r *reader) request(node *yaml.Node) (*yaml.Node, error) {
 		pair(written, "data", scalar(hexutil.Encode(data)))
 	}
 	request := mapping(node)
-	pair(request, "method", scalar("account_signTransaction"))
+	method := scalar("account_signTransaction")
+	if named := member(all, "method"); given(named) {
+		method = named
+	}
+	pair(request, "method", method)
 	pair(request, "params", &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{written}})
 	return request, nil
 }
@@ -85,6 +89,7 @@ func (r *reader) member(to *yaml.Node, name string, value *yaml.Node) error {
 	switch {
 	case value.Tag == "!!null":
 	case name == "call" || name == "args": // become data
+	case name == "method": // is the request's
 	case name == "from" || name == "to":
 		pair(to, name, scalar(r.names.address(value.Value)))
 	case slices.Contains(quantities(), name):

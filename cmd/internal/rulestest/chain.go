@@ -11,7 +11,7 @@ import (
 const defaultChain = 1
 
 // chainID returns the chain that a request names: in a transaction, in a Safe
-// transaction, or in the domain of typed data. What can't be read is for the
+// transaction, in a block payload, or in the domain of typed data. What can't be read is for the
 // decoder to refuse.
 func (r Request) chainID() uint64 {
 	var params []json.RawMessage
@@ -19,14 +19,16 @@ func (r Request) chainID() uint64 {
 	for _, param := range params {
 		var named struct {
 			ChainID json.RawMessage `json:"chainId"`
-			Domain  struct {
-				ChainID json.RawMessage `json:"chainId"`
-			} `json:"domain"`
+			Domain  json.RawMessage `json:"domain"`
+		}
+		var domain struct {
+			ChainID json.RawMessage `json:"chainId"`
 		}
 		if json.Unmarshal(param, &named) != nil {
 			continue
 		}
-		for _, value := range []json.RawMessage{named.ChainID, named.Domain.ChainID} {
+		_ = json.Unmarshal(named.Domain, &domain) // nil, but of typed data
+		for _, value := range []json.RawMessage{named.ChainID, domain.ChainID} {
 			if id, ok := math.ParseUint64(strings.Trim(string(value), `"`)); ok && id > 0 {
 				return id
 			}

@@ -105,7 +105,7 @@ func TestVerdicts(t *testing.T) {
 		}},
 		{"no parameters", `{"method":"account_signTransaction"}`, Result{Verdict: Refused, Reason: "missing value for required argument 0"}},
 		{"parameters by name", `{"method":"account_signTransaction","params":{}}`, Result{Verdict: Refused, Reason: "non-array args"}},
-		{"unknown method", `{"method":"eth_accounts"}`, Result{Verdict: Refused, Reason: "the method eth_accounts does not exist/is not available"}},
+		{"unknown method", `{"method":"eth_getBalance"}`, Result{Verdict: Refused, Reason: "the method eth_getBalance does not exist/is not available"}},
 		{"a subscription", `{"method":"account_subscribe","params":["x"]}`, Result{Verdict: Refused}},
 		{"version", `{"method":"account_version"}`, Result{Verdict: Unasked, Reason: "account_version is answered without asking rules"}},
 		{"new account", `{"method":"account_new"}`, Result{Verdict: Refer, Rule: "engine", Reason: "no rule decides about this request"}},

@@ -36,8 +36,8 @@ func send(ctx context.Context, account *extapi.Account, request Request, caller 
 	server := rpc.NewServer()
 	defer server.Stop()
 	server.SetHTTPBodyLimit(2 * MaxFile)
-	if err := server.RegisterName("account", account); err != nil {
-		return nil, fmt.Errorf("registering the account namespace: %w", err)
+	if err := extapi.Register(server, account, ""); err != nil {
+		return nil, err
 	}
 	got := new(answer)
 	if caller.Transport == "http" {
