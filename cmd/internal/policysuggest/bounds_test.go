@@ -88,6 +88,21 @@ func witnessed(witness string) *rules.Request {
 	return req
 }
 
+// pulls is a transfer of somebody's dollars by the account.
+func pulls(t *testing.T, owner, recipient common.Address, amount *big.Int) *rules.Request {
+	t.Helper()
+	return call(t, usdc, false, "transferFrom(address,address,uint256)", owner, recipient, amount)
+}
+
+// unchained is a batch of a Safe before version 1.3, with one call of a token.
+func unchained(t *testing.T, call []byte) *rules.Request {
+	t.Helper()
+	req := safeTx(hot, address("5"), common.HexToAddress("0x9641d764fc13c8B624c04430C7356C1C7C8102e2"), 0, pack(t, "multiSend(bytes)", multiSend(step{to: usdc, data: call})), 1, 0, 1)
+	req.ChainID = nil
+	req.TypedData.Types["EIP712Domain"] = req.TypedData.Types["EIP712Domain"][1:]
+	return req
+}
+
 // signInText is a sign-in that does not expire.
 func signInText(domain string) string {
 	return strings.TrimLeft(strings.TrimPrefix(string(signIn(hot, domain, time.Time{}).Preimage), "\x19Ethereum Signed Message:\n"), "0123456789")
@@ -162,6 +177,15 @@ func TestBoundsLast(t *testing.T) {
 				permitOfOne(address("e"), "2"), permitOfOne(cold, "1000000000000"),
 			},
 		},
+		"tokens of who lets the account move them": {
+			planted: []*rules.Request{pulls(t, hot, cold, million(100)), pulls(t, address("6"), address("7"), big.NewInt(1))},
+			beyond:  []*rules.Request{pulls(t, hot, address("7"), big.NewInt(1)), pulls(t, address("6"), cold, big.NewInt(1)), pulls(t, address("6"), address("7"), million(1))},
+		},
+		"tokens of such, in a batch": {
+			planted: []*rules.Request{batch(pulls(t, hot, cold, million(100)).Transaction.Data(), pulls(t, address("6"), address("7"), big.NewInt(1)).Transaction.Data())},
+			beyond:  []*rules.Request{batch(pulls(t, hot, address("7"), big.NewInt(1)).Transaction.Data())},
+		},
+		"tokens of a Safe that names no chain": {never: []*rules.Request{unchained(t, pack(t, "transfer(address,uint256)", cold, million(1)))}},
 		"some of an id": {
 			planted: []*rules.Request{
 				call(t, apes, false, several, hot, cold, big.NewInt(7), big.NewInt(10), []byte{}),

@@ -45,6 +45,17 @@ const (
 	someIDs
 )
 
+// owned says whose tokens are moved. Those of who acts, and those of others, have
+// rules of their own: else who lets the account move his own tokens names a recipient
+// for the account's.
+type owned uint8
+
+const (
+	ownTokens owned = iota
+	tokensOfOthers
+	tokensOfBoth
+)
+
 // form is what all actions have in common that one match describes.
 type form struct {
 	what     what
@@ -53,6 +64,7 @@ type form struct {
 	tokens   string         // their addresses in order, 20 bytes each
 	amounts  amounts
 	ids      ids
+	owned    owned
 	external bool // a contract that is none of the tokens moves them
 	deadline bool // every effect has one
 	delegate bool
@@ -150,11 +162,40 @@ func (of *form) moving(f *facts.Facts, a *facts.Action) (form, string) {
 		of.amounts = mixed
 	}
 	of.ids = idsOf(a.Effects)
+	of.owned = ownedOf(a.Effects, actor(f))
 	of.deadline = ends == len(a.Effects)
 	if of.what == moves && (len(tokens) != 1 || *a.To != tokens[0]) {
 		of.to, of.external = *a.To, true
 	}
 	return *of, ""
+}
+
+// actor is in whose name a request acts: the account, or the Safe.
+func actor(f *facts.Facts) common.Address {
+	if f.Typed != nil && f.Typed.Safe != nil {
+		return f.Typed.Safe.Address
+	}
+	return f.Request.Account.Address
+}
+
+// ownedOf says whose tokens effects are on, seen from who acts.
+func ownedOf(effects []facts.Effect, self common.Address) owned {
+	own, others := false, false
+	for i := range effects {
+		if effects[i].Owner == self {
+			own = true
+		} else {
+			others = true
+		}
+	}
+	switch {
+	case own && others:
+		return tokensOfBoth
+	case others:
+		return tokensOfOthers
+	default:
+		return ownTokens
+	}
 }
 
 // idsOf says whether effects are of tokens that have ids.
@@ -212,6 +253,9 @@ func (of *form) with(other *form) form {
 	if of.ids != other.ids {
 		both.ids = someIDs
 	}
+	if of.owned != other.owned {
+		both.owned = tokensOfBoth
+	}
 	both.deadline = of.deadline && other.deadline
 	both.opaque = of.opaque || other.opaque
 	return both
@@ -251,7 +295,7 @@ func (of *form) compare(o *form) int {
 		cmp.Compare(of.what, o.what), of.to.Cmp(o.to),
 		later(of.method == "" || of.method[0] == '0', o.method == "" || o.method[0] == '0'), cmp.Compare(of.method, o.method),
 		cmp.Compare(len(of.tokens), len(o.tokens)), cmp.Compare(of.tokens, o.tokens),
-		cmp.Compare(of.amounts, o.amounts), cmp.Compare(of.ids, o.ids), later(of.external, o.external),
+		cmp.Compare(of.amounts, o.amounts), cmp.Compare(of.ids, o.ids), cmp.Compare(of.owned, o.owned), later(of.external, o.external),
 		later(!of.deadline, !o.deadline), later(of.opaque, o.opaque), later(of.delegate, o.delegate),
 	)
 }

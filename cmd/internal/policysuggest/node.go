@@ -105,10 +105,7 @@ func (g *group) see(c *collector, n *node, f *facts.Facts, at int, entry uint64)
 		n.arguments(g, c, f, a)
 		n.anonymous = n.anonymous || a.Decoding != facts.Known
 	}
-	self := f.Request.Account.Address
-	if f.Typed != nil && f.Typed.Safe != nil {
-		self = f.Typed.Safe.Address
-	}
+	self := actor(f)
 	for i := range a.Effects {
 		effect := &a.Effects[i]
 		c.note(g, &n.recipients, effect.Recipient)
@@ -163,6 +160,17 @@ func (n *node) arguments(g *group, c *collector, f *facts.Facts, a *facts.Action
 		n.args = make(map[string]*addresses)
 	}
 	c.visit(g, n.args, call.Arguments, n.places)
+}
+
+// ofOthers tells whether tokens of others than who acts are moved, by an action or
+// within it.
+func (n *node) ofOthers() bool {
+	for _, inner := range n.inner {
+		if inner.ofOthers() {
+			return true
+		}
+	}
+	return n.form.owned != ownTokens
 }
 
 // maxRemaining is how far away a deadline may be by a policy.

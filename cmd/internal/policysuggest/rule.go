@@ -293,6 +293,9 @@ func (r *ruling) limitLines() string {
 	if p := r.total(limit.Signatures); p != nil {
 		add("count", limit.Signatures, "", raised(&p.value, r.options.Margin).Dec(), p.value.Dec(), p.entry)
 	}
+	if r.outer != nil && r.outer.ofOthers() {
+		b.WriteString("      # No limit of tokens of others: a limit counts those of the account, or of its Safe.\n")
+	}
 	if r.shape.lacks(limit.Value) {
 		b.WriteString("      # No limit of ether: what leaves the account can't be measured.\n")
 	}

@@ -142,7 +142,7 @@ func shapeOf(f *facts.Facts, open bool) (s shape, why string) {
 	default:
 		why = whyKind
 	}
-	if why == "" && s.outer.tokens != "" && s.chain == 0 && !open {
+	if why == "" && s.chain == 0 && !open && movesTokens(f) {
 		why = whyAnywhere
 	}
 	if why == "" {
@@ -152,6 +152,17 @@ func shapeOf(f *facts.Facts, open bool) (s shape, why string) {
 		why = cmp.Or(s.outer.boundless(), hidden(f))
 	}
 	return s, why
+}
+
+// movesTokens tells whether any action of a request that rules are about has an
+// effect on tokens.
+func movesTokens(f *facts.Facts) bool {
+	for i := range own(f.Actions) {
+		if len(f.Actions[i].Effects) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // hidden says why a rule for a request would allow more than can be seen.

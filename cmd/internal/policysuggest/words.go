@@ -1,6 +1,7 @@
 package policysuggest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,12 +77,27 @@ func (r *ruling) callLines(n *node) []line {
 	if args == "" {
 		lines = append(lines, methodLine(n.form.method))
 	} else {
-		lines = append(lines, pair("function", strconv.Quote(n.form.method), ""), pair("args", args, "other arguments are open"))
+		lines = append(lines, pair("function", strconv.Quote(n.form.method), ""), pair("args", args, "other arguments are open%s", combined(n.args)))
 	}
 	if n.anonymous && n.form.name() != "" && (r.options.KnownMethod == nil || !r.options.KnownMethod(n.form.method)) {
 		lines = append(lines, remark("the name of the method is what a caller says that it is: it is not among those that are known"))
 	}
 	return append(lines, openPlaces("args", open)...)
+}
+
+// combined says so if addresses at several places may stand together that were not
+// seen together.
+func combined(places map[string]*addresses) string {
+	several := 0
+	for _, set := range places {
+		if set.many || len(set.seen) > 1 {
+			several++
+		}
+	}
+	if several < 2 {
+		return ""
+	}
+	return ", and each address at one place may stand with each at another, seen together or not"
 }
 
 // openPlaces says which places had too many addresses.
@@ -209,8 +225,13 @@ func (r *ruling) ownerLine(n *node) line {
 		return pair("owner", "self", "")
 	}
 	value, about := r.addressValue("owners", &n.owners, "owners")
+	owners := len(n.owners.seen)
 	if n.own {
+		owners++
 		value = "[" + strings.Trim(value, "[]") + ", self]"
+	}
+	if owners > 1 && (n.recipients.many || len(n.recipients.seen) > 1) {
+		about = cmp.Or(about, "the account's own as well") + "; tokens of each may go to each recipient, seen together or not"
 	}
 	return pair("owner", value, about)
 }
@@ -267,7 +288,7 @@ func (r *ruling) typedLines() []line {
 	if message == "" {
 		lines = append(lines, remark("message is open"))
 	} else {
-		lines = append(lines, pair("message", message, "other members are open"))
+		lines = append(lines, pair("message", message, "other members are open%s", combined(r.message)))
 	}
 	lines = append(lines, openPlaces("message", open)...)
 	if t.opaque {

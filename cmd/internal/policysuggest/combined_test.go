@@ -1,0 +1,49 @@
+package policysuggest_test
+
+import (
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/kvclef/kvclef/cmd/internal/policysuggest"
+	"github.com/kvclef/kvclef/rules"
+)
+
+// TestWhatIsCombinedIsSaid: a rule that lists several owners and several recipients,
+// or addresses at several places, says that they may stand together as they were not
+// seen; and that no limit counts the tokens of others.
+func TestWhatIsCombinedIsSaid(t *testing.T) {
+	t.Parallel()
+	const pay = "pay(address,address,uint256)"
+	pays := func(from, to string) *rules.Request {
+		return call(t, address("c"), true, pay, address(from), address(to), big.NewInt(1))
+	}
+	mails := func(from, to string) *rules.Request {
+		return mail("address from,address to", map[string]any{"from": address(from).Hex(), "to": address(to).Hex()})
+	}
+	const owners, together, uncounted = "tokens of each may go to each recipient", "each address at one place may stand with each at another", "# No limit of tokens of others"
+	for name, tt := range map[string]struct {
+		signed []*rules.Request
+		says   []string
+		silent []string
+	}{
+		"owners":           {[]*rules.Request{pulls(t, address("3"), cold, million(1)), pulls(t, address("6"), address("7"), million(1))}, []string{owners, uncounted}, []string{together}},
+		"one owner":        {[]*rules.Request{pulls(t, address("3"), cold, million(1)), pulls(t, address("3"), address("7"), million(1))}, []string{uncounted}, []string{owners, together}},
+		"the account":      {[]*rules.Request{pulls(t, hot, cold, million(1)), pulls(t, hot, address("7"), million(1))}, nil, []string{owners, uncounted, together}},
+		"arguments":        {[]*rules.Request{pays("3", "4"), pays("6", "7")}, []string{together}, []string{owners, uncounted}},
+		"arguments of one": {[]*rules.Request{pays("3", "4"), pays("3", "7")}, nil, []string{together}},
+		"members":          {[]*rules.Request{mails("3", "4"), mails("6", "7")}, []string{together}, []string{owners, uncounted}},
+	} {
+		source := string(drafted(t, with(tt.signed...), policysuggest.Options{}).Source)
+		for _, text := range tt.says {
+			if !strings.Contains(source, text) {
+				t.Errorf("%s: %q is not said by\n%s", name, text, source)
+			}
+		}
+		for _, text := range tt.silent {
+			if strings.Contains(source, text) {
+				t.Errorf("%s: %q is said by\n%s", name, text, source)
+			}
+		}
+	}
+}
