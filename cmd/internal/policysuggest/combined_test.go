@@ -47,3 +47,25 @@ func TestWhatIsCombinedIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestOneTextIsNotAll: a text that can't be printed takes nothing from the rule of
+// those that begin alike and can be.
+func TestOneTextIsNotAll(t *testing.T) {
+	t.Parallel()
+	l := with(message(hot, "Sign in again, now\x00"))
+	for i := range 9 {
+		l.signed(message(hot, "Sign in again, "+strings.Repeat("please ", i)))
+		l.signed(message(hot, "Log in again,\t"+strings.Repeat("please ", i)))
+	}
+	draft := drafted(t, l, policysuggest.Options{})
+	for text, allowed := range map[string]bool{
+		"Sign in again, soon": true, "Sign in again, now\x00": true, "Sign in again, \x00": false, "Sign in again, \xff": false, "Log in again,\tsoon": true,
+	} {
+		if why := decides(t, draft, message(hot, text)); (why == "") != allowed {
+			t.Errorf("%q: %q\n%s", text, why, draft.Source)
+		}
+	}
+	if !strings.Contains(string(draft.Source), "any bytes may follow") {
+		t.Errorf("it is not said what is open:\n%s", draft.Source)
+	}
+}

@@ -37,11 +37,10 @@ type group struct {
 	message map[string]*addresses // of typed data that hands nothing over, by their paths
 	hidden  string                // why more of it is not known
 
-	lengths    peak // of texts, in bytes
-	whole      texts
-	start      string // what all texts begin with
-	unreadable bool   // some have characters that are not printable
-	signIn     *signIn
+	lengths peak // of texts, in bytes
+	whole   texts
+	start   string // what all texts begin with
+	signIn  *signIn
 
 	limits  []limit.Limit
 	ceiling map[string]*peak // the highest total, by counter

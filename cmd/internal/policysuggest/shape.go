@@ -58,6 +58,7 @@ type text struct {
 	demands bool   // of a sign-in: it names resources
 	start   string // or the domain
 	binary  bool   // no text
+	raw     bool   // it has characters that can't be printed
 }
 
 // Why requests are not covered.
@@ -358,6 +359,6 @@ func (d *domain) compare(o *domain) int {
 func (t *text) compare(o *text) int {
 	return cmp.Or(
 		later(t.binary, o.binary), later(!t.signIn, !o.signIn),
-		cmp.Compare(t.start, o.start), later(!t.expires, !o.expires), later(!t.states, !o.states), later(t.demands, o.demands),
+		cmp.Compare(t.start, o.start), later(t.raw, o.raw), later(!t.expires, !o.expires), later(!t.states, !o.states), later(t.demands, o.demands),
 	)
 }

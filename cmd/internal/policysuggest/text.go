@@ -48,7 +48,10 @@ func (s *shape) ofText(f *facts.Facts, open bool) (why string) {
 		}
 		return ""
 	}
-	s.text = text{start: beginning(string(f.Text.Bytes[:min(len(f.Text.Bytes), alike+utf8.UTFMax)]))}
+	s.text = text{
+		start: beginning(string(f.Text.Bytes[:min(len(f.Text.Bytes), alike+utf8.UTFMax)])),
+		raw:   strings.ContainsFunc(string(f.Text.Bytes), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }),
+	}
 	return ""
 }
 
@@ -92,7 +95,6 @@ func (g *group) text(f *facts.Facts, one *Observed) {
 		g.start = shared(g.start, text)
 	}
 	g.whole.add(text)
-	g.unreadable = g.unreadable || strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
 }
 
 // cut shortens a text to whole characters.

@@ -317,7 +317,10 @@ func (r *ruling) textLines() []line {
 	if r.beginsSignIn() {
 		about = "a sign-in to some site may be one; "
 	}
-	if !r.unreadable && !r.shape.text.binary {
+	if r.shape.text.raw {
+		about += "any bytes may follow, also such as can't be printed; "
+	}
+	if !r.shape.text.raw && !r.shape.text.binary {
 		parts = append(parts, "printable: true")
 	}
 	return []line{pair("text", "{"+strings.Join(parts, ", ")+"}", about+"the longest has %s bytes, entry %d", r.lengths.value.Dec(), r.lengths.entry)}
