@@ -40,6 +40,10 @@ func (l *linter) unlimited(rule *Rule, m *Match, possible []string) {
 		if slices.ContainsFunc(m.selected(), l.unbounded) {
 			l.warn(rule, unboundedApproval, m.Lines["selector"], "allows approvals without a bound: %s", remedy)
 		}
+	case m.has("domain") && !m.has("message") && slices.Contains(possible, facts.KindTypedData):
+		if !l.deniesUnlimited("") {
+			l.warn(rule, unboundedApproval, m.Lines["domain"], "allows permits without a bound, if the contract takes some: add primary_type, or a rule that denies {amount: unlimited}")
+		}
 	case m.has("domain", "create", "message") || m.allowsLittleData() || l.deniesUnlimited(""):
 	case slices.Contains(possible, facts.KindTransaction) || slices.Contains(possible, facts.KindSafe):
 		l.warn(rule, anyCall, m.Lines["to"], "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {amount: unlimited}")

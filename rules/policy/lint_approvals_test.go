@@ -53,6 +53,8 @@ func TestLintApprovals(t *testing.T) {
 		"typed data, the amount":    {permit + `message: {value: {max: "5 USDC"}}`, ""},
 		"typed data that takes":     {permit + `message: {allowed: false}`, ""},
 		"typed data, another type":  {`kind: typed_data, domain: {contract: payees}, primary_type: Mail, message: {to: payees}`, ""},
+		"typed data, the contract":  {`kind: typed_data, domain: {contract: payees}`, unboundedApproval},
+		"a Safe, by its domain":     {`kind: safe_transaction, domain: {contract: payees}`, ""},
 		"typed data, by its effect": {`kind: typed_data, domain: {contract: payees}, effect: [permit], message: {spender: payees}`, unboundedApproval},
 
 		"data with room for one": {`to: payees, data_max: 36`, anyCall},
