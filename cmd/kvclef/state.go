@@ -38,11 +38,11 @@ func (p *program) stateShowCommand() *cli.Command {
 		UsageText: "kvclef state show [FILE] [--datadir DIR] [--values] [--json]",
 		Description: examples(
 			"the signer's, also while it runs", "kvclef state show",
-			"with all that the rule file keeps", "kvclef state show --values",
+			"with all values that it keeps", "kvclef state show --values",
 			"a backup", "kvclef state show kvclef-backup.db",
 		) + "\n\nIt changes nothing. Of a damaged file it shows what can be read, and ends with exit code 1.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
-			&cli.BoolFlag{Name: "values", Usage: "show the values that the rule file keeps, too", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "values", Usage: "show the values that the rule file keeps and those of records, too", DisableDefaultText: true},
 			jsonFlag(),
 		}),
 		Action: action(p.stateShow),

@@ -22,8 +22,8 @@ type shownState struct {
 	Running bool `json:"running"` // whether a signer answers on the data directory
 }
 
-// String returns the state as people read it. Texts that rule files chose are
-// quoted.
+// String returns the state as people read it. Texts that rule files and callers
+// chose are quoted.
 func (s shownState) String() string {
 	var b strings.Builder
 	running := "not running"
@@ -44,11 +44,7 @@ func (s shownState) String() string {
 	}
 	fmt.Fprintf(&b, "Storage      %d keys, %d bytes\n", s.Keys, s.Bytes)
 	for _, key := range slices.Sorted(maps.Keys(s.Values)) {
-		value, rest := s.Values[key], ""
-		if len(value) > shownValue {
-			value, rest = value[:shownValue], fmt.Sprintf(" and %d bytes more", len(value)-shownValue)
-		}
-		fmt.Fprintf(&b, "  %q: %q%s\n", key, value, rest)
+		fmt.Fprintf(&b, "  %q: %s\n", key, shownText(s.Values[key]))
 	}
 	fmt.Fprintf(&b, "Counters     %d\n", len(s.Counters))
 	for _, counter := range s.Counters {
@@ -59,7 +55,31 @@ func (s shownState) String() string {
 	for _, hold := range s.Holds {
 		fmt.Fprintf(&b, "  %d: %d charges, the last counts until %s\n", hold.ID, hold.Charges, shownTime(hold.Expires))
 	}
+	s.writeRecords(&b)
 	return b.String()
+}
+
+// writeRecords writes what kvclef remembers of transactions and the like.
+func (s shownState) writeRecords(b *strings.Builder) {
+	records, bytes := 0, int64(0)
+	for _, kind := range s.Records {
+		records, bytes = records+kind.Records, bytes+kind.Bytes
+	}
+	fmt.Fprintf(b, "Records      %d, %d bytes\n", records, bytes)
+	for _, kind := range s.Records {
+		fmt.Fprintf(b, "  %q: %d, %d bytes\n", kind.Kind, kind.Records, kind.Bytes)
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.RecordValues)) {
+		fmt.Fprintf(b, "  %q: %s\n", key, shownText(s.RecordValues[key]))
+	}
+}
+
+// shownText is a value as people read it.
+func shownText(value string) string {
+	if len(value) > shownValue {
+		return fmt.Sprintf("%q and %d bytes more", value[:shownValue], len(value)-shownValue)
+	}
+	return fmt.Sprintf("%q", value)
 }
 
 func shownAttestation(a *rules.Attestation) string {

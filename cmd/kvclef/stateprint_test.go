@@ -34,6 +34,11 @@ func TestStateIsShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	err = store.ChangeRecords(t.Context(), rules.Change{Key: "tx/\x1b[2J", New: []byte("\x1b[2J")}, rules.Change{Key: "tx/2", New: []byte(strings.Repeat("x", shownValue+5))},
+		rules.Change{Key: "sealed/1", New: []byte("secret")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	charge := rules.Charge{Counter: "daily/0xab", Amount: *uint256.NewInt(5), Cap: *uint256.NewInt(100), Window: time.Hour}
 	if _, err := store.Hold(t.Context(), []rules.Charge{charge, charge}); err != nil {
 		t.Fatal(err)
@@ -57,10 +62,15 @@ func TestStateIsShown(t *testing.T) {
 		"Counters     1\n  \"daily/0xab\": 10 used, of that 10 held, in 2 charges; the next expires ",
 		"Holds        1 not settled\n  ",
 		": 2 charges, the last counts until ",
+		"Records      3, 234 bytes\n  \"sealed\": 1, 14 bytes\n  \"tx\": 2, 220 bytes\n",
+		"  \"tx/\\x1b[2J\": \"\\x1b[2J\"\n  \"tx/2\": \"" + strings.Repeat("x", shownValue) + "\" and 5 bytes more\n",
 	} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("%q is missing in\n%s", want, shown)
 		}
+	}
+	if strings.Contains(shown, "secret") {
+		t.Error("a value that is sealed is shown")
 	}
 	if strings.ContainsRune(shown, '\x1b') {
 		t.Error("an escape sequence reaches the terminal")

@@ -26,7 +26,7 @@ func TestDamage(t *testing.T) {
 		t.Fatalf("the file has %d bytes: not what this test is for", len(whole))
 	}
 	want := inspect(t, path)
-	if want.Keys != 251 || len(want.Counters) != 41 || len(want.Holds) != 50 || want.Attestation == nil {
+	if len(want.Records) != 3 || len(want.RecordValues) != 32 || want.Keys != 251 || len(want.Counters) != 41 || len(want.Holds) != 50 || want.Attestation == nil {
 		t.Fatalf("%d keys, %d counters, %d holds, attestation %v", want.Keys, len(want.Counters), len(want.Holds), want.Attestation)
 	}
 

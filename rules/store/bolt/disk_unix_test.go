@@ -44,6 +44,7 @@ func fillDisk(t *testing.T) {
 	store := open(t, path, bolt.Options{Clock: noon, Hook: g.hook})
 	put(t, store, "key", "old")
 	put(t, store, "other", "old")
+	ok(t, store.ChangeRecords(t.Context(), added("a/1", "old")))
 	held, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)})
 	ok(t, err)
 	info, err := os.Stat(path)
@@ -58,6 +59,7 @@ func fillDisk(t *testing.T) {
 	ok(t, first.Put("more", large))
 	g.arm()
 	var all sync.WaitGroup
+	toLarge := rules.Change{Key: "a/1", Old: []byte("old"), New: []byte(large)}
 	all.Go(func() {
 		if err := first.Commit(t.Context()); err == nil || !strings.Contains(err.Error(), syscall.EFBIG.Error()) {
 			t.Errorf("a value that does not fit: %v", err)
@@ -87,6 +89,16 @@ func fillDisk(t *testing.T) {
 	if err := third.Commit(t.Context()); err == nil {
 		t.Error("what began on a failure, and put nothing, stands")
 	}
+
+	// Records that do not fit are as they were, and what fails with them is not a
+	// conflict.
+	if err := store.ChangeRecords(t.Context(), toLarge, added("a/2", "new")); err == nil || errors.Is(err, rules.ErrConflict) {
+		t.Errorf("a record that does not fit: %v", err)
+	}
+	if value, more := record(t, store, "a/1"), record(t, store, "a/2"); value != "old" || more != "" {
+		t.Errorf("records that failed are %.20q and %.20q", value, more)
+	}
+	ok(t, store.ChangeRecords(t.Context(), added("a/2", "small")))
 
 	// What is small enough still works.
 	for key, want := range map[string]string{"key": "old", "more": "", "second": ""} {
@@ -131,11 +143,12 @@ func fillDisk(t *testing.T) {
 
 	setLimit(t, math.MaxUint64)
 	put(t, store, "key", large)
+	ok(t, store.ChangeRecords(t.Context(), toLarge))
 	_, err = store.Hold(t.Context(), []rules.Charge{charge("a", 9, 9)})
 	ok(t, err)
 	ok(t, store.Close())
 	store = open(t, path, atNoon())
-	if get(t, store, "key") != large || get(t, store, "other") != "new" {
+	if record(t, store, "a/1") != large || record(t, store, "a/2") != "small" || get(t, store, "key") != large || get(t, store, "other") != "new" {
 		t.Error("something is lost")
 	}
 }

@@ -51,6 +51,13 @@ func fill(t testing.TB, path string) {
 			ok(t, store.Commit(t.Context(), id))
 		}
 	}
+	for i := range 60 {
+		key := fmt.Sprintf("%s/%02d", []string{"idem", "sealed", "tx"}[i%3], i)
+		ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: key, New: []byte(strings.Repeat(fmt.Sprint("r", i), i*i))}))
+		if i%5 == 0 {
+			ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: key, Old: []byte(strings.Repeat(fmt.Sprint("r", i), i*i))}))
+		}
+	}
 	ok(t, store.Attest(t.Context(), rules.Attestation{SHA256: common.Hash{1, 2, 3}, File: "rules.js", Time: noon()}))
 	ok(t, store.Close())
 }

@@ -13,10 +13,12 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// A store of version 1 has no slots, and its charges in bucketCharges.
+// A store of version 1 has no slots, and its charges in bucketCharges; one of
+// version 2 has no records.
 const (
 	formatName    = "kvclef"
-	formatVersion = 2
+	formatVersion = 3
+	secondVersion = 2
 	firstVersion  = 1
 )
 
@@ -28,15 +30,19 @@ const (
 	bucketQueue    = "queue"    // expiry, hold, index → amount, counter and slot: in order of expiry
 	bucketSlots    = "slots"    // counter, slot, amount, hold, index → expiry: in order of amount; only for charges with a slot
 	bucketHolds    = "holds"    // hold → expiry of each of its charges; only while it is not settled
+	bucketRecords  = "records"  // key → value, as ChangeRecords left it
 	bucketCharges  = "charges"  // version 1: expiry, hold, index → amount and counter
 )
 
 // buckets are those of a version, sorted.
 func buckets(version int) []string {
-	if version == firstVersion {
+	switch version {
+	case firstVersion:
 		return []string{bucketCharges, bucketCounters, bucketHolds, bucketMeta, bucketStorage}
+	case secondVersion:
+		return []string{bucketCounters, bucketHolds, bucketMeta, bucketQueue, bucketSlots, bucketStorage}
 	}
-	return []string{bucketCounters, bucketHolds, bucketMeta, bucketQueue, bucketSlots, bucketStorage}
+	return []string{bucketCounters, bucketHolds, bucketMeta, bucketQueue, bucketRecords, bucketSlots, bucketStorage}
 }
 
 // The keys of bucketMeta.

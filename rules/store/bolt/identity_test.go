@@ -61,6 +61,7 @@ func TestReplacedWhileOpen(t *testing.T) {
 						ok(t, err)
 					}
 					put(t, store, "count", fmt.Sprint(i))
+					ok(t, store.ChangeRecords(t.Context(), added(fmt.Sprint("a/", i), "")))
 				}
 				tt.replace(t, path, older)
 
@@ -68,6 +69,9 @@ func TestReplacedWhileOpen(t *testing.T) {
 				ok(t, err)
 				if value, err := tx.Get("count"); err == nil && value != "5" {
 					t.Errorf("read from what was put there: %q", value)
+				}
+				if value, err := store.Record(t.Context(), "a/5"); err == nil && value == nil {
+					t.Error("a record is read from what was put there")
 				}
 				_ = tx.Put("count", "6") // what counts is the commit
 				if err := tx.Commit(t.Context()); err == nil {

@@ -26,8 +26,10 @@ func migrate(db *bbolt.DB, found contents, at func(point string)) error {
 		if err != nil {
 			return err
 		}
-		if err := t.moveCharges(); err != nil {
-			return err
+		if found.format.Version == firstVersion {
+			if err := t.moveCharges(); err != nil {
+				return err
+			}
 		}
 		found.format.Version = formatVersion
 		record, err := json.Marshal(found.format)

@@ -16,35 +16,41 @@ import (
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
-// firstVersion writes a store that a kvclef of version 1 of the format made and
-// filled, as fill does.
-func firstVersion(t *testing.T) string {
+// older writes a store that a kvclef of an older version of the format made and
+// filled, as fill does with what there was then.
+func older(t *testing.T, version int) string {
 	t.Helper()
-	packed, err := os.Open("testdata/version1.db.gz")
+	packed, err := os.Open(fmt.Sprintf("testdata/version%d.db.gz", version))
 	ok(t, err)
 	defer packed.Close()
 	unpacked, err := gzip.NewReader(packed)
 	ok(t, err)
 	data, err := io.ReadAll(unpacked)
 	ok(t, err)
-	path := filepath.Join(t.TempDir(), "version1.db")
+	path := filepath.Join(t.TempDir(), fmt.Sprintf("version%d.db", version))
 	ok(t, os.WriteFile(path, data, 0o600))
 	return path
 }
 
-// TestMigration opens a store of version 1: all of it is there, and counts.
+// TestMigration opens stores of older versions: all of them is there, and counts.
 func TestMigration(t *testing.T) {
-	path := firstVersion(t)
+	for version := 1; version < 3; version++ {
+		t.Run(fmt.Sprint(version), func(t *testing.T) { migration(t, version) })
+	}
+}
+
+func migration(t *testing.T, version int) {
+	path := older(t, version)
 	was := inspect(t, path)
-	if was.Version != 1 || was.Keys != 251 || len(was.Counters) != 41 || len(was.Holds) != 50 || was.Attestation == nil {
+	if was.Version != version || was.Keys != 251 || len(was.Counters) != 41 || len(was.Holds) != 50 || was.Attestation == nil {
 		t.Fatalf("version %d, %d keys, %d counters, %d holds", was.Version, was.Keys, len(was.Counters), len(was.Holds))
 	}
-	if again := inspect(t, path); again.Version != 1 {
+	if again := inspect(t, path); again.Version != version {
 		t.Error("looking at it changed it")
 	}
 	ok(t, open(t, path, atNoon()).Close())
 	is := inspect(t, path)
-	if is.Version != 2 {
+	if is.Version != 3 {
 		t.Errorf("version %d", is.Version)
 	}
 	was.Version = is.Version
@@ -65,47 +71,61 @@ func TestMigration(t *testing.T) {
 	if _, err := store.Hold(t.Context(), []rules.Charge{charge("all", 901, 1000)}); !errors.As(err, &over) || over.Used.Uint64() != 100 {
 		t.Errorf("more than is left: %v", err)
 	}
+	key := []byte("tx/1")
+	ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: string(key), New: key}))
 	ok(t, store.Release(t.Context(), is.Holds[0].ID))
 	_, err = store.Hold(t.Context(), []rules.Charge{slotted("all", "nonce", 901, 1000)})
 	ok(t, err)
 	ok(t, store.Close())
-	if got := inspect(t, path); got.Counters[0].Used.Uint64() != 1000 {
-		t.Errorf("%s are used", got.Counters[0].Used.Dec())
+	if got := inspect(t, path); got.Counters[0].Used.Uint64() != 1000 || got.RecordValues[string(key)] != string(key) {
+		t.Errorf("%s are used; records: %v", got.Counters[0].Used.Dec(), got.Records)
 	}
 }
 
 // TestMigrationFails ends it at every point: the store is of one version or of
 // the other, and opens.
 func TestMigrationFails(t *testing.T) {
-	for point, version := range map[string]int{"store.before-commit": 1, "store.after-commit": 2} {
-		path := firstVersion(t)
-		_, err := bolt.Open(t.Context(), path, bolt.Options{Clock: noon, Hook: func(at string) {
-			if at == point {
-				panic("the power went out")
-			}
-		}})
-		if err == nil {
-			t.Fatalf("%s: it opens", point)
-		}
-		left, err := os.ReadFile(path) // that bbolt crashed may keep the file locked
-		ok(t, err)
-		copied := filepath.Join(t.TempDir(), "copied.db")
-		ok(t, os.WriteFile(copied, left, 0o600))
-		if summary := inspect(t, copied); summary.Version != version || len(summary.Counters) != 41 {
-			t.Errorf("%s: version %d, %d counters", point, summary.Version, len(summary.Counters))
-		}
-		store := open(t, copied, atNoon())
-		if usage, err := store.Usage(t.Context(), "all"); err != nil || usage.Used.Uint64() != 100 {
-			t.Errorf("%s: %+v, %v", point, usage, err)
-		}
-		ok(t, store.Close())
+	for from := 1; from < 3; from++ {
+		migrationFails(t, "store.before-commit", from, from)
+		migrationFails(t, "store.after-commit", from, 3)
 	}
 }
 
-// TestMigrationOfDamaged refuses a damaged store of version 1, and leaves it as
-// it is.
+func migrationFails(t *testing.T, point string, from, version int) {
+	t.Helper()
+	path := older(t, from)
+	_, err := bolt.Open(t.Context(), path, bolt.Options{Clock: noon, Hook: func(at string) {
+		if at == point {
+			panic("the power went out")
+		}
+	}})
+	if err == nil {
+		t.Fatalf("%s: it opens", point)
+	}
+	left, err := os.ReadFile(path) // that bbolt crashed may keep the file locked
+	ok(t, err)
+	copied := filepath.Join(t.TempDir(), "copied.db")
+	ok(t, os.WriteFile(copied, left, 0o600))
+	if summary := inspect(t, copied); summary.Version != version || len(summary.Counters) != 41 {
+		t.Errorf("%s: version %d, %d counters", point, summary.Version, len(summary.Counters))
+	}
+	store := open(t, copied, atNoon())
+	if usage, err := store.Usage(t.Context(), "all"); err != nil || usage.Used.Uint64() != 100 {
+		t.Errorf("%s: %+v, %v", point, usage, err)
+	}
+	ok(t, store.Close())
+}
+
+// TestMigrationOfDamaged refuses a damaged store of an older version, and leaves
+// it as it is.
 func TestMigrationOfDamaged(t *testing.T) {
-	path := firstVersion(t)
+	for version := 1; version < 3; version++ {
+		migrationOfDamaged(t, older(t, version))
+	}
+}
+
+func migrationOfDamaged(t *testing.T, path string) {
+	t.Helper()
 	data, err := os.ReadFile(path)
 	ok(t, err)
 	data = bytes.ReplaceAll(data, []byte("counter 7"), []byte("counter 8")) // in pages that are free, too

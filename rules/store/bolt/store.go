@@ -1,5 +1,5 @@
 // Package bolt keeps kvclef's durable state in one file, by go.etcd.io/bbolt:
-// the storage of rule files, what is held and spent of limits, and the
+// the storage of rule files, what is held and spent of limits, records, and the
 // attestation of the rule file.
 //
 // What a method says is durable was flushed to the disk; concurrent calls share
@@ -34,7 +34,7 @@ const (
 	// A file that grows beyond what is mapped is mapped anew, and that waits for
 	// readers: a backup that is slow to be written away would stop all. Address
 	// space costs nothing.
-	initialMap = 1 << 30
+	initialMap = 4 << 30 // bytes: twice what storage and records may hold, and more
 	growth     = 1 << 20 // bytes by which the file grows at least
 )
 
@@ -42,6 +42,9 @@ const (
 type Options struct {
 	Logger *slog.Logger
 	Clock  func() time.Time // the wall clock
+
+	// most bounds the records, in tests; the zero value is what rules says.
+	most size
 
 	// Hook is called before and after a transaction is made durable, with
 	// "store.before-commit" and "store.after-commit", so that tests can end the
@@ -56,6 +59,7 @@ type Store struct {
 	writer  *writer
 	ledger  ledger
 	storage storage
+	records records
 
 	closing  sync.Once
 	closeErr error
@@ -65,6 +69,7 @@ var (
 	_ rules.Storage = (*Store)(nil)
 	_ rules.Ledger  = (*Store)(nil)
 	_ rules.Meter   = (*Store)(nil)
+	_ rules.Records = (*Store)(nil)
 )
 
 // Open opens the store at a path, for this process alone. Close ends it. The
@@ -121,7 +126,8 @@ func settings(opened **os.File) *bbolt.Options {
 		},
 	}
 	if strconv.IntSize == 64 && runtime.GOOS != "windows" { // which would make the file as large
-		options.InitialMmapSize = initialMap
+		size := int64(initialMap) // more than the int of others
+		options.InitialMmapSize = int(size)
 	}
 	return options
 }
@@ -198,6 +204,9 @@ func newStore(db *bbolt.DB, found contents, options Options) *Store {
 	if options.Clock == nil {
 		options.Clock = time.Now
 	}
+	if options.most == (size{}) {
+		options.most = size{keys: rules.MaxRecords, bytes: rules.MaxRecordBytes}
+	}
 	s.ledger.open = make(map[rules.HoldID]bool, len(found.holds))
 	for _, id := range found.holds {
 		s.ledger.add(id)
@@ -211,6 +220,8 @@ func newStore(db *bbolt.DB, found contents, options Options) *Store {
 		clock:  options.Clock,
 		hook:   options.Hook,
 		lapsed: s.ledger.lapse,
+		kept:   found.kept,
+		most:   options.most,
 		wake:   make(chan struct{}, 1),
 		done:   make(chan struct{}),
 	}

@@ -59,23 +59,44 @@ func newStore(t *testing.T) func(*testing.T, func() time.Time) storetest.Store {
 	}
 }
 
+func newRecords(t *testing.T) rules.Records { return open(t, newFile(t), bolt.Options{}) }
+
+func TestRecords(t *testing.T)      { storetest.TestRecords(t, newRecords) }
+func TestRecordsModel(t *testing.T) { storetest.TestRecordsModel(t, newRecords) }
+
+func TestRecordBounds(t *testing.T) {
+	storetest.TestRecordBounds(t, func(t *testing.T, records, bytes int) rules.Records {
+		return open(t, newFile(t), bolt.Options{}.WithRecordBounds(records, bytes))
+	})
+}
+
 func TestDurable(t *testing.T) { storetest.TestDurable(t, newStore) }
 
-// TestDurableModel takes a copy of the file for what a crash leaves: what was not
-// written yet is lost.
-func TestDurableModel(t *testing.T) {
-	path := ""
-	create := func(t *testing.T) func(*testing.T, func() time.Time) storetest.Store {
-		path = newFile(t)
-		return func(t *testing.T, clock func() time.Time) storetest.Store {
-			return open(t, path, bolt.Options{Clock: clock})
-		}
+// crashing takes a copy of the file for what a crash leaves: what was not written
+// yet is lost.
+type crashing struct{ path string }
+
+func (c *crashing) create(t *testing.T) func(*testing.T, func() time.Time) storetest.Store {
+	c.path = newFile(t)
+	return func(t *testing.T, clock func() time.Time) storetest.Store {
+		return open(t, c.path, bolt.Options{Clock: clock})
 	}
-	storetest.TestDurableModel(t, create, func(t *testing.T, store storetest.Store) {
-		left, err := os.ReadFile(path)
-		ok(t, err)
-		ok(t, store.Close())
-		path = filepath.Join(t.TempDir(), "crashed.db")
-		ok(t, os.WriteFile(path, left, 0o600))
-	})
+}
+
+func (c *crashing) crash(t *testing.T, store storetest.Store) {
+	left, err := os.ReadFile(c.path)
+	ok(t, err)
+	ok(t, store.Close())
+	c.path = filepath.Join(t.TempDir(), "crashed.db")
+	ok(t, os.WriteFile(c.path, left, 0o600))
+}
+
+func TestDurableModel(t *testing.T) {
+	c := new(crashing)
+	storetest.TestDurableModel(t, c.create, c.crash)
+}
+
+func TestDurableRecords(t *testing.T) {
+	c := new(crashing)
+	storetest.TestDurableRecords(t, c.create, c.crash)
 }

@@ -1,10 +1,12 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holiman/uint256"
@@ -31,7 +33,20 @@ type Summary struct {
 	Values   map[string]string `json:"values,omitempty"` // if asked for
 	Counters []Counter         `json:"counters"`         // by name
 	Holds    []Hold            `json:"holds"`            // not settled, by id
+
+	Records      []RecordKind      `json:"records"`                 // by kind
+	RecordValues map[string]string `json:"record_values,omitempty"` // if asked for; never those that are sealed
 }
+
+// RecordKind is what the records are whose keys begin with the same name.
+type RecordKind struct {
+	Kind    string `json:"kind"` // what stands before the first slash of the keys
+	Records int    `json:"records"`
+	Bytes   int64  `json:"bytes"` // of keys and values
+}
+
+// sealed is how the keys begin of records whose values nobody is shown.
+const sealed = "sealed/"
 
 // Counter is what counts against the limits of a counter.
 type Counter struct {
@@ -85,6 +100,7 @@ type survey struct {
 	summed   Summary
 	counters map[string][]owned
 	open     map[rules.HoldID]bool
+	kinds    map[string]size // of records
 }
 
 // owned is a charge with the hold it is of.
@@ -94,10 +110,10 @@ type owned struct {
 }
 
 func newSurvey(now time.Time, values bool) *survey {
-	s := &survey{now: now.UnixNano(), values: values, counters: make(map[string][]owned), open: make(map[rules.HoldID]bool)}
-	s.summed.Counters, s.summed.Holds = []Counter{}, []Hold{}
+	s := &survey{now: now.UnixNano(), values: values, counters: make(map[string][]owned), open: make(map[rules.HoldID]bool), kinds: make(map[string]size)}
+	s.summed.Counters, s.summed.Holds, s.summed.Records = []Counter{}, []Hold{}, []RecordKind{}
 	if values {
-		s.summed.Values = make(map[string]string)
+		s.summed.Values, s.summed.RecordValues = make(map[string]string), make(map[string]string)
 	}
 	return s
 }
@@ -107,6 +123,12 @@ func (s *survey) record(bucket string, key, value []byte) {
 	case bucketStorage:
 		if s.values {
 			s.summed.Values[string(key)] = string(value)
+		}
+	case bucketRecords:
+		kind, _, _ := strings.Cut(string(key), "/")
+		s.kinds[kind] = s.kinds[kind].plus(recordCost(string(key), value))
+		if s.values && !bytes.HasPrefix(key, []byte(sealed)) {
+			s.summed.RecordValues[string(key)] = string(value)
 		}
 	case bucketQueue:
 		s.charge(key, value, decodeCharge)
@@ -175,6 +197,9 @@ func (s *survey) summary(path string, found contents) *Summary {
 		if c := s.counter(name, max(s.now, found.state.now)); c.Charges > 0 {
 			s.summed.Counters = append(s.summed.Counters, c)
 		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(s.kinds)) {
+		s.summed.Records = append(s.summed.Records, RecordKind{Kind: kind, Records: s.kinds[kind].keys, Bytes: int64(s.kinds[kind].bytes)})
 	}
 	return &s.summed
 }

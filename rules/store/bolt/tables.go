@@ -14,6 +14,8 @@ type tables struct {
 	state state
 	now   int64 // of the transaction, in nanoseconds of Unix time; never before any that was seen
 
+	kept, most size // of records: what there is, and what there may be
+
 	changed bool
 	lapsed  []rules.HoldID           // holds whose windows have passed
 	byName  map[string]*bbolt.Bucket // those in use

@@ -17,6 +17,7 @@ type contents struct {
 
 	keys  int   // of the storage
 	bytes int64 // of its keys and values
+	kept  size  // of records
 
 	holds []rules.HoldID // not settled
 }
@@ -87,6 +88,12 @@ func (s *scan) decode(bucket string, key, value []byte) (err error) {
 	case bucketStorage:
 		s.found.keys++
 		s.found.bytes += int64(len(key) + len(value))
+		return nil
+	case bucketRecords:
+		s.found.kept = s.found.kept.plus(recordCost(string(key), value))
+		if len(key) == 0 || len(key) > rules.MaxRecordKey || len(value) > rules.MaxRecordValue {
+			return fmt.Errorf("%w: a record of %d bytes", errRecord, len(value))
+		}
 		return nil
 	case bucketCounters:
 		_, err = decodeCounter(value)

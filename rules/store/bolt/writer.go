@@ -50,6 +50,8 @@ type writer struct {
 	hook     func(point string)
 	lapsed   func([]rules.HoldID) // is told of holds whose windows have passed
 
+	kept, most size // of records; of the goroutine
+
 	mu     sync.Mutex
 	queue  []*change
 	urgent int  // changes in the queue that are not lazy
@@ -57,6 +59,8 @@ type writer struct {
 	timer  *time.Timer
 	closed bool
 	broken error
+
+	batches batches
 
 	late bool // the clock is behind; of the goroutine
 
@@ -170,6 +174,9 @@ func (w *writer) next() (batch []*change, more, closed bool) {
 			batch = append(batch, c)
 		}
 	}
+	if len(batch) > 0 {
+		w.batches.begun++
+	}
 	if w.queue = w.queue[n:]; len(w.queue) == 0 {
 		w.queue, w.due = nil, false
 	}
@@ -179,6 +186,7 @@ func (w *writer) next() (batch []*change, more, closed bool) {
 // flush makes the changes durable, and tells them.
 func (w *writer) flush(batch []*change) {
 	err := w.write(batch)
+	w.ended()
 	if err != nil {
 		w.logger.Error("writing the store failed", "error", err, "changes", len(batch))
 	}
@@ -225,6 +233,7 @@ func (w *writer) transaction(batch []*change) (more bool, err error) {
 		if t, err = newTables(tx); err != nil {
 			return err
 		}
+		t.kept, t.most = w.kept, w.most
 		if more, err = w.apply(t, batch); err != nil || !t.changed {
 			return err
 		}
@@ -236,6 +245,7 @@ func (w *writer) transaction(batch []*change) (more bool, err error) {
 			return err
 		}
 		w.identity.last.Store(uint64(id)) // the transaction has no number any more
+		w.kept = t.kept
 		w.at("store.after-commit")
 		return nil
 	})

@@ -378,7 +378,10 @@ func TestUnknown(t *testing.T) {
 	_, beginErr := store.Begin(t.Context())
 	_, backupErr := store.Backup(io.Discard)
 	_, _, attestationErr := store.Attestation(t.Context(), rules.RuleFile)
+	_, recordErr := store.Record(t.Context(), "a/1")
 	for what, err := range map[string]error{
+		"record": recordErr, "records": store.EachRecord(t.Context(), "", nil),
+		"change": store.ChangeRecords(t.Context(), added("a/1", "1")),
 		"commit": tx.Commit(t.Context()), "begin": beginErr, "hold": holdErr, "commit of a hold": store.Commit(t.Context(), id),
 		"release": store.Release(t.Context(), id), "attest": store.Attest(t.Context(), rules.Attestation{}),
 		"backup": backupErr, "attestation": attestationErr, "close": store.Close(),

@@ -54,16 +54,17 @@ func recordValues(t *testing.T, records rules.Records) {
 
 // recordCopies changes what was given and what was got.
 func recordCopies(t *testing.T, records rules.Records) {
-	given := []byte("value")
+	value := func() []byte { return bytes.Repeat([]byte("value"), 2000) }
+	given := value()
 	change(t, records, "a/1", nil, given)
 	given[0] = 'x'
-	wantRecord(t, records, "a/1", []byte("value"))
+	wantRecord(t, records, "a/1", value())
 	got, err := records.Record(t.Context(), "a/1")
 	ok(t, "reading", err)
 	got[0] = 'x'
 	eachRecord(t, records, "a/")[0].value[0] = 'x'
-	wantRecord(t, records, "a/1", []byte("value"))
-	change(t, records, "a/1", []byte("value"), nil)
+	wantRecord(t, records, "a/1", value())
+	change(t, records, "a/1", value(), nil)
 }
 
 // recordConflicts leaves nothing of a call of which one change is not as expected,

@@ -24,6 +24,7 @@ type Ledger interface {
 // Store is a store that can be closed and opened again.
 type Store interface {
 	rules.Storage
+	rules.Records
 	Ledger
 	Close() error
 }
