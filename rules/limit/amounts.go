@@ -33,14 +33,14 @@ func (m *measuring) amounts() ([]item, error) {
 			if effect.Owner != owner || m.Token != nil && effect.Token != *m.Token {
 				continue
 			}
-			argument, err := m.argumentOf(a)
+			arguments, err := m.argumentsOf(a)
 			if err != nil {
 				return nil, err
 			}
-			items = append(items, item{amount: m.amountOf(effect), recipient: hexOf(effect.Recipient), token: m.tokenOf(effect.Token), argument: argument})
+			items = append(items, each(arguments, item{amount: m.amountOf(effect), recipient: hexOf(effect.Recipient), token: m.tokenOf(effect.Token)})...)
 		}
 	}
-	return m.refund(items), nil
+	return m.refund(items)
 }
 
 // amountOf is what an effect counts.
@@ -90,10 +90,14 @@ func (m *measuring) moves(a *facts.Action, owner common.Address) error {
 }
 
 // refund adds what a Safe pays in tokens to who sends its transaction.
-func (m *measuring) refund(items []item) []item {
+func (m *measuring) refund(items []item) ([]item, error) {
 	safe := m.safe()
 	if safe == nil || safe.GasToken == (common.Address{}) || safe.MaxRefund == (uint256.Int{}) || m.Token != nil && safe.GasToken != *m.Token {
-		return items
+		return items, nil
 	}
-	return append(items, item{amount: safe.MaxRefund, recipient: hexOf(safe.RefundReceiver), token: m.tokenOf(safe.GasToken), argument: none})
+	arguments, err := m.allArguments()
+	if err != nil {
+		return nil, err
+	}
+	return append(items, each(arguments, item{amount: safe.MaxRefund, recipient: hexOf(safe.RefundReceiver), token: m.tokenOf(safe.GasToken)})...), nil
 }

@@ -63,6 +63,22 @@ func TestPerArgument(t *testing.T) {
 		want{"daily/gas_cost/argument=0x01000000": small(100_000), "daily/gas_cost/argument=0x02000000": small(100_000)})
 }
 
+// TestPerArgumentOfOthers: what is sent or moved around a call of the method, or within
+// one, counts for its argument, and not apart from it.
+func TestPerArgumentOfOthers(t *testing.T) {
+	t.Parallel()
+	const pay, execute = "pay(address)", "execute(address,uint256,bytes)"
+	around := transaction(to(router()), 5, calldatatest.Pack(t, "multicall(bytes[])", [][]byte{calldatatest.Pack(t, pay, alice()), calldatatest.Pack(t, pay, bob())}))
+	check(t, argument(limit.Value, pay, "0", limit.PerArgument), around, place, want{"daily/value/argument=" + aliceText: small(5), "daily/value/argument=" + bobText: small(5)})
+
+	transfer := calldatatest.Pack(t, "transfer(address,uint256)", alice(), units(5))
+	within := transaction(to(account()), 0, calldatatest.Pack(t, execute, usdc(), units(0), transfer))
+	check(t, argument(limit.Amount, execute, "0", limit.PerArgument), within, place, want{usdcCounter + "/argument=" + usdcText: small(5)})
+
+	other := transaction(to(router()), 5, calldatatest.Pack(t, "multicall(bytes[])", [][]byte{transfer}))
+	check(t, argument(limit.Value, pay, "0", limit.PerArgument), other, place, want{"daily/value/argument=none": small(5)})
+}
+
 func TestNotPrepared(t *testing.T) {
 	t.Parallel()
 	for why, l := range map[string]limit.Limit{

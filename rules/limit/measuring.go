@@ -20,6 +20,9 @@ type measuring struct {
 	*prepared
 
 	facts *facts.Facts
+
+	found  []string // what arguments returns
+	sought bool
 }
 
 // items are the amounts that count.
@@ -114,11 +117,11 @@ func (m *measuring) values() ([]item, error) {
 		if !own && !m.per[PerRecipient] {
 			continue
 		}
-		argument, err := m.argumentOf(a)
+		arguments, err := m.argumentsOf(a)
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, item{amount: a.Value, recipient: recipientOf(a.To), argument: argument})
+		items = append(items, each(arguments, item{amount: a.Value, recipient: recipientOf(a.To)})...)
 	}
 	return items, nil
 }
@@ -152,27 +155,13 @@ func (m *measuring) wholes(amount uint256.Int, recipients []string) ([]item, err
 	if !m.per[PerRecipient] {
 		recipients = []string{none}
 	}
-	arguments := []string{none}
-	if m.per[PerArgument] {
-		found := make([]string, 0, 1)
-		for i := range m.facts.Actions {
-			argument, err := m.argumentOf(&m.facts.Actions[i])
-			if err != nil {
-				return nil, err
-			}
-			if argument != none && !slices.Contains(found, argument) {
-				found = append(found, argument)
-			}
-		}
-		if len(found) > 0 {
-			arguments = found
-		}
+	arguments, err := m.allArguments()
+	if err != nil {
+		return nil, err
 	}
 	items := make([]item, 0, len(recipients)*len(arguments))
 	for _, recipient := range recipients {
-		for _, argument := range arguments {
-			items = append(items, item{amount: amount, recipient: recipient, argument: argument})
-		}
+		items = append(items, each(arguments, item{amount: amount, recipient: recipient})...)
 	}
 	return items, nil
 }
@@ -235,38 +224,6 @@ func because(a *facts.Action) string {
 		return ""
 	}
 	return ": " + a.Opaque
-}
-
-// argumentOf is the argument of a call of the method that the limit is kept
-// apart for, or none.
-func (m *measuring) argumentOf(a *facts.Action) (string, error) {
-	if !m.per[PerArgument] {
-		return none, nil
-	}
-	value, ok, err := m.argument(a)
-	if err != nil || !ok {
-		return none, err
-	}
-	return textOf(value), nil
-}
-
-// argument is the value of the argument; false if the action is no call of the
-// method.
-func (m *measuring) argument(a *facts.Action) (value any, ok bool, err error) {
-	if a.Opaque != "" {
-		return nil, false, fmt.Errorf("%s may hide calls of %s: %s", at(a), m.method.Sig, a.Opaque)
-	}
-	if a.To == nil || len(a.Data) < 4 || [4]byte(a.Data) != m.method.Selector() {
-		return nil, false, nil
-	}
-	if a.Call != nil && a.Call.Method == m.method.Sig {
-		return a.Call.Arguments[m.place], true, nil
-	}
-	values, err := m.method.Unpack(a.Data)
-	if err != nil {
-		return nil, false, fmt.Errorf("%s does not fit %s", at(a), m.method.Sig)
-	}
-	return values[m.place], true, nil
 }
 
 // arguments are the numbers in the calls of the method.
