@@ -1,9 +1,13 @@
 package policysuggest_test
 
 import (
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/kvclef/kvclef/cmd/internal/policysuggest"
 	"github.com/kvclef/kvclef/rules"
@@ -45,6 +49,30 @@ func TestWhatIsCombinedIsSaid(t *testing.T) {
 				t.Errorf("%s: %q is said by\n%s", name, text, source)
 			}
 		}
+	}
+}
+
+// TestAllowancesLast: how long an allowance of Permit2 lasts is no deadline, and it is
+// said that no word bounds it.
+func TestAllowancesLast(t *testing.T) {
+	t.Parallel()
+	single := func(expiration string) *rules.Request {
+		req := typed(hot, 1, usdc, "PermitSingle", map[string]string{
+			"PermitSingle": "PermitDetails details,address spender,uint256 sigDeadline", "PermitDetails": "address token,uint160 amount,uint48 expiration,uint48 nonce",
+		}, map[string]any{
+			"details": map[string]any{"token": usdc.Hex(), "amount": "5", "expiration": expiration, "nonce": "0"},
+			"spender": cold.Hex(), "sigDeadline": fmt.Sprint(began().Add(80 * time.Minute).Unix()),
+		})
+		req.TypedData.Domain = apitypes.TypedDataDomain{Name: "Permit2", VerifyingContract: "0x000000000022D473030F116dDEE9F6B43aC78BA3"}
+		req.TypedData.Types["EIP712Domain"] = []apitypes.Type{{Name: "name", Type: "string"}, {Name: "chainId", Type: "uint256"}, {Name: "verifyingContract", Type: "address"}}
+		return req
+	}
+	draft := drafted(t, with(single("1767607200")), policysuggest.Options{})
+	if why := decides(t, draft, single("281474976710655")); (why == "") != strings.Contains(string(draft.Source), "# expiration is open") {
+		t.Errorf("%q by\n%s", why, draft.Source)
+	}
+	if !strings.Contains(string(draft.Source), "primary_type: [PermitSingle]") {
+		t.Errorf("it is not covered by\n%s", draft.Source)
 	}
 }
 

@@ -210,6 +210,9 @@ func (r *ruling) standardLines(n *node, owner *line) []line {
 	if n.form.ids == ofOne && len(n.ids) > 0 {
 		lines = append(lines, pair("message", "{tokenId: "+r.idValue(n)+"}", ""))
 	}
+	if kind := r.shape.typed.primaryType; kind == "PermitSingle" || kind == "PermitBatch" {
+		lines = append(lines, remark("expiration is open: the allowance may last for ever, however soon it must be used first"))
+	}
 	if strings.HasSuffix(r.shape.typed.primaryType, witness) {
 		lines = append(lines, remark("the witness is open, which decides what becomes of the tokens"))
 	}
