@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/kvclef/kvclef/extapi"
 )
@@ -23,6 +26,15 @@ type Proxy struct {
 	access  access
 	guard   extapi.Guard
 	refused func(kind string, attrs ...any)
+	node    node
+	pipes   *dialer // for links of WebSocket clients; nil: each message is a POST
+	buffers buffers
+	large   chan struct{}  // places for large bodies
+	sockets chan struct{}  // places for WebSocket clients
+	nodeLog rate.Sometimes // a node that is down fails every call
+
+	writeBuffers sync.Pool // of WebSocket clients
+	sessions     sessions
 
 	server   *http.Server // nil until started
 	listener net.Listener
@@ -35,17 +47,57 @@ func New(cfg Config) (*Proxy, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	if cfg.Node == "" {
-		return nil, errNoNode
-	}
 	access, err := newAccess(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Proxy{
+	p := &Proxy{
 		cfg: cfg, log: cfg.Logger, access: access,
 		guard: extapi.NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins), refused: extapi.RefusalLog(cfg.Logger),
-	}, nil
+		large: make(chan struct{}, maxLargeBodies), sockets: make(chan struct{}, cfg.MaxWebSockets),
+		nodeLog:  rate.Sometimes{First: 5, Interval: time.Second},
+		sessions: sessions{open: make(map[*session]struct{})},
+	}
+	if err := p.connect(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// connect says how the node is reached. It opens no connection.
+func (p *Proxy) connect() error {
+	main, err := newTarget(p.cfg.Node, p.cfg.NodeHeaders)
+	if err != nil {
+		return err
+	}
+	if !main.http() {
+		if p.cfg.NodeWS != "" {
+			return errors.New("NodeWS is for a node over http: WebSocket clients go to Node by themselves")
+		}
+		p.node, p.pipes = newMuxNode(main, p.cfg, p.nodeFailed), &dialer{main, p.cfg}
+		return nil
+	}
+	p.node = newHTTPNode(main, p.cfg, p.nodeFailed)
+	if p.cfg.NodeWS == "" {
+		return nil
+	}
+	pushing, err := newTarget(p.cfg.NodeWS, p.cfg.NodeHeaders)
+	if err != nil {
+		return fmt.Errorf("NodeWS: %w", err)
+	}
+	if pushing.http() {
+		return errors.New("NodeWS has no subscriptions over http: give ws://, wss:// or the path of an IPC socket")
+	}
+	p.pipes = &dialer{pushing, p.cfg}
+	return nil
+}
+
+// nodeFailed logs what happened to a call of the node, unless the caller did it.
+func (p *Proxy) nodeFailed(err error) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errShutdown) {
+		return
+	}
+	p.nodeLog.Do(func() { p.log.Warn("Node failed", "error", clipTo(err.Error(), 256)) })
 }
 
 // Start opens the listener at [Config.Addr] and serves it until
@@ -86,20 +138,17 @@ func (p *Proxy) Addr() string {
 }
 
 // Shutdown stops accepting, waits for the calls in flight until the context
-// ends, and closes every connection, also of a proxy that was mounted.
+// ends, and closes every connection. Who mounted the proxy stops its own server
+// first.
 func (p *Proxy) Shutdown(ctx context.Context) error {
-	if p.server == nil {
-		return nil
+	var err error
+	if p.server != nil {
+		if err = p.server.Shutdown(ctx); err != nil {
+			err = errors.Join(fmt.Errorf("closing proxy listener %s with unanswered requests: %w", p.Addr(), err), p.server.Close())
+		}
 	}
-	err := p.server.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("closing proxy listener %s with unanswered requests: %w", p.Addr(), err), p.server.Close())
-	}
+	err = errors.Join(err, p.sessions.close(ctx))
+	p.node.close()
 	p.wg.Wait()
 	return err
-}
-
-// ServeHTTP answers one request.
-func (p *Proxy) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "not yet", http.StatusNotImplemented)
 }

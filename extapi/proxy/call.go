@@ -1,0 +1,139 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"runtime/debug"
+)
+
+// route says where a call goes: to a method of our own, or nowhere, with the
+// error that says why. Neither: to the node.
+func (p *Proxy) route(m *message) (Method, *wireError) {
+	if m.fault != "" {
+		return nil, &wireError{code: codeInvalid, text: m.fault}
+	}
+	if method := p.cfg.Methods[string(m.method)]; method != nil {
+		if !m.current() {
+			return nil, errInvalid
+		}
+		return method, nil
+	}
+	if !p.access.allows(string(m.method)) {
+		return nil, errUnknownMethod(m.method)
+	}
+	return nil, nil
+}
+
+// passes reports whether every call goes to the node, so that the body can go
+// as it is.
+func (p *Proxy) passes(calls []message) bool {
+	for i := range calls {
+		if method, err := p.route(&calls[i]); method != nil || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// answer answers a call that doesn't go to the node: nil if nobody waits for
+// it. A call without an id is not run: nobody would learn what came of it.
+func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wireError) []byte {
+	switch {
+	case m.notification():
+		p.refused("notification: a call without id is never run", slog.String("method", string(m.method)))
+		return nil
+	case err != nil:
+		if err.code == codeUnknown {
+			p.refused("method", slog.String("method", string(m.method)))
+		}
+		return errorAnswer(m.id, err)
+	case ctx.Err() != nil:
+		return errorAnswer(m.id, errHungUp)
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.MethodTimeout)
+	defer cancel()
+	result, failure := p.run(ctx, m, method)
+	if failure != nil {
+		return errorAnswer(m.id, toldOf(failure))
+	}
+	return resultAnswer(m.id, result)
+}
+
+// run runs a method and encodes its result. A panic is an internal error.
+func (p *Proxy) run(ctx context.Context, m *message, method Method) (result json.RawMessage, err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			p.log.ErrorContext(ctx, "Method crashed", "method", string(m.method), "panic", crash, "stack", string(debug.Stack()))
+			result, err = nil, errInternal
+		}
+	}()
+	value, err := method(ctx, m.params)
+	if err != nil {
+		return nil, err
+	}
+	result, err = json.Marshal(value)
+	if err != nil {
+		p.log.ErrorContext(ctx, "Result can't be encoded", "method", string(m.method), "error", err)
+		return nil, errInternal
+	}
+	return result, nil
+}
+
+// pushes reports whether a method begins or ends a subscription, which lives on
+// one connection.
+func pushes(m *message) bool {
+	return bytes.HasSuffix(m.method, []byte("_subscribe")) || bytes.HasSuffix(m.method, []byte("_unsubscribe"))
+}
+
+// mixed answers calls in their order. Those for the node that come one after
+// another go together.
+func (p *Proxy) mixed(ctx context.Context, calls []message, batch bool) []byte {
+	answers := make([][]byte, len(calls))
+	room := p.cfg.MaxAnswer
+	if batch && IdempotencyKey(ctx) != "" && p.handled(calls) > 1 {
+		return failCalls(calls, batch, errKeyInBatch)
+	}
+	for i := 0; i < len(calls); {
+		method, err := p.route(&calls[i])
+		if method == nil && err == nil && pushes(&calls[i]) {
+			err = errMixedPush
+			if !batch {
+				err = errNoPush
+			}
+		}
+		if method != nil || err != nil {
+			answers[i] = p.answer(ctx, &calls[i], method, err)
+			i++
+			continue
+		}
+		end := i + 1
+		for end < len(calls) && p.forwards(&calls[end]) {
+			end++
+		}
+		for _, answer := range p.node.ask(ctx, calls[i:end]) {
+			if room -= int64(len(answer)); room < 0 && answer != nil {
+				answer = errorAnswer(calls[i].id, errNodeLarge)
+			}
+			answers[i] = answer
+			i++
+		}
+	}
+	return joinAnswers(answers, batch)
+}
+
+func (p *Proxy) forwards(m *message) bool {
+	method, err := p.route(m)
+	return method == nil && err == nil && !pushes(m)
+}
+
+func (p *Proxy) handled(calls []message) int {
+	n := 0
+	for i := range calls {
+		if method, _ := p.route(&calls[i]); method != nil {
+			n++
+		}
+	}
+	return n
+}

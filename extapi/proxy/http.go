@@ -1,0 +1,228 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/rules"
+)
+
+// Bodies above smallBody bytes are read a few at a time, so that memory doesn't
+// grow with the number of callers.
+const (
+	smallBody      = 64 << 10
+	maxLargeBodies = 64
+)
+
+var errTooLarge = errors.New("body is too large")
+
+// ServeHTTP answers one request: a call or batch by POST, or a WebSocket until it
+// ends. It sets deadlines on the connection, as the limits of [Config] have it.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !p.guard.HostAllowed(r.Host) {
+		p.refused("host: not in vhosts", slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr))
+		http.Error(w, "invalid host specified", http.StatusForbidden)
+		return
+	}
+	if origin, ok := p.guard.OriginAllowed(r.Header); !ok {
+		p.refused("origin: not in the allowed origins", slog.String("origin", clip(origin)), slog.String("remote", r.RemoteAddr))
+		http.Error(w, "origin not allowed", http.StatusForbidden)
+		return
+	}
+	if websocket.IsWebSocketUpgrade(r) {
+		p.serveWebSocket(w, r)
+		return
+	}
+	allowOrigin(w.Header(), r.Header)
+	switch {
+	case r.Method == http.MethodOptions:
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", "POST, OPTIONS")
+		http.Error(w, "method not allowed: send JSON-RPC by POST, or open a WebSocket", http.StatusMethodNotAllowed)
+	case !jsonRequest(r.Header):
+		http.Error(w, "invalid content type, only application/json without an encoding is supported", http.StatusUnsupportedMediaType)
+	default:
+		p.servePost(w, r)
+	}
+}
+
+// allowOrigin lets the page that calls read the answer: its origin was found to
+// be allowed. The headers are those that a page may send.
+func allowOrigin(answer, request http.Header) {
+	origin := request.Get("Origin")
+	if origin == "" {
+		return
+	}
+	answer.Set("Access-Control-Allow-Origin", origin)
+	answer.Add("Vary", "Origin")
+	if request.Get("Access-Control-Request-Method") == "" {
+		return
+	}
+	answer.Set("Access-Control-Allow-Methods", http.MethodPost)
+	answer.Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, X-Idempotency-Key")
+	answer.Set("Access-Control-Max-Age", "600")
+	if request.Get("Access-Control-Request-Private-Network") == "true" {
+		answer.Set("Access-Control-Allow-Private-Network", "true")
+	}
+}
+
+// jsonRequest reports whether a body is said to be JSON as it is: a page that
+// was not allowed can't send that.
+func jsonRequest(header http.Header) bool {
+	switch strings.ToLower(header.Get("Content-Encoding")) {
+	case "", "identity":
+	default:
+		return false
+	}
+	content := header.Get("Content-Type")
+	if content == "application/json" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(content)
+	return err == nil && (kind == "application/json" || kind == "application/json-rpc" || kind == "application/jsonrequest")
+}
+
+// servePost answers one call or batch.
+func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	body, leave, err := p.readBody(control, r)
+	defer leave()
+	switch {
+	case errors.Is(err, errTooLarge):
+		w.Header().Set("Connection", "close")
+		http.Error(w, "content length too large", http.StatusRequestEntityTooLarge)
+		return
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.Header().Set("Connection", "close")
+		http.Error(w, "read timeout", http.StatusRequestTimeout)
+		return
+	case err != nil:
+		return // the caller hung up
+	}
+	calls, batch, refusal := readMessages(body, p.cfg.MaxBatch)
+	if refusal != nil {
+		p.write(control, w, refuseBody(calls, batch, refusal))
+		return
+	}
+	if web, ok := p.node.(*httpNode); ok && p.passes(calls) {
+		p.stream(control, w, r, web, body, calls, batch)
+		return
+	}
+	key, err := readIdempotencyKey(r.Header)
+	if err != nil {
+		p.write(control, w, p.withoutKey(r, calls, batch))
+		return
+	}
+	ctx := WithIdempotencyKey(p.callerContext(r.Context(), r, "http"), key)
+	p.write(control, w, p.mixed(ctx, calls, batch))
+}
+
+// refuseBody is the answer to a body of which nothing runs.
+func refuseBody(calls []message, batch bool, err *wireError) []byte {
+	var id []byte
+	if len(calls) > 0 {
+		id = calls[0].id
+	}
+	answer := errorAnswer(id, err)
+	if batch && len(calls) > 0 {
+		return joinAnswers([][]byte{answer}, true)
+	}
+	return answer
+}
+
+// callerContext returns the context of a method with what is known of the
+// caller.
+func (p *Proxy) callerContext(ctx context.Context, r *http.Request, transport string) context.Context {
+	return extapi.WithCaller(ctx, rules.Caller{
+		Transport: transport,
+		Remote:    r.RemoteAddr,
+		Local:     r.Host,
+		UserAgent: r.UserAgent(),
+		Origin:    r.Header.Get("Origin"),
+	}, p.cfg.Principal(r))
+}
+
+// readBody reads the body whole and bounded. Leave gives the place of a large
+// one back, when the request has been answered.
+func (p *Proxy) readBody(control *http.ResponseController, r *http.Request) (body []byte, leave func(), err error) {
+	leave = func() {}
+	if r.ContentLength > p.cfg.MaxBody {
+		return nil, leave, errTooLarge
+	}
+	if r.ContentLength < 0 || r.ContentLength > smallBody {
+		if !p.enterLarge(r.Context()) {
+			return nil, leave, os.ErrDeadlineExceeded
+		}
+		leave = p.leaveLarge
+	}
+	// The deadline must not outlast the body: the server watches for a hang-up by
+	// reading on.
+	_ = control.SetReadDeadline(time.Now().Add(p.cfg.ReadTimeout)) // fails only on a closed connection
+	if r.ContentLength >= 0 {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, body)
+	} else {
+		body, err = io.ReadAll(io.LimitReader(r.Body, p.cfg.MaxBody+1))
+		if int64(len(body)) > p.cfg.MaxBody {
+			return nil, leave, errTooLarge
+		}
+	}
+	if err != nil {
+		return nil, leave, err
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	return body, leave, nil
+}
+
+// enterLarge waits for a place to read a large body.
+func (p *Proxy) enterLarge(ctx context.Context) bool {
+	select {
+	case p.large <- struct{}{}:
+		return true
+	default:
+	}
+	patience := time.NewTimer(p.cfg.ReadTimeout)
+	defer patience.Stop()
+	select {
+	case p.large <- struct{}{}:
+		return true
+	case <-patience.C:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (p *Proxy) leaveLarge() { <-p.large }
+
+// write sends an answer; nil is none, to notifications.
+func (p *Proxy) write(control *http.ResponseController, w http.ResponseWriter, answer []byte) {
+	header := w.Header()
+	if answer != nil {
+		header["Content-Type"] = []string{"application/json"}
+	}
+	header["Content-Length"] = []string{strconv.Itoa(len(answer))}
+	_ = control.SetWriteDeadline(time.Now().Add(p.cfg.WriteTimeout)) // fails only on a closed connection
+	_, _ = w.Write(answer)                                           // an error is the caller's hanging up
+}
+
+// withoutKey answers calls whose idempotency key can't be taken: those that the
+// proxy answers are refused, since a retry would not be known as such.
+func (p *Proxy) withoutKey(r *http.Request, calls []message, batch bool) []byte {
+	if p.handled(calls) > 0 {
+		return failCalls(calls, batch, &wireError{code: codeInvalid, text: errIdempotencyKey.Error()})
+	}
+	return p.mixed(p.callerContext(r.Context(), r, "http"), calls, batch)
+}

@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// node is where calls go that are not answered here.
+type node interface {
+	// ask sends calls that came one after another, together, and returns an answer
+	// for each under its own id; nil for a notification. What fails is an answer.
+	ask(ctx context.Context, calls []message) [][]byte
+	close()
+}
+
+// target is where a node listens.
+type target struct {
+	url     *url.URL    // nil for IPC; without credentials
+	path    string      // of the IPC socket
+	headers http.Header // with the credentials
+}
+
+// newTarget reads the address of a node. No error holds it: it may hold a
+// credential, in the query or path too.
+func newTarget(address string, headers http.Header) (target, error) {
+	if address == "" {
+		return target{}, errNoNode
+	}
+	if !strings.Contains(address, "://") {
+		return target{path: address}, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return target{}, fmt.Errorf("the node's address is no URL: %w", errNoNode)
+	}
+	switch u.Scheme {
+	case "http", "https", "ws", "wss":
+	default:
+		return target{}, fmt.Errorf("the node's address has scheme %q: %w", u.Scheme, errNoNode)
+	}
+	headers = headers.Clone()
+	if headers == nil {
+		headers = make(http.Header)
+	}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		token := base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))
+		headers.Set("Authorization", "Basic "+token)
+		u.User = nil
+	}
+	u.Fragment, u.RawFragment = "", ""
+	if headers.Get("User-Agent") == "" {
+		headers.Set("User-Agent", "kvclef")
+	}
+	return target{url: u, headers: headers}, nil
+}
+
+// http reports whether the node takes calls by POST.
+func (t target) http() bool {
+	return t.url != nil && (t.url.Scheme == "http" || t.url.Scheme == "https")
+}
+
+// String names the node in the log: the path or query of its URL may be a
+// credential.
+func (t target) String() string {
+	if t.url == nil {
+		return t.path
+	}
+	return t.url.Scheme + "://" + t.url.Host
+}
+
+// failAll answers each call that waits with an error.
+func failAll(calls []message, err *wireError) [][]byte {
+	answers := make([][]byte, len(calls))
+	for i := range calls {
+		if calls[i].id != nil {
+			answers[i] = errorAnswer(calls[i].id, err)
+		}
+	}
+	return answers
+}

@@ -1,0 +1,122 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+var errShutdown = errors.New("the proxy is shutting down")
+
+// muxNode is a node at the other end of a few links that all callers without
+// one of their own share.
+type muxNode struct {
+	dialer dialer
+	failed func(error)
+	places []*place
+	turn   atomic.Uint64
+}
+
+func newMuxNode(t target, cfg Config, failed func(error)) *muxNode {
+	n := &muxNode{dialer: dialer{t, cfg}, failed: failed, places: make([]*place, cfg.NodeLinks)}
+	for i := range n.places {
+		n.places[i] = &place{node: n, dialling: make(chan struct{}, 1)}
+	}
+	return n
+}
+
+// ask sends calls as one message, on the link whose turn it is.
+func (n *muxNode) ask(ctx context.Context, calls []message) [][]byte {
+	g := &group{calls: calls, done: make(chan struct{})}
+	mux, err := n.places[n.turn.Add(1)%uint64(len(n.places))].enter(ctx, g)
+	if err != nil {
+		n.failed(err)
+		return failAll(calls, errNodeDown)
+	}
+	defer mux.leave(g)
+	if err := mux.link.send(websocket.TextMessage, renumbered(calls, g.first)); err != nil {
+		n.failed(err)
+		mux.link.close() // what was sent may be half a message
+		return failAll(calls, errNodeCut)
+	}
+	if silent(calls) {
+		return make([][]byte, len(calls))
+	}
+	timer := time.NewTimer(n.dialer.cfg.NodeTimeout)
+	defer timer.Stop()
+	select {
+	case <-g.done:
+		return g.answers
+	case <-timer.C:
+		return failAll(calls, errNodeSlow)
+	case <-ctx.Done():
+		return failAll(calls, errHungUp)
+	}
+}
+
+func (n *muxNode) close() {
+	for _, p := range n.places {
+		p.close()
+	}
+}
+
+// place is where one link is, opened when it is needed.
+type place struct {
+	node     *muxNode
+	dialling chan struct{} // held by who opens the link
+
+	mu      sync.Mutex
+	mux     *mux // nil when there is none
+	closed  bool
+	reading sync.WaitGroup
+}
+
+// enter puts a group on the link, open.
+func (p *place) enter(ctx context.Context, g *group) (*mux, error) {
+	select {
+	case p.dialling <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-p.dialling }()
+	p.mu.Lock()
+	mux, closed := p.mux, p.closed
+	p.mu.Unlock()
+	switch {
+	case closed:
+		return nil, errShutdown
+	case mux != nil && mux.enter(g):
+		return mux, nil
+	}
+	link, err := p.node.dialer.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mux = newMux(link, p.node.dialer.cfg.MaxAnswer)
+	mux.enter(g)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		link.close()
+		return nil, errShutdown
+	}
+	p.mux = mux
+	p.reading.Go(func() { p.node.failed(mux.read()) })
+	return mux, nil
+}
+
+// close closes the link and waits until nobody reads it.
+func (p *place) close() {
+	p.mu.Lock()
+	p.closed = true
+	mux := p.mux
+	p.mu.Unlock()
+	if mux != nil {
+		mux.link.close()
+	}
+	p.reading.Wait()
+}

@@ -1,0 +1,139 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// pending is the messages that went to a client's node and wait for answers.
+// The ids are the client's own, and may come several times.
+type pending struct {
+	mu    sync.Mutex
+	waits []*sent // oldest first
+	late  []*sent // those that were answered with an error already
+}
+
+// sent is a message that went to the node.
+type sent struct {
+	calls []message // those that wait, with their ids alone
+	batch bool
+	kind  int
+	at    time.Time
+	done  func()
+}
+
+// add keeps a message until it is answered.
+func (p *pending) add(s *sent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waits = append(p.waits, s)
+}
+
+// all forgets all messages that wait, and returns them.
+func (p *pending) all() []*sent {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	waits := p.waits
+	p.waits = nil
+	return waits
+}
+
+// expired moves the messages that were sent before a time to the late ones, and
+// returns them.
+func (p *pending) expired(before time.Time) []*sent {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for n < len(p.waits) && p.waits[n].at.Before(before) {
+		n++
+	}
+	expired := p.waits[:n:n]
+	p.waits = append([]*sent(nil), p.waits[n:]...)
+	p.late = append(p.late, expired...)
+	return expired
+}
+
+// anyLate reports how many answers must not be passed on.
+func (p *pending) anyLate() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.late)
+}
+
+// answered finds the message that an answer with these ids is for, and forgets
+// it. Late: it was answered already. Nil: nobody waits for it.
+func (p *pending) answered(ids [][]byte, batch bool) (s *sent, late bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := take(&p.waits, ids, batch); s != nil {
+		return s, false
+	}
+	if s := take(&p.late, ids, batch); s != nil {
+		return s, true
+	}
+	return nil, false
+}
+
+// take removes the oldest message that an answer fits. One under the id null,
+// which the node ascribes to no call, fits the oldest.
+func take(list *[]*sent, ids [][]byte, batch bool) *sent {
+	for _, id := range ids[:min(len(ids), 4)] {
+		key := sameID(id)
+		for i, s := range *list {
+			if s.has(key) && (s.batch == batch || key != "null") {
+				return cut(list, i)
+			}
+		}
+	}
+	if len(*list) > 0 && len(ids) > 0 && string(ids[0]) == "null" {
+		return cut(list, 0)
+	}
+	return nil
+}
+
+func cut(list *[]*sent, i int) *sent {
+	s := (*list)[i]
+	*list = append((*list)[:i:i], (*list)[i+1:]...)
+	return s
+}
+
+func (s *sent) has(key string) bool {
+	for i := range s.calls {
+		if sameID(s.calls[i].id) == key {
+			return true
+		}
+	}
+	return false
+}
+
+// sameID returns the same for ids that a node may take for the same: the text
+// of a string, the value of a number.
+func sameID(id []byte) string {
+	if len(id) > 0 && id[0] == '"' {
+		var text string
+		if json.Unmarshal(id, &text) == nil {
+			return `"` + text
+		}
+	}
+	if bytes.ContainsAny(id, ".eE-+") {
+		if number, err := strconv.ParseFloat(string(id), 64); err == nil {
+			return strconv.FormatFloat(number, 'f', -1, 64)
+		}
+	}
+	return string(id)
+}
+
+// waiting returns the calls of a message that wait for an answer, without the
+// rest of the message.
+func waiting(calls []message) []message {
+	var ids []message
+	for i := range calls {
+		if id := calls[i].id; id != nil {
+			ids = append(ids, message{id: bytes.Clone(id)})
+		}
+	}
+	return ids
+}

@@ -1,0 +1,164 @@
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// errBroken is for an answer of which the client has a part.
+var errBroken = errors.New("passing on an answer")
+
+// pipe is a client's own link to the node. What goes over it is passed on as it
+// is, both ways.
+type pipe struct {
+	s       *session
+	link    link
+	pending pending
+	reading sync.WaitGroup
+}
+
+// send passes a message on. When it can't, the session ends, and the message is
+// answered with the others that wait.
+func (p *pipe) send(m *sent, body []byte) {
+	waits := len(m.calls) > 0
+	if waits {
+		p.pending.add(m) // its answer may come before send returns
+	}
+	if err := p.link.send(m.kind, body); err != nil {
+		p.lost(err)
+	}
+	if !waits {
+		m.done()
+	}
+}
+
+// read passes on what the node sends, until the link ends.
+func (p *pipe) read() {
+	for {
+		kind, message, err := p.link.receive()
+		if err == nil {
+			err = p.pass(kind, message)
+		}
+		if err != nil {
+			p.lost(err)
+			return
+		}
+	}
+}
+
+// lost ends the session: what the client has subscribed to is gone.
+func (p *pipe) lost(err error) {
+	p.s.p.nodeFailed(err)
+	var told *wireError
+	if errors.As(err, &told) {
+		p.s.end(goodbye{websocket.CloseInternalServerErr, told.text, told})
+		return
+	}
+	p.s.end(goodbye{websocket.CloseServiceRestart, "the node closed the connection", errNodeCut})
+}
+
+// pass passes on one message of the node. One that fits into the head is passed
+// on when it is complete.
+func (p *pipe) pass(kind int, message io.Reader) error {
+	buffer := p.s.p.buffers.get()
+	defer p.s.p.buffers.put(buffer)
+	head, whole, err := fill(buffer[:], message)
+	if err != nil {
+		return err
+	}
+	if !likeJSON(head) || whole && !json.Valid(head) {
+		return errNodeGarbage
+	}
+	var walk walker
+	walk.feed(head)
+	m, late := p.pending.answered(walk.ids, walk.batch())
+	switch {
+	case late:
+		_, err := io.Copy(io.Discard, message)
+		return err
+	case whole:
+		p.s.write(kind, head)
+	case m == nil && len(walk.ids) == 0 && p.pending.anyLate() > 0:
+		return errNodeSlow // nobody knows yet whether it has been answered
+	default:
+		if err := p.stream(kind, message, head, buffer[:], &walk); err != nil {
+			return err
+		}
+		if m == nil {
+			m, _ = p.pending.answered(walk.ids, walk.batch())
+		}
+	}
+	if m != nil {
+		m.done()
+	}
+	return nil
+}
+
+// stream passes on a message piece by piece, as fast as the client takes it.
+func (p *pipe) stream(kind int, message io.Reader, head, buffer []byte, walk *walker) (err error) {
+	s := p.s
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	defer func() { s.broken = s.broken || err != nil }()
+	out, err := s.conn.NextWriter(kind)
+	if err != nil {
+		return errors.Join(errBroken, err)
+	}
+	for whole := false; ; {
+		_ = s.conn.SetWriteDeadline(time.Now().Add(s.p.cfg.WriteTimeout)) // never fails
+		if _, err := out.Write(head); err != nil {
+			_ = s.conn.Close() // the reading goroutine notices
+			return errors.Join(errBroken, err)
+		}
+		if whole {
+			return out.Close()
+		}
+		if head, whole, err = fill(buffer, message); err != nil {
+			return errors.Join(errBroken, err)
+		}
+		walk.feed(head)
+	}
+}
+
+// expire answers the messages that were sent before a time with an error. Their
+// answers are dropped when they come.
+func (p *pipe) expire(before time.Time) {
+	if !p.s.writing.TryLock() {
+		return // an answer is on its way, and may be one of theirs
+	}
+	expired := p.pending.expired(before)
+	p.s.writing.Unlock()
+	for _, m := range expired {
+		p.s.write(m.kind, failCalls(m.calls, m.batch, errNodeSlow))
+		m.done()
+	}
+	if p.pending.anyLate() > cap(p.s.slots) {
+		p.lost(errNodeSlow)
+	}
+}
+
+// close closes the link and waits until nothing of it is passed on.
+func (p *pipe) close() {
+	p.link.close()
+	p.reading.Wait()
+}
+
+// failPending tells those who wait that no answer comes.
+func (p *pipe) failPending(err *wireError) {
+	for _, m := range p.pending.all() {
+		p.s.write(m.kind, failCalls(m.calls, m.batch, err))
+		m.done()
+	}
+}
+
+// forget lets go of those who wait, when the client is gone.
+func (p *pipe) forget() {
+	for _, m := range p.pending.all() {
+		m.done()
+	}
+}

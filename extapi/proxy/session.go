@@ -1,0 +1,291 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// goodbye is why a session ends: a code and text of the close frame.
+type goodbye struct {
+	code  int
+	text  string
+	fault *wireError // what those are told who wait for the node
+}
+
+func goingAway() goodbye {
+	return goodbye{websocket.CloseGoingAway, "the proxy is shutting down", errHungUp}
+}
+
+// serveWebSocket serves a client until one side hangs up.
+func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	if len(r.Header["Idempotency-Key"])+len(r.Header["X-Idempotency-Key"]) > 0 {
+		http.Error(w, "header Idempotency-Key is for calls by POST: a connection has many", http.StatusBadRequest)
+		return
+	}
+	select {
+	case p.sockets <- struct{}{}:
+		defer func() { <-p.sockets }()
+	default:
+		p.refused("connection", slog.String("transport", "ws"), slog.String("reason", "too many are open"))
+		http.Error(w, "too many WebSocket connections", http.StatusServiceUnavailable)
+		return
+	}
+	upgrader := &websocket.Upgrader{
+		HandshakeTimeout: p.cfg.HeaderTimeout,
+		CheckOrigin:      func(*http.Request) bool { return true }, // the guard has checked it
+		WriteBufferPool:  &p.writeBuffers,
+	}
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	ctx, cancel := context.WithCancel(p.callerContext(context.WithoutCancel(r.Context()), r, "ws"))
+	defer cancel()
+	s := &session{
+		p: p, conn: conn, ctx: ctx, cancel: cancel,
+		slots: make(chan struct{}, p.cfg.MaxInFlight), ended: make(chan struct{}),
+	}
+	if p.sessions.add(s) {
+		defer p.sessions.remove(s)
+	} else {
+		s.end(goingAway())
+	}
+	s.serve()
+}
+
+// session is a WebSocket client.
+type session struct {
+	p      *Proxy
+	conn   *websocket.Conn
+	ctx    context.Context //nolint:containedctx // of the calls of the connection, which ends with it
+	cancel context.CancelFunc
+	slots  chan struct{} // one for each message that waits for its answer
+	inside bool          // a message has begun; the reading goroutine's own
+
+	running sync.WaitGroup // answers that are made here
+	writing sync.Mutex     // of messages
+	broken  bool           // a message was begun and can't be completed; with writing
+
+	mu    sync.Mutex
+	pipe  *pipe // to the node; nil until a message needs it
+	why   *goodbye
+	ended chan struct{} // closed with why
+}
+
+// serve reads messages until the client hangs up or the session is ended, then
+// tells everybody what is to be told.
+func (s *session) serve() {
+	var pinging sync.WaitGroup
+	pinging.Go(s.ping)
+	s.conn.SetReadLimit(s.p.cfg.MaxBody)
+	s.conn.SetPongHandler(func(string) error {
+		if !s.inside {
+			s.deadline(2 * s.p.cfg.PingInterval)
+		}
+		return nil
+	})
+	for s.next() {
+	}
+	pipe, why := s.state()
+	if why != nil {
+		s.finish(pipe, *why)
+	}
+	s.cancel()
+	_ = s.conn.Close() // nothing more is told
+	if pipe != nil {
+		pipe.close()
+		pipe.forget()
+	}
+	s.running.Wait()
+	s.end(goodbye{})
+	pinging.Wait()
+}
+
+// finish answers what can still be answered, and says goodbye.
+func (s *session) finish(pipe *pipe, why goodbye) {
+	if pipe != nil && why.code != websocket.CloseGoingAway {
+		pipe.close()
+		pipe.failPending(why.fault)
+	}
+	for range cap(s.slots) { // until no message waits
+		select {
+		case s.slots <- struct{}{}:
+			continue
+		case <-s.ctx.Done():
+		}
+		break
+	}
+	text := websocket.FormatCloseMessage(why.code, why.text)
+	_ = s.conn.WriteControl(websocket.CloseMessage, text, time.Now().Add(time.Second)) // the client may be gone
+}
+
+// next takes one message.
+func (s *session) next() bool {
+	s.deadline(2 * s.p.cfg.PingInterval)
+	kind, message, err := s.conn.NextReader()
+	if err != nil {
+		return false
+	}
+	s.inside = true
+	s.deadline(s.p.cfg.ReadTimeout)
+	body, leave, err := s.read(message)
+	s.inside = false
+	if err != nil {
+		leave()
+		return false
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-s.ended:
+		leave()
+		return false
+	}
+	s.take(kind, body, leave)
+	return true
+}
+
+// read reads a message whole. Leave gives the place of a large one back.
+func (s *session) read(message io.Reader) (body []byte, leave func(), err error) {
+	head := s.p.buffers.get()
+	defer s.p.buffers.put(head)
+	part, whole, err := fill(head[:], message)
+	if err != nil {
+		return nil, func() {}, err
+	}
+	body = append([]byte(nil), part...)
+	if whole {
+		return body, func() {}, nil
+	}
+	if !s.p.enterLarge(s.ctx) {
+		s.end(goodbye{websocket.CloseTryAgainLater, "too many large messages", errHungUp})
+		return nil, func() {}, errors.New("waited for a place")
+	}
+	s.deadline(s.p.cfg.ReadTimeout)
+	rest, err := io.ReadAll(message)
+	return append(body, rest...), s.p.leaveLarge, err
+}
+
+// take answers a message, or passes it on. It has a slot, and it may have a
+// place of a large one, which it leaves.
+func (s *session) take(kind int, body []byte, leave func()) {
+	calls, batch, refusal := readMessages(body, s.p.cfg.MaxBatch)
+	switch {
+	case refusal != nil:
+		s.local(kind, leave, func() []byte { return refuseBody(calls, batch, refusal) })
+	case !s.p.passes(calls):
+		s.local(kind, leave, func() []byte { return s.p.mixed(s.ctx, calls, batch) })
+	case s.p.pipes == nil:
+		s.local(kind, leave, func() []byte { return s.p.post(s.ctx, body, calls, batch) })
+	default:
+		defer leave()
+		s.forward(kind, body, calls, batch)
+	}
+}
+
+// local answers a message in its own time.
+func (s *session) local(kind int, leave func(), answer func() []byte) {
+	s.running.Go(func() {
+		defer s.release()
+		defer leave()
+		s.write(kind, answer())
+	})
+}
+
+// forward passes a message on over the client's own link, in order.
+func (s *session) forward(kind int, body []byte, calls []message, batch bool) {
+	pipe, _ := s.state()
+	if pipe == nil {
+		link, err := s.p.pipes.dial(s.ctx)
+		if err != nil {
+			s.p.nodeFailed(err)
+			s.write(kind, failCalls(calls, batch, errNodeDown))
+			s.release()
+			return
+		}
+		pipe = s.open(link)
+	}
+	pipe.send(&sent{calls: waiting(calls), batch: batch, kind: kind, at: time.Now(), done: s.release}, body)
+}
+
+func (s *session) release() { <-s.slots }
+
+// write sends an answer; nil is none.
+func (s *session) write(kind int, answer []byte) {
+	if answer == nil {
+		return
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.broken {
+		return // it would seem to be the rest of the other
+	}
+	_ = s.conn.SetWriteDeadline(time.Now().Add(s.p.cfg.WriteTimeout)) // never fails
+	if err := s.conn.WriteMessage(kind, answer); err != nil {
+		_ = s.conn.Close() // the reading goroutine notices
+	}
+}
+
+// end makes the session end, for the first reason that is given.
+func (s *session) end(why goodbye) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why == nil {
+		s.why = &why
+		close(s.ended)
+		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the reading goroutine
+	}
+}
+
+// state returns what the session has come to.
+func (s *session) state() (*pipe, *goodbye) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pipe, s.why
+}
+
+// open begins to pass on what the node sends.
+func (s *session) open(l link) *pipe {
+	p := &pipe{s: s, link: l}
+	s.mu.Lock()
+	s.pipe = p
+	s.mu.Unlock()
+	p.reading.Go(p.read)
+	return p
+}
+
+// deadline sets the time for reading, unless nothing is to be read any more.
+func (s *session) deadline(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why == nil {
+		_ = s.conn.SetReadDeadline(time.Now().Add(d)) // fails only on a closed connection
+	}
+}
+
+// ping asks the client for a sign of life, and looks for calls that the node
+// has had too long.
+func (s *session) ping() {
+	ping, look := time.NewTicker(s.p.cfg.PingInterval), time.NewTicker(s.p.cfg.NodeTimeout/4+1)
+	defer ping.Stop()
+	defer look.Stop()
+	for {
+		select {
+		case <-ping.C:
+			// A full pipe to the client shows in the writing of messages.
+			_ = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(s.p.cfg.PingInterval))
+		case <-look.C:
+			if pipe, _ := s.state(); pipe != nil {
+				pipe.expire(time.Now().Add(-s.p.cfg.NodeTimeout))
+			}
+		case <-s.ended:
+			return
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package proxy
+
+import "bytes"
+
+// maxWalkedIDs bounds how many ids of one message are kept.
+const maxWalkedIDs = 1 << 16
+
+// walker reads an answer piece by piece: where it ends, and the ids in it. It
+// keeps nothing else, so that an answer of any size passes through. It does not
+// check the text.
+type walker struct {
+	begun    bool
+	envelope int  // the depth of members of an answer: 1, in a batch 2
+	depth    int  // of what is open
+	inText   bool // within a string
+	escaped  bool // the next byte of the string is escaped
+	naming   bool // the next string at the envelope's depth is a name
+	inName   bool // the string is a name
+	inID     bool // the value is an id
+	token    []byte
+	ids      [][]byte
+}
+
+// ended reports whether the value is complete.
+func (w *walker) ended() bool { return w.begun && w.depth == 0 }
+
+// batch reports whether the answer is one to a batch.
+func (w *walker) batch() bool { return w.envelope == 2 }
+
+// feed takes the next bytes and returns how many belong to the value.
+func (w *walker) feed(data []byte) int {
+	for i := 0; i < len(data); i++ {
+		if w.inText {
+			i += w.text(data[i:]) - 1
+			continue
+		}
+		w.byte(data[i])
+		if w.ended() {
+			return i + 1
+		}
+	}
+	return len(data)
+}
+
+// text takes bytes of a string and returns how many.
+func (w *walker) text(data []byte) int {
+	for i, c := range data {
+		switch {
+		case w.escaped:
+			w.escaped = false
+		case c == '\\':
+			w.escaped = true
+		case c == '"':
+			w.inText = false
+			w.keep(data[:i+1])
+			w.endName()
+			return i + 1
+		}
+	}
+	w.keep(data)
+	return len(data)
+}
+
+// keep collects a name or an id.
+func (w *walker) keep(data []byte) {
+	if (w.inName || w.inID) && len(w.token) <= maxID {
+		w.token = append(w.token, data[:min(len(data), maxID+1-len(w.token))]...)
+	}
+}
+
+func (w *walker) endName() {
+	if w.inName {
+		w.inName = false
+		w.inID = string(w.token) == `"id"`
+		w.token = w.token[:0]
+	}
+}
+
+// endID keeps the id whose value has ended.
+func (w *walker) endID() {
+	if w.inID && w.depth == w.envelope {
+		w.inID = false
+		if len(w.ids) < maxWalkedIDs {
+			w.ids = append(w.ids, bytes.Clone(bytes.TrimSpace(w.token)))
+		}
+		w.token = w.token[:0]
+	}
+}
+
+// byte takes a byte outside of strings.
+func (w *walker) byte(c byte) {
+	switch c {
+	case '"':
+		w.inText = true
+		w.inName = w.naming && w.depth == w.envelope
+		w.naming = w.naming && !w.inName
+		w.keep([]byte{c})
+		return
+	case '{', '[':
+		if !w.begun {
+			w.begun = true
+			w.envelope = 1
+			if c == '[' {
+				w.envelope = 2
+			}
+		}
+		w.depth++
+		w.naming = w.naming || c == '{' && w.depth == w.envelope
+	case '}', ']':
+		w.endID()
+		w.depth--
+	case ',':
+		w.endID()
+		w.naming = w.depth == w.envelope
+	case ':':
+		return
+	default:
+		w.keep([]byte{c})
+	}
+}
