@@ -105,6 +105,7 @@ func TestLint(t *testing.T) {
 		"listing by its method":    {[]string{`id: a, effect: allow, match: {principal: local, method: account_list}`}, nil},
 		"payloads of any chain":    {[]string{`id: a, effect: allow, match: {principal: local, kind: block_payload, payload_domain: "0x0000000000000000000000000000000000000000000000000000000000000000"}, ` + limits}, []string{"line 11: rule a signs block payloads of any chain or domain"}},
 		"payloads of any domain":   {[]string{`id: a, effect: allow, match: {principal: local, method: opsigner_signBlockPayloadV2, chain: mainnet}, ` + limits}, []string{"signs block payloads of any chain or domain"}},
+		"payloads among others":    {[]string{`id: a, effect: allow, match: {principal: local, kind: [clique_header, block_payload]}, ` + limits}, []string{"signs block payloads of any chain or domain"}},
 		"payloads":                 {[]string{`id: a, effect: allow, match: {principal: local, chain: mainnet, payload_domain: "0x0000000000000000000000000000000000000000000000000000000000000000"}, ` + limits}, nil},
 		"payloads without a limit": {[]string{`id: a, effect: allow, match: {principal: local, chain: mainnet, payload_domain: "0x0000000000000000000000000000000000000000000000000000000000000000"}`}, []string{"allows without a limit"}},
 		"text is denied":           {[]string{good, `id: d, effect: deny, match: {kind: text}`}, nil},

@@ -46,6 +46,7 @@ func TestOf(t *testing.T) {
 		{"a budget", `max: "1 ether", window`, `max: "9 ether", window`, "wider: budget gas: max: was 1 ether, is 9 ether"},
 		{"a rule less", `  - {id: none, effect: deny, match: {create: true}}` + "\n", ``, "wider: rule none: is gone, was {id: none, effect: deny, match: {create: true}}"},
 		{"a rule more", `  - {id: list,`, "  - {id: more, effect: deny, match: {any: true}}\n  - {id: list,", "narrower: rule more: is new: {id: more, effect: deny, match: {any: true}}"},
+		{"a domain", `{kind: [list]}`, `{kind: [list], payload_domain: "0x00"}`, "narrower: rule list: match.payload_domain: is new: 0x00"},
 		{"the effect", `{id: list, effect: allow`, `{id: list, effect: deny`, "narrower: rule list: effect: was allow, is deny"},
 	} {
 		if got := difference(t, before, strings.Replace(before, tt.old, tt.replacement, 1)); got != tt.want {
