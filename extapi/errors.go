@@ -227,5 +227,5 @@ func (a *Account) finish(ctx context.Context, method string, err *error) {
 		}
 		a.log.Log(ctx, level, "Method failed", "method", method, "told", clipTo(told.Error(), loggedError), "error", clipTo((*err).Error(), loggedError))
 	}
-	*err = told
+	*err = unclearIf(*err, told)
 }

@@ -176,10 +176,15 @@ func (s *Service) use(ctx context.Context, address common.Address, digest common
 // error, which includes the one it is given, means that nothing is released.
 func (s *Service) conclude(ctx context.Context, req *rules.Request, decision rules.Decision, result rules.Result, err error, entry func(error) audit.Entry) error {
 	err = errors.Join(err, s.settle(ctx, req, decision, result))
-	if err = errors.Join(err, s.record(ctx, entry(err))); err != nil {
+	err = errors.Join(err, s.record(ctx, entry(err)))
+	switch {
+	case err == nil:
+		return nil
+	case result.Outcome == rules.NotSigned:
 		return judgedError{err}
+	default:
+		return judgedError{unclearError{err}}
 	}
-	return nil
 }
 
 // settle tells the decider what became of an approved request.

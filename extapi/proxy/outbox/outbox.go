@@ -17,6 +17,12 @@ package outbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"slices"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -40,8 +46,26 @@ type Node interface {
 	CallContext(ctx context.Context, result any, method string, args ...any) error
 }
 
+// methodSend is the method that rules are asked about for what is sent.
+const methodSend = "eth_sendTransaction"
+
+// sidecars is how many transactions' blobs are worked on at a time.
+const sidecars = 2
+
 // Outbox sends the transactions of one service to one node.
-type Outbox struct{ cfg Config }
+type Outbox struct {
+	cfg          Config
+	log          *slog.Logger
+	client       *client
+	guard        *guard
+	market       *market
+	book         *book
+	turns        *turns
+	claims       atomic.Int64 // idempotency keys that are remembered
+	refusedBytes atomic.Int64 // of kept transactions that nodes refused
+	sidecars     chan struct{}
+	follower     follower
+}
 
 // New reads the records and returns an outbox. A node that can't be reached is
 // asked again when it is needed; one of a chain that is not allowed is an error,
@@ -50,14 +74,25 @@ func New(ctx context.Context, cfg Config) (*Outbox, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return &Outbox{cfg: cfg}, nil
-}
-
-// Run follows transactions until ctx ends, which is not an error. It must run
-// once for every outbox that sends.
-func (o *Outbox) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	node := &client{node: cfg.Node, timeout: cfg.Timeout, log: cfg.Logger}
+	o := &Outbox{
+		cfg:      cfg,
+		log:      cfg.Logger,
+		client:   node,
+		guard:    &guard{client: node, allowed: slices.Clone(cfg.ChainIDs)},
+		market:   &market{client: node, age: cfg.Market, now: cfg.Clock, known: make(map[string]quote)},
+		book:     newBook(),
+		turns:    newTurns(),
+		sidecars: make(chan struct{}, sidecars),
+	}
+	if err := o.load(ctx); err != nil {
+		return nil, err
+	}
+	var unreachable *faultError
+	if _, err := o.guard.chain(ctx); err != nil && !errors.As(err, &unreachable) {
+		return nil, fmt.Errorf("asking the node for its chain: %w", err)
+	}
+	return o, nil
 }
 
 // Send answers eth_sendTransaction: it returns the hash of a transaction that
@@ -65,17 +100,89 @@ func (o *Outbox) Run(ctx context.Context) error {
 // none: with the same key and the same request the answer is the same, and
 // nothing is signed twice.
 func (o *Outbox) Send(ctx context.Context, partial *extapi.PartialTransaction, key string) (common.Hash, error) {
-	return common.Hash{}, errNotYet
+	hash, err := o.send(ctx, partial, key)
+	return hash, o.told(ctx, err)
+}
+
+func (o *Outbox) send(ctx context.Context, partial *extapi.PartialTransaction, key string) (common.Hash, error) {
+	if err := o.checkAccount(ctx, partial); err != nil {
+		return common.Hash{}, err
+	}
+	if key != "" {
+		return o.sendKeyed(ctx, partial, key)
+	}
+	d, err := o.fill(ctx, partial)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	return o.dispatch(ctx, d, nil)
 }
 
 // Sign answers eth_signTransaction: it fills in what is missing, and returns the
 // signed transaction, which is not kept. Its nonce stays free. Method is the one
 // that rules are asked about.
 func (o *Outbox) Sign(ctx context.Context, method string, partial *extapi.PartialTransaction) (*extapi.SignedTransaction, error) {
-	return nil, errNotYet
+	signed, err := o.signFilled(ctx, method, partial)
+	return signed, o.told(ctx, err)
 }
 
-// Fill answers eth_fillTransaction: the filled transaction without a signature.
+func (o *Outbox) signFilled(ctx context.Context, method string, partial *extapi.PartialTransaction) (*extapi.SignedTransaction, error) {
+	if err := o.checkAccount(ctx, partial); err != nil {
+		return nil, err
+	}
+	args, filled, _, err := o.complete(ctx, partial)
+	if err != nil {
+		return nil, err
+	}
+	return o.sign(ctx, method, args, filled)
+}
+
+// Fill answers eth_fillTransaction: the filled transaction without a signature. The
+// account need not be one to sign with.
 func (o *Outbox) Fill(ctx context.Context, partial *extapi.PartialTransaction) (*extapi.SignedTransaction, error) {
-	return nil, errNotYet
+	unsigned, err := o.unsigned(ctx, partial)
+	return unsigned, o.told(ctx, err)
+}
+
+func (o *Outbox) unsigned(ctx context.Context, partial *extapi.PartialTransaction) (*extapi.SignedTransaction, error) {
+	if partial.From == (common.MixedcaseAddress{}) {
+		return nil, errUnknownAccount
+	}
+	args, _, chain, err := o.complete(ctx, partial)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := args.Unsigned(chain)
+	if err != nil {
+		return nil, signerError{err}
+	}
+	raw, err := tx.MarshalBinary()
+	return &extapi.SignedTransaction{Raw: raw, Tx: tx}, err
+}
+
+// complete fills in all that is missing, with the nonce that the next transaction
+// has, and takes nothing.
+func (o *Outbox) complete(ctx context.Context, partial *extapi.PartialTransaction) (extapi.TransactionArgs, []string, *big.Int, error) {
+	d, err := o.fill(ctx, partial)
+	if err != nil {
+		return extapi.TransactionArgs{}, nil, nil, err
+	}
+	var nonce uint64
+	switch {
+	case partial.HasNonce:
+	case o.cfg.Holds(ctx, d.from()):
+		nonce, err = o.peek(ctx, laneID{d.chain.String(), d.from()})
+	default:
+		nonce, err = o.pending(ctx, d.chain, d.from())
+	}
+	args, filled := d.at(nonce)
+	return args, filled, d.chain, err
+}
+
+// checkAccount refuses accounts that are not ones to sign with.
+func (o *Outbox) checkAccount(ctx context.Context, partial *extapi.PartialTransaction) error {
+	if !o.cfg.Holds(ctx, partial.From.Address()) {
+		return errUnknownAccount
+	}
+	return nil
 }

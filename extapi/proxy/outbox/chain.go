@@ -1,0 +1,113 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// guard knows the node's chain. After a call that had no answer it is asked again:
+// what answers next may be another node.
+type guard struct {
+	client  *client
+	allowed []*big.Int
+
+	mu     sync.Mutex
+	id     *big.Int // nil: not known
+	faults uint64   // of the client when it was asked
+}
+
+// chain returns the id of the node's chain, which is an allowed one.
+func (g *guard) chain(ctx context.Context) (*big.Int, error) {
+	faults := g.client.faults.Load()
+	g.mu.Lock()
+	id, known := g.id, g.id != nil && g.faults == faults
+	g.mu.Unlock()
+	if known {
+		return id, nil
+	}
+	var answer *hexutil.Big
+	if err := g.client.call(ctx, &answer, "eth_chainId"); err != nil {
+		return nil, err
+	}
+	return g.learn((*big.Int)(answer), faults)
+}
+
+// learn takes over what a node says its chain is.
+func (g *guard) learn(id *big.Int, faults uint64) (*big.Int, error) {
+	if id == nil {
+		return nil, &faultError{"does not say which chain it is of"}
+	}
+	if !slices.ContainsFunc(g.allowed, func(allowed *big.Int) bool { return allowed.Cmp(id) == 0 }) {
+		return nil, refuse("the node is of chain %v, and allowed is %s: nothing is sent", id, names(g.allowed))
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.id, g.faults = id, faults
+	return id, nil
+}
+
+// checkChain refuses a request for another chain than the node's.
+func checkChain(chain *big.Int, asked *hexutil.Big) error {
+	if asked == nil || asked.ToInt().Cmp(chain) == 0 {
+		return nil
+	}
+	return refuse("chainId does not match node's (have=%v, want=%v)", asked.ToInt(), chain)
+}
+
+// names lists chain ids.
+func names(ids []*big.Int) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// pending asks for the nonce after an account's last transaction that the node
+// knows. The chain is asked for with it, so that what another node says of another
+// chain is never taken for it.
+func (o *Outbox) pending(ctx context.Context, chain *big.Int, account common.Address) (uint64, error) {
+	var (
+		id    *hexutil.Big
+		count *hexutil.Uint64
+		mined *hexutil.Uint64
+	)
+	calls := []rpc.BatchElem{
+		{Method: "eth_chainId", Result: &id},
+		{Method: "eth_getTransactionCount", Args: []any{account, "pending"}, Result: &count},
+		{Method: "eth_getTransactionCount", Args: []any{account, "latest"}, Result: &mined},
+	}
+	faults := o.client.faults.Load()
+	o.client.batch(ctx, calls)
+	for i := range calls {
+		if calls[i].Error != nil {
+			return 0, calls[i].Error
+		}
+	}
+	switch now, err := o.guard.learn((*big.Int)(id), faults); {
+	case err != nil:
+		return 0, err
+	case now.Cmp(chain) != 0:
+		return 0, refuse("the node was of chain %v, and is of chain %v now: nothing is sent", chain, now)
+	case count == nil || mined == nil:
+		return 0, &faultError{"does not count the account's transactions"}
+	}
+	return max(uint64(*count), uint64(*mined)), nil
+}
+
+// laneID names an account on a chain.
+type laneID struct {
+	chain   string // decimal
+	account common.Address
+}
+
+// path is a part of the keys of an account's records.
+func (l laneID) path() string { return fmt.Sprintf("%s/%#x", l.chain, l.account) }

@@ -1,0 +1,171 @@
+package outbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// storeTimeout bounds a change of records that nobody may cancel.
+const storeTimeout = 15 * time.Second
+
+// maxRefusedBytes bounds the bytes of refused transactions that are kept: whoever may
+// send could fill the store with them.
+const maxRefusedBytes = 64 << 20
+
+// errMoved is for a lane whose record another writer changed. Nothing was kept.
+var errMoved = errors.New("another writer has used the lane")
+
+// changeRecords makes changes, whether or not the caller is still there.
+func (o *Outbox) changeRecords(ctx context.Context, changes ...rules.Change) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	return o.cfg.Records.ChangeRecords(ctx, changes...)
+}
+
+// keep makes a signed transaction durable, together with the lane's next nonce and
+// the idempotency key that it is for, and follows it. Before it returns nothing of
+// the transaction may be sent; after an error nothing is.
+func (o *Outbox) keep(ctx context.Context, l *lane, r *record, old []byte, c *claim) (*entry, error) {
+	if c != nil {
+		r.Claim, r.Keyed = c.key, true
+	}
+	value, err := r.encode()
+	if err != nil {
+		return nil, spentError{err}
+	}
+	changes := []rules.Change{{Key: r.key(), Old: old, New: value}}
+	if r.Own || r.Nonce == l.next {
+		changes = append(changes, l.laneChange(r.Nonce+1))
+	}
+	if c != nil {
+		done, err := c.to(claimDone, r)
+		if err != nil {
+			return nil, spentError{err}
+		}
+		changes = append(changes, done)
+	}
+	if err := o.changeRecords(ctx, changes...); err != nil {
+		if err := o.notKept(ctx, l, r, err); err != nil {
+			return nil, err
+		}
+	}
+	l.took(changes)
+	c.took(changes)
+	e := o.book.follow(l, r, true, o.cfg.Clock(), o.cfg.Rebroadcast)
+	return e, nil
+}
+
+// notKept finds out whether a transaction was kept in spite of an error. It returns
+// nil if it was.
+func (o *Outbox) notKept(ctx context.Context, l *lane, r *record, err error) error {
+	switch {
+	case errors.Is(err, rules.ErrConflict):
+		if err := o.reload(context.WithoutCancel(ctx), l); err != nil {
+			return spentError{fmt.Errorf("reading a lane again: %w", err)}
+		}
+		return errMoved
+	case errors.Is(err, rules.ErrRecordsFull):
+		return spentError{&busyError{"the signer has no room for more transactions", time.Minute}}
+	}
+	kept, unread := o.wasKept(ctx, r)
+	switch {
+	case unread != nil:
+		l.doubt = r
+		o.log.ErrorContext(ctx, "Transaction may be kept, and was not sent", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "error", errors.Join(err, unread))
+		return spentError{errDoubt}
+	case !kept:
+		o.log.ErrorContext(ctx, "Transaction not kept, and so not sent", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "error", err)
+		return spentError{errNotKept}
+	default:
+		return nil
+	}
+}
+
+// wasKept reads whether the record of a transaction is as it was to be kept.
+func (o *Outbox) wasKept(ctx context.Context, r *record) (bool, error) {
+	want, err := r.encode()
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	value, err := o.cfg.Records.Record(ctx, r.key())
+	return err == nil && bytes.Equal(value, want), err
+}
+
+// reject records that a node refused a transaction, gives back its nonce and, if
+// its sender is to have another, its idempotency key. Only when that is durable may
+// the sender be told: else the transaction would be sent again after a crash,
+// although it was sent anew.
+func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node *nodeError, again bool) error {
+	old, err := r.encode()
+	if err != nil {
+		return err
+	}
+	rejected := *r
+	rejected.State, rejected.Refusal, rejected.Changed = StateRejected, node.refusal(), o.cfg.Clock().UTC()
+	if rejected.Bytes = withoutBlobs(r.Bytes); o.refusedBytes.Load()+int64(len(rejected.Bytes)) > maxRefusedBytes {
+		rejected.Bytes = nil
+	}
+	value, err := rejected.encode()
+	if err != nil {
+		return err
+	}
+	changes := []rules.Change{{Key: r.key(), Old: old, New: value}}
+	if l.next == r.Nonce+1 {
+		changes = append(changes, l.laneChange(r.Nonce))
+	}
+	if c != nil && again {
+		begun, err := c.to(claimBegun, nil)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, begun)
+	}
+	if err := o.insist(ctx, changes); err != nil {
+		return fmt.Errorf("recording a refusal: %w", err)
+	}
+	l.took(changes)
+	c.took(changes)
+	l.known = false
+	o.refusedBytes.Add(int64(len(rejected.Bytes)))
+	o.book.drop(r.Hash)
+	return nil
+}
+
+// insist makes changes of which it is not known whether an earlier attempt made
+// them, a few times.
+func (o *Outbox) insist(ctx context.Context, changes []rules.Change) error {
+	var failed error
+	for range 3 {
+		err := o.changeRecords(ctx, changes...)
+		if err == nil {
+			return nil
+		}
+		failed = errors.Join(failed, err)
+		if now, err := o.cfg.Records.Record(context.WithoutCancel(ctx), changes[0].Key); err == nil && bytes.Equal(now, changes[0].New) {
+			return nil
+		}
+	}
+	return failed
+}
+
+// withoutBlobs drops the sidecar of a raw transaction, which its hash does not cover.
+func withoutBlobs(raw []byte) []byte {
+	tx := new(types.Transaction)
+	if len(raw) == 0 || raw[0] != types.BlobTxType || tx.UnmarshalBinary(raw) != nil {
+		return raw
+	}
+	short, err := tx.WithoutBlobTxSidecar().MarshalBinary()
+	if err != nil {
+		return raw
+	}
+	return short
+}

@@ -1,0 +1,180 @@
+package outbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/rules"
+)
+
+// maxKey bounds an idempotency key, in bytes.
+const maxKey = 256
+
+// maxKeys bounds the idempotency keys that are remembered.
+const maxKeys = 400_000
+
+// The states of an idempotency key. It begins before anything is signed, and is done
+// together with the keeping of the transaction. One that was begun and not done
+// when the process ended stays so: something may have been signed for it.
+const (
+	claimBegun = "begun"
+	claimDone  = "done"
+)
+
+// claimRecord is the value of a key's record.
+type claimRecord struct {
+	Version int          `json:"version"`
+	State   string       `json:"state"`
+	Request string       `json:"request"` // SHA-256 of what was asked, hexadecimal
+	Time    time.Time    `json:"time"`
+	Hash    *common.Hash `json:"hash,omitempty"`   // of the transaction, if done
+	Record  string       `json:"record,omitempty"` // of the transaction, if done
+}
+
+// claim is a request's hold on its idempotency key.
+type claim struct {
+	key   string // of its record
+	value []byte // its record as it is; nil: none
+	claimRecord
+}
+
+// decodeClaim reads the record of an idempotency key.
+func decodeClaim(key string, value []byte) (*claim, error) {
+	c := &claim{key: key, value: value}
+	if err := decodeStrictly(value, &c.claimRecord); err != nil {
+		return nil, fmt.Errorf("reading record %s: %w", key, err)
+	}
+	if c.State != claimBegun && (c.State != claimDone || c.Hash == nil) {
+		return nil, fmt.Errorf("reading record %s: state %q is unknown: a newer kvclef wrote it", key, c.State)
+	}
+	return c, nil
+}
+
+// to returns the change of the claim's record to what it is now.
+func (c *claim) to(state string, r *record) (rules.Change, error) {
+	next := c.claimRecord
+	next.State, next.Hash, next.Record = state, nil, ""
+	if r != nil {
+		next.Hash, next.Record = &r.Hash, r.key()
+	}
+	value, err := json.Marshal(next)
+	return rules.Change{Key: c.key, Old: c.value, New: value}, err
+}
+
+// took takes over what was made of the claim's record.
+func (c *claim) took(changes []rules.Change) {
+	for _, change := range changes {
+		if c != nil && change.Key == c.key {
+			c.value = change.New
+		}
+	}
+}
+
+// sendKeyed sends with an idempotency key: once, however often it is asked.
+func (o *Outbox) sendKeyed(ctx context.Context, given *extapi.PartialTransaction, key string) (common.Hash, error) {
+	if len(key) > maxKey {
+		return common.Hash{}, refuse("the idempotency key has %d bytes: at most %d are taken", len(key), maxKey)
+	}
+	sum := sha256.Sum256([]byte(key))
+	path := prefixKeys + o.cfg.Scope + "/" + hex.EncodeToString(sum[:])
+	leave, err := o.turns.enter(ctx, path)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	defer leave()
+	request, err := requestHash(given)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	switch value, err := o.cfg.Records.Record(ctx, path); {
+	case err != nil:
+		return common.Hash{}, fmt.Errorf("reading an idempotency key: %w", err)
+	case value != nil:
+		return o.repeat(ctx, path, value, request)
+	}
+	d, err := o.fill(ctx, given)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	c := &claim{key: path, claimRecord: claimRecord{Version: recordVersion, State: claimBegun, Request: request, Time: o.cfg.Clock().UTC()}}
+	if err := o.begin(ctx, c); err != nil {
+		return common.Hash{}, err
+	}
+	hash, err := o.dispatch(ctx, d, c)
+	var spent spentError
+	if err != nil && !errors.As(err, &spent) {
+		o.free(ctx, c)
+	}
+	return hash, err
+}
+
+// repeat answers a request whose key was used before.
+func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request string) (common.Hash, error) {
+	c, err := decodeClaim(path, value)
+	switch {
+	case err != nil:
+		return common.Hash{}, err
+	case c.Request != request:
+		return common.Hash{}, refuse("this idempotency key was used for another request: use a new one")
+	case c.State == claimBegun:
+		return common.Hash{}, refuse("an earlier request with this idempotency key was begun at %s and not finished: something may have been signed for it, nothing of it is under way; to send it anew use a new key", c.Time.Format(time.RFC3339))
+	}
+	kept, err := o.cfg.Records.Record(ctx, c.Record)
+	if err != nil {
+		return common.Hash{}, fmt.Errorf("reading the transaction of an idempotency key: %w", err)
+	}
+	if kept == nil { // it is done with, and its record gone
+		return *c.Hash, nil
+	}
+	r, err := decodeRecord(c.Record, kept)
+	switch {
+	case err != nil:
+		return common.Hash{}, err
+	case r.State == StateRejected && r.Refusal != nil:
+		return common.Hash{}, r.Refusal.err()
+	default:
+		return *c.Hash, nil
+	}
+}
+
+// begin claims a key. When it returns nil that is durable.
+func (o *Outbox) begin(ctx context.Context, c *claim) error {
+	if o.claims.Load() >= maxKeys {
+		return &busyError{fmt.Sprintf("%d idempotency keys are remembered: keep them for a shorter time", maxKeys), time.Minute}
+	}
+	change, err := c.to(claimBegun, nil)
+	if err != nil {
+		return err
+	}
+	if err := o.changeRecords(ctx, change); err != nil {
+		if errors.Is(err, rules.ErrConflict) {
+			return &busyError{"another request with this idempotency key is under way", time.Second}
+		}
+		now, unread := o.cfg.Records.Record(context.WithoutCancel(ctx), c.key)
+		if unread != nil || !bytes.Equal(now, change.New) {
+			return fmt.Errorf("claiming an idempotency key: %w", errors.Join(err, unread))
+		}
+	}
+	c.value = change.New
+	o.claims.Add(1)
+	return nil
+}
+
+// free gives a key back for which certainly nothing was signed. If that fails the
+// key stays used, which is safe.
+func (o *Outbox) free(ctx context.Context, c *claim) {
+	if err := o.changeRecords(context.WithoutCancel(ctx), rules.Change{Key: c.key, Old: c.value}); err != nil {
+		o.log.WarnContext(ctx, "Idempotency key not given back", "error", err)
+		return
+	}
+	o.claims.Add(-1)
+}

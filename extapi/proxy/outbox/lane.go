@@ -1,0 +1,167 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"sync/atomic"
+	"time"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// lane hands out the nonces of an account on a chain, one after the other. Who has
+// its turn keeps it from the nonce until the node has answered, so that a nonce
+// that was not used can be given back without leaving a gap.
+type lane struct {
+	id      laneID
+	turn    chan struct{} // holds one token while it is nobody's turn
+	waiting atomic.Int64
+
+	// Whose turn it is may use these.
+	next   uint64  // the nonce after the last one in sequence
+	known  bool    // the node has been asked since it last refused something
+	stored []byte  // the lane's record; nil: none
+	doubt  *record // signed, and not known whether it was kept; nil: none
+
+	// The book's lock is for these.
+	entries  map[uint64][]*entry
+	inFlight int
+	missing  *uint64 // the nonce that those above it wait for; nil: none
+
+	told atomic.Uint64 // next, for those whose turn it is not
+}
+
+func newLane(id laneID) *lane {
+	l := &lane{id: id, turn: make(chan struct{}, 1), entries: make(map[uint64][]*entry)}
+	l.turn <- struct{}{}
+	return l
+}
+
+// move sets the next nonce.
+func (l *lane) move(next uint64) {
+	l.next = next
+	l.told.Store(next)
+}
+
+// key is the key of the lane's record.
+func (l *lane) key() string { return prefixLanes + l.id.path() }
+
+// chain is the id of the lane's chain.
+func (l *lane) chain() *big.Int {
+	id, _ := new(big.Int).SetString(l.id.chain, 10)
+	return id
+}
+
+// enter waits for the turn, which ends with leave.
+func (l *lane) enter(ctx context.Context, most int) error {
+	defer l.waiting.Add(-1)
+	if l.waiting.Add(1) > int64(most) {
+		return &busyError{fmt.Sprintf("%d requests wait for account %v", most, l.id.account), time.Second}
+	}
+	select {
+	case <-l.turn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// leave ends the turn.
+func (l *lane) leave() { l.turn <- struct{}{} }
+
+// number returns the nonce of the next transaction. The node is asked when nothing
+// of the account is under way, since then others may have sent for it, and after
+// it refused something. Its count never lowers the lane: a node that lags, or that
+// has lost its pool, counts too few.
+func (o *Outbox) number(ctx context.Context, l *lane) (uint64, error) {
+	if !l.known || o.book.idle(l) {
+		if err := o.learn(ctx, l); err != nil {
+			return 0, err
+		}
+	}
+	nonce := l.next
+	for o.book.taken(l, nonce) { // by one whose nonce its sender chose
+		nonce++
+	}
+	if nonce == math.MaxUint64 {
+		return 0, refuse("account %v has no nonces left", l.id.account)
+	}
+	return nonce, nil
+}
+
+// learn moves a lane up to what the node counts.
+func (o *Outbox) learn(ctx context.Context, l *lane) error {
+	count, err := o.pending(ctx, l.chain(), l.id.account)
+	if err != nil {
+		return err
+	}
+	l.move(max(l.next, count))
+	l.known = true
+	return nil
+}
+
+// reload reads the lane's record again, after another writer changed it or it is
+// not known whether it was changed.
+func (o *Outbox) reload(ctx context.Context, l *lane) error {
+	value, err := o.cfg.Records.Record(ctx, l.key())
+	if err != nil {
+		return err
+	}
+	next, err := decodeLane(l.key(), value)
+	if err != nil {
+		return err
+	}
+	l.stored, l.known = value, false
+	l.move(max(l.next, next))
+	return nil
+}
+
+// peek returns the nonce that the next transaction would have, and takes nothing.
+func (o *Outbox) peek(ctx context.Context, id laneID) (uint64, error) {
+	l := o.book.lane(id)
+	if err := l.enter(ctx, o.cfg.MaxQueue); err != nil {
+		return 0, err
+	}
+	defer l.leave()
+	return o.number(ctx, l)
+}
+
+// laneChange is the change of a lane's record to another next nonce.
+func (l *lane) laneChange(next uint64) rules.Change {
+	return rules.Change{Key: l.key(), Old: l.stored, New: encodeLane(next)}
+}
+
+// took takes over what was made of the lane's record.
+func (l *lane) took(changes []rules.Change) {
+	for _, change := range changes {
+		if change.Key == l.key() {
+			l.stored = change.New
+			next, _ := decodeLane(change.Key, change.New) // which was encoded here
+			l.move(next)
+		}
+	}
+}
+
+// settleDoubt finds out what became of a transaction of which it was not known
+// whether it was kept. Until that is known nothing else is sent: its nonce may be
+// used.
+func (o *Outbox) settleDoubt(ctx context.Context, l *lane) error {
+	if l.doubt == nil {
+		return nil
+	}
+	kept, err := o.wasKept(ctx, l.doubt)
+	if err == nil {
+		err = o.reload(ctx, l)
+	}
+	if err != nil {
+		return errors.Join(errBlocked, err)
+	}
+	if kept {
+		o.book.follow(l, l.doubt, false, o.cfg.Clock(), o.cfg.Rebroadcast)
+	}
+	l.doubt = nil
+	return nil
+}

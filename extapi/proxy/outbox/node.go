@@ -1,0 +1,176 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// Bounds of what is taken over from a node's error, in bytes.
+const (
+	maxErrorText = 4 << 10
+	maxErrorData = 64 << 10
+)
+
+// batchSize is how many calls are made at once; providers bound it.
+const batchSize = 50
+
+// client calls the node. Its errors are a [nodeError], what the node said, or a
+// [faultError], which leaves open what it did.
+type client struct {
+	node    Node
+	timeout time.Duration // of one call
+	log     *slog.Logger
+	faults  atomic.Uint64 // calls that had no answer
+}
+
+// batcher is a node that takes several calls at once.
+type batcher interface {
+	BatchCallContext(ctx context.Context, calls []rpc.BatchElem) error
+}
+
+// call makes one call.
+func (c *client) call(ctx context.Context, result any, method string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return c.translate(ctx, method, c.node.CallContext(ctx, result, method, args...))
+}
+
+// batch makes many calls, each with an error of its own.
+func (c *client) batch(ctx context.Context, calls []rpc.BatchElem) {
+	many, ok := c.node.(batcher)
+	if !ok {
+		for i := range calls {
+			calls[i].Error = c.call(ctx, calls[i].Result, calls[i].Method, calls[i].Args...)
+		}
+		return
+	}
+	for len(calls) > 0 {
+		some := calls[:min(batchSize, len(calls))]
+		calls = calls[len(some):]
+		c.once(ctx, many, some)
+	}
+}
+
+func (c *client) once(ctx context.Context, many batcher, calls []rpc.BatchElem) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	err := c.translate(ctx, "a batch", many.BatchCallContext(ctx, calls))
+	for i := range calls {
+		if err != nil {
+			calls[i].Error = err
+			continue
+		}
+		calls[i].Error = c.translate(ctx, calls[i].Method, calls[i].Error)
+	}
+}
+
+// translate makes one of the two kinds of an error.
+func (c *client) translate(ctx context.Context, method string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if said := saidByNode(err); said != nil {
+		return said
+	}
+	c.faults.Add(1)
+	fault := &faultError{faultOf(ctx, err)}
+	c.log.WarnContext(ctx, "Node call failed", "method", method, "error", fault.text)
+	return fault
+}
+
+// saidByNode returns the JSON-RPC error that a node gave, nil if it gave none. Some
+// give it with an HTTP status that is no success.
+func saidByNode(err error) *nodeError {
+	var (
+		said rpc.Error
+		data rpc.DataError
+		http rpc.HTTPError
+	)
+	switch {
+	case errors.As(err, &said):
+		node := &nodeError{code: said.ErrorCode(), text: clip(said.Error())}
+		if errors.As(err, &data) {
+			node.data = encodeData(data.ErrorData())
+		}
+		return node
+	case errors.As(err, &http):
+		var answer struct {
+			Error *struct {
+				Code    int             `json:"code"`
+				Message string          `json:"message"`
+				Data    json.RawMessage `json:"data"`
+			} `json:"error"`
+		}
+		if unread := json.Unmarshal(http.Body, &answer); unread != nil || answer.Error == nil || answer.Error.Message == "" {
+			answer.Error = nil
+		}
+		if answer.Error == nil {
+			return nil
+		}
+		node := &nodeError{code: answer.Error.Code, text: clip(answer.Error.Message)}
+		if len(answer.Error.Data) <= maxErrorData {
+			node.data = answer.Error.Data
+		}
+		return node
+	default:
+		return nil
+	}
+}
+
+// encodeData returns the data of an error as JSON, nil if there is none that can
+// be kept.
+func encodeData(data any) json.RawMessage {
+	if data == nil {
+		return nil
+	}
+	text, err := json.Marshal(data)
+	if err != nil || len(text) > maxErrorData {
+		return nil
+	}
+	return text
+}
+
+// faultOf says in which way a node gave no answer, without the words of errors
+// that quote its URL.
+func faultOf(ctx context.Context, err error) string {
+	var (
+		http rpc.HTTPError
+		link *url.Error
+		op   *net.OpError
+		wait interface{ Timeout() bool }
+	)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &wait) && wait.Timeout():
+		return "did not answer in time"
+	case errors.Is(err, context.Canceled), ctx.Err() != nil:
+		return "was not waited for"
+	case errors.As(err, &http):
+		return fmt.Sprintf("answered with HTTP status %d", http.StatusCode)
+	case errors.As(err, &op):
+		return "can't be reached: " + op.Op + " failed"
+	case errors.As(err, &link):
+		return "can't be reached"
+	case errors.Is(err, rpc.ErrClientQuit), errors.Is(err, net.ErrClosed):
+		return "can't be reached: the connection is closed"
+	default:
+		return "gave no answer that can be read"
+	}
+}
+
+// clip bounds a text, and makes it valid.
+func clip(text string) string {
+	if len(text) > maxErrorText {
+		text = text[:maxErrorText]
+	}
+	return strings.ToValidUTF8(text, "�")
+}

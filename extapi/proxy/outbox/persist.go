@@ -1,0 +1,124 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// update is a change of a transaction's record, which its entry follows when it is
+// durable.
+type update struct {
+	entry
+	do func(r *record)
+}
+
+// Bounds of the updates that are made at once.
+const (
+	updatesAtOnce = 128
+	updateBytes   = 4 << 20 // of raw transactions
+)
+
+// persist makes updates durable. It reports whether it could; what it could not
+// make is left for the next look.
+func (o *Outbox) persist(ctx context.Context, updates []update) bool {
+	ok := true
+	for len(updates) > 0 {
+		n, size := 0, 0
+		for n < len(updates) && n < updatesAtOnce && (n == 0 || size+updates[n].bytes <= updateBytes) {
+			size += updates[n].bytes
+			n++
+		}
+		if err := o.persistSome(ctx, updates[:n]); err != nil {
+			for i := range updates[:n] { // one of them may be another writer's by now
+				if err := o.persistSome(ctx, updates[i:i+1]); err != nil {
+					ok = false
+					o.log.ErrorContext(ctx, "Transaction's state not recorded", "hash", updates[i].hash, "error", err)
+				}
+			}
+		}
+		updates = updates[n:]
+	}
+	return ok
+}
+
+// persistSome makes updates that fit one change.
+func (o *Outbox) persistSome(ctx context.Context, updates []update) error {
+	var (
+		changes []rules.Change
+		records []*record
+		entries []entry
+	)
+	for _, u := range updates {
+		old, err := o.cfg.Records.Record(ctx, u.key)
+		if err != nil {
+			return err
+		}
+		if old == nil {
+			o.log.ErrorContext(ctx, "Transaction's record is gone: it is no longer followed", "hash", u.hash)
+			o.book.drop(u.hash)
+			continue
+		}
+		r, err := decodeRecord(u.key, old)
+		if err != nil {
+			return err
+		}
+		u.do(r)
+		value, err := r.encode()
+		if err != nil {
+			return err
+		}
+		changes = append(changes, rules.Change{Key: u.key, Old: old, New: value})
+		records, entries = append(records, r), append(entries, u.entry)
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := o.changeRecords(ctx, changes...); err != nil {
+		return err
+	}
+	for i, r := range records {
+		o.took(ctx, entries[i], r)
+	}
+	return nil
+}
+
+// took takes over what a record says now.
+func (o *Outbox) took(ctx context.Context, was entry, r *record) {
+	if r.State != was.state {
+		o.log.InfoContext(ctx, "Transaction changed", "state", string(r.State), "hash", r.Hash, "account", r.Account, "nonce", r.Nonce)
+	}
+	if !r.followed() {
+		o.book.drop(r.Hash)
+		return
+	}
+	o.book.update(r.Hash, func(e *entry) {
+		e.state, e.block, e.refusal, e.misses, e.settles = r.State, r.Block, r.Refusal, 0, 0
+		if e.state.InFlight() {
+			e.due, e.wait = o.cfg.Clock(), o.cfg.Rebroadcast
+		}
+	})
+}
+
+// errGone is for a transaction whose record or bytes are no longer there.
+var errGone = errors.New("the transaction's bytes are gone")
+
+// raw reads the bytes of a transaction.
+func (o *Outbox) raw(ctx context.Context, key string) ([]byte, error) {
+	value, err := o.cfg.Records.Record(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if value == nil {
+		return nil, errGone
+	}
+	r, err := decodeRecord(key, value)
+	if err == nil && len(r.Bytes) == 0 {
+		err = errGone
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.Bytes, nil
+}

@@ -1,0 +1,186 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/extapi"
+)
+
+// maxTries is how often a transaction gets another nonce, and another signature,
+// because its nonce was taken.
+const maxTries = 4
+
+// maxBytes bounds the records of transactions that are followed, in bytes, below
+// what the store takes.
+const maxBytes = 512 << 20
+
+// errAgain is for a transaction whose nonce was taken by another, and certainly not
+// by itself: it may have another nonce.
+var errAgain = errors.New("the nonce is taken")
+
+// dispatch numbers, signs, keeps and sends a transaction, for the idempotency key
+// that c holds; nil is none.
+func (o *Outbox) dispatch(ctx context.Context, d *draft, c *claim) (common.Hash, error) {
+	if err := o.room(); err != nil {
+		return common.Hash{}, err
+	}
+	l := o.book.lane(laneID{d.chain.String(), d.from()})
+	if err := l.enter(ctx, o.cfg.MaxQueue); err != nil {
+		return common.Hash{}, err
+	}
+	defer l.leave()
+	var last error
+	for try := range maxTries {
+		hash, err := o.try(ctx, l, d, c, try < maxTries-1)
+		if !errors.Is(err, errAgain) && !errors.Is(err, errMoved) {
+			if err != nil && try > 0 { // something was signed before
+				err = spentError{err}
+			}
+			return hash, err
+		}
+		last = err
+	}
+	o.log.ErrorContext(ctx, "Transaction given up", "account", d.from(), "error", last)
+	return common.Hash{}, spentError{&busyError{fmt.Sprintf("others use the nonces of account %v", d.from()), time.Second}}
+}
+
+// room refuses new transactions when too many are under way.
+func (o *Outbox) room() error {
+	inFlight, bytes := o.book.load()
+	if inFlight >= o.cfg.MaxInFlight || bytes >= maxBytes {
+		return &busyError{fmt.Sprintf("%d transactions are under way, which is the most that may be", inFlight), 10 * time.Second}
+	}
+	return nil
+}
+
+// try sends with the lane's next nonce, or the caller's.
+func (o *Outbox) try(ctx context.Context, l *lane, d *draft, c *claim, again bool) (common.Hash, error) {
+	if err := o.settleDoubt(ctx, l); err != nil {
+		return common.Hash{}, err
+	}
+	nonce, err := o.number(ctx, l)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	args, filled := d.at(nonce)
+	signed, err := o.sign(ctx, methodSend, args, filled)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	r := newRecord(d.chain, d.from(), signed, filled, o.cfg.Clock())
+	r.Own = !d.tx.HasNonce
+	return o.release(ctx, l, r, c, again)
+}
+
+// sign asks the signer.
+func (o *Outbox) sign(ctx context.Context, method string, args extapi.TransactionArgs, filled []string) (*extapi.SignedTransaction, error) {
+	nonce := uint64(args.Nonce)
+	signed, err := o.cfg.Signer.SignTransaction(ctx, method, args, filled)
+	var maybe interface{ MayBeSigned() bool }
+	switch {
+	case errors.As(err, &maybe) && maybe.MayBeSigned():
+		return nil, spentError{signerError{err}}
+	case err != nil:
+		return nil, signerError{err}
+	case signed == nil || signed.Tx == nil || signed.Tx.Nonce() != nonce:
+		return nil, spentError{errors.New("the signer signed another transaction")}
+	default:
+		return signed, nil
+	}
+}
+
+// release keeps a signed transaction and hands it to the node. From here on a
+// hang-up changes nothing. It returns the hash unless it is certain that the
+// transaction is not under way.
+func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, again bool) (common.Hash, error) {
+	ctx = context.WithoutCancel(ctx)
+	old, err := o.cfg.Records.Record(ctx, r.key())
+	if err != nil {
+		return common.Hash{}, spentError{fmt.Errorf("looking for the transaction's record: %w", err)}
+	}
+	if old != nil {
+		// The same digest has the same signature for a while.
+		same, err := decodeRecord(r.key(), old)
+		if err != nil {
+			return common.Hash{}, spentError{err}
+		}
+		if same.State != StateRejected {
+			return o.released(ctx, same, c)
+		}
+	}
+	e, err := o.keep(ctx, l, r, old, c)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	defer o.book.posted(e)
+	o.log.InfoContext(ctx, "Transaction kept", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce)
+	said, node := o.post(ctx, r.Hash, r.Bytes)
+	switch said {
+	case accepted:
+		o.book.heard(e, StateSent, nil, o.cfg.Clock().Add(o.cfg.Rebroadcast))
+		return r.Hash, nil
+	case taken, refused:
+		return o.refusedBy(ctx, l, r, e, c, node, again && said == taken && r.Own)
+	default:
+		o.unsure(ctx, r, e, node)
+		return r.Hash, nil
+	}
+}
+
+// released answers for a transaction that was kept before.
+func (o *Outbox) released(ctx context.Context, same *record, c *claim) (common.Hash, error) {
+	if same.State == StateReplaced {
+		return common.Hash{}, spentError{refuse("nonce too low: nonce %d is used by another transaction", same.Nonce)}
+	}
+	if c == nil {
+		return same.Hash, nil
+	}
+	done, err := c.to(claimDone, same)
+	if err == nil {
+		err = o.changeRecords(ctx, done)
+	}
+	if err != nil {
+		return common.Hash{}, spentError{fmt.Errorf("finishing an idempotency key: %w", err)}
+	}
+	return same.Hash, nil
+}
+
+// refusedBy deals with a transaction that the node has certainly not taken. It gets
+// another nonce only if the node itself counts beyond the one that it had: one that
+// was only said to be taken may be free, and skipping it would leave a gap.
+func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c *claim, node *nodeError, again bool) (common.Hash, error) {
+	var count uint64
+	if again {
+		var err error
+		count, err = o.pending(ctx, r.Chain, r.Account)
+		again = err == nil && count > r.Nonce
+	}
+	if err := o.reject(ctx, l, r, c, node, again); err != nil {
+		// As far as the records know it is under way, and so it is.
+		o.log.ErrorContext(ctx, "Refusal not recorded: the transaction stays under way", "hash", r.Hash, "error", err)
+		o.unsure(ctx, r, e, node)
+		return r.Hash, nil
+	}
+	o.log.WarnContext(ctx, "Transaction refused by the node", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "code", node.code, "text", node.text, "again", again)
+	if again {
+		l.move(max(l.next, count))
+		l.known = true
+		return common.Hash{}, errAgain
+	}
+	return common.Hash{}, spentError{node}
+}
+
+// unsure leaves a transaction under way that a node may have.
+func (o *Outbox) unsure(ctx context.Context, r *record, e *entry, node *nodeError) {
+	var text string
+	if node != nil {
+		text = node.text
+	}
+	o.log.WarnContext(ctx, "Transaction under way, and not confirmed by the node", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "text", text)
+	o.book.heard(e, StateUnsure, node, o.cfg.Clock())
+}

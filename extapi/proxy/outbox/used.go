@@ -1,0 +1,123 @@
+package outbox
+
+import (
+	"context"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// receipt is what matters of a transaction's receipt.
+type receipt struct {
+	Hash        common.Hash     `json:"transactionHash"`
+	BlockHash   *common.Hash    `json:"blockHash"`
+	BlockNumber *hexutil.Uint64 `json:"blockNumber"`
+	Status      *hexutil.Uint64 `json:"status"` // nil before Byzantium
+}
+
+// block returns where a transaction is mined, nil if it is not. Some nodes have
+// receipts of transactions that are pending.
+func (r *receipt) block(hash common.Hash) *Block {
+	if r == nil || r.Hash != hash || r.BlockHash == nil || r.BlockNumber == nil {
+		return nil
+	}
+	return &Block{
+		Number: uint64(*r.BlockNumber), Hash: *r.BlockHash,
+		Failed: r.Status != nil && uint64(*r.Status) == types.ReceiptStatusFailed,
+	}
+}
+
+// receipts asks for the receipts of transactions, nil for those that have none.
+func (o *Outbox) receipts(ctx context.Context, entries []entry) (blocks []*Block, known []bool) {
+	answers := make([]*receipt, len(entries))
+	calls := make([]rpc.BatchElem, len(entries))
+	for i := range entries {
+		calls[i] = rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{entries[i].hash}, Result: &answers[i]}
+	}
+	o.client.batch(ctx, calls)
+	blocks, known = make([]*Block, len(entries)), make([]bool, len(entries))
+	for i := range entries {
+		blocks[i], known[i] = answers[i].block(entries[i].hash), calls[i].Error == nil
+	}
+	return blocks, known
+}
+
+// lookAtUsed looks at transactions whose nonce is used on the chain: they are mined,
+// or another one is in their place. Those that were replaced are looked at too,
+// until that is certain.
+func (o *Outbox) lookAtUsed(ctx context.Context, entries []entry, counts map[*lane]uint64, block uint64, ok *bool) []update {
+	var used []entry
+	var updates []update
+	for i := range entries {
+		e := entries[i]
+		count, counted := counts[e.lane]
+		switch {
+		case !counted || e.posting || e.state == StateMined:
+		case e.nonce < count:
+			used = append(used, e)
+		case e.state == StateReplaced:
+			if o.book.miss(e.hash) >= patienceReorg {
+				updates = append(updates, o.returned(e))
+			}
+		default:
+			o.book.hit(e.hash)
+		}
+	}
+	blocks, known := o.receipts(ctx, used)
+	mined := make(map[*lane]map[uint64]common.Hash)
+	for i := range used {
+		if blocks[i] != nil {
+			if mined[used[i].lane] == nil {
+				mined[used[i].lane] = make(map[uint64]common.Hash)
+			}
+			mined[used[i].lane][used[i].nonce] = used[i].hash
+		}
+	}
+	for i := range used {
+		e := used[i]
+		by, found := mined[e.lane][e.nonce]
+		if !found {
+			by, found = o.book.minedAt(e.lane, e.nonce)
+		}
+		switch {
+		case !known[i]:
+			*ok = false
+		case blocks[i] != nil:
+			updates = append(updates, o.mined(e, blocks[i]))
+		case e.state == StateReplaced:
+			o.book.hit(e.hash)
+			if o.book.settled(e.hash, block, o.cfg.Confirmations) {
+				updates = append(updates, update{e, func(r *record) { r.Bytes = nil }})
+			}
+		case found:
+			updates = append(updates, o.replaced(e, &by))
+		case o.book.miss(e.hash) >= patienceReplaced:
+			updates = append(updates, o.replaced(e, nil))
+		}
+	}
+	return updates
+}
+
+// mined is the update of a transaction that is in a block.
+func (o *Outbox) mined(e entry, block *Block) update {
+	return update{e, func(r *record) {
+		r.State, r.Block, r.ReplacedBy, r.Refusal, r.Changed = StateMined, block, nil, nil, o.cfg.Clock().UTC()
+	}}
+}
+
+// replaced is the update of a transaction whose nonce another one has used, which
+// is known if it is one of ours.
+func (o *Outbox) replaced(e entry, by *common.Hash) update {
+	return update{e, func(r *record) {
+		r.State, r.ReplacedBy, r.Changed = StateReplaced, by, o.cfg.Clock().UTC()
+	}}
+}
+
+// returned is the update of a transaction that the chain has given up.
+func (o *Outbox) returned(e entry) update {
+	return update{e, func(r *record) {
+		r.State, r.Block, r.ReplacedBy, r.Changed = StateUnsure, nil, nil, o.cfg.Clock().UTC()
+	}}
+}
