@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -269,6 +271,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"limit":       {Node: "http://node", MaxBatch: -1},
 		"method":      {Node: "http://node", Methods: map[string]Method{"a b": nothing}},
 		"no function": {Node: "http://node", Methods: map[string]Method{"a": nil}},
+		"header":      {Node: "http://node", NodeHeaders: http.Header{"Authorization": {"secret\n"}}},
 		"pattern":     {Node: "http://node", Deny: []string{"*_x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -277,5 +280,29 @@ func TestConfigIsChecked(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestNodeOverTLS: the node's certificate is checked.
+func TestNodeOverTLS(t *testing.T) {
+	f := newFake(t)
+	server := httptest.NewTLSServer(f)
+	defer server.Close()
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(server.Certificate())
+	for _, node := range []string{server.URL, "wss" + strings.TrimPrefix(server.URL, "https")} {
+		p := started(t, Config{Node: node, NodeTLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}})
+		conn := dial(t, p, nil)
+		tell(t, conn, `{"id":1,"method":"a"}`)
+		for _, got := range []string{post(t, p, `{"id":1,"method":"a"}`), hear(t, conn)} {
+			if got != `{"jsonrpc":"2.0","id":1,"result":{"node":"a","params":null}}` {
+				t.Errorf("%s: got %s", node, got)
+			}
+		}
+		p = started(t, Config{Node: node})
+		if got := post(t, p, `{"id":1,"method":"a"}`); !strings.Contains(got, "the node can't be reached") {
+			t.Errorf("%s, not trusted: got %s", node, got)
+		}
 	}
 }

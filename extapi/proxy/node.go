@@ -42,6 +42,13 @@ func newTarget(address string, headers http.Header) (target, error) {
 	default:
 		return target{}, fmt.Errorf("the node's address has scheme %q: %w", u.Scheme, errNoNode)
 	}
+	for name, values := range headers {
+		for _, value := range values {
+			if !plainHeader(name) || !plainHeader(value) {
+				return target{}, fmt.Errorf("header %q for the node has a control character", clip(name))
+			}
+		}
+	}
 	headers = headers.Clone()
 	if headers == nil {
 		headers = make(http.Header)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -15,29 +16,47 @@ import (
 // httpNode is a node that takes calls by POST.
 type httpNode struct {
 	target    target
-	transport *http.Transport
+	transport transport
 	patience  time.Duration
 	maxAnswer int64
 	failed    func(error)
 }
 
+// transport carries POSTs to a node.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
 func newHTTPNode(t target, cfg Config, failed func(error)) *httpNode {
 	dialer := &net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 30 * time.Second}
-	return &httpNode{
-		target: t, patience: cfg.NodeTimeout, maxAnswer: cfg.MaxAnswer, failed: failed,
-		transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        cfg.NodeTLS.Clone(),
-			TLSHandshakeTimeout:    cfg.DialTimeout,
-			MaxIdleConns:           cfg.MaxNodeCalls,
-			MaxIdleConnsPerHost:    cfg.MaxNodeCalls,
-			MaxConnsPerHost:        cfg.MaxNodeCalls,
-			IdleConnTimeout:        90 * time.Second,
-			MaxResponseHeaderBytes: maxHeaderBytes,
-			DisableCompression:     true, // what the caller accepts is passed on
-		},
+	n := &httpNode{target: t, patience: cfg.NodeTimeout, maxAnswer: cfg.MaxAnswer, failed: failed}
+	if through, err := http.ProxyFromEnvironment(&http.Request{URL: t.url}); directWorks && t.url.Scheme == "http" && through == nil && err == nil {
+		n.transport = newDirect(hostPort(t.url), dialer, cfg.MaxNodeCalls)
+		return n
 	}
+	n.transport = &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        cfg.NodeTLS.Clone(),
+		TLSHandshakeTimeout:    cfg.DialTimeout,
+		MaxIdleConns:           cfg.MaxNodeCalls,
+		MaxIdleConnsPerHost:    cfg.MaxNodeCalls,
+		MaxConnsPerHost:        cfg.MaxNodeCalls,
+		IdleConnTimeout:        maxIdle,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		DisableCompression:     true, // what the caller accepts is passed on
+	}
+	return n
+}
+
+// hostPort returns where a URL of http is dialled.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 func (n *httpNode) close() { n.transport.CloseIdleConnections() }
@@ -83,11 +102,14 @@ func (n *httpNode) post(ctx context.Context, body []byte, header http.Header) (*
 // fault says what became of an exchange that failed.
 func (x *exchange) fault(err error, otherwise *wireError) *wireError {
 	var dialing *net.OpError
+	var told *wireError
 	switch {
 	case errors.Is(context.Cause(x.ctx), errNodeSlow):
 		return errNodeSlow
 	case x.ctx.Err() != nil:
 		return errHungUp
+	case errors.As(err, &told):
+		return told
 	case errors.As(err, &dialing) && dialing.Op == "dial":
 		return errNodeDown
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &dialing):
