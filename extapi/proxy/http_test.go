@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // ours are methods that tests have answered by the proxy.
@@ -162,5 +166,36 @@ func TestIdempotencyKeyOfCalls(t *testing.T) {
 				t.Errorf("got %+v", answer)
 			}
 		})
+	}
+}
+
+// TestSlowBody: a caller has ReadTimeout for its body, and none of it counts
+// for the call.
+func TestSlowBody(t *testing.T) {
+	f := newFake(t)
+	p := started(t, Config{Node: f.http(), ReadTimeout: 100 * time.Millisecond, Methods: map[string]Method{
+		"our_long": func(ctx context.Context, _ json.RawMessage) (any, error) {
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(400 * time.Millisecond):
+				return "done", nil
+			}
+		},
+	}})
+	if got := post(t, p, `{"jsonrpc":"2.0","id":1,"method":"our_long"}`); !strings.Contains(got, `"done"`) {
+		t.Errorf("got %s", got)
+	}
+	for _, length := range []string{"Content-Length: 50", "Transfer-Encoding: chunked"} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", p.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n%s\r\n\r\n5\r\n{", length)
+		text, err := io.ReadAll(conn)
+		conn.Close()
+		if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 408 ") {
+			t.Errorf("%s: got %s, %v", length, text, err)
+		}
 	}
 }

@@ -123,18 +123,19 @@ func (m *mux) give(text []byte) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	var answered *group
 	for i := range answers {
-		a := &answers[i]
-		g := m.groups[numberOf(a.id)]
-		switch {
+		a, id := &answers[i], numberOf(answers[i].id)
+		switch g := m.groups[id]; {
 		case g != nil:
-			m.settle(numberOf(a.id), a.to(g.call(numberOf(a.id)).id))
+			m.settle(id, a.to(g.call(id).id))
+			answered = g
 		case a.forAll():
 			m.failAlone(a)
 		}
-		if g != nil && batch && i == len(answers)-1 {
-			m.failRest(g)
-		}
+	}
+	if batch && answered != nil {
+		m.failRest(answered)
 	}
 	return nil
 }

@@ -119,9 +119,10 @@ func (x *exchange) fault(err error, otherwise *wireError) *wireError {
 	}
 }
 
-// Read reads the answer's body.
+// Read reads the answer's body. Between reads it is the caller who is slow.
 func (x *exchange) Read(p []byte) (int, error) {
 	x.timer.Reset(x.patience)
+	defer x.timer.Stop()
 	return x.answer.Body.Read(p)
 }
 

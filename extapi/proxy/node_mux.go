@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,10 +78,12 @@ type place struct {
 
 // enter puts a group on the link, open.
 func (p *place) enter(ctx context.Context, g *group) (*mux, error) {
+	wait, cancel := context.WithTimeout(ctx, p.node.dialer.cfg.DialTimeout)
+	defer cancel()
 	select {
 	case p.dialling <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	case <-wait.Done():
+		return nil, fmt.Errorf("waiting for a link: %w", wait.Err())
 	}
 	defer func() { <-p.dialling }()
 	p.mu.Lock()
@@ -92,7 +95,7 @@ func (p *place) enter(ctx context.Context, g *group) (*mux, error) {
 	case mux != nil && mux.enter(g):
 		return mux, nil
 	}
-	link, err := p.node.dialer.dial(ctx)
+	link, err := p.node.dialer.dial(wait)
 	if err != nil {
 		return nil, err
 	}

@@ -68,28 +68,30 @@ func (p *pending) anyLate() int {
 func (p *pending) answered(ids [][]byte, batch bool) (s *sent, late bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s := take(&p.waits, ids, batch); s != nil {
-		return s, false
+	for _, id := range ids[:min(len(ids), 4)] {
+		key := sameID(id)
+		for _, kind := range []bool{batch, !batch} {
+			// A late answer comes before that to a later call under the same id.
+			if s := take(&p.late, key, kind); s != nil {
+				return s, true
+			}
+			if s := take(&p.waits, key, kind); s != nil {
+				return s, false
+			}
+		}
 	}
-	if s := take(&p.late, ids, batch); s != nil {
-		return s, true
+	if len(ids) > 0 && string(ids[0]) == "null" && len(p.waits) > 0 {
+		return cut(&p.waits, 0), false // the node ascribes it to no call
 	}
 	return nil, false
 }
 
-// take removes the oldest message that an answer fits. One under the id null,
-// which the node ascribes to no call, fits the oldest.
-func take(list *[]*sent, ids [][]byte, batch bool) *sent {
-	for _, id := range ids[:min(len(ids), 4)] {
-		key := sameID(id)
-		for i, s := range *list {
-			if s.has(key) && (s.batch == batch || key != "null") {
-				return cut(list, i)
-			}
+// take removes the oldest message with an id.
+func take(list *[]*sent, id string, batch bool) *sent {
+	for i, s := range *list {
+		if s.batch == batch && s.has(id) {
+			return cut(list, i)
 		}
-	}
-	if len(*list) > 0 && len(ids) > 0 && string(ids[0]) == "null" {
-		return cut(list, 0)
 	}
 	return nil
 }

@@ -3,15 +3,13 @@ package proxy
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
 )
-
-// errBroken is for an answer of which the client has a part.
-var errBroken = errors.New("passing on an answer")
 
 // pipe is a client's own link to the node. What goes over it is passed on as it
 // is, both ways.
@@ -107,19 +105,22 @@ func (p *pipe) stream(kind int, message io.Reader, head, buffer []byte, walk *wa
 	defer func() { s.broken = s.broken || err != nil }()
 	out, err := s.conn.NextWriter(kind)
 	if err != nil {
-		return errors.Join(errBroken, err)
+		return errHungUp
 	}
 	for whole := false; ; {
 		_ = s.conn.SetWriteDeadline(time.Now().Add(s.p.cfg.WriteTimeout)) // never fails
-		if _, err := out.Write(head); err != nil {
+		if _, err = out.Write(head); err == nil && whole {
+			err = out.Close()
+		}
+		if err != nil {
 			_ = s.conn.Close() // the reading goroutine notices
-			return errors.Join(errBroken, err)
+			return errHungUp
 		}
 		if whole {
-			return out.Close()
+			return nil
 		}
 		if head, whole, err = fill(buffer, message); err != nil {
-			return errors.Join(errBroken, err)
+			return fmt.Errorf("passing on an answer: %w", err)
 		}
 		walk.feed(head)
 	}

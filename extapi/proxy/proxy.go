@@ -94,7 +94,7 @@ func (p *Proxy) connect() error {
 
 // nodeFailed logs what happened to a call of the node, unless the caller did it.
 func (p *Proxy) nodeFailed(err error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, errShutdown) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errShutdown) || errors.Is(err, errHungUp) {
 		return
 	}
 	p.nodeLog.Do(func() { p.log.Warn("Node failed", "error", clipTo(err.Error(), 256)) })
@@ -113,6 +113,7 @@ func (p *Proxy) Start(ctx context.Context) error {
 	p.server = &http.Server{
 		Handler:           p,
 		ReadHeaderTimeout: p.cfg.HeaderTimeout,
+		WriteTimeout:      p.cfg.WriteTimeout, // of refusals; an answer has its own
 		IdleTimeout:       p.cfg.IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),

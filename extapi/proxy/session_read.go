@@ -1,0 +1,99 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// next takes one message.
+func (s *session) next() bool {
+	s.deadline(2 * s.p.cfg.PingInterval)
+	kind, message, err := s.conn.NextReader()
+	if err != nil {
+		return false
+	}
+	s.inside = true
+	s.deadline(s.p.cfg.ReadTimeout)
+	body, leave, err := s.read(message)
+	s.inside = false
+	if err != nil {
+		leave()
+		return false
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-s.ended:
+		leave()
+		return false
+	}
+	s.take(kind, body, leave)
+	return true
+}
+
+// read reads a message whole. Leave gives the place of a large one back.
+func (s *session) read(message io.Reader) (body []byte, leave func(), err error) {
+	head := s.p.buffers.get()
+	defer s.p.buffers.put(head)
+	part, whole, err := fill(head[:], message)
+	if err != nil {
+		return nil, func() {}, err
+	}
+	body = append([]byte(nil), part...)
+	if whole {
+		return body, func() {}, nil
+	}
+	if !s.p.enterLarge(s.ctx) {
+		s.end(goodbye{websocket.CloseTryAgainLater, "too many large messages", errHungUp})
+		return nil, func() {}, errors.New("waited for a place")
+	}
+	s.deadline(s.p.cfg.ReadTimeout)
+	rest, err := io.ReadAll(message)
+	return append(body, rest...), s.p.leaveLarge, err
+}
+
+// take answers a message, or passes it on. It has a slot, and it may have a
+// place of a large one, which it leaves.
+func (s *session) take(kind int, body []byte, leave func()) {
+	calls, batch, refusal := readMessages(body, s.p.cfg.MaxBatch)
+	switch {
+	case refusal != nil:
+		s.local(kind, leave, func() []byte { return refuseBody(calls, batch, refusal) })
+	case !s.p.passes(calls):
+		s.local(kind, leave, func() []byte { return s.p.mixed(s.ctx, calls, batch) })
+	case s.p.pipes == nil:
+		s.local(kind, leave, func() []byte { return s.p.post(s.ctx, body, calls, batch) })
+	default:
+		defer leave()
+		s.forward(kind, body, calls, batch)
+	}
+}
+
+// local answers a message in its own time.
+func (s *session) local(kind int, leave func(), answer func() []byte) {
+	s.running.Go(func() {
+		defer s.release()
+		defer leave()
+		s.write(kind, answer())
+	})
+}
+
+// forward passes a message on over the client's own link, in order.
+func (s *session) forward(kind int, body []byte, calls []message, batch bool) {
+	pipe, _ := s.state()
+	if pipe == nil {
+		link, err := s.p.pipes.dial(s.ctx)
+		if err != nil {
+			s.p.nodeFailed(err)
+			s.write(kind, failCalls(calls, batch, errNodeDown))
+			s.release()
+			return
+		}
+		pipe = s.open(link)
+	}
+	pipe.send(&sent{calls: waiting(calls), batch: batch, kind: kind, at: time.Now(), done: s.release}, body)
+}
+
+func (s *session) release() { <-s.slots }
