@@ -34,6 +34,11 @@ type Config struct {
 	// Advanced lets requests pass whose validation warns, as Clef's --advanced.
 	Advanced bool
 
+	// PolicyDecides says that the decider knows calls better than validation does, as
+	// a policy. Warnings then refuse no transaction of another namespace than Clef's
+	// account: there nobody expects that methods are known by a table.
+	PolicyDecides bool
+
 	// FourByteFile names a JSON file of further method selectors, read once.
 	// It may be missing if it is DefaultFourByteFile; empty: none.
 	FourByteFile string
@@ -53,6 +58,7 @@ type Account struct {
 	chains    chains
 	validator *Validator
 	advanced  bool
+	lenient   bool          // with other namespaces than account
 	sidecars  chan struct{} // a place for each sidecar that is worked on
 	log       *slog.Logger
 }
@@ -86,6 +92,7 @@ func NewAccount(cfg Config) (*Account, error) {
 		chains:    chains,
 		validator: validator,
 		advanced:  cfg.Advanced,
+		lenient:   cfg.Advanced || cfg.PolicyDecides,
 		sidecars:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		log:       cfg.Logger,
 	}, nil

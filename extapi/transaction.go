@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -27,7 +28,7 @@ func (a *Account) SignTransaction(ctx context.Context, args TransactionArgs, met
 
 func (a *Account) signTransaction(ctx context.Context, method string, args TransactionArgs, methodSelector *string, filled []string) (signed *SignedTransaction, err error) {
 	defer a.finish(ctx, method, &err)
-	draft, err := a.draft(ctx, &args, methodSelector)
+	draft, err := a.draft(ctx, method, &args, methodSelector)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ type draft struct {
 }
 
 // draft checks a request and makes the transaction of it.
-func (a *Account) draft(ctx context.Context, args *TransactionArgs, methodSelector *string) (*draft, error) {
+func (a *Account) draft(ctx context.Context, method string, args *TransactionArgs, methodSelector *string) (*draft, error) {
 	if err := args.checkBounds(); err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func (a *Account) draft(ctx context.Context, args *TransactionArgs, methodSelect
 	if err != nil {
 		return nil, err
 	}
-	if !a.advanced {
+	if !a.advanced && (!a.lenient || strings.HasPrefix(method, "account_")) {
 		if err := warnings(findings); err != nil {
 			return nil, err
 		}

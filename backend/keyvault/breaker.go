@@ -83,3 +83,10 @@ func (b *breaker) leave(probe bool, v verdict) {
 		b.probing = nil
 	}
 }
+
+// isOpen reports whether requests are held back.
+func (b *breaker) isOpen() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.opened > 0
+}

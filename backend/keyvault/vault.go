@@ -135,6 +135,10 @@ func (v *Vault) Accounts() []backend.Account { return v.held.Load().accounts() }
 // Generation changes whenever Accounts does.
 func (v *Vault) Generation() uint64 { return v.held.Load().generation }
 
+// Answers reports whether the vault answers, as far as the requests before tell: it
+// is false while they are held back since the vault is out of reach. It sends none.
+func (v *Vault) Answers() bool { return !v.breaker.isOpen() }
+
 // Refresh reads the vault's keys again: new versions become accounts, those
 // that are gone, disabled or expired stop being accounts. Known versions cost
 // no request of their own unless their attributes have changed.

@@ -35,7 +35,7 @@ func (p *program) app() *cli.App {
 		ExitErrHandler:  func(*cli.Context, error) {},
 		HideHelpCommand: true,
 		Commands: []*cli.Command{
-			p.serveCommand(), p.devCommand(), p.initCommand(), p.stateCommand(), p.emulatorCommand(), p.keysCommand(), p.checkCommand(), p.auditCommand(),
+			p.serveCommand(), p.proxyCommand(), p.devCommand(), p.initCommand(), p.stateCommand(), p.txCommand(), p.emulatorCommand(), p.keysCommand(), p.checkCommand(), p.auditCommand(),
 			p.policyCommand(), p.rulesCommand(), p.attestCommand(),
 			p.versionCommand(), p.completionCommand(),
 		},

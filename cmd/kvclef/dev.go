@@ -32,10 +32,11 @@ func (p *program) devCommand() *cli.Command {
 			"keep the accounts and the state", "kvclef dev --approve-all --datadir ./dev",
 			"sign with a key you have", "kvclef dev --approve-all --import ./key.hex",
 			"feel a real vault's latency", "kvclef dev --approve-all --vault-latency 50ms",
+			"in front of a development node", "kvclef dev --approve-all --node http://localhost:8545",
 			"a real vault, on a private chain", "kvclef dev --approve-all --vault https://kv-test.vault.azure.net",
 		) + "\n\nNOT FOR PRODUCTION. It listens on this machine only and refuses the chain ids of public networks." +
 			"\nThe data directory and its state are made where they are missing, and policies and rule files need no attestation.",
-		Flags: slices.Concat(generalFlags(), dataFlags("a temporary one, and keys in memory"), ruleFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
+		Flags: slices.Concat(generalFlags(), dataFlags("a temporary one, and keys in memory"), ruleFlags(), proxyFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
 			boolFlag(categoryDev, "approve-all", "sign everything that is asked for; without it nothing is signed"),
 			stringFlag(categoryDev, "import", "`FILE` with a private key in hexadecimal to put into the embedded vault", ""),
 			durationFlag(categoryDev, "vault-latency", "`TIME` that the embedded vault takes for each operation", "0s"),
@@ -45,7 +46,7 @@ func (p *program) devCommand() *cli.Command {
 }
 
 func (p *program) dev(c *cli.Context) (err error) {
-	cfg, err := devSettings(c)
+	cfg, err := p.devSettings(c)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (p *program) embeddedLogger(cfg config.Log) *slog.Logger {
 
 // devSettings returns the configuration of dev: HTTP is on unless it is turned
 // off, and what would reach beyond this machine or a private chain is refused.
-func devSettings(c *cli.Context) (*config.Config, error) {
+func (p *program) devSettings(c *cli.Context) (*config.Config, error) {
 	if _, err := arguments(c); err != nil {
 		return nil, err
 	}
@@ -163,7 +164,13 @@ func devSettings(c *cli.Context) (*config.Config, error) {
 	if host := l.HTTP.Addr; l.HTTP.Enabled && host != "localhost" && !net.ParseIP(host).IsLoopback() {
 		return nil, usagef("--http.addr: dev listens on this machine only, not on %q: use localhost, or kvclef serve", host)
 	}
-	if len(cfg.ChainIDs) == 0 {
+	switch {
+	case len(cfg.ChainIDs) > 0:
+	case cfg.Proxy.Enabled():
+		if cfg.ChainIDs, err = chainOfNode(c.Context, cfg, newLogger(p.stderr, cfg.Log)); err != nil {
+			return nil, err
+		}
+	default:
 		cfg.ChainIDs = []uint64{devChain}
 	}
 	for _, id := range cfg.ChainIDs {

@@ -59,7 +59,7 @@ type durable struct {
 // needsDataDir reports whether a configuration can't do without the data
 // directory.
 func needsDataDir(cfg *config.Config) bool {
-	return cfg.DataDir != "" || cfg.Rules.Policy != "" || cfg.Rules.File != "" || cfg.Audit.CheckpointKey != ""
+	return cfg.DataDir != "" || cfg.Rules.Policy != "" || cfg.Rules.File != "" || cfg.Audit.CheckpointKey != "" || cfg.Proxy.Enabled()
 }
 
 // openDurable opens everything, or nothing: a signer never starts with a part.

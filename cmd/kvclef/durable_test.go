@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -183,8 +184,8 @@ func makeNewer(t *testing.T, path string) {
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte("kvclef"))
-		record := strings.Replace(string(bucket.Get([]byte("format"))), `"version":2,`, `"version":99,`, 1)
-		return bucket.Put([]byte("format"), []byte(record))
+		record := regexp.MustCompile(`"version":\d+,`).ReplaceAll(bucket.Get([]byte("format")), []byte(`"version":99,`))
+		return bucket.Put([]byte("format"), record)
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)

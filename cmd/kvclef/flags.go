@@ -14,6 +14,7 @@ const (
 	categoryListeners = "Listeners"
 	categoryVaults    = "Vaults"
 	categoryRules     = "Rules and records"
+	categoryNode      = "In front of a node"
 	categoryDev       = "Development"
 )
 
@@ -109,5 +110,26 @@ func signerFlags(ipcPath string) []cli.Flag {
 		stringFlag(categoryListeners, "http.tls.cert", "PEM `FILE` with the certificate of the HTTP listener", "none, HTTP is in clear"),
 		stringFlag(categoryListeners, "http.tls.key", "PEM `FILE` with its private key, which others can't read", ""),
 		stringFlag(categoryListeners, "http.tls.clientca", "PEM `FILE` with the authorities of callers' certificates, which say who they are", "none, callers are anonymous"),
+	}
+}
+
+// proxyFlags are about the node that the signer stands in front of.
+func proxyFlags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag(categoryNode, "node", "`ENDPOINT` of the node: a URL (http, https, ws, wss) or the path of its socket", ""),
+		stringFlag(categoryNode, "node.file", "`FILE` that holds the endpoint, for one with a secret in it", ""),
+		stringFlag(categoryNode, "node.ws", "`URL` (ws, wss) of the same node for subscriptions, where --node is http", "none: no subscriptions"),
+		stringFlag(categoryNode, "node.headers-file", "`FILE` of headers for requests to the node, NAME: VALUE on each line", "none"),
+		stringFlag(categoryNode, "proxy.addr", "`HOST` to listen on for applications", "localhost"),
+		&cli.IntFlag{
+			Name: "proxy.port", Usage: "TCP `PORT` to listen on for applications, 0 for any", DefaultText: "8555",
+			EnvVars: envOf("proxy.port"), Category: categoryNode,
+		},
+		listFlag(categoryNode, "proxy.vhosts", "host `NAMES` that applications may send requests to, * for any", "localhost"),
+		listFlag(categoryNode, "proxy.origins", "web `ORIGINS` whose pages may send requests", "none"),
+		listFlag(categoryNode, "proxy.allow", "`METHODS` of the node to pass on that are not by default, such as debug_*", "none"),
+		listFlag(categoryNode, "proxy.deny", "`METHODS` of the node not to pass on", "none"),
+		stringFlag(categoryNode, "proxy.hosting-key", "`FILE` with the key that seals the services which are managed over the admin socket", "none: no such services"),
+		stringFlag(categoryNode, "proxy.other-accounts", "`WHAT` becomes of requests to sign with accounts of no vault: refuse or forward", "refuse"),
 	}
 }

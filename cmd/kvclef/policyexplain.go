@@ -146,7 +146,7 @@ type explainer struct {
 // Begin takes the clock.
 func (e *explainer) Begin(_ context.Context, _ *rulestest.Case, stage *rulestest.Stage) (*rulestest.Trial, error) {
 	e.stage = stage
-	return &rulestest.Trial{Engine: rules.Engine{Rules: []rules.Rule{e}}}, nil
+	return &rulestest.Trial{Policy: true, Engine: rules.Engine{Rules: []rules.Rule{e}}}, nil
 }
 
 // Evaluate explains.

@@ -27,11 +27,17 @@ func (p *program) serveCommand() *cli.Command {
 	}
 }
 
-func (p *program) serve(c *cli.Context) (err error) {
+func (p *program) serve(c *cli.Context) error {
 	cfg, err := serveSettings(c)
 	if err != nil {
 		return err
 	}
+	return p.signWith(c, cfg, "")
+}
+
+// signWith runs a signer with the configured vaults. The name is what its service
+// in front of a node is called, "" if it has none.
+func (p *program) signWith(c *cli.Context, cfg *config.Config, name string) (err error) {
 	log := newLogger(p.stderr, cfg.Log)
 	options := durableOptions{attested: true}
 	if needsDataDir(cfg) {
@@ -52,7 +58,7 @@ func (p *program) serve(c *cli.Context) (err error) {
 	if !state.decides() {
 		log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
 	}
-	signer := &signing{cfg: cfg, vaults: vaults, state: state, decider: state.decider(), log: log, ready: p.announce}
+	signer := &signing{cfg: cfg, name: name, vaults: vaults, state: state, decider: state.decider(), log: log, ready: p.announce}
 	return signer.run(c.Context)
 }
 
@@ -87,7 +93,12 @@ func (p *program) announce(open addresses, _ []rules.Account) error {
 		}
 	}
 	if open.http != "" {
-		return p.printf("HTTP  %s\n", open.httpURL())
+		if err := p.printf("HTTP  %s\n", open.httpURL()); err != nil {
+			return err
+		}
+	}
+	if open.proxy != "" {
+		return p.printf("Proxy %s\n", open.proxyURL())
 	}
 	return nil
 }

@@ -90,12 +90,11 @@ func override(c *cli.Context, cfg *config.Config) error {
 			return usagef("--%s: no key; remove the flag to do without, or give one", name)
 		}
 	}
-	if c.IsSet("http.port") {
-		port := c.Int("http.port")
-		if port < 0 || port > 65535 {
-			return usagef("--http.port: %d is not a port from 0 to 65535", port)
-		}
-		l.HTTP.Port = uint16(port)
+	if err := setPort(c, "http.port", &l.HTTP.Port); err != nil {
+		return err
+	}
+	if err := overrideProxy(c, &cfg.Proxy); err != nil {
+		return err
 	}
 	if c.IsSet("chainid") {
 		ids, err := chainIDs(c.StringSlice("chainid"))
@@ -105,6 +104,39 @@ func override(c *cli.Context, cfg *config.Config) error {
 		cfg.ChainIDs = ids
 	}
 	return overrideVaults(c, cfg)
+}
+
+// overrideProxy puts what the flags say of the node into the configuration. A node
+// that is named one way takes the place of one that the file names another way.
+func overrideProxy(c *cli.Context, proxy *config.Proxy) error {
+	if c.IsSet("node") || c.IsSet("node.file") {
+		proxy.Node, proxy.NodeFile, proxy.NodeWS = "", "", ""
+	}
+	set(c, "node", c.String, &proxy.Node)
+	set(c, "node.file", c.String, &proxy.NodeFile)
+	set(c, "node.ws", c.String, &proxy.NodeWS)
+	set(c, "node.headers-file", c.String, &proxy.NodeHeadersFile)
+	set(c, "proxy.addr", c.String, &proxy.Addr)
+	set(c, "proxy.vhosts", c.StringSlice, &proxy.VirtualHosts)
+	set(c, "proxy.origins", c.StringSlice, &proxy.Origins)
+	set(c, "proxy.allow", c.StringSlice, &proxy.Allow)
+	set(c, "proxy.deny", c.StringSlice, &proxy.Deny)
+	set(c, "proxy.other-accounts", c.String, &proxy.OtherAccounts)
+	set(c, "proxy.hosting-key", c.String, &proxy.HostingKeyFile)
+	return setPort(c, "proxy.port", &proxy.Port)
+}
+
+// setPort copies the port that a flag gives.
+func setPort(c *cli.Context, name string, to *uint16) error {
+	if !c.IsSet(name) {
+		return nil
+	}
+	port := c.Int(name)
+	if port < 0 || port > 65535 {
+		return usagef("--%s: %d is not a port from 0 to 65535", name, port)
+	}
+	*to = uint16(port)
+	return nil
 }
 
 // emptyPath says what an operator who turns something off by an empty path

@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 )
@@ -21,6 +23,7 @@ import (
 // signing is what a signer is made of, whether serve or dev started it.
 type signing struct {
 	cfg          *config.Config
+	name         string // of the service in front of a node
 	vaults       vaultSet
 	state        *durable
 	decider      extapi.Decider
@@ -33,8 +36,9 @@ type signing struct {
 
 // addresses is where a signer listens; "" is off.
 type addresses struct {
-	ipc, http string
-	tls       config.TLS // of http
+	ipc, http, proxy string
+
+	tls config.TLS // of http
 }
 
 // run opens the listeners and serves until the context ends. Then requests
@@ -51,7 +55,7 @@ func (s *signing) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	server, err := s.server(signer, listen)
+	account, err := s.account(signer)
 	if err != nil {
 		return err
 	}
@@ -59,52 +63,112 @@ func (s *signing) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.state.end(ctx, err)) }()
-	if err := s.state.starting(ctx, addresses{listen.IPCPath, listen.HTTPAddr, s.cfg.Listeners.HTTP.TLS}); err != nil {
+	if err := s.state.starting(ctx, addresses{ipc: listen.IPCPath, http: listen.HTTPAddr, tls: s.cfg.Listeners.HTTP.TLS}); err != nil {
 		return err
 	}
 	s.state.allowReload(s.cfg)
 	// A signal while the listeners open is for serve, which closes them again in
 	// good order: a caller may be connected to the first already.
-	if err := server.Start(context.WithoutCancel(ctx)); err != nil {
+	open, err := s.open(context.WithoutCancel(ctx), account, signer, reserved, listen)
+	if err != nil {
 		return err
 	}
 	go s.prepare(ctx)
-	return s.serve(ctx, keyring, signer, server, addresses{listen.IPCPath, server.HTTPAddr(), s.cfg.Listeners.HTTP.TLS})
+	return s.serve(ctx, keyring, signer, open)
 }
 
-// server returns the external API, not listening yet.
-func (s *signing) server(signer extapi.Signer, listen extapi.ServerConfig) (*extapi.Server, error) {
+// account returns what answers the external API.
+func (s *signing) account(signer extapi.Signer) (*extapi.Account, error) {
 	maker, err := s.keyMaker()
 	if err != nil {
 		return nil, err
 	}
+	return s.newAccount(signer, maker, s.decider, s.cfg.ChainIDs, s.policyDecides())
+}
+
+// newAccount returns what takes requests to a decider and a signer.
+func (s *signing) newAccount(signer extapi.Signer, maker extapi.KeyMaker, decider extapi.Decider, chains []uint64, policyDecides bool) (*extapi.Account, error) {
 	account, err := extapi.NewAccount(withFailpoints(extapi.Config{
-		Decider:      s.decider,
-		Signer:       signer,
-		Auditor:      s.state.auditor(),
-		KeyMaker:     maker,
-		ChainIDs:     bigIDs(s.cfg.ChainIDs),
-		Advanced:     s.cfg.Advanced,
-		FourByteFile: s.cfg.FourByteFile,
-		SignTimeout:  s.cfg.Limits.SignTimeout,
-		Repeat:       s.cfg.Limits.Repeat,
-		Excerpts:     s.cfg.Audit.Requests == config.RequestExcerpts,
-		Logger:       s.log,
+		Decider:       decider,
+		Signer:        signer,
+		Auditor:       s.state.auditor(),
+		KeyMaker:      maker,
+		ChainIDs:      bigIDs(chains),
+		Advanced:      s.cfg.Advanced,
+		PolicyDecides: policyDecides,
+		FourByteFile:  s.cfg.FourByteFile,
+		SignTimeout:   s.cfg.Limits.SignTimeout,
+		Repeat:        s.cfg.Limits.Repeat,
+		Excerpts:      s.cfg.Audit.Requests == config.RequestExcerpts,
+		Logger:        s.log,
 	}))
 	if err != nil {
 		return nil, &usageError{err}
 	}
+	return account, nil
+}
+
+// policyDecides reports whether nothing that a policy knows better need refuse.
+func (s *signing) policyDecides() bool { return s.state.inForce.policy != nil || s.approvesAll() }
+
+// listening are the listeners of a signer; nil is one that is off.
+type listening struct {
+	server *extapi.Server
+	front  *front
+	hosted *hosting.Registry
+	addresses
+}
+
+// open opens the listeners: all of them, or none.
+func (s *signing) open(ctx context.Context, account *extapi.Account, signer extapi.Signer, reserved common.Address, listen extapi.ServerConfig) (_ *listening, err error) {
+	open := &listening{addresses: addresses{tls: s.cfg.Listeners.HTTP.TLS}}
+	if s.cfg.Proxy.Enabled() {
+		if open.hosted, err = s.openHosting(ctx, func(of extapi.Signer) extapi.Signer { return reserve(of, reserved) }); err != nil {
+			return nil, err
+		}
+		if open.front, err = s.openFront(ctx, account, signer, hostedPages(open.hosted)); err != nil {
+			return nil, errors.Join(err, open.shutdown(ctx))
+		}
+		open.proxy = open.front.proxy.Addr()
+	}
+	if listen.IPCPath == "" && listen.HTTPAddr == "" {
+		return open, nil
+	}
 	listen.Release = buildVersion().Version
 	server, err := extapi.NewServer(account, listen)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, errors.Join(&usageError{err}, open.shutdown(ctx))
 	}
-	return server, nil
+	if err := server.Start(ctx); err != nil {
+		return nil, errors.Join(err, open.shutdown(ctx))
+	}
+	open.server, open.ipc, open.http = server, listen.IPCPath, server.HTTPAddr()
+	return open, nil
+}
+
+// shutdown closes the listeners, and waits for requests under way until ctx ends.
+func (l *listening) shutdown(ctx context.Context) error {
+	var group errgroup.Group
+	if l.server != nil {
+		group.Go(func() error { return l.server.Shutdown(ctx) })
+	}
+	if l.front != nil {
+		group.Go(func() error { return l.front.shutdown(ctx) })
+	}
+	if l.hosted != nil {
+		group.Go(func() error { return l.hosted.Close(ctx) })
+	}
+	return group.Wait()
+}
+
+func (s *signing) approvesAll() bool {
+	_, all := s.decider.(rules.ApproveAll)
+	return all
 }
 
 // decides says for the record what decides where there is no rule file.
 func (s *signing) decides() string {
-	if _, all := s.decider.(rules.ApproveAll); all {
+	if s.approvesAll() {
 		return "EVERY REQUEST IS APPROVED"
 	}
 	return "no rules, nothing is signed"
@@ -118,9 +182,12 @@ func (s *signing) prepare(ctx context.Context) {
 }
 
 // serve waits for the end and closes the listeners.
-func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer extapi.Signer, server *extapi.Server, open addresses) error {
+func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer extapi.Signer, open *listening) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.ready(open, signer.Accounts()) })
+	group.Go(func() error { return s.ready(open.addresses, signer.Accounts()) })
+	if open.front != nil {
+		group.Go(func() error { return open.front.outbox.Run(ctx) })
+	}
 	group.Go(func() error { s.refresh(ctx, keyring); return nil })
 	group.Go(func() error { s.state.reloadOnHangUp(ctx, s.cfg); return nil })
 	group.Go(func() error {
@@ -128,7 +195,7 @@ func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer ex
 		s.log.InfoContext(ctx, "Shutting down", "timeout", s.cfg.Limits.ShutdownTimeout)
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.ShutdownTimeout)
 		defer cancel()
-		return server.Shutdown(bounded)
+		return open.shutdown(bounded)
 	})
 	return group.Wait()
 }
@@ -175,7 +242,7 @@ func (s *signing) serverConfig() (extapi.ServerConfig, error) {
 	if h.Enabled {
 		listen.HTTPAddr = net.JoinHostPort(h.Addr, strconv.Itoa(int(h.Port)))
 	}
-	if listen.IPCPath == "" && listen.HTTPAddr == "" {
+	if listen.IPCPath == "" && listen.HTTPAddr == "" && !s.cfg.Proxy.Enabled() {
 		return listen, usagef("both listeners are off: remove --ipcdisable or add --http")
 	}
 	return listen, nil
@@ -218,3 +285,6 @@ func (a addresses) httpURL() string {
 	}
 	return "http://" + a.http
 }
+
+// proxyURL returns the URL of the listener in front of a node.
+func (a addresses) proxyURL() string { return "http://" + a.proxy }

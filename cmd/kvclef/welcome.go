@@ -28,6 +28,9 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 	if open.http != "" {
 		fmt.Fprintf(&b, "HTTP     %s\n", open.httpURL())
 	}
+	if open.proxy != "" {
+		fmt.Fprintf(&b, "Proxy    %s\n", open.proxyURL())
+	}
 	fmt.Fprintf(&b, "State    %s\n", dataDir)
 	if cfg.Rules.Policy != "" {
 		fmt.Fprintf(&b, "Policy   %s\n", cfg.Rules.Policy)
@@ -38,14 +41,13 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 	if cfg.Rules.Policy+cfg.Rules.File == "" && !approveAll {
 		fmt.Fprintf(&b, "\nNothing is signed: add --approve-all, --policy FILE or --rules FILE.\n")
 	}
-	fmt.Fprintf(&b, "\nA node, in a folder that geth init has made for this chain (docs/geth.md; make demo does it all):\n  geth --datadir DIR --networkid %d --signer %s\n", chain, shellQuote(endpoint))
-	if open.http != "" {
-		fmt.Fprintf(&b, "\nA request:\n  curl -s%s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", open.curlFlags(), open.httpURL())
+	if endpoint != "" {
+		b.WriteString(welcomeClient(open, accounts, chain, endpoint))
 	}
-	fmt.Fprintf(&b, "\nGo, with go-ethereum's accounts/external and accounts/abi/bind:\n"+
-		"  signer, err := external.NewExternalSigner(%q)\n", endpoint)
-	if len(accounts) > 0 {
-		fmt.Fprintf(&b, "  opts := bind.NewClefTransactor(signer, accounts.Account{Address: common.HexToAddress(%q)})\n", accounts[0].Address)
+	if open.proxy != "" && len(accounts) > 0 {
+		fmt.Fprintf(&b, "\nThrough the node, once the account has ether:\n  curl -s -H 'Content-Type: application/json' -d "+
+			"'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_sendTransaction\",\"params\":[{\"from\":\"%s\",\"to\":\"%[1]s\",\"value\":\"0x1\"}]}' %s\n",
+			accounts[0].Address, open.proxyURL())
 	}
 	return p.printf("%s\n", b.String())
 }
@@ -60,6 +62,21 @@ func (a addresses) curlFlags() string {
 		flags += " --cert CLIENT.pem --key CLIENT.key"
 	}
 	return flags
+}
+
+// welcomeClient are lines for those who connect to the signer itself.
+func welcomeClient(open addresses, accounts []rules.Account, chain uint64, endpoint string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nA node, in a folder that geth init has made for this chain (docs/geth.md; make demo does it all):\n  geth --datadir DIR --networkid %d --signer %s\n", chain, shellQuote(endpoint))
+	if open.http != "" {
+		fmt.Fprintf(&b, "\nA request:\n  curl -s%s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", open.curlFlags(), open.httpURL())
+	}
+	fmt.Fprintf(&b, "\nGo, with go-ethereum's accounts/external and accounts/abi/bind:\n"+
+		"  signer, err := external.NewExternalSigner(%q)\n", endpoint)
+	if len(accounts) > 0 {
+		fmt.Fprintf(&b, "  opts := bind.NewClefTransactor(signer, accounts.Account{Address: common.HexToAddress(%q)})\n", accounts[0].Address)
+	}
+	return b.String()
 }
 
 // shellQuote quotes a path for a POSIX shell where it needs it.

@@ -40,6 +40,10 @@ type Config struct {
 	// to case. What none knows passes.
 	Allow, Deny []string
 
+	// Pages returns what answers a request that is not the proxy's, nil for one that
+	// is. It is asked after host and origin were checked. Default: none.
+	Pages func(*http.Request) http.Handler
+
 	// Addr is host:port of the listener of [Proxy.Start]; port 0 takes a free one.
 	// Without it the proxy is mounted as an http.Handler.
 	Addr string

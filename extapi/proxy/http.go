@@ -40,6 +40,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
 	}
+	if p.cfg.Pages != nil {
+		if page := p.cfg.Pages(r); page != nil {
+			page.ServeHTTP(w, r)
+			return
+		}
+	}
 	if websocket.IsWebSocketUpgrade(r) {
 		p.serveWebSocket(w, r)
 		return

@@ -46,6 +46,12 @@ type status struct {
 // the chain, by the four calls of a consensus client (execution-apis, engine
 // API of Cancun and Osaka). It returns the block's hash.
 func (n *Node) ProduceBlock(ctx context.Context) (common.Hash, error) {
+	return n.produce(ctx, 0)
+}
+
+// produce is ProduceBlock with time to fill the block: a node that is asked at once
+// answers with an empty one as long as there is much in its pool.
+func (n *Node) produce(ctx context.Context, fill time.Duration) (common.Hash, error) {
 	head, err := n.Client().HeaderByNumber(ctx, nil)
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("reading the head: %w", err)
@@ -53,6 +59,13 @@ func (n *Node) ProduceBlock(ctx context.Context) (common.Hash, error) {
 	id, err := n.requestPayload(ctx, head)
 	if err != nil {
 		return common.Hash{}, err
+	}
+	if fill > 0 {
+		select {
+		case <-time.After(fill):
+		case <-ctx.Done():
+			return common.Hash{}, ctx.Err()
+		}
 	}
 	var built payload
 	if err := n.engine.CallContext(ctx, &built, n.method("engine_getPayloadV3", "engine_getPayloadV5"), id); err != nil {
@@ -64,6 +77,31 @@ func (n *Node) ProduceBlock(ctx context.Context) (common.Hash, error) {
 	}
 	_, err = n.updateForkchoice(ctx, hash, hash, nil)
 	return hash, err
+}
+
+// Mine produces a block every so often, until ctx ends. A node that has just been
+// started again may refuse for a while; one that goes on to is an error.
+func (n *Node) Mine(ctx context.Context, every time.Duration) error {
+	again := time.NewTicker(every)
+	defer again.Stop()
+	for failed := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+		}
+		_, err := n.produce(ctx, every/2)
+		switch {
+		case err == nil:
+			failed = 0
+		case ctx.Err() != nil:
+			return nil
+		default:
+			if failed++; failed > maxBlocks {
+				return err
+			}
+		}
+	}
 }
 
 // WaitMined produces blocks until one holds the transaction, and returns its

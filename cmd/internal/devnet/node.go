@@ -13,9 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -38,9 +40,12 @@ type Config struct {
 
 // Node is a running geth.
 type Node struct {
+	cfg     Config
+	secret  []byte
 	process *process
 	fork    Fork
 	url     string
+	listens *endpoints
 	public  *rpc.Client
 	engine  *rpc.Client
 }
@@ -56,16 +61,45 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	started := newEndpoints()
-	process, err := start(ctx, cfg.Log, started.read, cfg.Geth, arguments(cfg, secretFile)...)
-	if err != nil {
-		return nil, fmt.Errorf("starting geth: %w", err)
-	}
-	node := &Node{process: process, fork: cfg.Fork}
-	if err := node.connect(ctx, started, secret); err != nil {
-		return nil, errors.Join(err, node.Stop())
+	node := &Node{cfg: cfg, secret: secret, fork: cfg.Fork}
+	if err := node.launch(ctx, arguments(cfg, secretFile, "0", "0")); err != nil {
+		return nil, err
 	}
 	return node, nil
+}
+
+// launch starts geth and waits until it answers.
+func (n *Node) launch(ctx context.Context, args []string) error {
+	started := newEndpoints()
+	process, err := start(ctx, n.cfg.Log, started.read, n.cfg.Geth, args...)
+	if err != nil {
+		return fmt.Errorf("starting geth: %w", err)
+	}
+	n.process, n.listens = process, started
+	if err := n.connect(ctx, started, n.secret); err != nil {
+		return errors.Join(err, n.Stop())
+	}
+	return nil
+}
+
+// Crash kills geth, as a power cut does, and waits until it is gone. What it had
+// not written is lost: its pool, and its latest blocks.
+func (n *Node) Crash() {
+	n.close()
+	n.process.kill()
+}
+
+// Restart starts geth again where it was, after a Crash. It ends with ctx.
+func (n *Node) Restart(ctx context.Context) error {
+	_, public, err := net.SplitHostPort(n.listens.public)
+	if err != nil {
+		return err
+	}
+	_, engine, err := net.SplitHostPort(n.listens.engine)
+	if err != nil {
+		return err
+	}
+	return n.launch(ctx, arguments(n.cfg, secretPath(n.cfg.Dir), public, engine))
 }
 
 // connect waits for both listeners of the node and dials them.
@@ -94,6 +128,10 @@ func (n *Node) connect(ctx context.Context, started *endpoints, secret []byte) e
 // URL is where the node serves eth, net, web3 and txpool over HTTP.
 func (n *Node) URL() string { return n.url }
 
+// WS is where it serves the same over WebSocket: geth has both at one port, if the
+// choice is left to the system.
+func (n *Node) WS() string { return "ws" + strings.TrimPrefix(n.url, "http") }
+
 // RPC returns a client of the node for calls that [ethclient.Client] lacks.
 func (n *Node) RPC() *rpc.Client { return n.public }
 
@@ -102,22 +140,27 @@ func (n *Node) Client() *ethclient.Client { return ethclient.NewClient(n.public)
 
 // Stop ends geth in good order and waits for that.
 func (n *Node) Stop() error {
+	n.close()
+	return n.process.stop()
+}
+
+func (n *Node) close() {
 	for _, client := range []*rpc.Client{n.public, n.engine} {
 		if client != nil {
 			client.Close()
 		}
 	}
-	return n.process.stop()
 }
 
-// arguments are geth's flags. Port 0 leaves the choice to the system; the log
+// arguments are geth's flags. A port of 0 leaves the choice to the system; the log
 // tells what it chose, in JSON so that it can be read.
-func arguments(cfg Config, secretFile string) []string {
+func arguments(cfg Config, secretFile, public, engine string) []string {
 	args := []string{
 		"--datadir", dataDir(cfg.Dir), "--networkid", strconv.Itoa(ChainID), "--syncmode", "full",
 		"--nodiscover", "--maxpeers", "0", "--port", "0", "--nat", "none", "--ipcdisable", "--cache", "128",
-		"--http", "--http.addr", "127.0.0.1", "--http.port", "0", "--http.api", "eth,net,web3,txpool",
-		"--authrpc.addr", "127.0.0.1", "--authrpc.port", "0", "--authrpc.jwtsecret", secretFile,
+		"--http", "--http.addr", "127.0.0.1", "--http.port", public, "--http.api", "eth,net,web3,txpool",
+		"--ws", "--ws.addr", "127.0.0.1", "--ws.port", public, "--ws.api", "eth,net,web3,txpool",
+		"--authrpc.addr", "127.0.0.1", "--authrpc.port", engine, "--authrpc.jwtsecret", secretFile,
 		"--log.format", "json",
 	}
 	if cfg.Signer != "" {
@@ -128,11 +171,13 @@ func arguments(cfg Config, secretFile string) []string {
 
 func dataDir(dir string) string { return filepath.Join(dir, "data") }
 
+func secretPath(dir string) string { return filepath.Join(dir, "jwt.hex") }
+
 // writeSecret makes the secret that geth and its consensus client share.
 func writeSecret(dir string) (secret []byte, file string, err error) {
 	secret = make([]byte, 32)
 	rand.Read(secret) // never fails since Go 1.24
-	file = filepath.Join(dir, "jwt.hex")
+	file = secretPath(dir)
 	if err := os.WriteFile(file, []byte(hexutil.Encode(secret)), 0o600); err != nil {
 		return nil, "", fmt.Errorf("writing the engine API's secret: %w", err)
 	}

@@ -19,26 +19,32 @@ const (
 
 // process is a child program. It is asked to end by an interrupt.
 type process struct {
-	cancel context.CancelFunc
-	output *lines
-	done   chan struct{} // closed when the program has ended
-	err    error         // why it ended; read it after done
+	cancel  context.CancelFunc
+	command *exec.Cmd
+	output  *lines
+	done    chan struct{} // closed when the program has ended
+	err     error         // why it ended; read it after done
 }
 
 // start starts a program that ends with ctx. Each line that it writes goes to
 // each and, when log is not nil, to log.
 func start(ctx context.Context, log io.Writer, each func(line []byte), program string, args ...string) (*process, error) {
+	return startIn(ctx, nil, log, each, program, args...)
+}
+
+// startIn is start with an environment; nil is this program's.
+func startIn(ctx context.Context, env []string, log io.Writer, each func(line []byte), program string, args ...string) (*process, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	output := &lines{log: log, each: each}
 	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the caller's own program
-	cmd.Stdout, cmd.Stderr = output, output
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, output, output
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = grace
 	if err := cmd.Start(); err != nil {
 		cancel()
 		return nil, err
 	}
-	p := &process{cancel: cancel, output: output, done: make(chan struct{})}
+	p := &process{cancel: cancel, command: cmd, output: output, done: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.done)
@@ -56,6 +62,13 @@ func (p *process) stop() error {
 		return nil
 	}
 	return p.err
+}
+
+// kill ends the program without asking it, and waits for its end.
+func (p *process) kill() {
+	_ = p.command.Process.Kill() // it may have ended by itself
+	<-p.done
+	p.cancel()
 }
 
 // lastWords are the last lines that the program wrote.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -20,6 +21,8 @@ type SignerConfig struct {
 	Dir    string    // folder of its keys and its socket; the caller removes it
 	HTTP   bool      // listen on HTTP too
 	Rules  string    // path of a rule file, or of a policy by its .yaml; "" approves everything
+	Node   string    // endpoint of a node to stand in front of; "" is none
+	NodeWS string    // its WebSocket endpoint, if Node is another
 	Log    io.Writer // what kvclef prints; nil discards it
 }
 
@@ -28,6 +31,7 @@ type Signer struct {
 	process *process
 	ipcPath string
 	httpURL string
+	proxy   string
 	dataDir string
 }
 
@@ -55,9 +59,16 @@ func StartSigner(ctx context.Context, cfg SignerConfig) (*Signer, error) {
 	} else {
 		args = append(args, "--http=false")
 	}
-	listening := &httpAddress{found: make(chan string, 1)}
+	if cfg.Node != "" {
+		args = append(args, "--node", cfg.Node, "--proxy.addr", "127.0.0.1", "--proxy.port", "0")
+	}
+	if cfg.NodeWS != "" {
+		args = append(args, "--node.ws", cfg.NodeWS)
+	}
+	http, proxy := newPrinted("HTTP"), newPrinted("Proxy")
+	read := func(line []byte) { http.read(line); proxy.read(line) }
 	var err error
-	if signer.process, err = start(ctx, cfg.Log, listening.read, cfg.Kvclef, args...); err != nil {
+	if signer.process, err = start(ctx, cfg.Log, read, cfg.Kvclef, args...); err != nil {
 		return nil, fmt.Errorf("starting kvclef: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -65,15 +76,17 @@ func StartSigner(ctx context.Context, cfg SignerConfig) (*Signer, error) {
 	if err := signer.await(ctx); err != nil {
 		return nil, errors.Join(err, signer.Stop())
 	}
-	if !cfg.HTTP {
-		return signer, nil
+	if cfg.HTTP {
+		if signer.httpURL, err = http.await(ctx); err != nil {
+			return nil, errors.Join(err, signer.Stop())
+		}
 	}
-	select {
-	case signer.httpURL = <-listening.found:
-		return signer, nil
-	case <-ctx.Done():
-		return nil, errors.Join(fmt.Errorf("waiting for kvclef's HTTP listener: %w", ctx.Err()), signer.Stop())
+	if cfg.Node != "" {
+		if signer.proxy, err = proxy.await(ctx); err != nil {
+			return nil, errors.Join(err, signer.Stop())
+		}
 	}
+	return signer, nil
 }
 
 // IPC is the path of the signer's socket.
@@ -84,6 +97,12 @@ func (s *Signer) DataDir() string { return s.dataDir }
 
 // HTTP is the URL of the signer's HTTP listener; "" without one.
 func (s *Signer) HTTP() string { return s.httpURL }
+
+// Proxy is the URL of the signer's listener in front of a node; "" without one.
+func (s *Signer) Proxy() string { return s.proxy }
+
+// ProxyWS is the same for WebSocket.
+func (s *Signer) ProxyWS() string { return "ws" + strings.TrimPrefix(s.proxy, "http") }
 
 // Accounts asks the signer for its accounts.
 func (s *Signer) Accounts(ctx context.Context) ([]common.Address, error) {
@@ -120,16 +139,62 @@ func (s *Signer) await(ctx context.Context) error {
 	}
 }
 
-// httpAddress reads from kvclef's output where it listens.
-type httpAddress struct{ found chan string }
+// printed reads from kvclef's output where it listens.
+type printed struct {
+	name  string
+	line  *regexp.Regexp
+	found chan string
+}
 
-func (a *httpAddress) read(line []byte) {
-	match := regexp.MustCompile(`^HTTP +(http://127\.0\.0\.1:\d+)$`).FindSubmatch(line)
+func newPrinted(name string) *printed {
+	return &printed{name, regexp.MustCompile(`^` + name + ` +(http://127\.0\.0\.1:\d+)$`), make(chan string, 1)}
+}
+
+func (p *printed) read(line []byte) {
+	match := p.line.FindSubmatch(line)
 	if match == nil {
 		return
 	}
 	select {
-	case a.found <- string(match[1]):
+	case p.found <- string(match[1]):
 	default: // the first one counts
 	}
 }
+
+func (p *printed) await(ctx context.Context) (string, error) {
+	select {
+	case url := <-p.found:
+		return url, nil
+	case <-ctx.Done():
+		return "", fmt.Errorf("waiting for kvclef to print its %s listener: %w", p.name, ctx.Err())
+	}
+}
+
+// Proxy is a running kvclef in front of a node.
+type Proxy struct {
+	process *process
+	url     string
+}
+
+// StartProxy starts a kvclef whose command line and environment are the caller's,
+// and returns when it has printed where its proxy listens.
+func StartProxy(ctx context.Context, kvclef string, env []string, log io.Writer, args ...string) (*Proxy, error) {
+	printed := newPrinted("Proxy")
+	process, err := startIn(ctx, env, log, printed.read, kvclef, args...)
+	if err != nil {
+		return nil, fmt.Errorf("starting kvclef: %w", err)
+	}
+	proxy := &Proxy{process: process}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if proxy.url, err = printed.await(ctx); err != nil {
+		return nil, errors.Join(err, errors.New(process.lastWords()), proxy.Stop())
+	}
+	return proxy, nil
+}
+
+// URL is where it listens.
+func (p *Proxy) URL() string { return p.url }
+
+// Stop ends it in good order and waits for that.
+func (p *Proxy) Stop() error { return p.process.stop() }

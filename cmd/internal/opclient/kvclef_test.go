@@ -110,7 +110,7 @@ func (s *signer) run(t *testing.T, binary string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	t.Cleanup(cancel)
-	command := exec.CommandContext(ctx, binary, "dev", "--chainid", "900,901", "--advanced", // a batch is no call of a known method
+	command := exec.CommandContext(ctx, binary, "dev", "--chainid", "900,901",
 		"--policy", s.path("policy.yaml"), "--import", s.path("key.hex"), "--datadir", s.path("data"), "--ipcdisable",
 		"--http.addr", "127.0.0.1", "--http.port", "0", "--log.format", "json",
 		"--http.tls.cert", s.path("tls.crt"), "--http.tls.key", s.path("tls.key"), "--http.tls.clientca", s.path("clients.crt"))

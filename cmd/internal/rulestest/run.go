@@ -26,6 +26,7 @@ type Subject interface {
 type Trial struct {
 	Engine  rules.Engine    // without an approver
 	Storage *memory.Storage // of a rule file; nil: there is none
+	Policy  bool            // a policy decides
 
 	// Seen is told of every decision, when it was made; nil: nobody cares.
 	Seen func(req *rules.Request, decision rules.Decision)
@@ -106,13 +107,14 @@ func (t *Trial) stored() map[string]string {
 func ask(ctx context.Context, judge *judge, c *Case, fourByteFile string) (Result, error) {
 	step := judge.step
 	account, err := extapi.NewAccount(extapi.Config{
-		Decider:      judge,
-		Signer:       judge,
-		Auditor:      judge,
-		KeyMaker:     judge,
-		ChainIDs:     c.chains(step.Request),
-		Advanced:     c.Advanced,
-		FourByteFile: fourByteFile,
+		Decider:       judge,
+		Signer:        judge,
+		Auditor:       judge,
+		KeyMaker:      judge,
+		ChainIDs:      c.chains(step.Request),
+		Advanced:      c.Advanced,
+		PolicyDecides: judge.trial.Policy,
+		FourByteFile:  fourByteFile,
 	})
 	if err != nil {
 		return Result{}, err

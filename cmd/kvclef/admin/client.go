@@ -13,6 +13,9 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
+// maxAnswer bounds an answer, such as a list of transactions, in bytes.
+const maxAnswer = 256 << 20
+
 // ErrNotRunning says that no signer answers on the socket.
 var ErrNotRunning = errors.New("no signer is running on this data directory")
 
@@ -78,6 +81,43 @@ func (c *Client) ReloadPolicy(ctx context.Context) (told string, err error) {
 	return got.Told, nil
 }
 
+// Transactions asks for something below [PathTransactions], and decodes the answer.
+func (c *Client) Transactions(ctx context.Context, method, path string, into any) error {
+	return c.Ask(ctx, method, PathTransactions+path, http.NoBody, into)
+}
+
+// Ask sends a request to what is mounted, and decodes the answer; nil is for one
+// without a body. A refusal is a [*RefusedError].
+func (c *Client) Ask(ctx context.Context, method, path string, body io.Reader, into any) error {
+	response, err := c.do(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }() // it was read
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
+		return fmt.Errorf("reading what the running signer says: %w", err)
+	}
+	return nil
+}
+
+// RefusedError is what the running signer says when it does not do what it was
+// asked for.
+type RefusedError struct {
+	Status int    // of HTTP, from 300
+	Text   string // "": it gave none
+}
+
+// Error returns the signer's words.
+func (e *RefusedError) Error() string {
+	if e.Text == "" {
+		return fmt.Sprintf("the running signer answers with %d %s", e.Status, http.StatusText(e.Status))
+	}
+	return "the running signer says: " + e.Text
+}
+
 // do sends a request. An answer from status 300 is an error with its words.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, body)
@@ -98,7 +138,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*
 		err = json.Unmarshal(text, &refused)
 	}
 	if err != nil || refused.Error == "" {
-		return nil, fmt.Errorf("the running signer answers with %s", response.Status)
+		return nil, &RefusedError{Status: response.StatusCode}
 	}
-	return nil, fmt.Errorf("the running signer says: %s", refused.Error)
+	return nil, &RefusedError{response.StatusCode, refused.Error}
 }

@@ -24,6 +24,14 @@ const (
 	pathBackup      = "/v1/backup"      // GET: the store as it is, a file
 	pathAttestation = "/v1/attestation" // PUT: a rules.Attestation, for the next start or reload
 	pathPolicy      = "/v1/policy"      // POST: the policy is read again; {"told": "…"}
+
+	// PathTransactions and what is below it is about the transactions under way.
+	// It is answered by what [Server.Mount] puts there.
+	PathTransactions = "/v1/transactions"
+
+	// PathHosted and what is below it is the API of a hosted CloudHSM service, as
+	// its clients know it. It is answered by what [Server.Mount] puts there.
+	PathHosted = "/api/v1"
 )
 
 // failure is the body of an answer that is none.
@@ -40,6 +48,7 @@ type handler struct {
 	store  Store
 	log    *slog.Logger
 	reload atomic.Pointer[func(context.Context) (string, error)]
+	mounts mounts
 	backup chan struct{} // one at a time: a copy that is being read keeps old pages
 }
 
@@ -52,6 +61,7 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("GET "+pathBackup, h.getBackup)
 	mux.HandleFunc("PUT "+pathAttestation, h.putAttestation)
 	mux.HandleFunc("POST "+pathPolicy, h.postPolicy)
+	mux.HandleFunc("/", h.mounted)
 	return mux
 }
 
@@ -170,9 +180,14 @@ func parseAttestation(body []byte) (rules.Attestation, error) {
 
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
 	h.log.WarnContext(r.Context(), "Request to the admin socket refused", "path", r.URL.Path, "error", err)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(failure{err.Error()}); err != nil {
+	if err := Refuse(w, status, err); err != nil {
 		h.log.DebugContext(r.Context(), "Refusal not sent", "error", err)
 	}
+}
+
+// Refuse answers with an error in the form of the API.
+func Refuse(w http.ResponseWriter, status int, err error) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(failure{err.Error()})
 }

@@ -2,9 +2,10 @@
 // that alone may have its store open: HTTP on a unix socket in the data
 // directory, which is its user's alone.
 //
-// It makes a copy of the state, takes an attestation, and has the signer read its
-// policy again. It never signs, and never changes by itself what the running
-// signer decides: an attestation is for the next start or reload.
+// It makes a copy of the state, takes an attestation, has the signer read its
+// policy again, and hands requests on to what is mounted. By itself it never
+// signs, and never changes what the running signer decides: an attestation is for
+// the next start or reload.
 package admin
 
 import (
@@ -78,6 +79,12 @@ func Start(ctx context.Context, path string, store Store, log *slog.Logger) (*Se
 func (s *Server) OnReload(reload func(ctx context.Context) (told string, err error)) {
 	s.handler.reload.Store(&reload)
 }
+
+// Mount says what answers for a path and what is below it, in the place of what
+// did before. Until it is said for [PathTransactions] and [PathHosted], their
+// requests are refused with the reason. A request's body has at most 64 KiB, and
+// its handler sees the whole path.
+func (s *Server) Mount(prefix string, handler http.Handler) { s.handler.mounts.put(prefix, handler) }
 
 // Close ends the server and removes the socket. Requests under way are waited
 // for until the context ends.

@@ -41,6 +41,8 @@ type Config struct {
 
 	Listeners Listeners `yaml:"listeners"`
 
+	Proxy Proxy `yaml:"proxy"`
+
 	// Vaults hold the keys. At least one is needed. An entry may also have the
 	// form of a hosted CloudHSM configuration, see [HostedVault].
 	Vaults []Vault `yaml:"vaults"`
@@ -310,6 +312,7 @@ func Default() *Config {
 		Listeners: Listeners{
 			HTTP: HTTP{Addr: "localhost", Port: 8550, VirtualHosts: []string{"localhost"}},
 		},
+		Proxy:           defaultProxy(),
 		AccountNew:      AccountNew{Prefix: "kvclef"},
 		RefreshInterval: 5 * time.Minute,
 		Log:             Log{Level: "info", Format: "text"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,42 +18,42 @@ import (
 // then must be readable by its owner alone.
 type HostedVault struct {
 	// Provider is "azure".
-	Provider string `yaml:"provider"`
+	Provider string `yaml:"provider" json:"provider"`
 
 	// TargetAddress is the base URL of Key Vault. The vault's name is put before
 	// its host. Default: https://vault.azure.net.
-	TargetAddress string `yaml:"target_address"`
+	TargetAddress string `yaml:"target_address" json:"target_address"`
 
 	// UserID is the client id of the application.
-	UserID string `yaml:"user_id"`
+	UserID string `yaml:"user_id" json:"user_id"`
 
 	// UserSecret is the application's client secret.
-	UserSecret string `yaml:"user_secret"`
+	UserSecret string `yaml:"user_secret" json:"user_secret"`
 
 	// SubscriptionID is accepted and unused: signing needs no subscription.
-	SubscriptionID string `yaml:"subscription_id"`
+	SubscriptionID string `yaml:"subscription_id" json:"subscription_id"`
 
 	// TenantID is the tenant of the application.
-	TenantID string `yaml:"tenant_id"`
+	TenantID string `yaml:"tenant_id" json:"tenant_id"`
 
 	// VaultName is the vault's name in Azure.
-	VaultName string `yaml:"vault_name"`
+	VaultName string `yaml:"vault_name" json:"vault_name"`
 }
 
 // HostedDocument is the whole document of such a configuration.
 type HostedDocument struct {
 	// Type is "cloudhsm".
-	Type string `yaml:"type"`
+	Type string `yaml:"type" json:"type"`
 
 	// Name is what logs, rules and commands call the vault. Default: the
 	// vault's name.
-	Name string `yaml:"name"`
+	Name string `yaml:"name" json:"name"`
 
 	// MembershipID is accepted and unused.
-	MembershipID string `yaml:"membership_id"`
+	MembershipID string `yaml:"membership_id" json:"membership_id"`
 
 	// Details is the vault.
-	Details HostedVault `yaml:"details"`
+	Details HostedVault `yaml:"details" json:"details"`
 }
 
 // UnmarshalYAML reads an entry of the list of vaults in any of its forms.
@@ -64,7 +65,7 @@ func (v *Vault) UnmarshalYAML(node *yaml.Node) error {
 		if err := node.Decode(&document); err != nil {
 			return err
 		}
-		vault, err := document.vault()
+		vault, err := document.Vault()
 		if err != nil {
 			return fmt.Errorf("line %d: %w", node.Line, err)
 		}
@@ -111,8 +112,9 @@ func formOf(node *yaml.Node) form {
 	return formOwn
 }
 
-// vault returns the entry in kvclef's own form.
-func (d HostedDocument) vault() (Vault, error) {
+// Vault returns the entry in kvclef's own form. It holds the secret, which nothing
+// prints.
+func (d HostedDocument) Vault() (Vault, error) {
 	if d.Type != "" && d.Type != "cloudhsm" {
 		return Vault{}, fmt.Errorf("type %q: only cloudhsm is known", d.Type)
 	}
@@ -135,6 +137,9 @@ func (h HostedVault) vault() (Vault, error) {
 			return Vault{}, fmt.Errorf("%s is missing in a vault of the hosted form", required.key)
 		}
 	}
+	if !hostLabel(h.VaultName) {
+		return Vault{}, fmt.Errorf("vault_name %q: want the name of a vault in Azure, of letters, digits and hyphens", h.VaultName)
+	}
 	address, err := hostedURL(h.TargetAddress, h.VaultName)
 	if err != nil {
 		return Vault{}, err
@@ -146,6 +151,12 @@ func (h HostedVault) vault() (Vault, error) {
 			Kind: "client-secret", TenantID: h.TenantID, ClientID: h.UserID, Secret: keyvault.NewSecret(h.UserSecret),
 		},
 	}, nil
+}
+
+// hostLabel reports whether a name can be put before a host without changing what
+// follows it.
+func hostLabel(name string) bool {
+	return len(name) <= 63 && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") == "" && !strings.HasPrefix(name, "-")
 }
 
 // hostedURL puts the vault's name before the host of the base address. An

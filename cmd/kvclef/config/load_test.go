@@ -20,6 +20,23 @@ audit: {file: /var/log/kvclef/audit.log, max_bytes: 1000000, requests: excerpt, 
 listeners:
   ipc: {disabled: true, path: /run/kvclef}
   http: {enabled: true, addr: 127.0.0.1, port: 8551, vhosts: [signer], origins: ["https://wallet.example"], tls: {cert_file: server.crt, key_file: server.key, client_ca_file: clients.crt, min_version: 1.2}}
+proxy:
+  node: http://localhost:8545
+  node_ws: ws://localhost:8546
+  node_headers_file: headers
+  node_timeout: 8s
+  addr: 127.0.0.1
+  port: 8552
+  vhosts: [proxy]
+  origins: ["https://app.example"]
+  allow: [debug_*]
+  deny: [txpool_*]
+  other_accounts: forward
+  hosting_key_file: hosting.key
+  gas_margin: 1.5
+  poll_interval: 3s
+  confirmations: 64
+  retain: 24h
 vaults:
   - name: prod
     url: https://kv-prod.vault.azure.net
@@ -54,6 +71,8 @@ func TestParse(t *testing.T) {
 		`Audit:{File:/var/log/kvclef/audit.log MaxBytes:1000000 Requests:excerpt CheckpointKey:prod/audit CheckpointInterval:30s} ` +
 		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example] ` +
 		`TLS:{CertFile:server.crt KeyFile:server.key ClientCAFile:clients.crt MinVersion:1.2}}} ` +
+		`Proxy:{Node:http://localhost:8545 NodeFile: NodeWS:ws://localhost:8546 NodeHeadersFile:headers NodeTimeout:8s Addr:127.0.0.1 Port:8552 VirtualHosts:[proxy] ` +
+		`Origins:[https://app.example] Allow:[debug_*] Deny:[txpool_*] OtherAccounts:forward HostingKeyFile:hosting.key GasMargin:1.5 PollInterval:3s Confirmations:64 Retain:24h0m0s} ` +
 		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +
 		`Credential:{Kind:client-secret TenantID:t ClientID:c SecretFile: SecretEnv:PROD_SECRET CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[*] Secret:[redacted]} ` +
 		`CAFile:ca.pem RequestsPerSecond:12.5 MaxInFlight:7 TryTimeout:2s Timeout:9s CustomEndpoint:false Authority:} ` +

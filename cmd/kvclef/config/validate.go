@@ -18,7 +18,7 @@ func CredentialKinds() []string {
 // Validate completes the configuration and reports the first value that can't
 // be meant. What only a vault's client can judge is left to it.
 func (c *Config) Validate() error {
-	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateTLS(), c.validateLog(), c.validateLimits())
+	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateTLS(), c.validateProxy(), c.validateLog(), c.validateLimits())
 }
 
 func (c *Config) validateChains() error {

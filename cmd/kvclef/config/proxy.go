@@ -1,0 +1,234 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// What becomes of a transaction from an account that no vault holds.
+const (
+	RefuseOthers  = "refuse"
+	ForwardOthers = "forward"
+)
+
+// Proxy is a JSON-RPC proxy in front of a node. It is off unless a node is named.
+type Proxy struct {
+	// Node is the node's endpoint: http, https, ws or wss, or the path of its IPC
+	// socket. Default: none, off.
+	Node string `yaml:"node"`
+
+	// NodeFile is a file that holds the endpoint, for one with a secret in it, such
+	// as a provider's key. Default: none.
+	NodeFile string `yaml:"node_file"`
+
+	// NodeWS is where subscriptions go when Node is http or https. Default: none,
+	// there are no subscriptions then.
+	NodeWS string `yaml:"node_ws"`
+
+	// NodeHeadersFile is a file of lines NAME: VALUE, which are headers of each
+	// request to the node. Default: none.
+	NodeHeadersFile string `yaml:"node_headers_file"`
+
+	// NodeTimeout bounds a request to the node. Default: 30s.
+	NodeTimeout time.Duration `yaml:"node_timeout"`
+
+	// Addr is the host name or IP address to listen on. Default: localhost.
+	Addr string `yaml:"addr"`
+
+	// Port is the TCP port to listen on; 0 is any free one. Default: 8555.
+	Port uint16 `yaml:"port"`
+
+	// VirtualHosts are the host names that requests may be sent to; "*" is any.
+	// IP addresses always are. Default: localhost.
+	VirtualHosts []string `yaml:"vhosts"`
+
+	// Origins are the web origins whose pages may send requests. Default: none.
+	Origins []string `yaml:"origins"`
+
+	// Allow are methods of the node, such as debug_traceTransaction or debug_*,
+	// that are passed on though they are not by default. Default: none.
+	Allow []string `yaml:"allow"`
+
+	// Deny are further methods that are not passed on. Default: none.
+	Deny []string `yaml:"deny"`
+
+	// OtherAccounts says what becomes of a request to sign with an account that no
+	// vault holds: refuse, or forward to the node, which may hold it. With forward,
+	// eth_accounts shows the node's accounts too. Default: refuse.
+	OtherAccounts string `yaml:"other_accounts"`
+
+	// HostingKeyFile is a file with the key, 64 hexadecimal digits, under which the
+	// configurations and services are sealed that are managed over the admin socket.
+	// Default: none, there are none.
+	HostingKeyFile string `yaml:"hosting_key_file"`
+
+	// GasMargin is what an estimate of gas is multiplied by. Default: 1.2.
+	GasMargin float64 `yaml:"gas_margin"`
+
+	// PollInterval is how often the node is asked for a new block while
+	// transactions are under way. Default: 2s.
+	PollInterval time.Duration `yaml:"poll_interval"`
+
+	// Confirmations is how many blocks deep a transaction is looked after.
+	// Default: 12.
+	Confirmations uint64 `yaml:"confirmations"`
+
+	// Retain is how long a finished transaction and its idempotency key are
+	// remembered. Default: 168h.
+	Retain time.Duration `yaml:"retain"`
+}
+
+// Enabled reports whether there is a node to stand in front of.
+func (p *Proxy) Enabled() bool { return p.Node != "" || p.NodeFile != "" }
+
+func defaultProxy() Proxy {
+	return Proxy{
+		NodeTimeout: 30 * time.Second, Addr: "localhost", Port: 8555, VirtualHosts: []string{"localhost"}, OtherAccounts: RefuseOthers,
+		GasMargin: 1.2, PollInterval: 2 * time.Second, Confirmations: 12, Retain: 168 * time.Hour,
+	}
+}
+
+func (c *Config) validateProxy() error {
+	p := c.Proxy
+	switch {
+	case p.Node != "" && p.NodeFile != "":
+		return errors.New("proxy: node and node_file both name the node: remove one of them")
+	case p.OtherAccounts != RefuseOthers && p.OtherAccounts != ForwardOthers:
+		return fmt.Errorf("proxy.other_accounts: %q; it must be %s or %s", p.OtherAccounts, RefuseOthers, ForwardOthers)
+	case p.GasMargin < 1 || p.GasMargin > 10:
+		return fmt.Errorf("proxy.gas_margin: %v; it must be from 1 to 10", p.GasMargin)
+	case p.NodeTimeout <= 0:
+		return fmt.Errorf("proxy.node_timeout: %s; it must be above 0s", p.NodeTimeout)
+	case p.PollInterval < 10*time.Millisecond || p.PollInterval > time.Hour:
+		return fmt.Errorf("proxy.poll_interval: %s; it must be from 10ms to 1h", p.PollInterval)
+	case p.Confirmations < 1 || p.Confirmations > 10_000:
+		return fmt.Errorf("proxy.confirmations: %d; it must be from 1 to 10000", p.Confirmations)
+	case p.Retain < time.Hour:
+		return fmt.Errorf("proxy.retain: %s; it must be at least 1h", p.Retain)
+	}
+	if p.Node != "" {
+		if err := checkNode("proxy.node", p.Node); err != nil {
+			return err
+		}
+	}
+	if p.NodeWS == "" {
+		return nil
+	}
+	if err := checkNode("proxy.node_ws", p.NodeWS); err != nil {
+		return err
+	}
+	if scheme, _, _ := strings.Cut(p.NodeWS, "://"); scheme != "ws" && scheme != "wss" {
+		return errors.New("proxy.node_ws: it must begin with ws:// or wss://")
+	}
+	return nil
+}
+
+// checkNode checks a node's endpoint, which no error shows: it may hold a secret.
+func checkNode(key, endpoint string) error {
+	if !strings.Contains(endpoint, "://") {
+		return nil // the path of a socket
+	}
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil || u.Host == "":
+		return fmt.Errorf("%s: it is not a URL such as http://localhost:8545", key)
+	case u.User != nil:
+		return fmt.Errorf("%s: it has a password in it, which other users see: put the URL into a file, proxy.node_file, or the header into proxy.node_headers_file", key)
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "ws" && u.Scheme != "wss":
+		return fmt.Errorf("%s: the scheme %q is none of http, https, ws, wss", key, u.Scheme)
+	}
+	return nil
+}
+
+// Endpoint returns the node's endpoint, from the file if that holds it.
+func (p *Proxy) Endpoint() (string, error) {
+	if p.NodeFile == "" {
+		return p.Node, nil
+	}
+	text, err := readSecret("proxy.node_file", p.NodeFile)
+	if err != nil {
+		return "", err
+	}
+	endpoint := strings.TrimSpace(text)
+	u, err := url.Parse(endpoint)
+	switch {
+	case endpoint == "" || strings.ContainsAny(endpoint, "\r\n"):
+		return "", fmt.Errorf("proxy.node_file: %s does not hold one line with the node's URL", p.NodeFile)
+	case err != nil:
+		return "", fmt.Errorf("proxy.node_file: %s does not hold a URL", p.NodeFile)
+	}
+	u.User = nil // it is sent, but not judged
+	return endpoint, checkNode("proxy.node_file", u.String())
+}
+
+// NodeHeaders returns the headers of requests to the node.
+func (p *Proxy) NodeHeaders() (http.Header, error) {
+	headers := make(http.Header)
+	if p.NodeHeadersFile == "" {
+		return headers, nil
+	}
+	text, err := readSecret("proxy.node_headers_file", p.NodeHeadersFile)
+	if err != nil {
+		return nil, err
+	}
+	for i, line := range strings.Split(text, "\n") {
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, found := strings.Cut(line, ":")
+		name, value = textproto.TrimString(name), textproto.TrimString(value)
+		if !found || !token(name) || !headerValue(value) {
+			return nil, fmt.Errorf("proxy.node_headers_file: %s:%d is not NAME: VALUE", p.NodeHeadersFile, i+1)
+		}
+		headers.Add(name, value)
+	}
+	return headers, nil
+}
+
+// token reports whether a text may be the name of a header (RFC 9110).
+func token(text string) bool {
+	return text != "" && strings.IndexFunc(text, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	}) < 0
+}
+
+// headerValue reports whether a text may be the value of a header.
+func headerValue(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r >= 0x7f }) < 0
+}
+
+// maxSecret bounds a file with a secret, in bytes.
+const maxSecret = 64 << 10
+
+// readSecret reads a file that its owner alone may read. No error shows what is in
+// it.
+func readSecret(key, path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", key, err)
+	}
+	defer func() { _ = file.Close() }() // nothing was written
+	info, err := file.Stat()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", key, err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		return "", fmt.Errorf("%s: %s has mode %#o, so that others can read it: run chmod 600 %s", key, path, mode, path)
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxSecret+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", key, err)
+	case len(data) > maxSecret:
+		return "", fmt.Errorf("%s: %s has more than %d bytes", key, path, maxSecret)
+	}
+	return string(data), nil
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/proxy"
+	"github.com/kvclef/kvclef/extapi/proxy/outbox"
+	"github.com/kvclef/kvclef/extapi/proxy/wallet"
+	"github.com/kvclef/kvclef/rules"
+)
+
+// nodePatience is how long a node that is starting is waited for where there is no
+// going on without it.
+const nodePatience = 15 * time.Second
+
+// front is what stands in front of a node.
+type front struct {
+	node   *nodeClient
+	outbox *outbox.Outbox
+	proxy  *proxy.Proxy
+	status *statusPage
+}
+
+// frontParts are what a front is made of.
+type frontParts struct {
+	name    string   // of the service, "" for none
+	path    string   // where it is mounted, "" for a listener of its own
+	chains  []uint64 // that are signed for
+	vaults  vaultSet
+	signer  extapi.Signer
+	account *extapi.Account
+	records rules.Records
+	node    *nodeClient
+	nodeWS  string
+	addr    string                           // host:port, if it has a listener of its own
+	pages   func(*http.Request) http.Handler // of that listener, nil for none
+}
+
+// openFront opens the listener for applications. The node may start later.
+func (s *signing) openFront(ctx context.Context, account *extapi.Account, signer extapi.Signer, pages func(*http.Request) http.Handler) (*front, error) {
+	cfg := &s.cfg.Proxy
+	node, err := newNodeClient(cfg)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.newFront(ctx, frontParts{
+		name: s.name, chains: s.cfg.ChainIDs, vaults: s.vaults, signer: signer, account: account, records: s.state.store,
+		node: node, nodeWS: cfg.NodeWS, addr: net.JoinHostPort(cfg.Addr, strconv.Itoa(int(cfg.Port))), pages: pages,
+	})
+	if err != nil {
+		node.close()
+		return nil, err
+	}
+	s.state.serveTransactions(f.outbox, s.log)
+	if err := f.proxy.Start(ctx); err != nil {
+		node.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// newFront returns a front that does not listen yet. It does not close the node's
+// client, not even after an error.
+func (s *signing) newFront(ctx context.Context, parts frontParts) (_ *front, err error) {
+	cfg := &s.cfg.Proxy
+	f := &front{node: parts.node}
+	signatory := extapi.NewSignatory(parts.account)
+	holds := func(ctx context.Context, address common.Address) bool {
+		_, held := parts.signer.Find(ctx, address)
+		return held
+	}
+	f.outbox, err = outbox.New(ctx, outbox.Config{
+		Records: parts.records, Signer: signatory, Node: parts.node, ChainIDs: bigIDs(parts.chains), Holds: holds,
+		GasMargin: cfg.GasMargin, Timeout: cfg.NodeTimeout, Interval: cfg.PollInterval, Confirmations: cfg.Confirmations, Retain: cfg.Retain,
+		Logger: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	answered := wallet.Config{Outbox: f.outbox, Signatory: signatory, Holds: holds}
+	if cfg.OtherAccounts == config.ForwardOthers {
+		answered.Node = parts.node
+	}
+	f.status = &statusPage{parts: parts, signatory: signatory, log: s.log}
+	f.proxy, err = proxy.New(proxy.Config{
+		Node: parts.node.endpoint, NodeWS: parts.nodeWS, NodeHeaders: parts.node.headers, NodeTimeout: cfg.NodeTimeout,
+		Methods: wallet.Methods(answered), Allow: cfg.Allow, Deny: cfg.Deny,
+		Addr: parts.addr, LoopbackOnly: s.loopbackOnly, VirtualHosts: cfg.VirtualHosts, AllowedOrigins: cfg.Origins,
+		Pages:   pagesOf(f.status, parts.pages),
+		MaxBody: s.cfg.Limits.BodyBytes, MaxBatch: s.cfg.Limits.Batch, Logger: s.log,
+	})
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return f, nil
+}
+
+// pagesOf returns the pages of a front: its status, and further ones.
+func pagesOf(status *statusPage, further func(*http.Request) http.Handler) func(*http.Request) http.Handler {
+	return func(r *http.Request) http.Handler {
+		if r.Method == http.MethodGet && r.URL.Path == statusPath {
+			return status
+		}
+		if further == nil {
+			return nil
+		}
+		return further(r)
+	}
+}
+
+// shutdown closes the listener, waits for requests under way until ctx ends, and
+// hangs up on the node.
+func (f *front) shutdown(ctx context.Context) error {
+	defer f.node.close()
+	return f.proxy.Shutdown(ctx)
+}
+
+// newNodeClient returns a client of the configured node, which is not asked yet.
+func newNodeClient(cfg *config.Proxy) (*nodeClient, error) {
+	endpoint, err := cfg.Endpoint()
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	headers, err := cfg.NodeHeaders()
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return &nodeClient{endpoint: endpoint, headers: headers, timeout: cfg.NodeTimeout}, nil
+}
+
+// chainOfNode returns the chain id of the configured node.
+func chainOfNode(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]uint64, error) {
+	node, err := newNodeClient(&cfg.Proxy)
+	if err != nil {
+		return nil, err
+	}
+	defer node.close()
+	id, err := chainOf(ctx, node, nodePatience)
+	if err != nil {
+		return nil, err
+	}
+	log.InfoContext(ctx, "No chain id is configured: the node's is signed for", "chain_id", id)
+	return []uint64{id}, nil
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/admin"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
+	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/policy"
+)
+
+// hostRunner runs the services that are managed over the admin socket, each in
+// front of a node with the accounts of a vault.
+type hostRunner struct {
+	signing *signing
+	reserve func(extapi.Signer) extapi.Signer // what callers may not use
+
+	mu   sync.Mutex
+	used map[string]string // service by vault and chain: two would give the same nonces
+}
+
+// openHosting opens what is kept of hosted services, and starts them. It returns nil
+// where nothing is hosted.
+func (s *signing) openHosting(ctx context.Context, reserve func(extapi.Signer) extapi.Signer) (*hosting.Registry, error) {
+	file := s.cfg.Proxy.HostingKeyFile
+	if file == "" {
+		return nil, nil
+	}
+	seal, err := hosting.LoadSeal("proxy.hosting_key_file", file)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	runner := &hostRunner{signing: s, reserve: reserve, used: make(map[string]string)}
+	var taken []string
+	for i := range s.cfg.Vaults {
+		taken = append(taken, s.cfg.Vaults[i].Label())
+		for _, chain := range s.cfg.ChainIDs {
+			runner.used[useOfVault(s.cfg.Vaults[i].URL, chain)] = "the process's own"
+		}
+	}
+	registry, err := hosting.Open(ctx, hosting.Config{Records: s.state.store, Seal: seal, Runner: runner, Taken: taken, Logger: s.log})
+	if err != nil {
+		return nil, err
+	}
+	if err := registry.StartAll(ctx); err != nil {
+		return nil, errors.Join(err, registry.Close(ctx))
+	}
+	s.state.admin.Mount(admin.PathHosted, registry.API())
+	return registry, nil
+}
+
+// hostedPages returns the pages of the public listener that hosted services answer.
+func hostedPages(registry *hosting.Registry) func(*http.Request) http.Handler {
+	if registry == nil {
+		return nil
+	}
+	return func(r *http.Request) http.Handler {
+		if strings.HasPrefix(r.URL.Path, hosting.PathServices) {
+			return registry
+		}
+		return nil
+	}
+}
+
+func useOfVault(url string, chain uint64) string {
+	return fmt.Sprintf("%s %d", strings.TrimSuffix(strings.ToLower(url), "/"), chain)
+}
+
+// Start runs a service.
+func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configuration hosting.Configuration) (_ hosting.Running, err error) {
+	running := &hostedService{signing: h.signing, runner: h}
+	defer func() {
+		if err != nil {
+			running.free()
+		}
+	}()
+	if running.vaults, err = openVaults(ctx, []config.Vault{configuration.Vault}, h.signing.log); err != nil {
+		return nil, err
+	}
+	parts := frontParts{
+		name: service.Name, path: hosting.PathServices + service.ID, vaults: running.vaults,
+		records: scopedRecords{h.signing.state.store, "hosted/" + service.ID + "/"},
+	}
+	if err := h.choose(ctx, service, running, &parts); err != nil {
+		return nil, err
+	}
+	if err := h.claim(service, configuration, parts.chains, running); err != nil {
+		return nil, err
+	}
+	decider, decides, err := h.decider(service)
+	if err != nil {
+		return nil, err
+	}
+	keyring := running.vaults.keyring()
+	parts.signer = h.reserve(keyringSigner{keyring})
+	if parts.account, err = h.signing.newAccount(parts.signer, nil, decider, parts.chains, decides); err != nil {
+		return nil, err
+	}
+	if running.front, err = h.signing.newFront(ctx, parts); err != nil {
+		return nil, err
+	}
+	if err := h.record(ctx, service, configuration); err != nil {
+		return nil, err
+	}
+	running.begin(ctx, keyring)
+	return running, nil
+}
+
+// choose finds the node of a service and its chain.
+func (h *hostRunner) choose(ctx context.Context, service hosting.Service, running *hostedService, parts *frontParts) (err error) {
+	node := h.signing.cfg.Proxy
+	if service.Details.Node != "" {
+		node.Node, node.NodeFile, node.NodeWS, node.NodeHeadersFile = service.Details.Node, "", "", ""
+	}
+	if service.Details.NodeWS != "" {
+		node.NodeWS = service.Details.NodeWS
+	}
+	if running.node, err = newNodeClient(&node); err != nil {
+		return err
+	}
+	parts.node, parts.nodeWS, parts.chains = running.node, node.NodeWS, service.Details.ChainIDs
+	if len(parts.chains) == 0 {
+		chain, err := chainOf(ctx, running.node, nodePatience)
+		if err != nil {
+			return err
+		}
+		parts.chains = []uint64{chain}
+	}
+	if h.signing.loopbackOnly { // in development
+		for _, chain := range parts.chains {
+			if name, public := publicChainNamed(chain); public {
+				return fmt.Errorf("chain %d is %s, a public network; dev signs for private chains only", chain, name)
+			}
+		}
+	}
+	return nil
+}
+
+// claim takes the accounts of a vault on the service's chains: a second service with
+// them would give the same nonces.
+func (h *hostRunner) claim(service hosting.Service, configuration hosting.Configuration, chains []uint64, running *hostedService) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, chain := range chains {
+		use := useOfVault(configuration.Vault.URL, chain)
+		if by, used := h.used[use]; used {
+			return fmt.Errorf("the accounts of the vault %s send on chain %d for %s already, and a second service would give the same nonces: use that, or another vault", configuration.Vault.URL, chain, by)
+		}
+	}
+	for _, chain := range chains {
+		use := useOfVault(configuration.Vault.URL, chain)
+		h.used[use] = "the service " + service.ID
+		running.uses = append(running.uses, use)
+	}
+	return nil
+}
+
+// decider returns what judges the requests of a service, and whether that is a
+// policy. One of its own counts its limits by itself.
+func (h *hostRunner) decider(service hosting.Service) (extapi.Decider, bool, error) {
+	if service.PolicySource == nil {
+		return h.signing.decider, h.signing.policyDecides(), nil
+	}
+	loaded, err := policy.Load(service.Details.Policy, service.PolicySource, policy.Options{})
+	if err != nil {
+		return nil, false, err
+	}
+	if scripts := loaded.Scripts(); len(scripts) > 0 {
+		return nil, false, fmt.Errorf("the policy %s hands over to rule files (%s), which the policy of a hosted service can't: they would not be attested",
+			service.Details.Policy, strings.Join(slices.Sorted(maps.Keys(scripts)), ", "))
+	}
+	ledger := scopedLedger{h.signing.state.store, service.ID + "/"}
+	return &rules.Engine{Rules: []rules.Rule{loaded}, Ledger: ledger}, true, nil
+}
+
+// record says in the audit log that a service runs from here on, and what decides.
+func (h *hostRunner) record(ctx context.Context, service hosting.Service, configuration hosting.Configuration) error {
+	note := fmt.Sprintf("the hosted service %s, %q, runs with the vault %s", service.ID, service.Name, configuration.Name)
+	entry := audit.Entry{Event: audit.EventPolicy, Note: note}
+	if hash := service.Details.PolicySHA256; hash != "" {
+		entry.Policy = "0x" + hash
+	}
+	return h.signing.state.record(ctx, entry)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+
+	"github.com/kvclef/kvclef/backend"
+	"github.com/kvclef/kvclef/extapi/proxy/outbox"
+)
+
+// hostedService is a hosted service that runs.
+type hostedService struct {
+	signing *signing
+	runner  *hostRunner
+	uses    []string // of vaults on chains, which are given back
+	vaults  vaultSet
+	node    *nodeClient
+	front   *front
+
+	cancel context.CancelFunc // ends the work in the background
+	work   sync.WaitGroup
+}
+
+// begin starts what goes on in the background, until Stop.
+func (s *hostedService) begin(ctx context.Context, keyring *backend.Keyring) {
+	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.work.Go(func() {
+		if err := s.front.outbox.Run(ctx); err != nil {
+			s.signing.log.ErrorContext(ctx, "Transactions are not followed any more", "error", err)
+		}
+	})
+	s.work.Go(func() { s.signing.refresh(ctx, keyring) })
+}
+
+// Status tells how the service is.
+func (s *hostedService) Status(ctx context.Context) (any, error) {
+	return s.front.status.tell(ctx, ""), nil
+}
+
+// Handler answers JSON-RPC and GET /status.
+func (s *hostedService) Handler() http.Handler { return s.front.proxy }
+
+// InFlight is the number of transactions under way, 1 if that can't be told.
+func (s *hostedService) InFlight() int {
+	listing, err := s.front.outbox.List(context.Background(), outbox.Filter{InFlight: true, Limit: 1})
+	if err != nil {
+		return 1
+	}
+	count := 0
+	for _, lane := range listing.Lanes {
+		count += lane.InFlight
+	}
+	return count
+}
+
+// Stop ends the service. What is under way stays in the store.
+func (s *hostedService) Stop(ctx context.Context) error {
+	err := s.front.proxy.Shutdown(ctx)
+	s.cancel()
+	ended := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = errors.Join(err, context.Cause(ctx))
+		<-ended // the context of the work has ended, too
+	}
+	s.free()
+	return err
+}
+
+// free gives back what the service has of others.
+func (s *hostedService) free() {
+	if s.node != nil {
+		s.node.close()
+	}
+	s.vaults.close()
+	s.runner.mu.Lock()
+	defer s.runner.mu.Unlock()
+	for _, use := range s.uses {
+		delete(s.runner.used, use)
+	}
+}

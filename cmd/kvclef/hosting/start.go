@@ -1,0 +1,163 @@
+package hosting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// A service that can't be started is tried again after the first time, which
+// doubles up to the last.
+const (
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// Both are below what a client of the admin socket waits for an answer.
+const (
+	startTimeout = 20 * time.Second // for a service to start
+	stopTimeout  = 15 * time.Second // for a service to stop
+)
+
+// begin returns a context for work that starts services. It ends by cancel, and
+// when the registry is closed, which waits for done; not when a caller hangs up.
+func (r *Registry) begin(ctx context.Context) (_ context.Context, cancel, done func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, nil, nil, refuse(ErrClosing, "the process is being stopped")
+	}
+	ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
+	r.begun++
+	n := r.begun
+	r.cancels[n] = cancel
+	r.work.Add(1)
+	return ctx, cancel, func() {
+		cancel()
+		r.mu.Lock()
+		delete(r.cancels, n)
+		r.mu.Unlock()
+		r.work.Done()
+	}, nil
+}
+
+// StartAll starts all services that are kept, and returns before they are up. One
+// that can't be started is tried again until it is deleted or the registry is
+// closed. It is called once, before requests are served. The context bounds the
+// reading alone.
+func (r *Registry) StartAll(ctx context.Context) error {
+	kept, err := r.shelf.load(ctx)
+	if err != nil {
+		return err
+	}
+	for id, service := range kept.services {
+		one := newInstance(service, kept.configurations[service.Details.CloudHSMID])
+		ctx, cancel, done, err := r.begin(ctx)
+		if err != nil {
+			return err
+		}
+		one.cancel = cancel
+		r.mu.Lock()
+		r.hosted[id] = one
+		r.mu.Unlock()
+		go func() {
+			defer done()
+			r.tend(ctx, one)
+		}()
+	}
+	return nil
+}
+
+// tend starts a service, however often it takes.
+func (r *Registry) tend(ctx context.Context, one *instance) {
+	log := r.log.With("id", one.service.ID, "name", one.service.Name)
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		running, err := r.restart(ctx, one)
+		switch {
+		case err == nil && one.adopt(running):
+			log.InfoContext(ctx, "Hosted service started")
+			return
+		case err == nil:
+			if err := stopRunning(ctx, running); err != nil {
+				log.WarnContext(ctx, "Hosted service that is not wanted any more did not stop", "error", err)
+			}
+			return
+		case ctx.Err() != nil:
+			return // that is why
+		}
+		one.fail(err, time.Now().Add(wait))
+		log.WarnContext(ctx, "Hosted service not started", "error", err, "next_try", wait)
+		if !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// pause waits. It reports false if the context ends before.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// restart starts a service whose policy must be the one that it was.
+func (r *Registry) restart(ctx context.Context, one *instance) (_ Running, err error) {
+	service := one.service
+	if one.configuration.ID == "" {
+		return nil, fmt.Errorf("its configuration, %s, is not in the store any more: delete the service", service.Details.CloudHSMID)
+	}
+	if service.PolicySource, _, err = readPolicy(service.Details); err != nil {
+		return nil, err
+	}
+	return r.start(ctx, service, one.configuration)
+}
+
+// start starts a service within its time.
+func (r *Registry) start(ctx context.Context, service Service, configuration Configuration) (running Running, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errSlow)
+	defer cancel()
+	defer func() {
+		if recover() != nil {
+			// Its words may hold anything.
+			r.log.ErrorContext(ctx, "Starting a hosted service panicked", "id", service.ID, "stack", string(debug.Stack()))
+			running, err = nil, errors.New("it panicked, and the log has where: this is a defect")
+		}
+	}()
+	running, err = r.runner.Start(ctx, service, configuration)
+	switch {
+	case err != nil && errors.Is(context.Cause(ctx), errSlow):
+		return nil, fmt.Errorf("%w: %w", errSlow, err)
+	case err != nil:
+		return nil, err
+	case running == nil:
+		return nil, errors.New("nothing was started, and no reason given: this is a defect")
+	}
+	return running, nil
+}
+
+var errSlow = fmt.Errorf("it did not start within %s", startTimeout)
+
+// stop stops what runs of a service, for good.
+func (r *Registry) stop(ctx context.Context, one *instance) error {
+	if running := one.leave(); running != nil {
+		return stopRunning(ctx, running)
+	}
+	return nil
+}
+
+// stopRunning stops a service within its time, whoever hangs up.
+func stopRunning(ctx context.Context, running Running) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := running.Stop(ctx); err != nil {
+		return fmt.Errorf("stopping the service: %w", err)
+	}
+	return nil
+}

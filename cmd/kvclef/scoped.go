@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// scopedRecords are the records below a prefix, as if there were no others.
+type scopedRecords struct {
+	records rules.Records
+	prefix  string
+}
+
+// Record returns the value of a key.
+func (s scopedRecords) Record(ctx context.Context, key string) ([]byte, error) {
+	return s.records.Record(ctx, s.prefix+key)
+}
+
+// EachRecord calls a function for the records whose keys have a prefix.
+func (s scopedRecords) EachRecord(ctx context.Context, prefix string, do func(key string, value []byte) error) error {
+	return s.records.EachRecord(ctx, s.prefix+prefix, func(key string, value []byte) error {
+		return do(strings.TrimPrefix(key, s.prefix), value)
+	})
+}
+
+// ChangeRecords makes all changes, or none.
+func (s scopedRecords) ChangeRecords(ctx context.Context, changes ...rules.Change) error {
+	scoped := slices.Clone(changes)
+	for i := range scoped {
+		if scoped[i].Key == "" {
+			return rules.CheckChanges(changes) // which refuses it
+		}
+		scoped[i].Key = s.prefix + scoped[i].Key
+	}
+	return s.records.ChangeRecords(ctx, scoped...)
+}
+
+// scopedLedger counts apart from others: a limit of one policy is not the limit of
+// another that happens to have the same id.
+type scopedLedger struct {
+	rules.Ledger
+	prefix string
+}
+
+// Hold counts all charges or none.
+func (s scopedLedger) Hold(ctx context.Context, charges []rules.Charge) (rules.HoldID, error) {
+	scoped := slices.Clone(charges)
+	for i := range scoped {
+		if scoped[i].Counter == "" {
+			return 0, fmt.Errorf("charge %d has no counter", i)
+		}
+		scoped[i].Counter = s.prefix + scoped[i].Counter
+	}
+	return s.Ledger.Hold(ctx, scoped)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"math/big"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/kvclef/kvclef/extapi/proxy/outbox"
+	"github.com/kvclef/kvclef/rules/units"
+)
+
+// listingText writes transactions for people.
+func listingText(listing *outbox.Listing) string {
+	var b strings.Builder
+	if len(listing.Transactions) == 0 {
+		fmt.Fprintln(&b, "none")
+	} else {
+		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "STATE\tAGE\tCHAIN\tACCOUNT\tNONCE\tTO\tVALUE\tMAX FEE\tHASH")
+		for i := range listing.Transactions {
+			t := &listing.Transactions[i]
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
+				t.State, shownAge(t.Kept), t.Chain, t.Account, t.Nonce, shownTo(t), shownEther(t.Value), shownGwei(t.FeeCap), t.Hash)
+		}
+		_ = table.Flush() // into memory
+	}
+	if listing.More {
+		fmt.Fprintln(&b, "… and more: see --limit")
+	}
+	for _, lane := range listing.Lanes {
+		if lane.Missing != nil {
+			fmt.Fprintf(&b, "GAP: account %s on chain %s has nothing with nonce %d, for which %d under way wait: send a transaction with that nonce\n",
+				lane.Account, lane.Chain, *lane.Missing, lane.InFlight)
+		}
+	}
+	return b.String()
+}
+
+// transactionText writes a transaction for people.
+func transactionText(t *outbox.Transaction) string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("hash", "%s", t.Hash)
+	line("state", "%s since %s", t.State, shownTime(t.Changed))
+	if t.Block != nil {
+		executed := "executed"
+		if t.Block.Failed {
+			executed = "executed and reverted"
+		}
+		line("block", "%d %s, %s", t.Block.Number, t.Block.Hash, executed)
+	}
+	line("chain", "%s", t.Chain)
+	line("account", "%s", t.Account)
+	line("nonce", "%d", t.Nonce)
+	line("to", "%s", shownTo(t))
+	line("value", "%s", shownEther(t.Value))
+	line("gas", "%d", t.Gas)
+	line("max fee", "%s, tip %s", shownGwei(t.FeeCap), shownGwei(t.TipCap))
+	if len(t.Filled) > 0 {
+		line("filled in", "%s", strings.Join(t.Filled, ", "))
+	}
+	if t.Keyed {
+		line("key", "it came with an idempotency key")
+	}
+	line("kept", "%s", shownTime(t.Kept))
+	if t.Refusal != nil {
+		line("refused", "%s (%d)", printable(t.Refusal.Text), t.Refusal.Code)
+	}
+	if t.Replaces != nil {
+		line("replaces", "%s", t.Replaces)
+	}
+	if t.ReplacedBy != nil {
+		line("replaced by", "%s", t.ReplacedBy)
+	}
+	if len(t.Raw) > 0 {
+		line("raw", "%s", t.Raw)
+	}
+	return b.String()
+}
+
+func shownTo(t *outbox.Transaction) string {
+	if t.To == nil {
+		return "creation"
+	}
+	return t.To.Hex()
+}
+
+func shownAge(since time.Time) string { return time.Since(since).Round(time.Second).String() }
+
+func shownEther(wei *big.Int) string { return units.Text(wei.String(), units.Ether) + " ether" }
+
+func shownGwei(wei *big.Int) string {
+	if wei == nil {
+		return "-"
+	}
+	return units.Text(wei.String(), units.Gwei) + " gwei"
+}
