@@ -78,7 +78,7 @@ func TestKeysOfRefusals(t *testing.T) {
 	w.node.failOnce("eth_estimateGas", false, says("execution reverted"))
 	w.wantError(t, "k", "execution reverted")
 
-	w.vault.set(func(v *vault) { v.fail = func() error { return notSigned{} } })
+	w.vault.set(func(v *vault) { v.fail = func() error { return notSignedError{} } })
 	w.wantError(t, "k", "internal error")
 	w.vault.set(func(v *vault) { v.fail = nil })
 	w.mustSend(t, w.transfer(t, 1), "k")
@@ -105,11 +105,11 @@ func (w *world) wantError(t *testing.T, key, text string) {
 	}
 }
 
-// notSigned is a vault's error that is certain.
-type notSigned struct{}
+// notSignedError is a vault's error that is certain.
+type notSignedError struct{}
 
-func (notSigned) Error() string   { return "not signed" }
-func (notSigned) NotSigned() bool { return true }
+func (notSignedError) Error() string   { return "not signed" }
+func (notSignedError) NotSigned() bool { return true }
 
 // TestKeysWithTakenNonces: a key whose transaction got another nonce has the one that
 // was sent.
