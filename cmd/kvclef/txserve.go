@@ -19,8 +19,9 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// replaceTimeout bounds a replacement: it is filled in, decided, signed and sent.
-const replaceTimeout = time.Minute
+// replaceTimeout bounds a replacement: it is filled in, decided, signed and sent. The
+// client of the admin socket waits a little longer.
+const replaceTimeout = 25 * time.Second
 
 // transactionServer answers kvclef tx on the admin socket.
 type transactionServer struct {
