@@ -66,7 +66,7 @@ func TestMethodsKnowTheCaller(t *testing.T) {
 		},
 	}}
 	call := `{"jsonrpc":"2.0","id":1,"method":"eth_accounts"}`
-	check := func(answer, transport, principal, local string) {
+	check := func(t *testing.T, answer, transport, principal, local string) {
 		t.Helper()
 		if answer != `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"request denied"}}` {
 			t.Errorf("got %s", answer)
@@ -89,15 +89,17 @@ func TestMethodsKnowTheCaller(t *testing.T) {
 		"anonymous": nil,
 		"tester!":   func(r *http.Request) string { return r.UserAgent() + "!" },
 	} {
-		cfg.Principal = of
-		p := started(t, cfg)
-		check(send(t, p, http.MethodPost, call, said).body, "http", principal, p.Addr())
-		batch := send(t, p, http.MethodPost, "["+call+"]", said).body
-		check(strings.Trim(batch, "[]"), "http", principal, p.Addr())
-		conn := dial(t, p, header)
-		if err := conn.WriteMessage(websocket.TextMessage, []byte(call)); err != nil {
-			t.Fatal(err)
-		}
-		check(hear(t, conn), "ws", principal, p.Addr())
+		t.Run(principal, func(t *testing.T) {
+			cfg.Principal = of
+			p := started(t, cfg)
+			check(t, send(t, p, http.MethodPost, call, said).body, "http", principal, p.Addr())
+			batch := send(t, p, http.MethodPost, "["+call+"]", said).body
+			check(t, strings.Trim(batch, "[]"), "http", principal, p.Addr())
+			conn := dial(t, p, header)
+			if err := conn.WriteMessage(websocket.TextMessage, []byte(call)); err != nil {
+				t.Fatal(err)
+			}
+			check(t, hear(t, conn), "ws", principal, p.Addr())
+		})
 	}
 }

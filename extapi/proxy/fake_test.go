@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -29,6 +30,7 @@ import (
 //	fake_omit           no answer within a batch
 //	fake_big [n]        a result of n bytes
 //	fake_bigTail [n]    the same, with the id at the end
+//	fake_bigCut         the beginning of a large result, then the connection ends
 //	fake_late [gate]    an answer after the gate of the fixture is opened
 //	fake_push [n]       n notifications of a subscription, then the answer
 //	fake_refuse         an error for the whole message, under the id null
@@ -48,6 +50,7 @@ type fake struct {
 	headers []http.Header
 	conns   map[io.Closer]bool
 	hangups int
+	written atomic.Int64 // bytes of large results
 }
 
 func newFake(tb testing.TB) *fake {
@@ -236,10 +239,15 @@ func (f *fake) converse(read func() ([]byte, error), open func() (io.WriteCloser
 			}
 			writing.Lock()
 			defer writing.Unlock()
-			if w, err := open(); err == nil {
-				_ = f.answer(done, w, body)
-				w.Close()
+			w, err := open()
+			if err != nil {
+				return
 			}
+			if err := f.answer(done, w, body); errors.Is(err, errCut) {
+				drop()
+				return
+			}
+			w.Close()
 		})
 	}
 }
@@ -318,7 +326,7 @@ func (f *fake) answer(done <-chan struct{}, w io.Writer, body []byte) error {
 			fmt.Fprint(w, separator)
 			separator = ","
 		}
-		if err := fakeAnswer(w, m); err != nil {
+		if err := f.one(w, m); err != nil {
 			return err
 		}
 	}
@@ -330,16 +338,22 @@ func (f *fake) answer(done <-chan struct{}, w io.Writer, body []byte) error {
 	return nil
 }
 
-func fakeAnswer(w io.Writer, m wireMessage) error {
+func (f *fake) one(w io.Writer, m wireMessage) error {
 	switch m.Method {
 	case "fake_big":
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":"`, m.ID)
-		err := fakeBytes(w, number(m))
+		err := f.large(w, number(m))
 		fmt.Fprint(w, `"}`)
 		return err
+	case "fake_bigCut":
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":"`, m.ID)
+		if err := f.large(w, 200_000); err != nil {
+			return err
+		}
+		return errCut
 	case "fake_bigTail":
 		fmt.Fprint(w, `{"jsonrpc":"2.0","result":"`)
-		err := fakeBytes(w, number(m))
+		err := f.large(w, number(m))
 		fmt.Fprintf(w, `","id":%s}`, m.ID)
 		return err
 	}
@@ -351,7 +365,7 @@ func fakeAnswer(w io.Writer, m wireMessage) error {
 	return err
 }
 
-func fakeBytes(w io.Writer, n int) error {
+func (f *fake) large(w io.Writer, n int) error {
 	chunk := strings.Repeat("0123456789abcdef", 1024)
 	for n > 0 {
 		written, err := fmt.Fprint(w, chunk[:min(n, len(chunk))])
@@ -359,6 +373,7 @@ func fakeBytes(w io.Writer, n int) error {
 			return err
 		}
 		n -= written
+		f.written.Add(int64(written))
 	}
 	return nil
 }

@@ -23,36 +23,57 @@ import (
 func TestFaultsOfTheNode(t *testing.T) {
 	f := newFake(t)
 	for transport, address := range nodes(f) {
-		p := started(t, Config{Node: address, Methods: ours(), NodeTimeout: 300 * time.Millisecond})
-		for method, texts := range map[string][]string{
-			"fake_hang":    {"the node did not answer in time"},
-			"fake_cut":     {"the node closed the connection before its answer was complete"},
-			"fake_html":    {"the node answered HTTP 502", "the node closed the connection before its answer was complete"},
-			"fake_garbage": {"the node's answer is not JSON-RPC"},
-			"fake_number":  {"the node's answer is not JSON-RPC"},
-		} {
-			for kind, body := range map[string]string{
-				"single": `{"id":"x","method":"` + method + `"}`,
-				"batch":  `[{"id":"x","method":"` + method + `"},{"method":"n"}]`,
-				"mixed":  `[{"id":"x","method":"` + method + `"},{"jsonrpc":"2.0","id":2,"method":"our_null"}]`,
+		t.Run(transport, func(t *testing.T) {
+			p := started(t, Config{Node: address, Methods: ours()})
+			for method, texts := range map[string][]string{
+				"fake_cut":     {"the node closed the connection before its answer was complete"},
+				"fake_html":    {"the node answered HTTP 502", "the node closed the connection before its answer was complete"},
+				"fake_garbage": {"the node's answer is not JSON-RPC"},
+				"fake_number":  {"the node's answer is not JSON-RPC"},
 			} {
-				t.Run(transport+" "+method+" "+kind, func(t *testing.T) {
-					got := post(t, p, body)
-					fits := false
-					for _, text := range texts {
-						answer := `{"jsonrpc":"2.0","id":"x","error":{"code":-32000,"message":"` + text + `"}}`
-						fits = fits || got == answer && kind == "single" || got == "["+answer+"]" && kind == "batch" ||
-							got == "["+answer+`,{"jsonrpc":"2.0","id":2,"result":null}]` && kind == "mixed"
-					}
-					if !fits {
-						t.Errorf("got %s", got)
-					}
-					if got := post(t, p, `{"id":1,"method":"after"}`); !strings.Contains(got, `"node":"after"`) {
-						t.Errorf("afterwards got %s", got)
-					}
-				})
+				for kind, body := range map[string]string{
+					"single": `{"id":"x","method":"` + method + `"}`,
+					"batch":  `[{"id":"x","method":"` + method + `"},{"method":"n"}]`,
+					"mixed":  `[{"id":"x","method":"` + method + `"},{"jsonrpc":"2.0","id":2,"method":"our_null"}]`,
+				} {
+					t.Run(method+" "+kind, func(t *testing.T) {
+						got := post(t, p, body)
+						fits := false
+						for _, text := range texts {
+							answer := `{"jsonrpc":"2.0","id":"x","error":{"code":-32000,"message":"` + text + `"}}`
+							fits = fits || got == answer && kind == "single" || got == "["+answer+"]" && kind == "batch" ||
+								got == "["+answer+`,{"jsonrpc":"2.0","id":2,"result":null}]` && kind == "mixed"
+						}
+						if !fits {
+							t.Errorf("got %s", got)
+						}
+						if got := post(t, p, `{"id":1,"method":"after"}`); !strings.Contains(got, `"node":"after"`) {
+							t.Errorf("afterwards got %s", got)
+						}
+					})
+				}
 			}
-		}
+		})
+	}
+}
+
+// TestNodeHangs: a caller waits for NodeTimeout, and a late answer is nobody's.
+func TestNodeHangs(t *testing.T) {
+	f := newFake(t)
+	for transport, address := range nodes(f) {
+		t.Run(transport, func(t *testing.T) {
+			p := started(t, Config{Node: address, Methods: ours(), NodeTimeout: 200 * time.Millisecond})
+			slow := `{"jsonrpc":"2.0","id":"x","error":{"code":-32000,"message":"the node did not answer in time"}}`
+			for body, want := range map[string]string{
+				`{"id":"x","method":"fake_hang"}`:                                                slow,
+				`[{"id":"x","method":"fake_hang"},{"method":"n"}]`:                               "[" + slow + "]",
+				`[{"id":"x","method":"fake_hang"},{"jsonrpc":"2.0","id":2,"method":"our_null"}]`: "[" + slow + `,{"jsonrpc":"2.0","id":2,"result":null}]`,
+			} {
+				if got := post(t, p, body); got != want {
+					t.Errorf("got %s", got)
+				}
+			}
+		})
 	}
 }
 
@@ -196,43 +217,43 @@ func TestLargeAnswersStream(t *testing.T) {
 // TestLargeAnswerBreaksOff: a part must not look like the whole.
 func TestLargeAnswerBreaksOff(t *testing.T) {
 	for _, length := range []string{"", "1000000"} {
-		node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			if length != "" {
-				w.Header().Set("Content-Length", length)
+		t.Run("length "+length, func(t *testing.T) {
+			node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if length != "" {
+					w.Header().Set("Content-Length", length)
+				}
+				fmt.Fprint(w, `{"jsonrpc":"2.0","id":1,"result":"`+strings.Repeat("x", 200_000))
+				panic(http.ErrAbortHandler)
+			}))
+			p := started(t, Config{Node: node.URL})
+			if got := send(t, p, http.MethodPost, `{"id":1,"method":"a"}`, nil); got.err == nil {
+				t.Errorf("got %d bytes as if it were all", len(got.body))
 			}
-			fmt.Fprint(w, `{"jsonrpc":"2.0","id":1,"result":"`+strings.Repeat("x", 200_000))
-			panic(http.ErrAbortHandler)
-		}))
-		p := started(t, Config{Node: node.URL})
-		if got := send(t, p, http.MethodPost, `{"id":1,"method":"a"}`, nil); got.err == nil {
-			t.Errorf("got %d bytes as if it were all", len(got.body))
-		}
-		node.Close()
+			node.Close()
+		})
 	}
 }
 
-func TestHangUpEndsTheCall(t *testing.T) {
+func TestHangUpEndsTheMethod(t *testing.T) {
 	f := newFake(t)
-	ended := make(chan struct{})
-	started1 := make(chan struct{}, 1)
-	methods := map[string]Method{"our_wait": func(ctx context.Context, _ json.RawMessage) (any, error) {
-		started1 <- struct{}{}
+	asked, ended := make(chan struct{}), make(chan struct{})
+	p := started(t, Config{Node: f.http(), Methods: map[string]Method{"our_wait": func(ctx context.Context, _ json.RawMessage) (any, error) {
+		close(asked)
 		<-ctx.Done()
 		close(ended)
 		return nil, ctx.Err()
-	}}
-	p := started(t, Config{Node: f.http(), Methods: methods})
-
+	}}})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		<-started1
+		<-asked
 		cancel()
 	}()
 	sendContext(ctx, t, p, http.MethodPost, `{"jsonrpc":"2.0","id":1,"method":"our_wait"}`, nil)
 	<-ended
+}
 
-	gone := make(chan struct{})
-	arrived := make(chan struct{})
+func TestHangUpEndsTheCall(t *testing.T) {
+	arrived, gone := make(chan struct{}), make(chan struct{})
 	node := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		close(arrived)
@@ -240,8 +261,8 @@ func TestHangUpEndsTheCall(t *testing.T) {
 		close(gone)
 	}))
 	defer node.Close()
-	p = started(t, Config{Node: node.URL})
-	ctx, cancel = context.WithCancel(t.Context())
+	p := started(t, Config{Node: node.URL})
+	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-arrived
 		cancel()
@@ -292,17 +313,21 @@ func TestNodeOverTLS(t *testing.T) {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(server.Certificate())
 	for _, node := range []string{server.URL, "wss" + strings.TrimPrefix(server.URL, "https")} {
-		p := started(t, Config{Node: node, NodeTLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}})
-		conn := dial(t, p, nil)
-		tell(t, conn, `{"id":1,"method":"a"}`)
-		for _, got := range []string{post(t, p, `{"id":1,"method":"a"}`), hear(t, conn)} {
-			if got != `{"jsonrpc":"2.0","id":1,"result":{"node":"a","params":null}}` {
-				t.Errorf("%s: got %s", node, got)
+		t.Run(node[:5]+" trusted", func(t *testing.T) {
+			p := started(t, Config{Node: node, NodeTLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}})
+			conn := dial(t, p, nil)
+			tell(t, conn, `{"id":1,"method":"a"}`)
+			for _, got := range []string{post(t, p, `{"id":1,"method":"a"}`), hear(t, conn)} {
+				if got != `{"jsonrpc":"2.0","id":1,"result":{"node":"a","params":null}}` {
+					t.Errorf("got %s", got)
+				}
 			}
-		}
-		p = started(t, Config{Node: node})
-		if got := post(t, p, `{"id":1,"method":"a"}`); !strings.Contains(got, "the node can't be reached") {
-			t.Errorf("%s, not trusted: got %s", node, got)
-		}
+		})
+		t.Run(node[:5]+" not trusted", func(t *testing.T) {
+			p := started(t, Config{Node: node})
+			if got := post(t, p, `{"id":1,"method":"a"}`); !strings.Contains(got, "the node can't be reached") {
+				t.Errorf("got %s", got)
+			}
+		})
 	}
 }

@@ -18,6 +18,7 @@ type pipe struct {
 	link    link
 	pending pending
 	reading sync.WaitGroup
+	ended   chan struct{} // closed when nothing more is passed on
 }
 
 // send passes a message on. When it can't, the session ends, and the message is
@@ -37,6 +38,7 @@ func (p *pipe) send(m *sent, body []byte) {
 
 // read passes on what the node sends, until the link ends.
 func (p *pipe) read() {
+	defer close(p.ended)
 	for {
 		kind, message, err := p.link.receive()
 		if err == nil {
@@ -75,33 +77,30 @@ func (p *pipe) pass(kind int, message io.Reader) error {
 	var walk walker
 	walk.feed(head)
 	m, late := p.pending.answered(walk.ids, walk.batch())
-	switch {
-	case late:
+	if late {
 		_, err := io.Copy(io.Discard, message)
 		return err
-	case whole:
-		p.s.write(kind, head)
-	case m == nil && len(walk.ids) == 0 && p.pending.anyLate() > 0:
-		return errNodeSlow // nobody knows yet whether it has been answered
-	default:
-		if err := p.stream(kind, message, head, buffer[:], &walk); err != nil {
-			return err
-		}
-		if m == nil {
-			m, _ = p.pending.answered(walk.ids, walk.batch())
-		}
 	}
 	if m != nil {
-		m.done()
+		defer m.done() // also if it can't be passed on
 	}
-	return nil
+	if whole {
+		p.s.write(kind, head)
+		return nil
+	}
+	return p.stream(kind, message, head, buffer[:], &walk)
 }
 
 // stream passes on a message piece by piece, as fast as the client takes it.
+// While it holds the lock no message expires.
 func (p *pipe) stream(kind int, message io.Reader, head, buffer []byte, walk *walker) (err error) {
 	s := p.s
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	unknown := len(walk.ids) == 0
+	if unknown && p.pending.anyLate() > 0 {
+		return errNodeSlow // nobody knows yet whether it has been answered
+	}
 	defer func() { s.broken = s.broken || err != nil }()
 	out, err := s.conn.NextWriter(kind)
 	if err != nil {
@@ -117,12 +116,22 @@ func (p *pipe) stream(kind int, message io.Reader, head, buffer []byte, walk *wa
 			return errHungUp
 		}
 		if whole {
+			if unknown {
+				p.settle(walk)
+			}
 			return nil
 		}
 		if head, whole, err = fill(buffer, message); err != nil {
 			return fmt.Errorf("passing on an answer: %w", err)
 		}
 		walk.feed(head)
+	}
+}
+
+// settle forgets the message whose answer has been passed on.
+func (p *pipe) settle(walk *walker) {
+	if m, _ := p.pending.answered(walk.ids, walk.batch()); m != nil {
+		m.done()
 	}
 }
 

@@ -108,20 +108,37 @@ func (s *session) serve() {
 
 // finish answers what can still be answered, and says goodbye.
 func (s *session) finish(pipe *pipe, why goodbye) {
-	if pipe != nil && why.code != websocket.CloseGoingAway {
-		pipe.close()
+	if pipe != nil {
+		if why.code != websocket.CloseGoingAway {
+			pipe.close()
+		}
+		s.drain(pipe.ended)
 		pipe.failPending(why.fault)
 	}
-	for range cap(s.slots) { // until no message waits
-		select {
-		case s.slots <- struct{}{}:
-			continue
-		case <-s.ctx.Done():
-		}
-		break
-	}
+	s.drain(nil)
 	text := websocket.FormatCloseMessage(why.code, why.text)
 	_ = s.conn.WriteControl(websocket.CloseMessage, text, time.Now().Add(time.Second)) // the client may be gone
+}
+
+// drain waits until no message waits for an answer, or until something else has
+// ended. No more messages are taken then.
+func (s *session) drain(ended <-chan struct{}) {
+	free := 0
+	defer func() {
+		for range free {
+			s.release()
+		}
+	}()
+	for free < cap(s.slots) {
+		select {
+		case s.slots <- struct{}{}:
+			free++
+		case <-ended:
+			return
+		case <-s.ctx.Done():
+			return
+		}
+	}
 }
 
 // write sends an answer; nil is none.
@@ -160,7 +177,7 @@ func (s *session) state() (*pipe, *goodbye) {
 
 // open begins to pass on what the node sends.
 func (s *session) open(l link) *pipe {
-	p := &pipe{s: s, link: l}
+	p := &pipe{s: s, link: l, ended: make(chan struct{})}
 	s.mu.Lock()
 	s.pipe = p
 	s.mu.Unlock()

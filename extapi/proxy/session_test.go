@@ -200,30 +200,34 @@ func TestUpstreamDropEndsTheConnection(t *testing.T) {
 func TestGarbageEndsTheConnection(t *testing.T) {
 	f := newFake(t)
 	for _, method := range []string{"fake_garbage", "fake_number"} {
-		conn := dial(t, started(t, Config{Node: f.ws()}), nil)
-		tell(t, conn, `{"id":1,"method":"`+method+`"}`)
-		if got := hear(t, conn); got != `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"the node's answer is not JSON-RPC"}}` {
-			t.Errorf("got %s", got)
-		}
-		if code := closing(t, conn); code != websocket.CloseInternalServerErr {
-			t.Errorf("ended with %d", code)
-		}
+		t.Run(method, func(t *testing.T) {
+			conn := dial(t, started(t, Config{Node: f.ws()}), nil)
+			tell(t, conn, `{"id":1,"method":"`+method+`"}`)
+			if got := hear(t, conn); got != `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"the node's answer is not JSON-RPC"}}` {
+				t.Errorf("got %s", got)
+			}
+			if code := closing(t, conn); code != websocket.CloseInternalServerErr {
+				t.Errorf("ended with %d", code)
+			}
+		})
 	}
 }
 
 func TestNodeDownForWebSocket(t *testing.T) {
 	for _, node := range []string{"ws://127.0.0.1:1", "http://127.0.0.1:1", "/nowhere/geth.ipc"} {
-		conn := dial(t, started(t, Config{Node: node, Methods: ours()}), nil)
-		for range 2 {
-			tell(t, conn, `{"id":1,"method":"a"}`)
-			if got := hear(t, conn); got != `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"the node can't be reached"}}` {
-				t.Errorf("got %s", got)
+		t.Run(node, func(t *testing.T) {
+			conn := dial(t, started(t, Config{Node: node, Methods: ours()}), nil)
+			for range 2 {
+				tell(t, conn, `{"id":1,"method":"a"}`)
+				if got := hear(t, conn); got != `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"the node can't be reached"}}` {
+					t.Errorf("got %s", got)
+				}
+				tell(t, conn, `{"jsonrpc":"2.0","id":2,"method":"our_null"}`)
+				if got := hear(t, conn); got != `{"jsonrpc":"2.0","id":2,"result":null}` {
+					t.Errorf("got %s", got)
+				}
 			}
-			tell(t, conn, `{"jsonrpc":"2.0","id":2,"method":"our_null"}`)
-			if got := hear(t, conn); got != `{"jsonrpc":"2.0","id":2,"result":null}` {
-				t.Errorf("got %s", got)
-			}
-		}
+		})
 	}
 }
 
@@ -234,7 +238,7 @@ func TestSlowCallIsAnsweredOnce(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			f := newFake(t)
 			cfg := configs(f)[way]
-			cfg.NodeTimeout = 200 * time.Millisecond
+			cfg.NodeTimeout = time.Second
 			conn := dial(t, started(t, cfg), nil)
 			tell(t, conn, `{"id":1,"method":"fake_late"}`)
 			tell(t, conn, `[{"id":2,"method":"fake_late"}]`)
