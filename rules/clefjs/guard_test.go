@@ -35,7 +35,7 @@ func TestMemoryIsBounded(t *testing.T) {
 // TestGarbageIsNotCounted: a script may allocate far more than the limit if it
 // keeps little of it.
 func TestGarbageIsNotCounted(t *testing.T) {
-	r := load(t, `function ApproveTx() { for (var i = 0; i < 3000; i++) { var s = "x".repeat(1e5) + i }; return "Approve" }`,
+	r := load(t, `function ApproveTx() { for (var i = 0; i < 1000; i++) { var s = "x".repeat(1e5) + i }; return "Approve" }`,
 		Options{Timeout: MaxTimeout, MemoryLimit: 32 << 20})
 	if decision := judge(t, r, transfer(1, big.NewInt(1), nil)); decision.Verdict != rules.Approve {
 		t.Fatalf("got %+v", decision)
