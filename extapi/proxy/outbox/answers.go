@@ -20,8 +20,8 @@ const (
 	refused         // the node has certainly not taken it
 )
 
-// read returns what an error of eth_sendRawTransaction says, nil being none.
-func read(err error) (answer, *nodeError) {
+// heard returns what an error of eth_sendRawTransaction says, nil being none.
+func heard(err error) (answer, *nodeError) {
 	var node *nodeError
 	switch {
 	case err == nil:
@@ -48,7 +48,7 @@ func (o *Outbox) post(ctx context.Context, hash common.Hash, raw []byte) (answer
 	if err == nil && told != hash {
 		return unclear, nil
 	}
-	said, node := read(err)
+	said, node := heard(err)
 	if said != taken {
 		return said, node
 	}

@@ -92,17 +92,17 @@ func TestAnswers(t *testing.T) {
 		{-32000, "the stars are not right", unclear},
 		{-32000, "", unclear},
 	} {
-		if got, _ := read(&nodeError{code: test.code, text: test.text}); got != test.want {
+		if got, _ := heard(&nodeError{code: test.code, text: test.text}); got != test.want {
 			t.Errorf("%q is read as %d, want %d", test.text, got, test.want)
 		}
 	}
-	if got, _ := read(&faultError{"did not answer"}); got != unclear {
+	if got, _ := heard(&faultError{"did not answer"}); got != unclear {
 		t.Error("no answer is an answer")
 	}
-	if got, _ := read(errors.New("insufficient funds")); got != unclear {
+	if got, _ := heard(errors.New("insufficient funds")); got != unclear {
 		t.Error("an error that is not the node's is taken for its answer")
 	}
-	if got, _ := read(nil); got != accepted {
+	if got, _ := heard(nil); got != accepted {
 		t.Error("no error is no acceptance")
 	}
 }

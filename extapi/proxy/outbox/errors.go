@@ -25,7 +25,7 @@ const (
 	errCanceled       = publicError("request canceled")
 	errTimeout        = publicError("the request timed out before anything was signed")
 	errNotKept        = publicError("the transaction could not be kept, so that it was not sent: look at the signer's log")
-	errDoubt          = publicError("it is not known whether the transaction was kept: it may be sent later, look for it before trying again")
+	errDoubt          = publicError("it is not known whether the transaction is under way: it may be sent later, look for it before trying again")
 	errBlocked        = publicError("the signer's records can't be read: nothing of this account is sent until they can")
 )
 

@@ -41,7 +41,7 @@ func (o *Outbox) keep(ctx context.Context, l *lane, r *record, old []byte, c *cl
 		return nil, spentError{err}
 	}
 	changes := []rules.Change{{Key: r.key(), Old: old, New: value}}
-	if r.Own || r.Nonce == l.next {
+	if r.advanced = r.Own || r.Nonce == l.next; r.advanced {
 		changes = append(changes, l.laneChange(r.Nonce+1))
 	}
 	if c != nil {
@@ -119,7 +119,7 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 		return err
 	}
 	changes := []rules.Change{{Key: r.key(), Old: old, New: value}}
-	if l.next == r.Nonce+1 {
+	if r.advanced && l.next == r.Nonce+1 {
 		changes = append(changes, l.laneChange(r.Nonce))
 	}
 	if c != nil && again {

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -146,21 +145,30 @@ func (l *lane) took(changes []rules.Change) {
 }
 
 // settleDoubt finds out what became of a transaction of which it was not known
-// whether it was kept. Until that is known nothing else is sent: its nonce may be
-// used.
+// whether it was kept, or whether its refusal was. Until that is known nothing else
+// is sent: its nonce may be used.
 func (o *Outbox) settleDoubt(ctx context.Context, l *lane) error {
-	if l.doubt == nil {
+	r := l.doubt
+	if r == nil {
 		return nil
 	}
-	kept, err := o.wasKept(ctx, l.doubt)
+	kept, err := o.read(ctx, r.key())
 	if err == nil {
 		err = o.reload(ctx, l)
 	}
 	if err != nil {
-		return errors.Join(errBlocked, err)
+		o.log.ErrorContext(ctx, "Account blocked: records can't be read", "account", l.id.account, "error", err)
+		return errBlocked
 	}
-	if kept {
-		o.book.follow(l, l.doubt, false, o.cfg.Clock(), o.cfg.Rebroadcast)
+	_, followed := o.book.find(r.Hash)
+	switch {
+	case kept != nil && kept.State == StateRejected && followed:
+		o.book.drop(r.Hash)
+		if r.advanced && l.next == r.Nonce+1 {
+			l.move(r.Nonce)
+		}
+	case kept != nil && kept.followed() && !followed:
+		o.book.follow(l, kept, false, o.cfg.Clock(), o.cfg.Rebroadcast)
 	}
 	l.doubt = nil
 	return nil

@@ -106,19 +106,21 @@ var errGone = errors.New("the transaction's bytes are gone")
 
 // raw reads the bytes of a transaction.
 func (o *Outbox) raw(ctx context.Context, key string) ([]byte, error) {
-	value, err := o.cfg.Records.Record(ctx, key)
+	r, err := o.read(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	if value == nil {
+	if r == nil || len(r.Bytes) == 0 {
 		return nil, errGone
 	}
-	r, err := decodeRecord(key, value)
-	if err == nil && len(r.Bytes) == 0 {
-		err = errGone
-	}
-	if err != nil {
+	return r.Bytes, nil
+}
+
+// read reads the record of a transaction, nil if there is none.
+func (o *Outbox) read(ctx context.Context, key string) (*record, error) {
+	value, err := o.cfg.Records.Record(ctx, key)
+	if err != nil || value == nil {
 		return nil, err
 	}
-	return r.Bytes, nil
+	return decodeRecord(key, value)
 }

@@ -33,6 +33,8 @@ type record struct {
 	Bytes []byte `json:"bytes,omitempty"` // the raw transaction, dropped when nobody can need it
 	Own   bool   `json:"own,omitempty"`   // the nonce was chosen here
 	Claim string `json:"claim,omitempty"` // the record of its idempotency key
+
+	advanced bool // keeping it moved its lane
 }
 
 // key is the record's key.

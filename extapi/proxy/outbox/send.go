@@ -161,10 +161,11 @@ func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c 
 		again = err == nil && count > r.Nonce
 	}
 	if err := o.reject(ctx, l, r, c, node, again); err != nil {
-		// As far as the records know it is under way, and so it is.
-		o.log.ErrorContext(ctx, "Refusal not recorded: the transaction stays under way", "hash", r.Hash, "error", err)
+		// As far as the records tell it is under way or it is not.
+		o.log.ErrorContext(ctx, "Refusal not recorded: the transaction may stay under way", "hash", r.Hash, "error", err)
 		o.unsure(ctx, r, e, node)
-		return r.Hash, nil
+		l.doubt = r
+		return common.Hash{}, spentError{errDoubt}
 	}
 	o.log.WarnContext(ctx, "Transaction refused by the node", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "code", node.code, "text", node.text, "again", again)
 	if again {
