@@ -49,7 +49,7 @@ func initialise(ctx context.Context, cfg Config) error {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return fmt.Errorf("writing the genesis block: %w", err)
 	}
-	if _, err := output(ctx, cfg.Geth, "init", "--datadir", dataDir(cfg.Dir), file); err != nil {
+	if _, err := output(ctx, cfg.Geth, "init", "--state.scheme", "hash", "--datadir", dataDir(cfg.Dir), file); err != nil {
 		return fmt.Errorf("initialising the chain: %w", err)
 	}
 	return nil

@@ -82,8 +82,8 @@ func (n *Node) launch(ctx context.Context, args []string) error {
 	return nil
 }
 
-// Crash kills geth, as a power cut does, and waits until it is gone. What it had
-// not written is lost: its pool, and its latest blocks.
+// Crash kills geth, and waits until it is gone. What it had not written is lost: its
+// pool, and perhaps its latest block.
 func (n *Node) Crash() {
 	n.close()
 	n.process.kill()
@@ -157,6 +157,7 @@ func (n *Node) close() {
 func arguments(cfg Config, secretFile, public, engine string) []string {
 	args := []string{
 		"--datadir", dataDir(cfg.Dir), "--networkid", strconv.Itoa(ChainID), "--syncmode", "full",
+		"--state.scheme", "hash", "--gcmode", "archive", // every state is written: without one that it has, a killed geth begins anew and takes no blocks
 		"--nodiscover", "--maxpeers", "0", "--port", "0", "--nat", "none", "--ipcdisable", "--cache", "128",
 		"--http", "--http.addr", "127.0.0.1", "--http.port", public, "--http.api", "eth,net,web3,txpool",
 		"--ws", "--ws.addr", "127.0.0.1", "--ws.port", public, "--ws.api", "eth,net,web3,txpool",
