@@ -58,7 +58,7 @@ func (s *stage) mined(t *testing.T, members map[string]any) *types.Receipt {
 
 // TestKinds sends one of each kind, of which everything that can be is filled in.
 func TestKinds(t *testing.T) {
-	s := newStage(t, 2)
+	s := newStage(t, 4)
 	from, to := s.accounts[0], s.accounts[1]
 
 	s.mined(t, map[string]any{"from": from, "to": to, "value": "0x5"})
@@ -84,9 +84,11 @@ func TestKinds(t *testing.T) {
 		t.Errorf("funds that do not suffice are told as %v", err)
 	}
 
+	// From an account of its own: geth keeps the other for its pool of transactions
+	// without blobs until it has noticed that they are mined.
 	blob := new(kzg4844.Blob)
 	copy(blob[1:], "kvclef")
-	receipt := s.mined(t, map[string]any{"from": from, "to": to, "blobs": []hexutil.Bytes{blob[:]}})
+	receipt := s.mined(t, map[string]any{"from": s.accounts[2], "to": to, "blobs": []hexutil.Bytes{blob[:]}})
 	if receipt.Type != types.BlobTxType || receipt.BlobGasUsed == 0 {
 		t.Errorf("the blob's receipt is %+v", receipt)
 	}
@@ -105,7 +107,7 @@ func (s *stage) setCode(t *testing.T, contract common.Address) {
 		t.Fatal(err)
 	}
 	authority := crypto.PubkeyToAddress(key.PublicKey)
-	s.mined(t, map[string]any{"from": s.accounts[0], "to": authority, "authorizationList": []types.SetCodeAuthorization{authorization}})
+	s.mined(t, map[string]any{"from": s.accounts[3], "to": authority, "authorizationList": []types.SetCodeAuthorization{authorization}})
 	slot, err := s.node.Client().StorageAt(t.Context(), authority, common.Hash{}, nil)
 	if err != nil || slot[31] != 1 {
 		t.Errorf("the code was run %v times, %v", slot, err)
