@@ -84,7 +84,7 @@ func (s *Server) Start(ctx context.Context) error {
 // warn says what stands open to other machines.
 func (s *Server) warn(ctx context.Context, addr string) {
 	switch {
-	case loopback(addr) || s.cfg.TLS.ClientCAFile != "":
+	case Loopback(addr) || s.cfg.TLS.ClientCAFile != "":
 	case s.cfg.TLS.on():
 		s.log.WarnContext(ctx, "HTTP SERVER CAN BE REACHED BY OTHER MACHINES, AND ASKS FOR NO CLIENT CERTIFICATES: name their authority, or bind 127.0.0.1 instead", "address", addr)
 	default:

@@ -98,7 +98,7 @@ func (c ServerConfig) check() error {
 		if _, _, err := net.SplitHostPort(c.HTTPAddr); err != nil {
 			return fmt.Errorf("HTTP address %q is not host:port: %w", c.HTTPAddr, err)
 		}
-		if c.LoopbackOnly && !loopback(c.HTTPAddr) {
+		if c.LoopbackOnly && !Loopback(c.HTTPAddr) {
 			return fmt.Errorf("HTTP address %q can be reached by other machines: use 127.0.0.1", c.HTTPAddr)
 		}
 	}
@@ -118,9 +118,9 @@ func (c ServerConfig) check() error {
 	return nil
 }
 
-// loopback reports whether an address host:port is reached from this machine
+// Loopback reports whether an address host:port is reached from this machine
 // only. A name other than localhost may be anything.
-func loopback(addr string) bool {
+func Loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false

@@ -171,6 +171,9 @@ func (h *hostRunner) decider(service hosting.Service) (extapi.Decider, bool, err
 	if service.PolicySource == nil {
 		return h.signing.decider, h.signing.policyDecides(), nil
 	}
+	if h.signing.cfg.Rules.AttestKey != "" {
+		return nil, false, errors.New("rules.attest_key is set, and the policy of a hosted service is not signed by it: leave details.policy out, so that the process's policy decides, with its word vault")
+	}
 	loaded, err := policy.Load(service.Details.Policy, service.PolicySource, policy.Options{})
 	if err != nil {
 		return nil, false, err

@@ -2,14 +2,12 @@ package main
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -25,33 +23,13 @@ type rulesFile struct {
 	sha256 common.Hash
 }
 
-// readRules reads a policy or a rule file. A pipe that nobody writes to would
-// never answer, and is refused.
+// readRules reads a policy or a rule file.
 func readRules(kind rules.FileKind, path string) (rulesFile, error) {
-	source, err := readOrdinary(kind, path)
+	source, _, err := config.ReadOrdinary(path, maxRules)
 	if err != nil {
-		return rulesFile{}, err
+		return rulesFile{}, usagef("opening the %v: %w", kind, err)
 	}
 	return rulesFile{kind: kind, path: path, source: source, sha256: sha256.Sum256(source)}, nil
-}
-
-func readOrdinary(kind rules.FileKind, path string) (source []byte, err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, usagef("opening the %v: %s is no ordinary file: name one", kind, path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, usagef("opening the %v: %w", kind, err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	source, err = io.ReadAll(io.LimitReader(file, maxRules+1))
-	if err != nil {
-		return nil, usagef("reading the %v: %w", kind, err)
-	}
-	if len(source) > maxRules {
-		return nil, usagef("reading the %v: %s has more than %d bytes", kind, path, maxRules)
-	}
-	return source, nil
 }
 
 // name is the file's as decisions and errors have it.

@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/rules"
 )
 
 // statusPath is where a service tells how it is.
@@ -57,7 +58,10 @@ type statusPage struct {
 
 // ServeHTTP tells how the service is.
 func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	status := p.tell(r.Context(), r.Host)
+	ctx := extapi.WithCaller(r.Context(), rules.Caller{
+		Transport: "http", Remote: r.RemoteAddr, Local: r.Host, UserAgent: r.UserAgent(), Origin: r.Header.Get("Origin"),
+	}, "anonymous")
+	status := p.tell(ctx, r.Host)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := json.NewEncoder(w).Encode(status); err != nil {
@@ -65,7 +69,8 @@ func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tell asks the node, and the rules for the accounts that are shown. The host is the
+// tell asks the node, and the rules for the accounts that are shown to the caller of
+// ctx. The host is the
 // one by which the caller reaches the service, "" if it does not.
 func (p *statusPage) tell(ctx context.Context, host string) *serviceStatus {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)

@@ -111,9 +111,7 @@ func (s *transactionServer) replace(w http.ResponseWriter, r *http.Request, do f
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replaceTimeout + stepTimeout)) // fails only on a closed connection
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), replaceTimeout)
 	defer cancel()
-	// The socket is its user's alone, as the one of the signer is.
-	ctx = extapi.WithCaller(ctx, rules.Caller{Transport: "ipc", Remote: "NA", Local: "NA"}, "local")
-	made, err := do(ctx, hash)
+	made, err := do(localCaller(ctx), hash)
 	s.answer(w, r, replacement{made}, err)
 }
 
@@ -128,6 +126,12 @@ func (s *transactionServer) answer(w http.ResponseWriter, r *http.Request, value
 	if err != nil {
 		s.log.DebugContext(r.Context(), "Answer not sent", "error", err)
 	}
+}
+
+// localCaller is who asks on the admin socket: it is its user's alone, as the
+// signer's is.
+func localCaller(ctx context.Context) context.Context {
+	return extapi.WithCaller(ctx, rules.Caller{Transport: "ipc", Remote: "NA", Local: "NA"}, "local")
 }
 
 var errNoHash = errors.New("want the hash of a transaction, 0x and 64 hexadecimal digits")

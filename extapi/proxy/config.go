@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // Config says what a proxy answers, where the rest goes and what a caller may
@@ -126,11 +128,10 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 // check refuses a configuration that could not be served or would lift a limit.
 func (c Config) check() error {
 	if c.Addr != "" {
-		host, _, err := net.SplitHostPort(c.Addr)
-		if err != nil {
+		if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 			return fmt.Errorf("proxy address %q is not host:port: %w", c.Addr, err)
 		}
-		if c.LoopbackOnly && !loopback(host) {
+		if c.LoopbackOnly && !extapi.Loopback(c.Addr) {
 			return fmt.Errorf("proxy address %q can be reached by other machines and HTTP is not encrypted: use 127.0.0.1", c.Addr)
 		}
 	}
@@ -151,13 +152,6 @@ func (c Config) check() error {
 		}
 	}
 	return nil
-}
-
-// loopback reports whether a host is reached from this machine only. A name
-// other than localhost may be anything.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 var errNoNode = errors.New("no node is configured: give http(s)://, ws(s):// or the path of an IPC socket")

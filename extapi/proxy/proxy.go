@@ -124,7 +124,7 @@ func (p *Proxy) Start(ctx context.Context) error {
 		}
 	})
 	p.log.InfoContext(ctx, "Proxy started", "address", p.Addr(), "vhosts", p.cfg.VirtualHosts, "origins", p.cfg.AllowedOrigins)
-	if host, _, _ := net.SplitHostPort(p.Addr()); !loopback(host) {
+	if !extapi.Loopback(p.Addr()) {
 		p.log.WarnContext(ctx, "PROXY CAN BE REACHED BY OTHER MACHINES, WITHOUT ENCRYPTION: bind 127.0.0.1 instead", "address", p.Addr())
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"reflect"
 	"regexp"
 	"runtime"
@@ -21,28 +20,15 @@ const maxSize = 1 << 20
 // Load reads a configuration file over the defaults. A file that holds a
 // secret must be readable by its owner alone.
 func Load(path string) (*Config, error) {
-	file, err := os.Open(path)
+	data, mode, err := ReadOrdinary(path, maxSize)
 	if err != nil {
 		return nil, fmt.Errorf("opening the configuration: %w", err)
-	}
-	defer func() { _ = file.Close() }() // nothing was written
-	// The mode is that of the file that is read, not of one put in its place.
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("opening the configuration: %w", err)
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	if len(data) > maxSize {
-		return nil, fmt.Errorf("%s: larger than %d bytes, which no configuration is", path, maxSize)
 	}
 	cfg, err := Parse(path, data)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMode(path, info.Mode(), cfg); err != nil {
+	if err := checkMode(path, mode, cfg); err != nil {
 		return nil, err
 	}
 	return cfg, nil

@@ -226,7 +226,7 @@ func TestLoadBoundsTheFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("#", maxSize+1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "larger than") {
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "has more than") {
 		t.Errorf("got %v, want a refusal of the size", err)
 	}
 }

@@ -3,11 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -211,24 +209,12 @@ const maxSecret = 64 << 10
 // readSecret reads a file that its owner alone may read. No error shows what is in
 // it.
 func readSecret(key, path string) (string, error) {
-	file, err := os.Open(path)
+	data, mode, err := ReadOrdinary(path, maxSecret)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
-	defer func() { _ = file.Close() }() // nothing was written
-	info, err := file.Stat()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", key, err)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return "", fmt.Errorf("%s: %s has mode %#o, so that others can read it: run chmod 600 %s", key, path, mode, path)
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxSecret+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("%s: %w", key, err)
-	case len(data) > maxSecret:
-		return "", fmt.Errorf("%s: %s has more than %d bytes", key, path, maxSecret)
+	if mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		return "", fmt.Errorf("%s: %s has mode %#o, so that others can read it: run chmod 600 %s", key, path, mode.Perm(), path)
 	}
 	return string(data), nil
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 
 	"go.yaml.in/yaml/v3"
@@ -72,7 +71,7 @@ func LoadHosted(path string) (Vault, error) {
 // LoadHostedService reads the document of a hosted service.
 func LoadHostedService(path string) (HostedService, error) {
 	var service HostedService
-	data, err := os.ReadFile(path)
+	data, _, err := ReadOrdinary(path, maxSize)
 	if err != nil {
 		return service, fmt.Errorf("--cloudhsm-service: %w", err)
 	}

@@ -31,6 +31,7 @@ type client struct {
 	timeout time.Duration // of one call
 	log     *slog.Logger
 	faults  atomic.Uint64 // calls that had no answer
+	silent  atomic.Bool   // the last call had none
 }
 
 // batcher is a node that takes several calls at once.
@@ -76,15 +77,23 @@ func (c *client) once(ctx context.Context, many batcher, calls []rpc.BatchElem) 
 
 // translate makes one of the two kinds of an error.
 func (c *client) translate(ctx context.Context, method string, err error) error {
-	if err == nil {
+	said := saidByNode(err)
+	if err == nil || said != nil {
+		if c.silent.Load() && c.silent.Swap(false) {
+			c.log.InfoContext(ctx, "Node answers again", "method", method)
+		}
+		if said != nil {
+			return said
+		}
 		return nil
-	}
-	if said := saidByNode(err); said != nil {
-		return said
 	}
 	c.faults.Add(1)
 	fault := &faultError{faultOf(ctx, err)}
-	c.log.WarnContext(ctx, "Node call failed", "method", method, "error", fault.text)
+	level := slog.LevelWarn
+	if c.silent.Swap(true) {
+		level = slog.LevelDebug // a node that is down is no news with every call
+	}
+	c.log.Log(ctx, level, "Node call failed", "method", method, "error", fault.text)
 	return fault
 }
 
