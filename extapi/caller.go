@@ -33,11 +33,19 @@ func whoAsks(ctx context.Context) (rules.Caller, string) {
 	return caller, principalOf(caller)
 }
 
-// The principals whom nothing but their way in proves. No certificate can have
-// these names.
+// PrincipalOf returns who asks by the requests of a context, [Anonymous] where
+// nothing proves it, "" where nobody does.
+func PrincipalOf(ctx context.Context) string {
+	_, principal := whoAsks(ctx)
+	return principal
+}
+
+// Anonymous is the principal of everybody who comes over HTTP without a
+// certificate. No certificate can have that name, nor principalLocal, the callers'
+// of the socket.
 const (
-	principalLocal     = "local"
-	principalAnonymous = "anonymous"
+	Anonymous      = "anonymous"
+	principalLocal = "local"
 )
 
 // principalOf returns who asks, as far as the listener proves it: the socket's
@@ -48,7 +56,7 @@ func principalOf(caller rules.Caller) string {
 	case ipcTransport:
 		return principalLocal
 	case httpTransport:
-		return principalAnonymous
+		return Anonymous
 	default:
 		return ""
 	}

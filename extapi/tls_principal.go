@@ -91,7 +91,7 @@ func certificateName(cert *x509.Certificate) (string, error) {
 		return "", fmt.Errorf("the name in the client certificate has more than %d bytes", maxPrincipal)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unprintable) || strings.TrimSpace(name) != name:
 		return "", errors.New("the name in the client certificate has characters that a name can't have")
-	case strings.EqualFold(name, principalLocal) || strings.EqualFold(name, principalAnonymous):
+	case strings.EqualFold(name, principalLocal) || strings.EqualFold(name, Anonymous):
 		return "", fmt.Errorf("the name in the client certificate is %q, which no certificate can have", strings.ToLower(name))
 	}
 	return name, nil

@@ -92,7 +92,7 @@ func (c Config) withDefaults() Config {
 		c.VirtualHosts = []string{"localhost"}
 	}
 	if c.Principal == nil {
-		c.Principal = func(*http.Request) string { return "anonymous" }
+		c.Principal = func(*http.Request) string { return extapi.Anonymous }
 	}
 	if c.NodeTLS == nil {
 		c.NodeTLS = &tls.Config{MinVersion: tls.VersionTLS12}

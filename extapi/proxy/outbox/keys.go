@@ -3,8 +3,6 @@ package outbox
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,8 +82,7 @@ func (o *Outbox) sendKeyed(ctx context.Context, given *extapi.PartialTransaction
 	if len(key) > maxKey {
 		return common.Hash{}, refuse("the idempotency key has %d bytes: at most %d are taken", len(key), maxKey)
 	}
-	sum := sha256.Sum256([]byte(key))
-	path := prefixKeys + o.cfg.Scope + "/" + hex.EncodeToString(sum[:])
+	path, shared := o.keyPaths(extapi.PrincipalOf(ctx), key)
 	leave, err := o.turns.enter(ctx, path)
 	if err != nil {
 		return common.Hash{}, err
@@ -95,11 +92,13 @@ func (o *Outbox) sendKeyed(ctx context.Context, given *extapi.PartialTransaction
 	if err != nil {
 		return common.Hash{}, err
 	}
-	switch value, err := o.cfg.Records.Record(ctx, path); {
-	case err != nil:
-		return common.Hash{}, fmt.Errorf("reading an idempotency key: %w", err)
-	case value != nil:
-		return o.repeat(ctx, path, value, request)
+	for _, of := range append(shared, path) {
+		switch value, err := o.cfg.Records.Record(ctx, of); {
+		case err != nil:
+			return common.Hash{}, fmt.Errorf("reading an idempotency key: %w", err)
+		case value != nil:
+			return o.repeat(ctx, of, value, request)
+		}
 	}
 	d, err := o.fill(ctx, given)
 	if err != nil {
