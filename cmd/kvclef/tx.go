@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
-	"github.com/kvclef/kvclef/extapi/proxy/outbox"
 )
 
 func (p *program) txCommand() *cli.Command {
@@ -23,7 +23,8 @@ func (p *program) txCommand() *cli.Command {
 			"what is under way", "kvclef tx list",
 			"a transaction whose fees are too low by now", "kvclef tx bump 0xHASH",
 			"one that is not wanted any more", "kvclef tx cancel 0xHASH",
-		) + "\n\nThe signer that stands in front of the node must be running.",
+		) + "\n\nlist and show ask the signer that stands in front of the node, or read its state if none is running; bump and cancel" +
+			"\nneed it.",
 		HideHelpCommand: true,
 		Subcommands:     []*cli.Command{p.txListCommand(), p.txShowCommand(), p.txBumpCommand(), p.txCancelCommand()},
 		Action: action(func(*cli.Context) error {
@@ -40,7 +41,8 @@ func (p *program) txListCommand() *cli.Command {
 		Description: examples(
 			"under way", "kvclef tx list",
 			"also those that are mined, replaced or rejected", "kvclef tx list --all",
-		) + "\n\nunsure: kept and perhaps sent, no node has said that it knows it. sent: a node took it. mined: in a block that is" +
+		) + "\n\nWhere no signer is running the state is read, which does not tell unsure from sent: both are shown as unsure." +
+			"\n\nunsure: kept and perhaps sent, no node has said that it knows it. sent: a node took it. mined: in a block that is" +
 			"\nnot deep yet. final: in one that is. replaced: another transaction has its nonce. rejected: the node refused it.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
 			&cli.BoolFlag{Name: "all", Usage: "finished ones, too", DisableDefaultText: true},
@@ -54,12 +56,18 @@ func (p *program) txListCommand() *cli.Command {
 
 func (p *program) txShowCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "show",
-		Usage:       "show all that is known of a transaction, with its raw bytes",
-		UsageText:   "kvclef tx show HASH [--datadir DIR] [--json]",
-		Description: examples("one", "kvclef tx show 0xHASH"),
-		Flags:       slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{jsonFlag()}),
-		Action:      action(p.txShow),
+		Name:      "show",
+		Usage:     "show all that is known of a transaction, with its raw bytes",
+		UsageText: "kvclef tx show HASH [--datadir DIR] [--raw | --json]",
+		Description: examples(
+			"one", "kvclef tx show 0xHASH",
+			"its bytes, to send it by other means", "cast publish --rpc-url http://localhost:8545 $(kvclef tx show 0xHASH --raw)",
+		) + "\n\nWhere no signer is running the state is read. The bytes are kept until the transaction is final.",
+		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
+			&cli.BoolFlag{Name: "raw", Usage: "print the raw bytes alone, as eth_sendRawTransaction takes them", DisableDefaultText: true},
+			jsonFlag(),
+		}),
+		Action: action(p.txShow),
 	}
 }
 
@@ -97,54 +105,26 @@ func (p *program) txCancelCommand() *cli.Command {
 	}
 }
 
-func (p *program) txList(c *cli.Context) error {
-	if _, err := arguments(c); err != nil {
-		return err
-	}
-	client, err := p.runningSigner(c)
-	if err != nil {
-		return err
-	}
-	query := url.Values{"limit": {strconv.Itoa(c.Int("limit"))}}
-	if !c.Bool("all") {
-		query.Set("in_flight", "true")
-	}
-	if account := c.String("account"); account != "" {
-		query.Set("account", account)
-	}
-	var listing outbox.Listing
-	if err := client.Transactions(c.Context, http.MethodGet, "?"+query.Encode(), &listing); err != nil {
-		return err
-	}
-	if c.Bool("json") {
-		return p.printJSON(listing)
-	}
-	return p.printf("%s", listingText(&listing))
-}
-
-func (p *program) txShow(c *cli.Context) error {
-	client, hash, err := p.aboutTransaction(c)
-	if err != nil {
-		return err
-	}
-	var transaction outbox.Transaction
-	if err := client.Transactions(c.Context, http.MethodGet, "/"+hash, &transaction); err != nil {
-		return err
-	}
-	if c.Bool("json") {
-		return p.printJSON(transaction)
-	}
-	return p.printf("%s", transactionText(&transaction))
-}
-
 // txReplace asks for a replacement, and prints its hash.
 func (p *program) txReplace(c *cli.Context, how string) error {
-	client, hash, err := p.aboutTransaction(c)
+	hash, err := aboutTransaction(c)
+	if err != nil {
+		return err
+	}
+	dir, err := p.findDataDir(c)
+	if err != nil {
+		return err
+	}
+	client, err := admin.Connect(c.Context, dir.AdminSocket())
+	if errors.Is(err, admin.ErrNotRunning) {
+		return fmt.Errorf("no signer is running on %s, and a replacement must be signed: start it, such as with kvclef proxy, which also"+
+			" sends again what is under way; kvclef tx show %s --raw gives the bytes of the transaction meanwhile", dir.Path(), hash)
+	}
 	if err != nil {
 		return err
 	}
 	var made replacement
-	if err := client.Transactions(c.Context, http.MethodPost, "/"+hash+how, &made); err != nil {
+	if err := client.Transactions(c.Context, http.MethodPost, "/"+hash.Hex()+how, &made); err != nil {
 		return err
 	}
 	if c.Bool("json") {
@@ -154,27 +134,14 @@ func (p *program) txReplace(c *cli.Context, how string) error {
 }
 
 // aboutTransaction reads the argument of a command about one transaction.
-func (p *program) aboutTransaction(c *cli.Context) (client *admin.Client, hash string, err error) {
+func aboutTransaction(c *cli.Context) (common.Hash, error) {
 	args, err := arguments(c, "HASH")
 	if err != nil {
-		return nil, "", err
+		return common.Hash{}, err
 	}
-	if _, err := transactionHash(args[0]); err != nil {
-		return nil, "", &usageError{err}
-	}
-	client, err = p.runningSigner(c)
-	return client, args[0], err
-}
-
-// runningSigner connects to the signer of the data directory.
-func (p *program) runningSigner(c *cli.Context) (*admin.Client, error) {
-	dir, err := p.findDataDir(c)
+	hash, err := transactionHash(args[0])
 	if err != nil {
-		return nil, err
+		return common.Hash{}, &usageError{err}
 	}
-	client, err := admin.Connect(c.Context, dir.AdminSocket())
-	if errors.Is(err, admin.ErrNotRunning) {
-		return nil, fmt.Errorf("no signer is running on %s: start it, such as with kvclef proxy", dir.Path())
-	}
-	return client, err
+	return hash, nil
 }

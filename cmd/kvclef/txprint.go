@@ -11,8 +11,15 @@ import (
 	"github.com/kvclef/kvclef/rules/units"
 )
 
-// listingText writes transactions for people.
-func listingText(listing *outbox.Listing) string {
+// shownListing is what tx list prints.
+type shownListing struct {
+	*outbox.Listing
+
+	Running bool `json:"running"` // whether a signer told it; else it was read from the state
+}
+
+// String returns the transactions as people read them.
+func (listing shownListing) String() string {
 	var b strings.Builder
 	if len(listing.Transactions) == 0 {
 		fmt.Fprintln(&b, "none")
@@ -35,14 +42,30 @@ func listingText(listing *outbox.Listing) string {
 				lane.Account, lane.Chain, *lane.Missing, lane.InFlight)
 		}
 	}
+	if !listing.Running {
+		fmt.Fprintln(&b, "no signer is running: this is what its state holds, and nothing is sent again until one runs")
+	}
 	return b.String()
 }
 
-// transactionText writes a transaction for people.
-func transactionText(t *outbox.Transaction) string {
+// shownTransaction is what tx show prints.
+type shownTransaction struct {
+	*outbox.Transaction
+
+	Running bool `json:"running"` // whether a signer told it; else it was read from the state
+}
+
+// String returns the transaction as people read it.
+func (shown shownTransaction) String() string {
+	t := shown.Transaction
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	if shown.Running {
+		line("signer", "running")
+	} else {
+		line("signer", "not running: this is what its state holds")
 	}
 	line("hash", "%s", t.Hash)
 	line("state", "%s since %s", t.State, shownTime(t.Changed))

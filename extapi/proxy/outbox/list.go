@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -25,22 +26,30 @@ func (o *Outbox) List(ctx context.Context, filter Filter) (*Listing, error) {
 }
 
 func (o *Outbox) list(ctx context.Context, filter Filter) (*Listing, error) {
+	listing, err := collect(ctx, o.cfg.Records, filter, o.shown)
+	if err != nil {
+		return nil, err
+	}
+	listing.Lanes = o.lanes(filter)
+	return listing, nil
+}
+
+// collect reads the transactions that a filter chooses, as shown shows them. It
+// shows every record of the filter's accounts, and leaves the lanes to its caller.
+func collect(ctx context.Context, records Reader, filter Filter, shown func(*record) Transaction) (*Listing, error) {
 	limit := filter.Limit
 	if limit <= 0 {
 		limit = defaultLimit
 	}
 	limit = min(limit, mostListed)
-	var (
-		found []Transaction
-		more  bool
-	)
-	err := o.cfg.Records.EachRecord(ctx, filter.prefix(), func(key string, value []byte) error {
+	found, more := []Transaction{}, false
+	err := records.EachRecord(ctx, filter.prefix(), func(key string, value []byte) error {
 		r, err := decodeRecord(key, value)
 		if err != nil {
 			return err
 		}
-		if shown := o.shown(r); filter.chooses(shown) {
-			found = append(found, shown)
+		if tx := shown(r); filter.chooses(tx) {
+			found = append(found, tx)
 		}
 		if len(found) >= 2*limit {
 			found, more = newest(found, limit), true
@@ -53,11 +62,10 @@ func (o *Outbox) list(ctx context.Context, filter Filter) (*Listing, error) {
 	if len(found) > limit {
 		found, more = newest(found, limit), true
 	}
-	listing := &Listing{Transactions: found, Lanes: o.lanes(filter), More: more}
-	slices.SortFunc(listing.Transactions, func(x, y Transaction) int {
+	slices.SortFunc(found, func(x, y Transaction) int {
 		return cmp.Or(x.Chain.Cmp(y.Chain), x.Account.Cmp(y.Account), cmp.Compare(x.Nonce, y.Nonce), x.Kept.Compare(y.Kept))
 	})
-	return listing, nil
+	return &Listing{Transactions: found, Lanes: []Lane{}, More: more}, nil
 }
 
 // Show returns one transaction with its bytes, if they are still kept.
@@ -82,9 +90,14 @@ func (o *Outbox) recordOf(ctx context.Context, hash common.Hash) (*record, error
 			return decodeRecord(e.key, value)
 		}
 	}
+	return search(ctx, o.cfg.Records, hash)
+}
+
+// search looks for the record of a transaction among all.
+func search(ctx context.Context, records Reader, hash common.Hash) (*record, error) {
 	var found *record
 	end := fmt.Sprintf("/%#x", hash)
-	err := o.cfg.Records.EachRecord(ctx, prefixTransactions, func(key string, value []byte) (err error) {
+	err := records.EachRecord(ctx, prefixTransactions, func(key string, value []byte) (err error) {
 		if strings.HasSuffix(key, end) {
 			if found, err = decodeRecord(key, value); err == nil {
 				err = errEnough
@@ -116,10 +129,9 @@ func (o *Outbox) shown(r *record) Transaction {
 func (o *Outbox) lanes(filter Filter) []Lane {
 	lanes := []Lane{}
 	for _, l := range o.book.all() {
-		if filter.Chain != nil && filter.Chain.Cmp(l.chain()) != 0 || filter.Account != nil && *filter.Account != l.id.account {
-			continue
+		if filter.covers(l.chain(), l.id.account) {
+			lanes = append(lanes, o.book.lay(l))
 		}
-		lanes = append(lanes, o.book.lay(l))
 	}
 	return lanes
 }
@@ -141,6 +153,11 @@ func (f *Filter) prefix() string {
 	default:
 		return prefixTransactions + laneID{f.Chain.String(), *f.Account}.path() + "/"
 	}
+}
+
+// covers reports whether a lane is to be listed.
+func (f *Filter) covers(chain *big.Int, account common.Address) bool {
+	return (f.Chain == nil || f.Chain.Cmp(chain) == 0) && (f.Account == nil || *f.Account == account)
 }
 
 // chooses reports whether a transaction is to be listed.
