@@ -58,6 +58,8 @@ const loggedError = 512
 // that callers can't probe them. Of a policy they are told the rule.
 func deniedBy(req *rules.Request, decision rules.Decision) error {
 	switch {
+	case decision.Ticket != "":
+		return &deniedError{rule: decision.Rule, request: req.ID, ticket: decision.Ticket, why: decision.Reason}
 	case decision.Rule == rules.RuleNoRules:
 		return refusedError("request denied: " + decision.Reason)
 	case decision.Policy != common.Hash{}:
@@ -76,15 +78,26 @@ func (e refusedError) Error() string { return string(e) }
 // Is makes it one of the refusals.
 func (e refusedError) Is(target error) bool { return target == errDenied }
 
-// deniedError is the refusal of a policy: Clef's text, and as data what a caller
-// needs to ask the operator about it.
+// deniedError is the refusal of a policy or of people: Clef's text, and as data
+// what a caller needs to ask the operator about it. Of a ticket the caller is told
+// what it waits for, or how it ended.
 type deniedError struct {
 	rule    string // "" if no rule matches
 	request string // the id that the log and the audit log know the request by
+	ticket  string // that people were asked by, "" if they were not
+	why     string // of a ticket
 }
 
-// Error returns Clef's text.
-func (e *deniedError) Error() string { return errDenied.Error() }
+// Error begins with Clef's text, and is no more than that without a ticket.
+func (e *deniedError) Error() string {
+	if e.ticket == "" {
+		return errDenied.Error()
+	}
+	return errDenied.Error() + ": " + e.why
+}
+
+// Ticket names what people were asked by, "" if they were not.
+func (e *deniedError) Ticket() string { return e.ticket }
 
 // Is makes it one of the refusals.
 func (e *deniedError) Is(target error) bool { return target == errDenied }
@@ -94,6 +107,9 @@ func (e *deniedError) ErrorData() any {
 	data := map[string]string{"request": e.request}
 	if e.rule != "" {
 		data["rule"] = e.rule
+	}
+	if e.ticket != "" {
+		data["ticket"] = e.ticket
 	}
 	return data
 }

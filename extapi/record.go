@@ -82,6 +82,7 @@ func (r *record) decision(decision rules.Decision, err error) audit.Entry {
 	entry := r.entry
 	entry.Event = audit.EventDecision
 	entry.Verdict, entry.Rule, entry.Reason = decision.Verdict.String(), decision.Rule, decision.Reason
+	entry.Ticket = decision.Ticket
 	if decision.Policy != (common.Hash{}) {
 		entry.Policy = decision.Policy.Hex()
 	}

@@ -12,8 +12,8 @@ import (
 // that is nothing. The decision that it returns stands: it rejects if a limit
 // would be passed, and refers if people may approve that.
 func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decision, error) {
-	group := decision.OverLimit
-	decision.OverLimit = ""
+	board := decision.OverLimit
+	decision.OverLimit = nil
 	if len(decision.Charges) == 0 {
 		return 0, decision, nil
 	}
@@ -22,8 +22,8 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 	}
 	id, err := e.Ledger.Hold(ctx, decision.Charges)
 	var over *OverLimitError
-	if errors.As(err, &over) && group != "" && !over.Charge.Firm {
-		decision = decision.referred(over, group)
+	if errors.As(err, &over) && board != nil && !over.Charge.Firm {
+		decision = decision.referred(over, board)
 		if e.Approver == nil {
 			return 0, nobody(decision), nil
 		}
@@ -48,10 +48,12 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 }
 
 // referred asks the people who may approve what passes a limit.
-func (d Decision) referred(over *OverLimitError, group string) Decision {
+func (d Decision) referred(over *OverLimitError, board *Quorum) Decision {
 	d = d.because(over)
-	d.OverLimit = group
-	d.Verdict, d.Reason = Refer, fmt.Sprintf("%s, and %s may approve that", exceeded(over), group)
+	if !slices.Contains(d.Quorums, board) {
+		d.Quorums = append(slices.Clone(d.Quorums), board)
+	}
+	d.Verdict, d.Reason = Refer, fmt.Sprintf("%s, and %s may approve that", exceeded(over), board.Group)
 	return d
 }
 

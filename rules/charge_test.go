@@ -42,17 +42,6 @@ func (l *cappedLedger) Release(context.Context, rules.HoldID) error {
 	return nil
 }
 
-// board notes what it is asked.
-type board struct {
-	verdict rules.Verdict
-	asked   *[]rules.Decision
-}
-
-func (b board) Await(_ context.Context, _ *rules.Request, referral rules.Decision) (rules.Decision, error) {
-	*b.asked = append(*b.asked, referral)
-	return rules.Decision{Verdict: b.verdict, Rule: "board"}, nil
-}
-
 // TestOverLimit has a charge of 8 with 95 of 100 used.
 func TestOverLimit(t *testing.T) {
 	t.Parallel()
@@ -61,7 +50,7 @@ func TestOverLimit(t *testing.T) {
 	firm.Limit, firm.Firm = "fleet", true
 	for name, tt := range map[string]struct {
 		charge  rules.Charge
-		group   string
+		group   *rules.Quorum
 		verdict rules.Verdict // of the rule
 		people  rules.Verdict // Undecided: there are none
 		full    bool
@@ -71,12 +60,12 @@ func TestOverLimit(t *testing.T) {
 		asked  bool
 	}{
 		"nobody may":                {charge: soft, verdict: rules.Approve, people: rules.Approve, want: rules.Reject, reason: "limit daily is exceeded"},
-		"nobody is there":           {charge: soft, group: "board", verdict: rules.Approve, want: rules.Reject, reason: "limit daily is exceeded, and board may approve that; no approver is configured"},
-		"people approve":            {charge: soft, group: "board", verdict: rules.Approve, people: rules.Approve, want: rules.Approve, asked: true},
-		"people reject":             {charge: soft, group: "board", verdict: rules.Approve, people: rules.Reject, want: rules.Reject, asked: true},
-		"people approve a referral": {charge: soft, group: "board", verdict: rules.Refer, people: rules.Approve, want: rules.Approve, asked: true},
-		"a firm limit":              {charge: firm, group: "board", verdict: rules.Approve, people: rules.Approve, want: rules.Reject, reason: "limit fleet is exceeded"},
-		"too often":                 {charge: soft, group: "board", verdict: rules.Approve, people: rules.Approve, full: true, want: rules.Reject, reason: "it was asked for too often"},
+		"nobody is there":           {charge: soft, group: board(), verdict: rules.Approve, want: rules.Reject, reason: "limit daily is exceeded, and board may approve that; no approver is configured"},
+		"people approve":            {charge: soft, group: board(), verdict: rules.Approve, people: rules.Approve, want: rules.Approve, asked: true},
+		"people reject":             {charge: soft, group: board(), verdict: rules.Approve, people: rules.Reject, want: rules.Reject, asked: true},
+		"people approve a referral": {charge: soft, group: board(), verdict: rules.Refer, people: rules.Approve, want: rules.Approve, asked: true},
+		"a firm limit":              {charge: firm, group: board(), verdict: rules.Approve, people: rules.Approve, want: rules.Reject, reason: "limit fleet is exceeded"},
+		"too often":                 {charge: soft, group: board(), verdict: rules.Approve, people: rules.Approve, full: true, want: rules.Reject, reason: "it was asked for too often"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -86,7 +75,7 @@ func TestOverLimit(t *testing.T) {
 				Verdict: tt.verdict, Rule: "pay", OverLimit: tt.group, Charges: []rules.Charge{tt.charge}, Explanation: "because",
 			}}}}
 			if tt.people != rules.Undecided {
-				engine.Approver = board{tt.people, &asked}
+				engine.Approver = people{ledger: ledger, asked: &asked, verdict: tt.people}
 			}
 			req := &rules.Request{Kind: rules.KindText}
 			got, err := engine.Decide(t.Context(), req)
@@ -97,7 +86,7 @@ func TestOverLimit(t *testing.T) {
 				!strings.HasSuffix(got.Explanation, "because")) {
 				t.Errorf("explained by %q", got.Explanation)
 			}
-			if tt.asked != (len(asked) == 1) || tt.asked && (asked[0].OverLimit != "board" || asked[0].Verdict != rules.Refer) {
+			if tt.asked != (len(asked) == 1) || tt.asked && (rules.Quorums(asked[0].Quorums) != "1 of board" || asked[0].Verdict != rules.Refer) {
 				t.Errorf("asked %+v", asked)
 			}
 			if tt.asked && len(ledger.held) != 1 {
@@ -123,8 +112,8 @@ func TestOverLimitBesideFirm(t *testing.T) {
 	soft := rules.Charge{Counter: "a", Limit: "daily", Amount: *uint256.NewInt(8), Cap: *uint256.NewInt(100), Window: time.Hour}
 	firm := rules.Charge{Counter: "b", Limit: "fleet", Amount: *uint256.NewInt(6), Cap: *uint256.NewInt(100), Window: time.Hour, Firm: true}
 	var asked []rules.Decision
-	engine := &rules.Engine{Ledger: ledger, Approver: board{rules.Approve, &asked}, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
-		Verdict: rules.Approve, Rule: "pay", OverLimit: "board", Charges: []rules.Charge{soft, firm},
+	engine := &rules.Engine{Ledger: ledger, Approver: people{ledger: ledger, asked: &asked, verdict: rules.Approve}, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
+		Verdict: rules.Approve, Rule: "pay", OverLimit: board(), Charges: []rules.Charge{soft, firm},
 	}}}}
 	got, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText})
 	if err != nil || got.Verdict != rules.Reject || got.Reason != "limit fleet is exceeded" || len(asked) != 0 {
@@ -137,10 +126,11 @@ func TestWithinLimits(t *testing.T) {
 	t.Parallel()
 	var asked []rules.Decision
 	charge := rules.Charge{Counter: "a", Amount: *uint256.NewInt(5), Cap: *uint256.NewInt(100), Window: time.Hour}
-	engine := &rules.Engine{Ledger: &cappedLedger{used: *uint256.NewInt(95)}, Approver: board{rules.Approve, &asked}, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
-		Verdict: rules.Refer, Rule: "pay", OverLimit: "board", Charges: []rules.Charge{charge},
+	ledger := &cappedLedger{used: *uint256.NewInt(95)}
+	engine := &rules.Engine{Ledger: ledger, Approver: people{ledger: ledger, asked: &asked, verdict: rules.Approve}, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
+		Verdict: rules.Refer, Rule: "pay", OverLimit: board(), Charges: []rules.Charge{charge},
 	}}}}
-	if got, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText}); err != nil || got.Verdict != rules.Approve || len(asked) != 1 || asked[0].OverLimit != "" {
+	if got, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText}); err != nil || got.Verdict != rules.Approve || len(asked) != 1 || asked[0].Quorums != nil {
 		t.Errorf("%v, %v; asked %+v", got, err, asked)
 	}
 }
@@ -166,4 +156,9 @@ func TestCheckCharges(t *testing.T) {
 	if rules.CheckCharges(nil) == nil || rules.CheckCharges(make([]rules.Charge, rules.MaxCharges+1)) == nil {
 		t.Error("none, or too many: no error")
 	}
+}
+
+// board is one of two people.
+func board() *rules.Quorum {
+	return &rules.Quorum{Group: "board", Threshold: 1, Of: []string{"alice", "bob"}}
 }

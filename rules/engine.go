@@ -46,12 +46,6 @@ type Hold interface {
 	Settle(ctx context.Context, req *Request, result Result) error
 }
 
-// Approver asks people about what rules refer to them.
-type Approver interface {
-	// Await returns the decision of people: Approve, or the request is refused.
-	Await(ctx context.Context, req *Request, referral Decision) (Decision, error)
-}
-
 // Engine decides by rules in order, then limits, then approvers. The first
 // rule that decides binds. What none decides, and what a rule refers to a
 // person, goes to the approver; without one it is refused.
@@ -63,13 +57,14 @@ type Engine struct {
 
 // held is what a decision holds until it is settled.
 type held struct {
-	rule    Hold   // nil: nothing
-	limits  HoldID // 0: nothing
+	rule    Hold   // of the rule, and of people if they approved; nil: nothing
+	limits  HoldID // 0: nothing, or people's
 	settled atomic.Bool
 }
 
 // Decide judges a request. An approval holds what it counts against limits,
-// durably, until Settle is told what became of it; nothing else holds anything.
+// durably, until Settle is told what became of it; so does what people still think
+// about; nothing else holds anything.
 func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	rule, decision, hold, err := e.evaluate(ctx, req)
 	if err != nil {
@@ -82,15 +77,24 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	if decision.Verdict == Reject {
 		return decision, keep(ctx, hold)
 	}
-	limits, decision, err := e.charge(ctx, decision)
-	if err != nil || decision.Verdict == Reject {
+	question, err := e.asked(ctx, req, decision)
+	if err != nil {
 		drop(hold)
-		return decision, err
+		return decision.refused(), err
 	}
-	if decision.Verdict == Refer {
+	var limits HoldID
+	if question == nil { // else people were asked before, and it is counted
+		limits, decision, err = e.charge(ctx, decision)
+		if err != nil || decision.Verdict == Reject {
+			drop(hold)
+			return decision, err
+		}
+	}
+	if question != nil || decision.Verdict == Refer {
 		// What the rule wrote is not kept: people may take their time.
 		drop(hold)
-		decision, hold, err = e.ask(ctx, rule, req, decision)
+		decision, hold, err = e.people(ctx, question, rule, req, decision, limits)
+		limits = 0
 	}
 	if err == nil && decision.Verdict == Approve {
 		err = keep(ctx, hold)
@@ -100,6 +104,18 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	}
 	decision.held = &held{rule: hold, limits: limits}
 	return decision, nil
+}
+
+// people returns what people decide, who are asked if they were not before. The
+// hold of limits is theirs.
+func (e *Engine) people(ctx context.Context, question Question, rule Rule, req *Request, referral Decision, limits HoldID) (Decision, Hold, error) {
+	if question == nil {
+		var err error
+		if question, err = e.Approver.Ask(ctx, req, referral, limits); err != nil {
+			return referral.refused(), nil, fmt.Errorf("asking people: %w", err)
+		}
+	}
+	return await(ctx, question, rule, req, referral)
 }
 
 // evaluate asks the rules in order, and returns the one that decided. Its
@@ -137,25 +153,6 @@ func nobody(referral Decision) Decision {
 	refusal := referral.refused()
 	refusal.Verdict, refusal.Reason = Reject, referral.Reason+"; no approver is configured"
 	return refusal
-}
-
-// ask puts a referral to people, and tells the rule that made it when they
-// approve.
-func (e *Engine) ask(ctx context.Context, rule Rule, req *Request, referral Decision) (Decision, Hold, error) {
-	resolved, err := e.Approver.Await(ctx, req, referral)
-	resolved.Policy, resolved.Explanation = referral.Policy, referral.Explanation
-	if err != nil || resolved.Verdict != Approve {
-		return resolved, nil, err
-	}
-	resumer, ok := rule.(Resumer)
-	if !ok {
-		return resolved, nil, nil
-	}
-	hold, err := resumer.Resume(ctx, req)
-	if err != nil {
-		return referral.refused(), nil, fmt.Errorf("resuming the rule that referred the request: %w", err)
-	}
-	return resolved, hold, nil
 }
 
 // Settle tells the rule and the ledger what became of an approved request. An

@@ -91,14 +91,56 @@ func wrongID(id rules.HoldID) error {
 	return nil
 }
 
-// people resolve every referral in the same way.
+// people resolve every referral in the same way. They give back what is held
+// unless they approve.
 type people struct {
+	ledger  rules.Ledger
+	asked   *[]rules.Decision // nil: nobody wants to know
 	verdict rules.Verdict
 	fail    error
 }
 
-func (p people) Await(context.Context, *rules.Request, rules.Decision) (rules.Decision, error) {
-	return rules.Decision{Verdict: p.verdict, Rule: "people"}, p.fail
+func (p people) Asked(context.Context, *rules.Request, rules.Decision) (rules.Question, error) {
+	return nil, nil
+}
+
+func (p people) Ask(_ context.Context, _ *rules.Request, referral rules.Decision, limits rules.HoldID) (rules.Question, error) {
+	if p.asked != nil {
+		*p.asked = append(*p.asked, referral)
+	}
+	return answer{p, limits}, nil
+}
+
+// answer is what people answer.
+type answer struct {
+	people
+	limits rules.HoldID
+}
+
+func (a answer) Await(ctx context.Context) (rules.Decision, rules.Hold, error) {
+	decision := rules.Decision{Verdict: a.verdict, Rule: "people"}
+	switch {
+	case a.fail == nil && a.verdict == rules.Approve:
+		return decision, a, nil
+	case a.limits != 0:
+		return decision, nil, errors.Join(a.fail, a.ledger.Release(ctx, a.limits))
+	default:
+		return decision, nil, a.fail
+	}
+}
+
+func (a answer) Drop()                      {}
+func (a answer) Keep(context.Context) error { return nil }
+
+func (a answer) Settle(ctx context.Context, _ *rules.Request, result rules.Result) error {
+	switch {
+	case a.limits == 0:
+		return nil
+	case result.Outcome == rules.Signed:
+		return a.ledger.Commit(ctx, a.limits)
+	default:
+		return a.ledger.Release(ctx, a.limits)
+	}
 }
 
 func charge() []rules.Charge {
@@ -157,6 +199,11 @@ func (test engineCase) run(t *testing.T) {
 	var log []string
 	test.rule.log = &log
 	engine := &rules.Engine{Rules: []rules.Rule{test.rule}, Approver: test.approver}
+	if asked, ok := test.approver.(people); ok && test.ledger != nil {
+		test.ledger.log = &log
+		asked.ledger = *test.ledger
+		engine.Approver = asked
+	}
 	if test.ledger != nil {
 		test.ledger.log = &log
 		engine.Ledger = test.ledger

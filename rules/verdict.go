@@ -48,10 +48,16 @@ type Decision struct {
 	// before anything is signed, or the request is refused.
 	Charges []Charge
 
-	// OverLimit is the group of people that may approve what would pass a limit
-	// that is not firm; "" if nobody may. Approvers see it in a referral only when
-	// one would be passed.
-	OverLimit string
+	// Quorums are the people who must approve what is referred, all of them; nil is
+	// whom the approver asks where nobody is named.
+	Quorums []*Quorum
+
+	// OverLimit are the people who may approve what would pass a limit that is not
+	// firm; nil if nobody may. They are among Quorums only when one would be passed.
+	OverLimit *Quorum
+
+	// Ticket names what is put to people, "" if nothing is.
+	Ticket string
 
 	// Listed are the accounts that an approved listing shows; nil is all of them.
 	Listed []common.Address

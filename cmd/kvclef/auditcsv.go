@@ -18,11 +18,12 @@ func auditColumns() []string {
 		"digest", "listed", "verdict", "rule", "reason", "outcome", "released", "vault_request", "signature_hash", "micros", "error", "note",
 		"checkpoint_seq", "checkpoint_head", "checkpoint_time", "checkpoint_key", "checkpoint_signature", "prev", "hash",
 		"policy", "explain", "repeat", "first_request", "filled",
+		"ticket", "state", "ticket_hash", "quorum", "approver", "vote", "comment", "way",
 	}
 }
 
 // wholeRequest begins the names of what a request has in full, which is left to
-// the export as JSON: no cell of a spreadsheet holds it.
+// the export as JSON, as is the proof of a vote: no cell of a spreadsheet holds it.
 const wholeRequest = "whole_"
 
 // csvTable makes the rows of the exported table.
@@ -50,7 +51,7 @@ func (t *csvTable) row(record audit.Record) (string, error) {
 	}
 	cells := make([]string, len(t.columns))
 	for _, member := range members {
-		if strings.HasPrefix(member.name, wholeRequest) {
+		if strings.HasPrefix(member.name, wholeRequest) || member.name == "proof" {
 			continue
 		}
 		i, ok := t.places[member.name]

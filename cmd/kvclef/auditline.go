@@ -72,6 +72,13 @@ func auditDetails(e audit.Entry) []string {
 	if e.Listed != nil {
 		details = append(details, counted(*e.Listed, "account"))
 	}
+	add("ticket", e.Ticket)
+	add("is", e.State)
+	add("waits for", e.Quorum)
+	add("approver", e.Approver)
+	add("votes", e.Vote)
+	add("known by", e.Way)
+	add("comment", e.Comment)
 	add("repeats", e.First)
 	add("by", e.Principal)
 	add("reason", e.Reason)

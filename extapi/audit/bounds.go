@@ -29,18 +29,19 @@ func bounded(e Entry) Entry {
 	given := e
 	for _, text := range []*string{
 		&e.Request, &e.First, &e.Transport, &e.Method, &e.Kind, &e.Account, &e.KeyVersion, &e.To, &e.Selector, &e.Verdict, &e.Outcome,
+		&e.Ticket, &e.State, &e.Vote, &e.Way,
 	} {
 		*text = bound(*text, boundName)
 	}
-	for _, text := range []*string{&e.ChainID, &e.Nonce, &e.Value, &e.DataHash, &e.Digest, &e.SignatureHash, &e.Policy} {
+	for _, text := range []*string{&e.ChainID, &e.Nonce, &e.Value, &e.DataHash, &e.Digest, &e.SignatureHash, &e.Policy, &e.TicketHash} {
 		*text = bound(*text, boundNumber)
 	}
 	for _, text := range []*string{
-		&e.Principal, &e.Remote, &e.Vault, &e.Key, &e.ContentType, &e.DataExcerpt, &e.Rule, &e.VaultRequest, &e.Filled,
+		&e.Principal, &e.Remote, &e.Vault, &e.Key, &e.ContentType, &e.DataExcerpt, &e.Rule, &e.VaultRequest, &e.Filled, &e.Quorum, &e.Approver,
 	} {
 		*text = bound(*text, boundText)
 	}
-	for _, text := range []*string{&e.Reason, &e.Error, &e.Note} {
+	for _, text := range []*string{&e.Reason, &e.Error, &e.Note, &e.Comment} {
 		*text = bound(*text, boundProse)
 	}
 	e.Call = bound(e.Call, boundCall)

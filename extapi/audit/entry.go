@@ -39,12 +39,14 @@ const (
 	EventRecovered  Event = "recovered"  // a torn last line was cut off after a crash
 	EventPolicy     Event = "policy"     // another policy is in force from here on
 	EventCheckpoint Event = "checkpoint" // the chain's head, signed by a vault key
+	EventTicket     Event = "ticket"     // people are asked, or a ticket was decided or ended
+	EventVote       Event = "vote"       // a person has voted; with an error it does not count
 )
 
 // known reports whether an entry may have the event.
 func (e Event) known() bool {
 	switch e {
-	case EventStart, EventStop, EventDecision, EventOutcome, EventRefused, EventRecovered, EventPolicy, EventCheckpoint:
+	case EventStart, EventStop, EventDecision, EventOutcome, EventRefused, EventRecovered, EventPolicy, EventCheckpoint, EventTicket, EventVote:
 		return true
 	default:
 		return false
@@ -91,8 +93,21 @@ type Entry struct {
 	Verdict string `json:"verdict,omitempty"`
 	Rule    string `json:"rule,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	Ticket  string `json:"ticket,omitempty"`  // that people were asked by
 	Policy  string `json:"policy,omitempty"`  // SHA-256 of the policy's file, 0x
 	Explain string `json:"explain,omitempty"` // why, as the policy explains it
+
+	State      string `json:"state,omitempty"`       // of a ticket
+	TicketHash string `json:"ticket_hash,omitempty"` // SHA-256 of what people were shown, 0x
+	Quorum     string `json:"quorum,omitempty"`      // who must approve, such as "2 of finance"
+	Approver   string `json:"approver,omitempty"`    // who voted
+	Vote       string `json:"vote,omitempty"`        // "approve" or "reject"
+	Comment    string `json:"comment,omitempty"`
+	Way        string `json:"way,omitempty"` // how the approver was known, such as "passkey"
+
+	// Proof is what the approver has signed: JSON text in printable ASCII, at most
+	// [MaxProof] bytes.
+	Proof string `json:"proof,omitempty"`
 
 	Outcome       string `json:"outcome,omitempty"`
 	Released      *bool  `json:"released,omitempty"`       // whether the signature went to the caller
@@ -109,6 +124,9 @@ type Entry struct {
 
 	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
 }
+
+// MaxProof is the most bytes that the proof of a vote may have.
+const MaxProof = 16 << 10
 
 // Checkpoint is the head of the chain, signed by a vault key.
 type Checkpoint struct {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kvclef/kvclef/rules"
 )
 
 // Bounds of approvals.
@@ -15,8 +17,8 @@ const (
 
 func (p *parser) groupNames(node *yaml.Node) {
 	p.named(node, "approvals", func(e entry, what string) {
-		group := Approvals{Expires: time.Hour}
-		defer func() { p.scope.groups[e.key] = group }()
+		group := &rules.Quorum{Group: e.key, Expires: time.Hour, Wait: 20 * time.Second}
+		p.scope.groups[e.key] = group
 		found := p.fields(e.value, what, "threshold", "of", "requester", "expires", "wait")
 		if !p.require(e.value, what, found, "threshold", "of") {
 			return
@@ -28,6 +30,8 @@ func (p *parser) groupNames(node *yaml.Node) {
 		case !ok || !good:
 		case threshold == 0:
 			p.errorf(found["threshold"], "%s.threshold: 0 people approve nothing: want 1 or more", what)
+		case twiceIn(group.Of) != "":
+			p.errorf(found["of"], "%s.of: %s is there twice", what, quoted(twiceIn(group.Of)))
 		case len(group.Of) > maxMembers:
 			p.errorf(found["of"], "%s.of: %d people are more than %d", what, len(group.Of), maxMembers)
 		case int(threshold) > len(group.Of): // #nosec G115 -- at most maxMembers
@@ -48,12 +52,24 @@ func (p *parser) groupNames(node *yaml.Node) {
 	})
 }
 
-// group returns the name of a group of approvers that the policy declares.
-func (p *parser) group(node *yaml.Node, what string) string {
+// group returns a group of approvers that the policy declares.
+func (p *parser) group(node *yaml.Node, what string) *rules.Quorum {
 	name, ok := p.text(node, what)
-	if _, known := p.scope.groups[name]; ok && !known {
+	group := p.scope.groups[name]
+	if ok && group == nil {
 		p.errorf(node, "%s: %s is no group of approvals%s", what, quoted(name), didYouMean(name, names(p.scope.groups)))
-		return ""
 	}
-	return name
+	return group
+}
+
+// twiceIn returns a name that is there twice, "" if none is.
+func twiceIn(names []string) string {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if seen[name] {
+			return name
+		}
+		seen[name] = true
+	}
+	return ""
 }

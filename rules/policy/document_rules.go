@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kvclef/kvclef/rules"
 )
 
 // maxDescription bounds the description of a rule, in bytes.
@@ -108,7 +110,9 @@ func (p *parser) consequences(rule *Rule, what string, found map[string]*yaml.No
 		}
 	}
 	if node := found["approvals"]; node != nil {
-		rule.Approvals = p.group(node, what+": approvals")
+		if rule.Approvals = p.group(node, what+": approvals"); rule.Approvals != nil {
+			rule.asked = []*rules.Quorum{rule.Approvals}
+		}
 	}
 	if node := found["over_limit"]; node != nil {
 		over := p.fields(node, what+": over_limit", "approvals")

@@ -42,7 +42,7 @@ func (p *Policy) Evaluate(ctx context.Context, req *rules.Request) (rules.Decisi
 	}
 	decision.Rule = j.rule.ID
 	if j.verdict == rules.Approve || j.verdict == rules.Refer {
-		decision.OverLimit = j.rule.OverLimit
+		decision.OverLimit, decision.Quorums = j.rule.OverLimit, j.rule.asked
 	}
 	decided, hold, err := p.handOver(ctx, req, j.rule, decision)
 	decided.Policy, decided.Explanation = p.hash, decision.Explanation
@@ -72,8 +72,8 @@ func (p *Policy) judge(f *facts.Facts) judgement {
 		return j
 	}
 	j.verdict, j.reason = rules.Approve, ""
-	if j.rule.Approvals != "" {
-		j.verdict, j.reason = rules.Refer, j.rule.Approvals+" must approve"
+	if j.rule.Approvals != nil {
+		j.verdict, j.reason = rules.Refer, j.rule.Approvals.Group+" must approve"
 	}
 	p.charge(c, s, &j)
 	return j

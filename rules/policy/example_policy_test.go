@@ -122,8 +122,8 @@ func TestExample(t *testing.T) {
 		if got := strings.Join(limits, " "); got != want {
 			t.Errorf("%s counts %q, want %q", test.name, got, want)
 		}
-		if (decision.OverLimit == "finance") != (test.rule == "treasury-small") {
-			t.Errorf("%s: over the limit %q", test.name, decision.OverLimit)
+		if (overLimit(decision) == "finance") != (test.rule == "treasury-small") {
+			t.Errorf("%s: over the limit %q", test.name, overLimit(decision))
 		}
 	}
 }

@@ -15,7 +15,7 @@ func (l *linter) allowing(rule *Rule) {
 	if !slices.ContainsFunc(possible, signs) {
 		return
 	}
-	if len(rule.Limits) == 0 && rule.Approvals == "" {
+	if len(rule.Limits) == 0 && rule.Approvals == nil {
 		l.warn(rule, noLimit, 0, "allows without a limit: add limits, such as {measure: signatures, max: 100, window: 24h}")
 	}
 	l.digests(rule, possible)

@@ -31,7 +31,7 @@ type Policy struct {
 	hash   common.Hash // SHA-256 of the file
 	rules  []Rule      // in the order of the file
 	budget []Budget
-	groups map[string]Approvals
+	groups map[string]*rules.Quorum
 	now    func() time.Time
 
 	scripts map[string]rules.Rule // the rule files that rules hand over to, by name
@@ -57,10 +57,12 @@ type Rule struct {
 	Match       Match
 
 	Limits    []limit.Limit // of an allow rule; all of them must have room
-	Approvals string        // the group that must approve; "" if nobody must
-	OverLimit string        // the group that may approve what passes a limit; "" if nobody may
+	Approvals *rules.Quorum // the people who must approve; nil if nobody must
+	OverLimit *rules.Quorum // the people who may approve what passes a limit; nil if nobody may
 	Accepts   []Acceptance  // warnings that were looked at
 	Script    string        // the Clef rule file that may still reject; "" if there is none
+
+	asked []*rules.Quorum // Approvals alone; nil if nobody must
 }
 
 // Acceptance is the word of a rule that a warning was looked at. It changes
@@ -75,15 +77,6 @@ type Acceptance struct {
 type Budget struct {
 	Match Match
 	Limit limit.Limit
-}
-
-// Approvals is a group of people.
-type Approvals struct {
-	Threshold int
-	Of        []string
-	Requester bool          // whether who asks may also approve
-	Expires   time.Duration // until a request that waits is refused
-	Wait      time.Duration // until the caller is told to come back
 }
 
 // Match is what a rule or a budget matches. All of its predicates must hold.

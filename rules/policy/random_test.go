@@ -262,7 +262,7 @@ func (w world) policy(size int) *Policy {
 			rule.Effect = Allow
 		}
 		if rule.Effect == Allow && w.once(5) {
-			rule.Approvals = "people"
+			rule.Approvals = &rules.Quorum{Group: "people"}
 		}
 		p.rules = append(p.rules, rule)
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules"
 )
 
 // scope is what the names of a policy mean.
@@ -14,7 +16,7 @@ type scope struct {
 	accounts map[string]common.Address
 	tokens   map[string]token
 	lists    map[string][]common.Address
-	groups   map[string]Approvals
+	groups   map[string]*rules.Quorum
 
 	sets map[string]*addresses // of lists
 }
@@ -22,7 +24,7 @@ type scope struct {
 func newScope() *scope {
 	return &scope{
 		chains: make(map[string]uint64), accounts: make(map[string]common.Address), tokens: make(map[string]token),
-		lists: make(map[string][]common.Address), groups: make(map[string]Approvals),
+		lists: make(map[string][]common.Address), groups: make(map[string]*rules.Quorum),
 		sets: make(map[string]*addresses),
 	}
 }

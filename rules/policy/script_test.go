@@ -109,7 +109,7 @@ func TestResume(t *testing.T) {
 	open := false
 	word := &seeing{"method", func(*subject) truth { return is(open) }}
 	script := &resuming{}
-	p, err := (&Policy{rules: []Rule{{ID: "pay", Effect: Allow, Script: "a.js", Approvals: "finance", Match: Match{Request: []predicate{word}}}}}).
+	p, err := (&Policy{rules: []Rule{{ID: "pay", Effect: Allow, Script: "a.js", Approvals: &rules.Quorum{Group: "finance"}, Match: Match{Request: []predicate{word}}}}}).
 		WithScripts(map[string]rules.Rule{"a.js": script})
 	if err != nil {
 		t.Fatal(err)

@@ -142,7 +142,7 @@ func slowJudge(p *Policy, f *facts.Facts) (rules.Verdict, string) {
 	}
 	for i := range p.rules {
 		if r := &p.rules[i]; r.Effect == Allow && !r.Shadow && slowCovers(&r.Match, f) {
-			if r.Approvals != "" {
+			if r.Approvals != nil {
 				return rules.Refer, r.ID
 			}
 			return rules.Approve, r.ID

@@ -47,6 +47,7 @@ func NewSide(ctx context.Context, path string, source []byte) (*Side, error) {
 		return nil, err
 	}
 	s.ledger = newLedger(memory.NewLedger(s.stage.Clock))
+	s.people.ledger = s.ledger
 	s.trial.Engine.Ledger, s.trial.Engine.Approver = s.ledger, &s.people
 	return s, nil
 }
@@ -116,12 +117,33 @@ func (s *Side) settle(ctx context.Context, w *approval) {
 }
 
 // people are asked, and are not there.
-type people struct{ referred bool }
+type people struct {
+	ledger   rules.Ledger
+	referred bool
+}
 
-// Await notes that people were asked.
-func (p *people) Await(_ context.Context, _ *rules.Request, referral rules.Decision) (rules.Decision, error) {
+// Asked tells that nobody was asked before.
+func (p *people) Asked(context.Context, *rules.Request, rules.Decision) (rules.Question, error) {
+	return nil, nil //nolint:nilnil // as the interface says
+}
+
+// Ask notes that people were asked.
+func (p *people) Ask(ctx context.Context, _ *rules.Request, referral rules.Decision, limits rules.HoldID) (rules.Question, error) {
 	p.referred = true
-	return rules.Decision{Verdict: rules.Reject, Rule: referral.Rule, Reason: referral.Reason}, nil
+	if limits != 0 {
+		if err := p.ledger.Release(ctx, limits); err != nil {
+			return nil, err
+		}
+	}
+	return unanswered{referral}, nil
+}
+
+// unanswered is a question that nobody answers.
+type unanswered struct{ referral rules.Decision }
+
+// Await refuses the request, with what was asked.
+func (u unanswered) Await(context.Context) (rules.Decision, rules.Hold, error) {
+	return rules.Decision{Verdict: rules.Reject, Rule: u.referral.Rule, Reason: u.referral.Reason}, nil, nil
 }
 
 // approval is one whose outcome is still to come.

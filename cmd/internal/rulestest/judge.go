@@ -113,10 +113,28 @@ func shown(accounts []rules.Account, listed []common.Address) []common.Address {
 	return addresses
 }
 
-// Await is called when a rule refers the request to a person. Nobody is there.
-func (j *judge) Await(_ context.Context, _ *rules.Request, referral rules.Decision) (rules.Decision, error) {
+// Asked tells that nobody was asked before.
+func (j *judge) Asked(context.Context, *rules.Request, rules.Decision) (rules.Question, error) {
+	return nil, nil //nolint:nilnil // as the interface says
+}
+
+// Ask is called when a rule refers the request to a person. Nobody is there.
+func (j *judge) Ask(ctx context.Context, _ *rules.Request, referral rules.Decision, limits rules.HoldID) (rules.Question, error) {
 	j.referred = true
-	return rules.Decision{Verdict: rules.Reject, Rule: referral.Rule, Reason: referral.Reason}, nil
+	if limits != 0 {
+		if err := j.engine.Ledger.Release(ctx, limits); err != nil {
+			return nil, err
+		}
+	}
+	return unanswered{referral}, nil
+}
+
+// unanswered is a question that nobody answers.
+type unanswered struct{ referral rules.Decision }
+
+// Await refuses the request, with what was asked.
+func (u unanswered) Await(context.Context) (rules.Decision, rules.Hold, error) {
+	return rules.Decision{Verdict: rules.Reject, Rule: u.referral.Rule, Reason: u.referral.Reason}, nil, nil
 }
 
 // Settle is never called: Decide rejects everything.

@@ -1,0 +1,41 @@
+package approval
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Why a vote does not count. Nothing was changed then.
+var (
+	ErrUnknown   = errors.New("there is no such ticket: it may be old, and removed")
+	ErrStale     = errors.New("the ticket is not the one that was shown: look at it again")
+	ErrVoid      = errors.New("the policy was changed since the request was made: it must be made again")
+	ErrNotAsked  = errors.New("it is not among those who are asked")
+	ErrRequester = errors.New("who asks can't approve it as well")
+	ErrVoted     = errors.New("it has voted already, and a vote is final")
+)
+
+// DecidedError is a vote on a ticket that is decided.
+type DecidedError struct {
+	State State
+	Time  time.Time
+}
+
+// Error says what the ticket is.
+func (e *DecidedError) Error() string {
+	return fmt.Sprintf("the ticket is %s since %s", e.State, e.Time.UTC().Format(time.RFC3339))
+}
+
+// BusyError is a request that people are not asked about, since they are asked
+// about too many already.
+type BusyError struct{ text string }
+
+// Error says what there is too much of.
+func (e *BusyError) Error() string { return e.text }
+
+// RetryAfter is how long the caller should wait.
+func (*BusyError) RetryAfter() time.Duration { return time.Minute }
+
+// errDoubt is for a ticket of which it is not known what the store has.
+var errDoubt = errors.New("it is not known what has become of the ticket: look at the signer's log")

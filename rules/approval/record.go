@@ -1,0 +1,101 @@
+package approval
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// recordPrefix is what the keys of tickets begin with.
+const recordPrefix = "ticket/"
+
+// recordVersion is that of the form below.
+const recordVersion = 1
+
+// record is a ticket as the store has it.
+type record struct {
+	Version int            `json:"version"`
+	Text    string         `json:"text"` // of the content: what people vote on
+	State   State          `json:"state"`
+	Votes   []Vote         `json:"votes,omitempty"`
+	Decided time.Time      `json:"decided,omitzero"`
+	UseBy   time.Time      `json:"use_by,omitzero"`
+	Holds   []rules.HoldID `json:"holds,omitempty"` // of limits, that are not settled
+	Held    time.Time      `json:"held,omitzero"`   // when
+	Charges []rules.Charge `json:"charges,omitempty"`
+}
+
+func encodeRecord(r *record) ([]byte, error) {
+	r.Version = recordVersion
+	encoded, err := json.Marshal(r)
+	if err == nil && len(encoded) > rules.MaxRecordValue {
+		err = fmt.Errorf("%d bytes", len(encoded))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encoding a ticket: %w", err)
+	}
+	return encoded, nil
+}
+
+// decodeRecord reads a ticket. What it does not know is an error: it may mean that
+// something may not be signed.
+func decodeRecord(key string, value []byte) (*record, *Content, error) {
+	r, content := new(record), new(Content)
+	if err := strictly(value, r); err != nil {
+		return nil, nil, fmt.Errorf("the record %q: %w", key, err)
+	}
+	if r.Version != recordVersion {
+		return nil, nil, fmt.Errorf("the record %q has version %d, and this kvclef knows %d", key, r.Version, recordVersion)
+	}
+	if err := strictly([]byte(r.Text), content); err != nil {
+		return nil, nil, fmt.Errorf("the record %q: what people are shown: %w", key, err)
+	}
+	switch {
+	case key != recordPrefix+content.ID:
+		return nil, nil, fmt.Errorf("the record %q is of the ticket %q", key, content.ID)
+	case !r.State.Ended() && r.State != StateOpen && r.State != StateApproved:
+		return nil, nil, fmt.Errorf("the record %q is in the unknown state %q", key, r.State)
+	case len(content.Quorums) == 0:
+		return nil, nil, fmt.Errorf("the record %q names nobody who must approve", key)
+	}
+	return r, content, nil
+}
+
+// strictly decodes one value that has no members that are not known.
+func strictly(text []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more follows it")
+	}
+	return nil
+}
+
+// ticket returns what people see of a record.
+func (r *record) ticket(content *Content) *Ticket {
+	t := &Ticket{Content: *content, Text: []byte(r.Text), State: r.State, Votes: r.Votes, Decided: r.Decided, UseBy: r.UseBy}
+	t.Hash = hashOf(t.Text)
+	return t
+}
+
+// alike is what equal requests have in common: what people would be shown of them,
+// and the rule and the policy that refers them.
+func alike(subject []byte, decision rules.Decision) common.Hash {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %d ", len(subject), len(decision.Rule))
+	b.Write(subject)
+	b.WriteString(decision.Rule)
+	b.Write(decision.Policy[:])
+	return hashOf([]byte(b.String()))
+}

@@ -1,0 +1,155 @@
+package approval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// use takes the approval for a request, nil if another has it. Nothing is durable
+// before Keep.
+func (w *question) use() rules.Hold {
+	w.entry.mu.Lock()
+	defer w.entry.mu.Unlock()
+	if w.entry.user || w.entry.record.State != StateApproved {
+		return nil
+	}
+	w.entry.user = true
+	return &use{queue: w.queue, entry: w.entry}
+}
+
+// using reports whether a request uses the approval now.
+func (e *entry) using() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.user
+}
+
+// use is the use of an approval by one request.
+type use struct {
+	queue *Queue
+	entry *entry
+}
+
+// Drop leaves the approval to another request.
+func (u *use) Drop() { u.end() }
+
+// end tells that the request is done with the approval.
+func (u *use) end() {
+	u.entry.mu.Lock()
+	defer u.entry.mu.Unlock()
+	u.entry.user = false
+	close(u.entry.changed)
+	u.entry.changed = make(chan struct{})
+}
+
+// Keep makes it durable that the approval is used, before anything is signed.
+// Limits whose windows have passed while people thought count anew.
+func (u *use) Keep(ctx context.Context) error {
+	if err := u.keep(ctx); err != nil {
+		u.end()
+		return fmt.Errorf("using ticket %s: %w", u.entry.content.ID, err)
+	}
+	return nil
+}
+
+func (u *use) keep(ctx context.Context) error {
+	q, e := u.queue, u.entry
+	if err := e.enter(ctx); err != nil {
+		return err
+	}
+	defer e.leave()
+	if err := q.settleDoubt(ctx, e); err != nil {
+		return err
+	}
+	r, _ := e.now()
+	now := q.cfg.Clock().UTC()
+	switch {
+	case r.State != StateApproved:
+		return &DecidedError{r.State, r.Decided}
+	case !now.Before(r.UseBy):
+		return errors.New("it is too late")
+	case q.void(&e.content):
+		return ErrVoid
+	case !r.ticket(&e.content).enough():
+		return errors.New("too few have approved")
+	}
+	more, err := q.holdAnew(ctx, &r, now)
+	if err != nil {
+		return err
+	}
+	r.State = StateUsed
+	if err := q.change(ctx, e, r); err != nil {
+		return errors.Join(err, q.giveBack(ctx, more))
+	}
+	return nil
+}
+
+// holdAnew holds the charges whose windows have passed since they were held. What
+// people may approve beyond a limit was lifted before.
+func (q *Queue) holdAnew(ctx context.Context, r *record, now time.Time) (rules.HoldID, error) {
+	var passed []rules.Charge
+	for i := range r.Charges {
+		if now.Sub(r.Held) >= r.Charges[i].Window {
+			passed = append(passed, r.Charges[i])
+		}
+	}
+	if len(passed) == 0 {
+		return 0, nil
+	}
+	id, err := q.cfg.Ledger.Hold(ctx, passed)
+	if err != nil {
+		return 0, fmt.Errorf("holding limits anew: %w", err)
+	}
+	r.Holds = append(append([]rules.HoldID(nil), r.Holds...), id)
+	r.Held = now
+	return id, nil
+}
+
+// Settle tells what became of the request. An approval that was certainly not used
+// is there for another one.
+func (u *use) Settle(ctx context.Context, _ *rules.Request, result rules.Result) error {
+	defer u.end()
+	q, e := u.queue, u.entry
+	if result.Outcome == rules.Unknown {
+		return nil // a signature may exist: what is held goes on counting
+	}
+	if err := e.enter(ctx); err != nil {
+		return err
+	}
+	defer e.leave()
+	r, _ := e.now()
+	if r.State != StateUsed {
+		return fmt.Errorf("ticket %s is %s", e.content.ID, r.State)
+	}
+	if result.Outcome == rules.NotSigned {
+		r.State = StateApproved
+		return q.change(ctx, e, r)
+	}
+	var failures []error
+	for _, id := range r.Holds {
+		failures = append(failures, q.cfg.Ledger.Commit(ctx, id))
+	}
+	r.State, r.Holds = StateSigned, nil
+	if err := q.change(ctx, e, r); err != nil {
+		// It is used, which is as good: nobody uses it again.
+		q.cfg.Logger.WarnContext(ctx, "Ticket stays in use", "ticket", e.content.ID, "error", err)
+	}
+	return errors.Join(failures...)
+}
+
+// shared is the use of an approval that an equal request has used at the same time:
+// it gets the same signature.
+type shared struct{}
+
+// Drop does nothing.
+func (shared) Drop() {}
+
+// Keep keeps nothing.
+func (shared) Keep(context.Context) error { return nil }
+
+// Settle settles nothing.
+func (shared) Settle(context.Context, *rules.Request, rules.Result) error { return nil }

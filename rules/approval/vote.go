@@ -1,0 +1,166 @@
+package approval
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Ballot is a vote that is cast. Whoever casts it has proved who the person is.
+type Ballot struct {
+	Ticket  string      // id
+	Hash    common.Hash // of what the person was shown
+	Person  string
+	Approve bool            // else it rejects
+	Comment string          // at most 1,000 bytes
+	Way     string          // how the person was known
+	Proof   json.RawMessage // of a vote that was signed; at most 16 KiB
+}
+
+// Vote counts a vote, and returns the ticket with it. It is in the journal before
+// it counts, and so is a vote that does not count, with the reason.
+func (q *Queue) Vote(ctx context.Context, ballot Ballot) (*Ticket, error) {
+	if err := ballot.check(); err != nil {
+		return nil, err
+	}
+	e := q.find(ballot.Ticket)
+	if e == nil {
+		return nil, q.refuse(ctx, nil, &ballot, ErrUnknown)
+	}
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	if err := q.settleDoubt(ctx, e); err != nil {
+		return nil, err
+	}
+	r, _ := e.now()
+	if !r.State.seen() {
+		return nil, q.refuse(ctx, nil, &ballot, ErrUnknown)
+	}
+	ticket := r.ticket(&e.content)
+	if err := q.may(ticket, e.principal, &ballot); err != nil {
+		return nil, q.refuse(ctx, ticket, &ballot, err)
+	}
+	if err := q.record(ctx, Event{What: WhatVote, Ticket: ticket, Ballot: &ballot}); err != nil {
+		return nil, err
+	}
+	now := q.cfg.Clock().UTC()
+	r.Votes = append(slices.Clone(r.Votes), Vote{
+		Person: ballot.Person, Approve: ballot.Approve, Comment: ballot.Comment, Time: now, Way: ballot.Way, Proof: ballot.Proof,
+	})
+	what := What("")
+	switch {
+	case !ballot.Approve:
+		r.State, r.Decided, what = StateRejected, now, WhatRejected
+	case r.ticket(&e.content).enough():
+		r.State, r.Decided, r.UseBy, what = StateApproved, now, now.Add(q.cfg.Remember), WhatApproved
+	}
+	if err := q.change(ctx, e, r); err != nil {
+		return nil, q.refuse(ctx, ticket, &ballot, fmt.Errorf("keeping the vote: %w", err))
+	}
+	if what != "" {
+		q.decided(ctx, e, what)
+	}
+	return e.ticket(), nil
+}
+
+// check refuses what no ballot has.
+func (b *Ballot) check() error {
+	switch {
+	case b.Person == "" || b.Way == "":
+		return errors.New("the vote is of nobody")
+	case len(b.Comment) > maxComment:
+		return fmt.Errorf("the comment has %d bytes, and may have %d", len(b.Comment), maxComment)
+	case !utf8.ValidString(b.Comment) || slices.ContainsFunc([]rune(b.Comment), unprintable):
+		return errors.New("the comment has characters that can't be shown")
+	case len(b.Proof) > maxProof:
+		return fmt.Errorf("the proof has %d bytes, and may have %d", len(b.Proof), maxProof)
+	}
+	return nil
+}
+
+// unprintable reports whether a character has no place in a comment: it may be one
+// that changes the direction of the text.
+func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
+
+// may tells why a person may not vote on a ticket, nil if it may.
+func (q *Queue) may(t *Ticket, principal string, ballot *Ballot) error {
+	switch {
+	case t.State != StateOpen:
+		return &DecidedError{t.State, t.Decided}
+	case !q.cfg.Clock().Before(t.Content.Deadline):
+		return &DecidedError{StateExpired, t.Content.Deadline}
+	case ballot.Hash != t.Hash:
+		return ErrStale
+	case q.void(&t.Content):
+		return ErrVoid
+	case slices.ContainsFunc(t.Votes, func(v Vote) bool { return v.Person == ballot.Person }):
+		return ErrVoted
+	}
+	requester := q.cfg.SamePerson(principal, t.Content.Transport, ballot.Person)
+	asked := false
+	for i := range t.Content.Quorums {
+		quorum := &t.Content.Quorums[i]
+		if !quorum.Has(ballot.Person) {
+			continue
+		}
+		if requester && !quorum.Requester {
+			return ErrRequester
+		}
+		asked = true
+	}
+	if !asked {
+		return ErrNotAsked
+	}
+	return nil
+}
+
+// void reports whether a ticket is of a policy that is not in force any more.
+func (q *Queue) void(c *Content) bool {
+	return c.Policy != (common.Hash{}) && q.cfg.InForce != nil && q.cfg.InForce() != c.Policy
+}
+
+// refuse records a vote that does not count.
+func (q *Queue) refuse(ctx context.Context, t *Ticket, ballot *Ballot, why error) error {
+	q.cfg.Logger.WarnContext(ctx, "Vote does not count", "ticket", ballot.Ticket, "person", ballot.Person, "error", why)
+	return errors.Join(why, q.record(ctx, Event{What: WhatVote, Ticket: t, Ballot: ballot, Error: why.Error()}))
+}
+
+// record adds to the journal, whether or not who is the cause is still there.
+func (q *Queue) record(ctx context.Context, event Event) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	if err := q.cfg.Journal.Record(ctx, event); err != nil {
+		q.cfg.Logger.ErrorContext(ctx, "Journal not written: nothing is approved", "what", string(event.What), "error", err)
+		return fmt.Errorf("recording it: %w", err)
+	}
+	return nil
+}
+
+// decided records that a ticket is decided, and gives back what is held unless it
+// is approved. The turn is the caller's.
+func (q *Queue) decided(ctx context.Context, e *entry, what What) {
+	t := e.ticket()
+	q.cfg.Logger.InfoContext(ctx, "Ticket decided", "ticket", e.content.ID, "state", string(t.State))
+	_ = q.record(ctx, Event{What: what, Ticket: t}) // it logs; the votes are recorded
+	if t.State == StateApproved {
+		return
+	}
+	r, _ := e.now()
+	if err := q.giveBack(ctx, r.Holds...); err != nil {
+		q.cfg.Logger.WarnContext(ctx, "Limits go on counting until their windows have passed", "ticket", e.content.ID, "error", err)
+	}
+	if len(r.Holds) > 0 {
+		r.Holds = nil
+		if err := q.change(ctx, e, r); err != nil {
+			q.cfg.Logger.WarnContext(ctx, "Ticket not cleared", "ticket", e.content.ID, "error", err)
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package rules
+
+import (
+	"context"
+	"errors"
+)
+
+// holds are what several keep aside for one decision.
+type holds []Hold
+
+// joined returns one hold of those that are not nil.
+func joined(all ...Hold) Hold {
+	var h holds
+	for _, hold := range all {
+		if hold != nil {
+			h = append(h, hold)
+		}
+	}
+	if len(h) == 1 {
+		return h[0]
+	}
+	return h
+}
+
+// Drop forgets all.
+func (h holds) Drop() {
+	for _, hold := range h {
+		hold.Drop()
+	}
+}
+
+// Keep makes all durable, in their order. If one can't be, those before it are
+// told that nothing was signed.
+func (h holds) Keep(ctx context.Context) error {
+	for i, hold := range h {
+		if err := hold.Keep(ctx); err != nil {
+			h[i+1:].Drop()
+			return errors.Join(err, h[:i].settle(ctx, nil, Result{Outcome: NotSigned}))
+		}
+	}
+	return nil
+}
+
+// Settle tells all what became of the request.
+func (h holds) Settle(ctx context.Context, req *Request, result Result) error {
+	return h.settle(ctx, req, result)
+}
+
+func (h holds) settle(ctx context.Context, req *Request, result Result) error {
+	var failures []error
+	for _, hold := range h {
+		failures = append(failures, settle(ctx, hold, req, result))
+	}
+	return errors.Join(failures...)
+}
