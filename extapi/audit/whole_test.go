@@ -58,6 +58,7 @@ func longest() Entry {
 			f.SetString(strings.Repeat("\x01", 1<<13))
 		}
 	}
+	e.Proof = strings.Repeat(`"`, MaxProof)
 	return e
 }
 
