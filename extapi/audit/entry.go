@@ -126,7 +126,7 @@ type Entry struct {
 }
 
 // MaxProof is the most bytes that the proof of a vote may have.
-const MaxProof = 16 << 10
+const MaxProof = 8 << 10
 
 // Checkpoint is the head of the chain, signed by a vault key.
 type Checkpoint struct {

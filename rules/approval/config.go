@@ -79,7 +79,7 @@ const (
 	maxContents  = 128 << 20 // of all that wait for people
 	maxKept      = 64 << 20  // of all that have ended
 	maxComment   = 1000
-	maxProof     = 16 << 10
+	maxProof     = 8 << 10
 	maxUserAgent = 200
 )
 

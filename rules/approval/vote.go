@@ -20,7 +20,7 @@ type Ballot struct {
 	Approve bool            // else it rejects
 	Comment string          // at most 1,000 bytes
 	Way     string          // how the person was known
-	Proof   json.RawMessage // of a vote that was signed; at most 16 KiB
+	Proof   json.RawMessage // of a vote that was signed; at most 8 KiB
 }
 
 // Vote counts a vote, and returns the ticket with it. It is in the journal before
