@@ -52,12 +52,6 @@ func (g Guard) OriginAllowed(header http.Header) (string, bool) {
 	return "", true
 }
 
-// LimitListener returns a listener that closes connections above a limit at
-// once and goes on after errors that pass. Refused is told why.
-func LimitListener(l net.Listener, limit int, refused func(why string)) net.Listener {
-	return limitListener(l, limit, refused)
-}
-
 // RefusalLog returns a function that logs what a listener refuses, a few lines
 // of each kind per second, so that a caller can't fill the disk.
 func RefusalLog(log *slog.Logger) func(kind string, attrs ...any) {

@@ -2,10 +2,8 @@ package extapi
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -24,45 +22,31 @@ const rpcMargin = 100 * time.Millisecond
 // httpServer serves JSON-RPC over HTTP/1.1: POST at any path, as Clef does.
 type httpServer struct {
 	server   *http.Server
-	listener net.Listener // of connections in clear
+	listener net.Listener
 	wg       sync.WaitGroup
 }
 
 // startHTTP listens and serves until shutdown. Without a keeper of certificates
 // it serves in clear.
-func startHTTP(ctx context.Context, cfg ServerConfig, server *rpc.Server, keeper *tlsKeeper, refused *refusals) (*httpServer, error) {
+func startHTTP(ctx context.Context, cfg ServerConfig, server *rpc.Server, keeper *TLSKeeper, refused *refusals) (*httpServer, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTPAddr)
 	if err != nil {
 		return nil, fmt.Errorf("opening HTTP listener %s: %w", cfg.HTTPAddr, err)
 	}
-	limited := limitListener(listener, cfg.MaxHTTPConns, func(why string) {
-		refused.add(refusedConnection, slog.String("transport", "http"), slog.String("reason", why))
-	})
-	waiting := newNewcomers()
-	limited.makeRoom = waiting.dismiss
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
 	s := &httpServer{
-		listener: limited,
 		server: &http.Server{
 			Handler:           newHTTPHandler(cfg, server, keeper, refused),
-			Protocols:         protocols,
-			ConnState:         waiting.follow,
-			ConnContext:       withPeer,
 			ReadHeaderTimeout: cfg.HeaderTimeout, // of a handshake, too
 			ReadTimeout:       cfg.ReadTimeout,
 			WriteTimeout:      cfg.RequestTimeout + rpcMargin, // for the rpc server; the handler extends it
 			IdleTimeout:       cfg.IdleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
-			ErrorLog:          slog.NewLogLogger(connectionLog{cfg.Logger.Handler(), refused}, slog.LevelDebug),
 		},
 	}
-	serving := s.listener
-	if keeper != nil {
-		serving = tls.NewListener(serving, keeper.config())
-	}
+	intake := Intake{MaxConns: cfg.MaxHTTPConns, TLS: keeper, Refused: refused.add, Logger: cfg.Logger}
+	s.listener = intake.Attach(s.server, listener)
 	s.wg.Go(func() {
-		if err := s.server.Serve(serving); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			cfg.Logger.Error("HTTP server stopped", "error", err)
 		}
 	})

@@ -14,14 +14,14 @@ import (
 // server sees it.
 type httpHandler struct {
 	rpc     *rpc.Server
-	keeper  *tlsKeeper // nil: in clear
+	keeper  *TLSKeeper // nil: in clear
 	guard   Guard
 	large   chan struct{} // places for large bodies
 	cfg     ServerConfig
 	refused *refusals
 }
 
-func newHTTPHandler(cfg ServerConfig, server *rpc.Server, keeper *tlsKeeper, refused *refusals) *httpHandler {
+func newHTTPHandler(cfg ServerConfig, server *rpc.Server, keeper *TLSKeeper, refused *refusals) *httpHandler {
 	return &httpHandler{
 		rpc: server, keeper: keeper, guard: NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins),
 		large: make(chan struct{}, maxLargeBodies), cfg: cfg, refused: refused,
@@ -31,13 +31,14 @@ func newHTTPHandler(cfg ServerConfig, server *rpc.Server, keeper *tlsKeeper, ref
 // ServeHTTP answers as Clef does. Only a POST can carry a call; the rpc server
 // answers the rest with an empty body or an HTTP error.
 func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r, err := h.identified(r)
+	known, err := h.identified(r)
 	if err != nil {
 		h.refused.add(refusedCertificate, slog.String("reason", err.Error()), slog.String("remote", r.RemoteAddr))
 		w.Header().Set("Connection", "close") // a new one shows a new certificate
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
+	r = known
 	if !h.guard.HostAllowed(r.Host) {
 		h.refused.add(refusedHost, slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr))
 		http.Error(w, "invalid host specified", http.StatusForbidden)
@@ -62,14 +63,14 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.rpc.ServeHTTP(w, r)
 }
 
-// identified returns the request with who asks, where a certificate says so.
+// identified returns the request with who asks, where the connection is encrypted.
 func (h *httpHandler) identified(r *http.Request) (*http.Request, error) {
 	if h.keeper == nil {
 		return r, nil
 	}
-	name, err := h.keeper.principal(r)
-	if err != nil || name == "" {
-		return r, err
+	name, err := h.keeper.Principal(r)
+	if err != nil {
+		return nil, err
 	}
 	caller := rules.Caller{
 		Transport: httpTransport,

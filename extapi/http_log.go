@@ -11,7 +11,7 @@ import (
 // the rest is for debugging.
 type connectionLog struct {
 	slog.Handler
-	refused *refusals
+	refused func(kind string, attrs ...any)
 }
 
 // Enabled is true: refusals have a level of their own.
@@ -20,7 +20,7 @@ func (connectionLog) Enabled(context.Context, slog.Level) bool { return true }
 // Handle logs a line.
 func (l connectionLog) Handle(ctx context.Context, record slog.Record) error {
 	if remote, why, failed := failedHandshake(record.Message); failed {
-		l.refused.add(refusedHandshake, slog.String("remote", remote), slog.String("reason", clipTo(why, 256)))
+		l.refused(refusedHandshake, slog.String("remote", remote), slog.String("reason", clipTo(why, 256)))
 		return nil
 	}
 	if !l.Handler.Enabled(ctx, record.Level) {

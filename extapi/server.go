@@ -14,7 +14,7 @@ import (
 type Server struct {
 	cfg     ServerConfig
 	rpc     *rpc.Server
-	keeper  *tlsKeeper // nil: HTTP is in clear
+	keeper  *TLSKeeper // nil: HTTP is in clear
 	refused *refusals
 	log     *slog.Logger
 
@@ -48,7 +48,7 @@ func serverOf(receivers map[string]any, cfg ServerConfig) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, rpc: server, refused: newRefusals(cfg.Logger), log: cfg.Logger}
 	if cfg.HTTPAddr != "" && cfg.TLS.on() {
-		keeper, err := newTLSKeeper(cfg.TLS, cfg.Logger)
+		keeper, err := NewTLSKeeper(cfg.TLS, cfg.Logger)
 		if err != nil {
 			return nil, err
 		}

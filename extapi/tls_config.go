@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // TLSConfig names the files that the encryption of the HTTP listener rests on,
@@ -27,7 +28,12 @@ type TLSConfig struct {
 	// MinVersion is the oldest version spoken: [tls.VersionTLS12], or
 	// [tls.VersionTLS13], the default.
 	MinVersion uint16
+
+	// Interval is how long the files are taken for unchanged. Default: 2 s.
+	Interval time.Duration
 }
+
+var errNoTLSFiles = errors.New("TLS needs a certificate and its private key: give both files")
 
 // on reports whether the listener is encrypted.
 func (c TLSConfig) on() bool { return c != TLSConfig{} }
@@ -37,7 +43,9 @@ func (c TLSConfig) check() error {
 	case !c.on():
 		return nil
 	case c.CertFile == "" || c.KeyFile == "":
-		return errors.New("TLS needs a certificate and its private key: give both files")
+		return errNoTLSFiles
+	case c.Interval < 0:
+		return fmt.Errorf("TLS files can't be taken for unchanged for %s: give a positive time", c.Interval)
 	case c.MinVersion != 0 && c.MinVersion != tls.VersionTLS12 && c.MinVersion != tls.VersionTLS13:
 		return fmt.Errorf("TLS is spoken from version 1.2 or 1.3, not from %s", tls.VersionName(c.MinVersion))
 	default:

@@ -11,10 +11,10 @@ import (
 // tlsInterval is how long the files are taken for unchanged.
 const tlsInterval = 2 * time.Second
 
-// tlsKeeper holds the material in use, and replaces it when the files change. It
-// looks at them when a caller connects or asks, so that nothing runs when nobody
-// does.
-type tlsKeeper struct {
+// TLSKeeper is the TLS of an HTTP listener, see [Intake], and tells who calls there.
+// It holds what the files held, and replaces it when they change. It looks at them
+// when a caller connects or asks, so that nothing runs when nobody does.
+type TLSKeeper struct {
 	cfg      TLSConfig
 	interval time.Duration
 	log      *slog.Logger
@@ -25,9 +25,19 @@ type tlsKeeper struct {
 	failed string // the failure that was logged last
 }
 
-// newTLSKeeper reads the files, which must be good.
-func newTLSKeeper(cfg TLSConfig, log *slog.Logger) (*tlsKeeper, error) {
-	k := &tlsKeeper{cfg: cfg, interval: tlsInterval, log: log, looked: time.Now()}
+// NewTLSKeeper reads the files, which must be good. The logger is told when they are
+// read again, and when they can't be.
+func NewTLSKeeper(cfg TLSConfig, log *slog.Logger) (*TLSKeeper, error) {
+	if !cfg.on() {
+		return nil, errNoTLSFiles
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	k := &TLSKeeper{cfg: cfg, interval: cfg.Interval, log: log, looked: time.Now()}
+	if k.interval == 0 {
+		k.interval = tlsInterval
+	}
 	files, err := cfg.read()
 	if err != nil {
 		return nil, err
@@ -40,13 +50,16 @@ func newTLSKeeper(cfg TLSConfig, log *slog.Logger) (*tlsKeeper, error) {
 	return k, nil
 }
 
+// NamesCallers reports whether callers show certificates, which say who they are.
+func (k *TLSKeeper) NamesCallers() bool { return k.cfg.ClientCAFile != "" }
+
 // config returns what a listener takes.
-func (k *tlsKeeper) config() *tls.Config {
+func (k *TLSKeeper) config() *tls.Config {
 	return &tls.Config{MinVersion: k.cfg.oldest(), GetConfigForClient: k.handshake}
 }
 
 // handshake returns the material of its time for each handshake.
-func (k *tlsKeeper) handshake(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+func (k *TLSKeeper) handshake(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	material := k.material()
 	if peer := peerOf(hello.Context()); peer != nil {
 		peer.verified.Store(material) // or the handshake fails
@@ -56,7 +69,7 @@ func (k *tlsKeeper) handshake(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 
 // material returns what is in use. Of those who ask when it is time to look at
 // the files, one does; nobody waits for the one.
-func (k *tlsKeeper) material() *tlsMaterial {
+func (k *TLSKeeper) material() *tlsMaterial {
 	if k.mu.TryLock() {
 		defer k.mu.Unlock()
 		if time.Since(k.looked) >= k.interval {
@@ -69,7 +82,7 @@ func (k *tlsKeeper) material() *tlsMaterial {
 
 // look replaces the material if the files have changed. Files that can't be used,
 // such as a certificate whose key is not written yet, leave it as it is.
-func (k *tlsKeeper) look() {
+func (k *TLSKeeper) look() {
 	files, err := k.cfg.read()
 	if err == nil && files.sums() == k.inUse.Load().sums {
 		k.failed = ""

@@ -35,12 +35,14 @@ func peerOf(ctx context.Context) *tlsPeer {
 	return peer
 }
 
-// principal returns who asks by a request: the one that the certificate of its
+// Principal returns who asks by a request: the one that the certificate of its
 // connection names, as long as it is valid and an authority of today's knows it.
-// Without authorities there are no certificates, and the result is "".
-func (k *tlsKeeper) principal(r *http.Request) (string, error) {
-	if k.cfg.ClientCAFile == "" {
-		return "", nil
+// Without authorities there are no certificates, and everybody is [Anonymous]. It is
+// asked for each request, also for those on a connection that stays open: what held
+// at the handshake may not hold any more.
+func (k *TLSKeeper) Principal(r *http.Request) (string, error) {
+	if !k.NamesCallers() {
+		return Anonymous, nil
 	}
 	peer := peerOf(r.Context())
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || peer == nil {

@@ -145,7 +145,7 @@ func TestTLSSessionsAreNotResumed(t *testing.T) {
 // TestTLSCertificateExpiresOnAConnection refuses what is asked after the end.
 func TestTLSCertificateExpiresOnAConnection(t *testing.T) {
 	p := newPremises(t)
-	keeper, err := newTLSKeeper(p.cfg, new(journal).logger())
+	keeper, err := NewTLSKeeper(p.cfg, new(journal).logger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,16 +159,16 @@ func TestTLSCertificateExpiresOnAConnection(t *testing.T) {
 		return r
 	}
 	cert := *p.client(x509.Certificate{DNSNames: []string{"op-batcher.example"}}).Leaf
-	if name, err := keeper.principal(request(&cert)); err != nil || name != "op-batcher.example" {
+	if name, err := keeper.Principal(request(&cert)); err != nil || name != "op-batcher.example" {
 		t.Fatalf("%q, %v", name, err)
 	}
 	cert.NotAfter = time.Now().Add(-time.Second)
-	if name, err := keeper.principal(request(&cert)); err == nil || name != "" {
+	if name, err := keeper.Principal(request(&cert)); err == nil || name != "" {
 		t.Errorf("%q, %v", name, err)
 	}
 	without := request(&cert)
 	without.TLS = nil
-	if name, err := keeper.principal(without); err == nil || name != "" {
+	if name, err := keeper.Principal(without); err == nil || name != "" {
 		t.Errorf("without TLS %q, %v", name, err)
 	}
 }
@@ -176,7 +176,7 @@ func TestTLSCertificateExpiresOnAConnection(t *testing.T) {
 // TestTLSFilesAreLookedAtNowAndThen, not at each call.
 func TestTLSFilesAreLookedAtNowAndThen(t *testing.T) {
 	p := newPremises(t)
-	keeper, err := newTLSKeeper(p.cfg, new(journal).logger())
+	keeper, err := NewTLSKeeper(p.cfg, new(journal).logger())
 	if err != nil {
 		t.Fatal(err)
 	}

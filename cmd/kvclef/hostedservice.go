@@ -36,7 +36,7 @@ func (s *hostedService) begin(ctx context.Context, keyring *backend.Keyring) {
 
 // Status tells how the service is.
 func (s *hostedService) Status(ctx context.Context) (any, error) {
-	return s.front.status.tell(localCaller(ctx), ""), nil
+	return s.front.status.tell(localCaller(ctx), serviceURLs{RPC: s.front.status.parts.path, WS: s.front.status.parts.path}), nil
 }
 
 // Handler answers JSON-RPC and GET /status.

@@ -79,7 +79,10 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "http.tls.cert", c.String, &l.HTTP.TLS.CertFile)
 	set(c, "http.tls.key", c.String, &l.HTTP.TLS.KeyFile)
 	set(c, "http.tls.clientca", c.String, &l.HTTP.TLS.ClientCAFile)
-	for _, name := range []string{"policy", "rules", "auditlog", "datadir", "http.tls.cert", "http.tls.key", "http.tls.clientca"} {
+	for _, name := range []string{
+		"policy", "rules", "auditlog", "datadir", "http.tls.cert", "http.tls.key", "http.tls.clientca",
+		"proxy.tls.cert", "proxy.tls.key", "proxy.tls.clientca",
+	} {
 		if c.IsSet(name) && c.String(name) == "" {
 			return usagef("--%s: an empty path; %s", name, emptyPath(name))
 		}
@@ -119,6 +122,9 @@ func overrideProxy(c *cli.Context, proxy *config.Proxy) error {
 	set(c, "proxy.addr", c.String, &proxy.Addr)
 	set(c, "proxy.vhosts", c.StringSlice, &proxy.VirtualHosts)
 	set(c, "proxy.origins", c.StringSlice, &proxy.Origins)
+	set(c, "proxy.tls.cert", c.String, &proxy.TLS.CertFile)
+	set(c, "proxy.tls.key", c.String, &proxy.TLS.KeyFile)
+	set(c, "proxy.tls.clientca", c.String, &proxy.TLS.ClientCAFile)
 	set(c, "proxy.allow", c.StringSlice, &proxy.Allow)
 	set(c, "proxy.deny", c.StringSlice, &proxy.Deny)
 	set(c, "proxy.other-accounts", c.String, &proxy.OtherAccounts)
@@ -149,9 +155,9 @@ func emptyPath(flag string) string {
 		return "remove the flag to do without a policy, or name one"
 	case "rules":
 		return "remove the flag to do without a rule file, or name one"
-	case "http.tls.cert", "http.tls.key":
+	case "http.tls.cert", "http.tls.key", "proxy.tls.cert", "proxy.tls.key":
 		return "remove the flag for HTTP in clear, or name a file"
-	case "http.tls.clientca":
+	case "http.tls.clientca", "proxy.tls.clientca":
 		return "remove the flag if callers are to be anonymous, or name a file"
 	default:
 		return "remove the flag for the default, or name a folder"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -28,6 +29,7 @@ type signing struct {
 	state        *durable
 	decider      extapi.Decider
 	loopbackOnly bool
+	proxyTLS     *extapi.TLSKeeper // of the listener in front of a node; nil: in clear
 	log          *slog.Logger
 
 	// ready is called when the listeners are open, with the accounts of callers.
@@ -38,7 +40,7 @@ type signing struct {
 type addresses struct {
 	ipc, http, proxy string
 
-	tls config.TLS // of http
+	tls, proxyTLS config.TLS // of http and proxy
 }
 
 // run opens the listeners and serves until the context ends. Then requests
@@ -121,8 +123,11 @@ type listening struct {
 
 // open opens the listeners: all of them, or none.
 func (s *signing) open(ctx context.Context, account *extapi.Account, signer extapi.Signer, reserved common.Address, listen extapi.ServerConfig) (_ *listening, err error) {
-	open := &listening{addresses: addresses{tls: s.cfg.Listeners.HTTP.TLS}}
+	open := &listening{addresses: addresses{tls: s.cfg.Listeners.HTTP.TLS, proxyTLS: s.cfg.Proxy.TLS}}
 	if s.cfg.Proxy.Enabled() {
+		if s.proxyTLS, err = frontTLS(s.cfg.Proxy.TLS, s.log); err != nil {
+			return nil, err
+		}
 		if open.hosted, err = s.openHosting(ctx, func(of extapi.Signer) extapi.Signer { return reserve(of, reserved) }); err != nil {
 			return nil, err
 		}
@@ -278,13 +283,27 @@ func tlsConfig(cfg config.TLS) extapi.TLSConfig {
 	return converted
 }
 
-// httpURL returns the URL of an HTTP listener.
-func (a addresses) httpURL() string {
-	if a.tls.CertFile != "" {
-		return "https://" + a.http
+// frontTLS returns the TLS of the listener in front of a node, nil if it is in clear.
+func frontTLS(cfg config.TLS, log *slog.Logger) (*extapi.TLSKeeper, error) {
+	if cfg == (config.TLS{}) {
+		return nil, nil //nolint:nilnil // as it is taken
 	}
-	return "http://" + a.http
+	keeper, err := extapi.NewTLSKeeper(tlsConfig(cfg), log)
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("proxy.tls: %w", err)}
+	}
+	return keeper, nil
 }
 
+// httpURL returns the URL of an HTTP listener.
+func (a addresses) httpURL() string { return schemeOf(a.tls) + "://" + a.http }
+
 // proxyURL returns the URL of the listener in front of a node.
-func (a addresses) proxyURL() string { return "http://" + a.proxy }
+func (a addresses) proxyURL() string { return schemeOf(a.proxyTLS) + "://" + a.proxy }
+
+func schemeOf(cfg config.TLS) string {
+	if cfg.CertFile != "" {
+		return "https"
+	}
+	return "http"
+}

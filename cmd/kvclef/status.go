@@ -11,7 +11,6 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/kvclef/kvclef/extapi"
-	"github.com/kvclef/kvclef/rules"
 )
 
 // statusPath is where a service tells how it is.
@@ -56,12 +55,13 @@ type statusPage struct {
 	log       *slog.Logger
 }
 
-// ServeHTTP tells how the service is.
+// ServeHTTP tells how the service is, to the caller whom the proxy has found.
 func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx := extapi.WithCaller(r.Context(), rules.Caller{
-		Transport: "http", Remote: r.RemoteAddr, Local: r.Host, UserAgent: r.UserAgent(), Origin: r.Header.Get("Origin"),
-	}, "anonymous")
-	status := p.tell(ctx, r.Host)
+	urls := serviceURLs{RPC: "http://" + r.Host + p.parts.path, WS: "ws://" + r.Host + p.parts.path}
+	if r.TLS != nil {
+		urls = serviceURLs{RPC: "https://" + r.Host + p.parts.path, WS: "wss://" + r.Host + p.parts.path}
+	}
+	status := p.tell(r.Context(), urls)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := json.NewEncoder(w).Encode(status); err != nil {
@@ -70,17 +70,13 @@ func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // tell asks the node, and the rules for the accounts that are shown to the caller of
-// ctx. The host is the
-// one by which the caller reaches the service, "" if it does not.
-func (p *statusPage) tell(ctx context.Context, host string) *serviceStatus {
+// ctx. The URLs are those by which that caller reaches the service.
+func (p *statusPage) tell(ctx context.Context, urls serviceURLs) *serviceStatus {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	status := &serviceStatus{
 		Name: p.parts.name, Version: buildVersion().Version, ChainIDs: p.parts.chains, Vaults: []vaultStatus{},
-		URLs: serviceURLs{RPC: p.parts.path, WS: p.parts.path}, Node: p.nodeStatus(ctx),
-	}
-	if host != "" {
-		status.URLs = serviceURLs{RPC: "http://" + host + p.parts.path, WS: "ws://" + host + p.parts.path}
+		URLs: urls, Node: p.nodeStatus(ctx),
 	}
 	for _, vault := range p.parts.vaults {
 		status.Vaults = append(status.Vaults, vaultStatus{vault.Name(), len(vault.Accounts()), vault.Answers()})

@@ -45,20 +45,20 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 		b.WriteString(welcomeClient(open, accounts, chain, endpoint))
 	}
 	if open.proxy != "" && len(accounts) > 0 {
-		fmt.Fprintf(&b, "\nThrough the node, once the account has ether:\n  curl -s -H 'Content-Type: application/json' -d "+
-			"'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_sendTransaction\",\"params\":[{\"from\":\"%s\",\"to\":\"%[1]s\",\"value\":\"0x1\"}]}' %s\n",
-			accounts[0].Address, open.proxyURL())
+		fmt.Fprintf(&b, "\nThrough the node, once the account has ether:\n  curl -s%[2]s -H 'Content-Type: application/json' -d "+
+			"'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_sendTransaction\",\"params\":[{\"from\":\"%[1]s\",\"to\":\"%[1]s\",\"value\":\"0x1\"}]}' %[3]s\n",
+			accounts[0].Address, curlFlags(open.proxyTLS), open.proxyURL())
 	}
 	return p.printf("%s\n", b.String())
 }
 
-// curlFlags returns what curl needs to know of the listener's TLS.
-func (a addresses) curlFlags() string {
+// curlFlags returns what curl needs to know of a listener's TLS.
+func curlFlags(cfg config.TLS) string {
 	flags := ""
-	if a.tls.CertFile != "" {
+	if cfg.CertFile != "" {
 		flags += " --cacert AUTHORITY.pem"
 	}
-	if a.tls.ClientCAFile != "" {
+	if cfg.ClientCAFile != "" {
 		flags += " --cert CLIENT.pem --key CLIENT.key"
 	}
 	return flags
@@ -69,7 +69,7 @@ func welcomeClient(open addresses, accounts []rules.Account, chain uint64, endpo
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nA node, in a folder that geth init has made for this chain (docs/geth.md; make demo does it all):\n  geth --datadir DIR --networkid %d --signer %s\n", chain, shellQuote(endpoint))
 	if open.http != "" {
-		fmt.Fprintf(&b, "\nA request:\n  curl -s%s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", open.curlFlags(), open.httpURL())
+		fmt.Fprintf(&b, "\nA request:\n  curl -s%s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", curlFlags(open.tls), open.httpURL())
 	}
 	fmt.Fprintf(&b, "\nGo, with go-ethereum's accounts/external and accounts/abi/bind:\n"+
 		"  signer, err := external.NewExternalSigner(%q)\n", endpoint)

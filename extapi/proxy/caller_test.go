@@ -85,9 +85,9 @@ func TestMethodsKnowTheCaller(t *testing.T) {
 	for name, value := range said {
 		header.Set(name, value)
 	}
-	for principal, of := range map[string]func(*http.Request) string{
+	for principal, of := range map[string]func(*http.Request) (string, error){
 		"anonymous": nil,
-		"tester!":   func(r *http.Request) string { return r.UserAgent() + "!" },
+		"tester!":   func(r *http.Request) (string, error) { return r.UserAgent() + "!", nil },
 	} {
 		t.Run(principal, func(t *testing.T) {
 			cfg.Principal = of

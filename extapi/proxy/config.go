@@ -43,7 +43,8 @@ type Config struct {
 	Allow, Deny []string
 
 	// Pages returns what answers a request that is not the proxy's, nil for one that
-	// is. It is asked after host and origin were checked. Default: none.
+	// is. It is asked after caller, host and origin were checked, and the context of
+	// the page's request tells of the caller. Default: none.
 	Pages func(*http.Request) http.Handler
 
 	// Addr is host:port of the listener of [Proxy.Start]; port 0 takes a free one.
@@ -61,9 +62,16 @@ type Config struct {
 	// https://app.example; "*" allows any. Default: none.
 	AllowedOrigins []string
 
-	// Principal names who asks, as far as the listener proves it; "" is nobody.
-	// Default: "anonymous" for everybody.
-	Principal func(*http.Request) string
+	// TLS encrypts the listener, and its certificates name who asks. A proxy that is
+	// mounted is given that of the listener that it is mounted on. Default: none, in
+	// clear.
+	TLS *extapi.TLSKeeper
+
+	// Principal names who asks, as far as the listener proves it; "" is nobody. A
+	// caller whom it does not know is refused. It is asked for each request, for each
+	// message on a WebSocket, and from time to time while there is none. Default: TLS
+	// is asked, and without it everybody is [extapi.Anonymous].
+	Principal func(*http.Request) (string, error)
 
 	MaxBody       int64 // bytes of a request or of a client's WebSocket message; default 5 MiB
 	MaxBatch      int   // calls in a batch; default 1000
@@ -91,8 +99,12 @@ func (c Config) withDefaults() Config {
 	if c.VirtualHosts == nil {
 		c.VirtualHosts = []string{"localhost"}
 	}
-	if c.Principal == nil {
-		c.Principal = func(*http.Request) string { return extapi.Anonymous }
+	switch {
+	case c.Principal != nil:
+	case c.TLS != nil:
+		c.Principal = c.TLS.Principal
+	default:
+		c.Principal = func(*http.Request) (string, error) { return extapi.Anonymous, nil }
 	}
 	if c.NodeTLS == nil {
 		c.NodeTLS = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -132,7 +144,7 @@ func (c Config) check() error {
 			return fmt.Errorf("proxy address %q is not host:port: %w", c.Addr, err)
 		}
 		if c.LoopbackOnly && !extapi.Loopback(c.Addr) {
-			return fmt.Errorf("proxy address %q can be reached by other machines and HTTP is not encrypted: use 127.0.0.1", c.Addr)
+			return fmt.Errorf("proxy address %q can be reached by other machines: use 127.0.0.1", c.Addr)
 		}
 	}
 	for name, limit := range map[string]int64{

@@ -30,6 +30,13 @@ var errTooLarge = errors.New("body is too large")
 // ServeHTTP answers one request: a call or batch by POST, or a WebSocket until it
 // ends. It sets deadlines on the connection, as the limits of [Config] have it.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	principal, err := p.cfg.Principal(r)
+	if err != nil {
+		p.unknown(r, err)
+		w.Header().Set("Connection", "close") // a new one shows a new certificate
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
 	if !p.guard.HostAllowed(r.Host) {
 		p.refused("host: not in vhosts", slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr))
 		http.Error(w, "invalid host specified", http.StatusForbidden)
@@ -42,12 +49,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if p.cfg.Pages != nil {
 		if page := p.cfg.Pages(r); page != nil {
-			page.ServeHTTP(w, r)
+			page.ServeHTTP(w, r.WithContext(callerContext(r.Context(), r, "http", principal)))
 			return
 		}
 	}
 	if websocket.IsWebSocketUpgrade(r) {
-		p.serveWebSocket(w, r)
+		p.serveWebSocket(w, r, principal)
 		return
 	}
 	allowOrigin(w.Header(), r.Header)
@@ -60,7 +67,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !jsonRequest(r.Header):
 		http.Error(w, "invalid content type, only application/json without an encoding is supported", http.StatusUnsupportedMediaType)
 	default:
-		p.servePost(w, r)
+		p.servePost(w, r, principal)
 	}
 }
 
@@ -101,7 +108,7 @@ func jsonRequest(header http.Header) bool {
 }
 
 // servePost answers one call or batch.
-func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request, principal string) {
 	control := http.NewResponseController(w)
 	body, leave, err := p.readBody(control, r)
 	defer leave()
@@ -126,12 +133,13 @@ func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request) {
 		p.stream(control, w, r, web, body, calls, batch)
 		return
 	}
+	ctx := callerContext(r.Context(), r, "http", principal)
 	key, err := readIdempotencyKey(r.Header)
 	if err != nil {
-		p.write(control, w, p.withoutKey(r, calls, batch))
+		p.write(control, w, p.withoutKey(ctx, calls, batch))
 		return
 	}
-	ctx := WithIdempotencyKey(p.callerContext(r.Context(), r, "http"), key)
+	ctx = WithIdempotencyKey(ctx, key)
 	p.write(control, w, p.mixed(ctx, calls, batch))
 }
 
@@ -150,14 +158,19 @@ func refuseBody(calls []message, batch bool, err *wireError) []byte {
 
 // callerContext returns the context of a method with what is known of the
 // caller.
-func (p *Proxy) callerContext(ctx context.Context, r *http.Request, transport string) context.Context {
+func callerContext(ctx context.Context, r *http.Request, transport, principal string) context.Context {
 	return extapi.WithCaller(ctx, rules.Caller{
 		Transport: transport,
 		Remote:    r.RemoteAddr,
 		Local:     r.Host,
 		UserAgent: r.UserAgent(),
 		Origin:    r.Header.Get("Origin"),
-	}, p.cfg.Principal(r))
+	}, principal)
+}
+
+// unknown logs that a caller is not known, or not any more.
+func (p *Proxy) unknown(r *http.Request, why error) {
+	p.refused("client certificate", slog.String("reason", clipTo(why.Error(), 256)), slog.String("remote", r.RemoteAddr))
 }
 
 // readBody reads the body whole and bounded. Leave gives the place of a large
@@ -226,9 +239,9 @@ func (p *Proxy) write(control *http.ResponseController, w http.ResponseWriter, a
 
 // withoutKey answers calls whose idempotency key can't be taken: those that the
 // proxy answers are refused, since a retry would not be known as such.
-func (p *Proxy) withoutKey(r *http.Request, calls []message, batch bool) []byte {
+func (p *Proxy) withoutKey(ctx context.Context, calls []message, batch bool) []byte {
 	if p.handled(calls) > 0 {
 		return failCalls(calls, batch, &wireError{code: codeInvalid, text: errIdempotencyKey.Error()})
 	}
-	return p.mixed(p.callerContext(r.Context(), r, "http"), calls, batch)
+	return p.mixed(ctx, calls, batch)
 }

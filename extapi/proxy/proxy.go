@@ -107,24 +107,28 @@ func (p *Proxy) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening proxy listener %s: %w", p.cfg.Addr, err)
 	}
-	p.listener = extapi.LimitListener(listener, p.cfg.MaxConns, func(why string) {
-		p.refused("connection", slog.String("transport", "http"), slog.String("reason", why))
-	})
 	p.server = &http.Server{
 		Handler:           p,
 		ReadHeaderTimeout: p.cfg.HeaderTimeout,
 		WriteTimeout:      p.cfg.WriteTimeout, // of refusals; an answer has its own
 		IdleTimeout:       p.cfg.IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
+	intake := extapi.Intake{MaxConns: p.cfg.MaxConns, TLS: p.cfg.TLS, Refused: p.refused, Logger: p.log}
+	p.listener = intake.Attach(p.server, listener)
 	p.wg.Go(func() {
 		if err := p.server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
 			p.log.Error("Proxy stopped", "error", err)
 		}
 	})
-	p.log.InfoContext(ctx, "Proxy started", "address", p.Addr(), "vhosts", p.cfg.VirtualHosts, "origins", p.cfg.AllowedOrigins)
-	if !extapi.Loopback(p.Addr()) {
+	named := p.cfg.TLS != nil && p.cfg.TLS.NamesCallers()
+	p.log.InfoContext(ctx, "Proxy started", "address", p.Addr(), "tls", p.cfg.TLS != nil, "client_certificates", named,
+		"vhosts", p.cfg.VirtualHosts, "origins", p.cfg.AllowedOrigins)
+	switch {
+	case extapi.Loopback(p.Addr()) || named:
+	case p.cfg.TLS != nil:
+		p.log.WarnContext(ctx, "PROXY CAN BE REACHED BY OTHER MACHINES, AND ASKS FOR NO CLIENT CERTIFICATES: name their authority, or bind 127.0.0.1 instead", "address", p.Addr())
+	default:
 		p.log.WarnContext(ctx, "PROXY CAN BE REACHED BY OTHER MACHINES, WITHOUT ENCRYPTION: bind 127.0.0.1 instead", "address", p.Addr())
 	}
 	return nil

@@ -22,7 +22,7 @@ func goingAway() goodbye {
 }
 
 // serveWebSocket serves a client until one side hangs up.
-func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, principal string) {
 	if len(r.Header["Idempotency-Key"])+len(r.Header["X-Idempotency-Key"]) > 0 {
 		http.Error(w, "header Idempotency-Key is for calls by POST: a connection has many", http.StatusBadRequest)
 		return
@@ -44,10 +44,10 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the upgrader has answered
 	}
-	ctx, cancel := context.WithCancel(p.callerContext(context.WithoutCancel(r.Context()), r, "ws"))
+	ctx, cancel := context.WithCancel(callerContext(context.WithoutCancel(r.Context()), r, "ws", principal))
 	defer cancel()
 	s := &session{
-		p: p, conn: conn, ctx: ctx, cancel: cancel,
+		p: p, conn: conn, ctx: ctx, cancel: cancel, opening: r, principal: principal,
 		slots: make(chan struct{}, p.cfg.MaxInFlight), ended: make(chan struct{}),
 	}
 	if p.sessions.add(s) {
@@ -64,6 +64,10 @@ type session struct {
 	conn   *websocket.Conn
 	ctx    context.Context //nolint:containedctx // of the calls of the connection, which ends with it
 	cancel context.CancelFunc
+
+	opening   *http.Request // by which the connection became a WebSocket
+	principal string        // of it
+
 	slots  chan struct{} // one for each message that waits for its answer
 	inside bool          // a message has begun; the reading goroutine's own
 
@@ -205,6 +209,7 @@ func (s *session) ping() {
 		case <-ping.C:
 			// A full pipe to the client shows in the writing of messages.
 			_ = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(s.p.cfg.PingInterval))
+			s.known() // who only listens says nothing
 		case <-look.C:
 			if pipe, _ := s.state(); pipe != nil {
 				pipe.expire(time.Now().Add(-s.p.cfg.NodeTimeout))

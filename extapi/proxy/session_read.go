@@ -29,6 +29,11 @@ func (s *session) next() bool {
 		leave()
 		return false
 	}
+	if !s.known() {
+		leave()
+		s.release()
+		return false
+	}
 	s.take(kind, body, leave)
 	return true
 }

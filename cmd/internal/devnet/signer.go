@@ -147,7 +147,7 @@ type printed struct {
 }
 
 func newPrinted(name string) *printed {
-	return &printed{name, regexp.MustCompile(`^` + name + ` +(http://127\.0\.0\.1:\d+)$`), make(chan string, 1)}
+	return &printed{name, regexp.MustCompile(`^` + name + ` +(https?://127\.0\.0\.1:\d+)$`), make(chan string, 1)}
 }
 
 func (p *printed) read(line []byte) {

@@ -148,7 +148,7 @@ type HTTP struct {
 	TLS TLS `yaml:"tls"`
 }
 
-// TLS encrypts the HTTP listener. The files are read again when they change.
+// TLS encrypts a listener. The files are read again when they change.
 type TLS struct {
 	// CertFile is a PEM file with the certificate and those that lead to its
 	// authority. Default: none, the listener is in clear.

@@ -29,6 +29,7 @@ proxy:
   port: 8552
   vhosts: [proxy]
   origins: ["https://app.example"]
+  tls: {cert_file: proxy.crt, key_file: proxy.key, client_ca_file: apps.crt, min_version: 1.2}
   allow: [debug_*]
   deny: [txpool_*]
   other_accounts: forward
@@ -72,7 +73,7 @@ func TestParse(t *testing.T) {
 		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example] ` +
 		`TLS:{CertFile:server.crt KeyFile:server.key ClientCAFile:clients.crt MinVersion:1.2}}} ` +
 		`Proxy:{Node:http://localhost:8545 NodeFile: NodeWS:ws://localhost:8546 NodeHeadersFile:headers NodeTimeout:8s Addr:127.0.0.1 Port:8552 VirtualHosts:[proxy] ` +
-		`Origins:[https://app.example] Allow:[debug_*] Deny:[txpool_*] OtherAccounts:forward HostingKeyFile:hosting.key GasMargin:1.5 PollInterval:3s Confirmations:64 Retain:24h0m0s} ` +
+		`Origins:[https://app.example] TLS:{CertFile:proxy.crt KeyFile:proxy.key ClientCAFile:apps.crt MinVersion:1.2} Allow:[debug_*] Deny:[txpool_*] OtherAccounts:forward HostingKeyFile:hosting.key GasMargin:1.5 PollInterval:3s Confirmations:64 Retain:24h0m0s} ` +
 		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +
 		`Credential:{Kind:client-secret TenantID:t ClientID:c SecretFile: SecretEnv:PROD_SECRET CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[*] Secret:[redacted]} ` +
 		`CAFile:ca.pem RequestsPerSecond:12.5 MaxInFlight:7 TryTimeout:2s Timeout:9s CustomEndpoint:false Authority:} ` +
@@ -109,6 +110,10 @@ func TestParseRefuses(t *testing.T) {
 		{"TLS left empty", "listeners:\n  http:\n    tls:\n", "kvclef.yaml:3: listeners.http.tls: no certificate and key; remove the line"},
 		{"certificate left empty", "listeners: {http: {tls: {cert_file: ''}}}", "kvclef.yaml:1: listeners.http.tls.cert_file: no certificate and key"},
 		{"TLS key left empty", "listeners: {http: {tls: {cert_file: a, key_file: ~}}}", "kvclef.yaml:1: listeners.http.tls.key_file: no certificate and key"},
+		{"proxy's TLS left empty", "proxy:\n  tls:\n", "kvclef.yaml:2: proxy.tls: no certificate and key; remove the line"},
+		{"proxy's certificate left empty", "proxy: {tls: {cert_file: ''}}", "kvclef.yaml:1: proxy.tls.cert_file: no certificate and key"},
+		{"proxy's key left empty", "proxy: {tls: {cert_file: a, key_file: ~}}", "kvclef.yaml:1: proxy.tls.key_file: no certificate and key"},
+		{"proxy's client CA left empty", "proxy: {tls: {client_ca_file: ''}}", "kvclef.yaml:1: proxy.tls.client_ca_file: no authority; remove the line to do without, or give one"},
 		{"client CA left empty", "listeners: {http: {tls: {client_ca_file: ''}}}", "kvclef.yaml:1: listeners.http.tls.client_ca_file: no authority; remove the line to do without, or give one"},
 		{"checkpoint key of nothing", "audit: {checkpoint_key: ~}", "kvclef.yaml:1: audit.checkpoint_key: no key"},
 		{"unknown key without a near one", "frobnicate: x\n", `kvclef.yaml:1: unknown key "frobnicate"`},

@@ -51,6 +51,9 @@ type Proxy struct {
 	// Origins are the web origins whose pages may send requests. Default: none.
 	Origins []string `yaml:"origins"`
 
+	// TLS encrypts the listener, and names its callers, as listeners.http.tls does.
+	TLS TLS `yaml:"tls"`
+
 	// Allow are methods of the node, such as debug_traceTransaction or debug_*,
 	// that are passed on though they are not by default. Default: none.
 	Allow []string `yaml:"allow"`

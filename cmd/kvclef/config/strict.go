@@ -46,9 +46,10 @@ func pins(path string) string {
 		return "key"
 	case "rules.policy":
 		return "policy"
-	case "listeners.http.tls", "listeners.http.tls.cert_file", "listeners.http.tls.key_file":
+	case "listeners.http.tls", "listeners.http.tls.cert_file", "listeners.http.tls.key_file",
+		"proxy.tls", "proxy.tls.cert_file", "proxy.tls.key_file":
 		return "certificate and key"
-	case "listeners.http.tls.client_ca_file":
+	case "listeners.http.tls.client_ca_file", "proxy.tls.client_ca_file":
 		return "authority"
 	default:
 		return ""

@@ -18,7 +18,7 @@ func CredentialKinds() []string {
 // Validate completes the configuration and reports the first value that can't
 // be meant. What only a vault's client can judge is left to it.
 func (c *Config) Validate() error {
-	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateTLS(), c.validateProxy(), c.validateLog(), c.validateLimits())
+	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.Listeners.HTTP.TLS.validate("listeners.http.tls"), c.Proxy.TLS.validate("proxy.tls"), c.validateProxy(), c.validateLog(), c.validateLimits())
 }
 
 func (c *Config) validateChains() error {
@@ -77,15 +77,14 @@ func (v *Vault) Label() string {
 	return strings.ToLower(name)
 }
 
-func (c *Config) validateTLS() error {
-	t := c.Listeners.HTTP.TLS
+func (t TLS) validate(key string) error {
 	switch {
 	case t == TLS{}:
 		return nil
 	case t.CertFile == "" || t.KeyFile == "":
-		return errors.New("listeners.http.tls: cert_file and key_file go together, and the other keys go with them: give both")
+		return fmt.Errorf("%s: cert_file and key_file go together, and the other keys go with them: give both", key)
 	case !slices.Contains([]string{"", "1.2", "1.3"}, t.MinVersion):
-		return fmt.Errorf("listeners.http.tls.min_version: %q is neither 1.2 nor 1.3", t.MinVersion)
+		return fmt.Errorf("%s.min_version: %q is neither 1.2 nor 1.3", key, t.MinVersion)
 	}
 	return nil
 }
