@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // answer is what a node's answer to a raw transaction says. The zero answer leaves
@@ -41,32 +42,61 @@ func heard(err error) (answer, *nodeError) {
 }
 
 // post hands a transaction to the node. That its nonce is taken is no refusal if it
-// is taken by the transaction itself.
-func (o *Outbox) post(ctx context.Context, hash common.Hash, raw []byte) (answer, *nodeError) {
+// is taken by the transaction itself. With taken it returns what the node counts of
+// the account's transactions.
+func (o *Outbox) post(ctx context.Context, r sending) (said answer, node *nodeError, count uint64) {
 	var told common.Hash
-	err := o.client.call(ctx, &told, "eth_sendRawTransaction", hexutil.Bytes(raw))
-	if err == nil && told != hash {
-		return unclear, nil
+	err := o.client.call(ctx, &told, "eth_sendRawTransaction", hexutil.Bytes(r.raw))
+	if err == nil && told != r.hash {
+		return unclear, nil, 0
 	}
-	said, node := heard(err)
+	said, node = heard(err)
 	if said != taken {
-		return said, node
+		return said, node, 0
 	}
-	switch known, err := o.known(ctx, hash); {
+	switch count, known, err := o.whose(ctx, r); {
 	case err != nil:
-		return unclear, node
+		return unclear, node, 0
 	case known:
-		return accepted, nil
+		return accepted, nil, 0
 	default:
-		return taken, node
+		return taken, node, count
 	}
 }
 
-// known reports whether the node knows a transaction, in its pool or in a block.
-func (o *Outbox) known(ctx context.Context, hash common.Hash) (bool, error) {
-	var found *struct {
-		Hash common.Hash `json:"hash"`
+// sending is what is handed to the node.
+type sending struct {
+	lane laneID
+	hash common.Hash
+	raw  []byte
+}
+
+// whose asks the node how many transactions of the account it counts, and whether it
+// knows this one, in its pool or in a block. It is asked all at once, so that where
+// several nodes answer it is one of them that does, and for the count first, so that
+// a transaction that comes in between is known if it is counted.
+func (o *Outbox) whose(ctx context.Context, r sending) (count uint64, known bool, err error) {
+	var (
+		counted counting
+		found   *struct {
+			Hash common.Hash `json:"hash"`
+		}
+		mined *receipt
+	)
+	calls := append(counted.calls(r.lane.account),
+		rpc.BatchElem{Method: "eth_getTransactionByHash", Args: []any{r.hash}, Result: &found},
+		rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{r.hash}, Result: &mined})
+	faults := o.client.faults.Load()
+	o.client.batch(ctx, calls)
+	known = found != nil && found.Hash == r.hash || mined.block(r.hash) != nil
+	if known {
+		return 0, true, nil
 	}
-	err := o.client.call(ctx, &found, "eth_getTransactionByHash", hash)
-	return found != nil && found.Hash == hash, err
+	for i := range calls {
+		if calls[i].Error != nil {
+			return 0, false, calls[i].Error
+		}
+	}
+	count, err = o.counted(&counted, r.lane.chain, faults)
+	return count, false, err
 }

@@ -26,7 +26,10 @@ type entry struct {
 	base    time.Duration // before it is looked for the second time
 	wait    time.Duration // before it is looked for again
 	misses  int           // how often in a row the chain said otherwise
+	missed  time.Time     // when it first did
 	settles uint64        // block at which a replaced one is given up; 0: not known
+
+	settlesAt time.Time // before which it is not
 }
 
 // book knows all transactions that are followed, and all lanes.
@@ -81,6 +84,7 @@ func (b *book) follow(l *lane, r *record, posting bool, due time.Time, wait time
 	b.entries[e.hash] = e
 	l.entries[e.nonce] = append(l.entries[e.nonce], e)
 	b.bytes += int64(e.bytes)
+	l.bytes += int64(e.bytes)
 	b.count(e, +1)
 	return e
 }
@@ -94,7 +98,7 @@ func (b *book) heard(e *entry, state State, node *nodeError, due time.Time) {
 		}
 		e.state, e.due, e.refusal = state, due, nil
 		if node != nil {
-			e.refusal = node.refusal()
+			e.refusal = node.brief()
 		}
 	})
 }
@@ -121,6 +125,7 @@ func (b *book) remove(hash common.Hash) {
 		delete(l.entries, e.nonce)
 	}
 	b.bytes -= int64(e.bytes)
+	l.bytes -= int64(e.bytes)
 	b.count(e, -1)
 }
 
@@ -159,6 +164,38 @@ func (b *book) load() (inFlight int, bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.inFlight, b.bytes
+}
+
+// loadOf returns how much of a lane is under way.
+func (b *book) loadOf(l *lane) (inFlight int, bytes int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return l.inFlight, l.bytes
+}
+
+// versionsAt returns how many transactions with a nonce are under way.
+func (b *book) versionsAt(l *lane, nonce uint64) (versions int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range l.entries[nonce] {
+		if e.state.InFlight() {
+			versions++
+		}
+	}
+	return versions
+}
+
+// after returns the time at which a new transaction with a nonce is kept: now, and
+// after all others with it, also if the clock went back.
+func (b *book) after(l *lane, nonce uint64, now time.Time) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range l.entries[nonce] {
+		if !now.After(e.kept) {
+			now = e.kept.Add(1)
+		}
+	}
+	return now
 }
 
 // taken reports whether a transaction of the lane that is followed has a nonce.

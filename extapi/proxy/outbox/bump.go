@@ -71,6 +71,9 @@ func (o *Outbox) replace(ctx context.Context, hash common.Hash, raise uint64, ch
 	if e, ok := o.book.find(hash); !ok || !e.state.InFlight() {
 		return common.Hash{}, refuse("transaction %v is no longer under way", hash)
 	}
+	if err := o.roomAt(l, old.Nonce); err != nil {
+		return common.Hash{}, err
+	}
 	d, err := o.again(ctx, old, raise)
 	if err != nil {
 		return common.Hash{}, err
@@ -85,7 +88,7 @@ func (o *Outbox) replace(ctx context.Context, hash common.Hash, raise uint64, ch
 	if err != nil {
 		return common.Hash{}, err
 	}
-	r := newRecord(chain, old.Account, signed, filled, o.cfg.Clock())
+	r := newRecord(chain, old.Account, signed, filled, o.book.after(l, old.Nonce, o.cfg.Clock()))
 	r.Replaces = &hash
 	return o.release(ctx, l, r, nil, false)
 }
@@ -115,8 +118,12 @@ func (o *Outbox) again(ctx context.Context, old *record, raise uint64) (*draft, 
 		if err != nil {
 			return nil, err
 		}
-		err = d.price(larger(raised(feeCap, raise), price))
-		return d, err
+		if feeCap.Sign() == 0 && price.Sign() == 0 {
+			return nil, refuse("gas is free on this chain: there is no fee to raise")
+		}
+		d.tx.GasPrice = (*hexutil.Big)(larger(raised(feeCap, raise), price))
+		d.add("gasPrice")
+		return d, nil
 	}
 	if latest.BaseFee == nil {
 		return nil, refuse("the chain has no base fee any more")
@@ -167,27 +174,18 @@ func (o *Outbox) empty(ctx context.Context, d *draft) error {
 	return o.fillGas(ctx, d)
 }
 
-// price sets a new gas price.
-func (d *draft) price(price *big.Int) error {
-	if d.tx.GasPrice.ToInt().Sign() == 0 && price.Sign() == 0 {
-		return refuse("gas is free on this chain: there is no fee to raise")
-	}
-	d.tx.GasPrice = (*hexutil.Big)(price)
-	d.add("gasPrice")
-	return nil
-}
-
 // caps sets new fee caps.
 func (d *draft) caps(feeCap, tipCap *big.Int) {
 	d.tx.MaxFeePerGas, d.tx.MaxPriorityFeePerGas = (*hexutil.Big)(feeCap), (*hexutil.Big)(tipCap)
 	d.add("maxFeePerGas", "maxPriorityFeePerGas")
 }
 
-// raised returns a fee that is higher by thousandths, rounded up.
+// raised returns a fee that is higher by thousandths, rounded up, and by 1 wei at
+// least: a fee of nothing is raised too.
 func raised(fee *big.Int, thousandths uint64) *big.Int {
 	more := new(big.Int).Mul(fee, new(big.Int).SetUint64(1000+thousandths))
 	more.Add(more, big.NewInt(999))
-	return more.Div(more, big.NewInt(1000))
+	return larger(more.Div(more, big.NewInt(1000)), new(big.Int).Add(fee, common.Big1))
 }
 
 // larger returns the larger of two numbers.

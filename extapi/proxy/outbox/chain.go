@@ -71,20 +71,32 @@ func names(ids []*big.Int) string {
 	return strings.Join(texts, ", ")
 }
 
-// pending asks for the nonce after an account's last transaction that the node
-// knows. The chain is asked for with it, so that what another node says of another
-// chain is never taken for it.
-func (o *Outbox) pending(ctx context.Context, chain *big.Int, account common.Address) (uint64, error) {
-	var (
-		id    *hexutil.Big
-		count *hexutil.Uint64
-		mined *hexutil.Uint64
-	)
-	calls := []rpc.BatchElem{
-		{Method: "eth_chainId", Result: &id},
-		{Method: "eth_getTransactionCount", Args: []any{account, "pending"}, Result: &count},
-		{Method: "eth_getTransactionCount", Args: []any{account, "latest"}, Result: &mined},
+// counting is what a node says of the number of an account's transactions, and of
+// which chain it is: what another node says of another chain is never taken for it.
+type counting struct {
+	chain   *hexutil.Big
+	pending *hexutil.Uint64 // with those in its pool
+	mined   *hexutil.Uint64
+}
+
+// calls are the questions.
+func (c *counting) calls(account common.Address) []rpc.BatchElem {
+	return []rpc.BatchElem{
+		{Method: "eth_chainId", Result: &c.chain},
+		{Method: "eth_getTransactionCount", Args: []any{account, "pending"}, Result: &c.pending},
+		{Method: "eth_getTransactionCount", Args: []any{account, "latest"}, Result: &c.mined},
 	}
+}
+
+// mostCounted is more transactions than an account will ever have. A node that counts
+// more is out of order, and a lane that believed it would come to its end.
+const mostCounted = 1 << 48
+
+// pending asks for the nonce after an account's last transaction that the node
+// knows.
+func (o *Outbox) pending(ctx context.Context, chain string, account common.Address) (uint64, error) {
+	var c counting
+	calls := c.calls(account)
 	faults := o.client.faults.Load()
 	o.client.batch(ctx, calls)
 	for i := range calls {
@@ -92,15 +104,25 @@ func (o *Outbox) pending(ctx context.Context, chain *big.Int, account common.Add
 			return 0, calls[i].Error
 		}
 	}
-	switch now, err := o.guard.learn((*big.Int)(id), faults); {
+	return o.counted(&c, chain, faults)
+}
+
+// counted returns the nonce after an account's last transaction, by what a node has
+// answered.
+func (o *Outbox) counted(c *counting, chain string, faults uint64) (uint64, error) {
+	switch now, err := o.guard.learn((*big.Int)(c.chain), faults); {
 	case err != nil:
 		return 0, err
-	case now.Cmp(chain) != 0:
-		return 0, refuse("the node was of chain %v, and is of chain %v now: nothing is sent", chain, now)
-	case count == nil || mined == nil:
+	case now.String() != chain:
+		return 0, refuse("the node was of chain %s, and is of chain %v now: nothing is sent", chain, now)
+	case c.pending == nil || c.mined == nil:
 		return 0, &faultError{"does not count the account's transactions"}
 	}
-	return max(uint64(*count), uint64(*mined)), nil
+	count := max(uint64(*c.pending), uint64(*c.mined))
+	if count > mostCounted {
+		return 0, &faultError{fmt.Sprintf("counts %d transactions of the account, which can't be", count)}
+	}
+	return count, nil
 }
 
 // laneID names an account on a chain.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -86,9 +87,26 @@ func (e *nodeError) ErrorData() any {
 	return e.data
 }
 
-// refusal is the error as it is kept and shown.
+// Bounds of what is kept of a node's error, in bytes, and of what is remembered of it
+// for each transaction under way.
+const (
+	keptText  = 1 << 10
+	keptData  = 4 << 10
+	briefText = 256
+)
+
+// refusal is the error as it is kept and shown. Data that is long is left out.
 func (e *nodeError) refusal() *Refusal {
-	return &Refusal{Code: e.code, Text: e.text, Data: string(e.data)}
+	kept := &Refusal{Code: e.code, Text: clip(e.text, keptText)}
+	if len(e.data) <= keptData {
+		kept.Data = string(e.data)
+	}
+	return kept
+}
+
+// brief is the error as it is remembered, without its data.
+func (e *nodeError) brief() *Refusal {
+	return &Refusal{Code: e.code, Text: strings.Clone(clip(e.text, briefText))}
 }
 
 // err is the refusal as the caller is told it.

@@ -224,9 +224,9 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestRaised: fees are rounded up.
+// TestRaised: fees are rounded up, and are higher than they were.
 func TestRaised(t *testing.T) {
-	for fee, want := range map[int64]int64{0: 0, 1: 2, 8: 9, 1000: 1125, 1001: 1127} {
+	for fee, want := range map[int64]int64{0: 1, 1: 2, 8: 9, 1000: 1125, 1001: 1127} {
 		if got := raised(big.NewInt(fee), leastRaise); got.Int64() != want {
 			t.Errorf("%d becomes %v, want %d", fee, got, want)
 		}

@@ -17,12 +17,21 @@ const (
 	patienceReorg    = 2 // blocks without the receipt, or with the nonce unused again
 )
 
+// How long it must say so at least, since there are chains with several blocks a
+// second.
+const (
+	patienceUnknown = 2 * time.Minute  // before one is replaced, and nobody knows by what
+	patienceSettled = 10 * time.Minute // before one that is replaced is given up
+)
+
 // follower is what the following of transactions remembers between its looks.
 type follower struct {
 	lost  bool   // the node did not answer at the last look
 	chain string // of the block
 	block uint64 // the last one that was looked at; 0: none
 	swept time.Time
+
+	unswept bool // the last sweep left something
 }
 
 // Run follows transactions until ctx ends, which is not an error. It must run

@@ -83,6 +83,7 @@ func TestReplacedByOthers(t *testing.T) {
 	other := newWorld(t, func(o *world) { o.node = w.node; o.cfg.Node = batchNode{w.node} })
 	other.mustSend(t, other.transfer(t, 10), "")
 	for range patienceReplaced - 1 {
+		w.clock.move(patienceUnknown)
 		w.block(t)
 		if tx, err := w.Show(t.Context(), hash); err != nil || !tx.State.InFlight() {
 			t.Fatalf("given up at once: %+v, %v", tx, err)
@@ -106,6 +107,7 @@ func TestReplacedForGood(t *testing.T) {
 	other := newWorld(t, func(o *world) { o.node = w.node; o.cfg.Node = batchNode{w.node} })
 	other.mustSend(t, other.transfer(t, 10), "")
 	for range 20 {
+		w.clock.move(time.Minute)
 		w.block(t)
 	}
 	if tx := w.wantState(t, hash, StateReplaced); tx.Raw != nil || w.book.any() {

@@ -1,10 +1,18 @@
 package outbox
 
-import "context"
+import (
+	"context"
+	"slices"
+)
+
+// patienceGap is at how many blocks in a row a nonce must be missing before the lane
+// goes back to it.
+const patienceGap = 5
 
 // findGaps looks for lanes in which transactions wait for a nonce that nothing of
-// ours has, and that the node does not know of either. Filling such a gap is a spend
-// of its own, which an operator decides about.
+// ours has, and that the node does not know of either. A gap comes about when what
+// the node counted is never mined: transactions of others that its pool drops, or a
+// number that was wrong.
 func (o *Outbox) findGaps(ctx context.Context, entries []entry, counts map[*lane]uint64) {
 	seen := make(map[*lane]bool)
 	for i := range entries {
@@ -16,7 +24,7 @@ func (o *Outbox) findGaps(ctx context.Context, entries []entry, counts map[*lane
 		seen[l] = true
 		nonce, gap := o.book.hole(l, count)
 		if gap {
-			pending, err := o.pending(ctx, l.chain(), l.id.account)
+			pending, err := o.pending(ctx, l.id.chain, l.id.account)
 			if err != nil {
 				continue
 			}
@@ -30,4 +38,74 @@ func (o *Outbox) findGaps(ctx context.Context, entries []entry, counts map[*lane
 			o.log.WarnContext(ctx, "Transactions wait for a nonce that nothing has", "chain", l.id.chain, "account", l.id.account, "nonce", nonce)
 		}
 	}
+}
+
+// fillGap returns the nonce that has been missing for a while in a lane, if there is
+// one: the next transaction has it, so that those above it are mined at last. Nothing
+// is sent for a gap alone.
+func (o *Outbox) fillGap(ctx context.Context, l *lane) (nonce uint64, found bool, err error) {
+	missing, found := o.book.missingFor(l, patienceGap)
+	if !found {
+		return 0, false, nil
+	}
+	count, err := o.pending(ctx, l.id.chain, l.id.account)
+	if err != nil {
+		return 0, false, err
+	}
+	nonce, found = o.book.hole(l, max(count, missing))
+	if !found || nonce >= l.next {
+		o.book.setMissing(l, nil)
+		return 0, false, nil
+	}
+	return nonce, true, nil
+}
+
+// setMissing notes the nonce that a lane waits for, nil being none. It reports
+// whether that is new.
+func (b *book) setMissing(l *lane, nonce *uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	same := l.missing == nil && nonce == nil || l.missing != nil && nonce != nil && *l.missing == *nonce
+	if l.missing = nonce; nonce == nil {
+		l.misses = 0
+	} else {
+		l.misses++
+	}
+	return !same
+}
+
+// missingFor returns the nonce that a lane waits for, if it has waited for so many
+// blocks.
+func (b *book) missingFor(l *lane, blocks int) (uint64, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l.missing == nil || l.misses < blocks {
+		return 0, false
+	}
+	return *l.missing, true
+}
+
+// used notes that the chain has used a nonce of a lane. Whatever a node that lags
+// says, nothing below is missing.
+func (b *book) used(l *lane, nonce uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.used = max(l.used, nonce+1)
+}
+
+// hole returns the first nonce from count on that nothing of the lane has, if there
+// is something under way above it.
+func (b *book) hole(l *lane, count uint64) (uint64, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	highest, waits := uint64(0), false
+	for nonce, entries := range l.entries {
+		if slices.ContainsFunc(entries, func(e *entry) bool { return e.state.InFlight() }) {
+			highest, waits = max(highest, nonce), true
+		}
+	}
+	for count = max(count, l.used); len(l.entries[count]) > 0; {
+		count++
+	}
+	return count, waits && count < highest
 }

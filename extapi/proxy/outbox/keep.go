@@ -41,7 +41,7 @@ func (o *Outbox) keep(ctx context.Context, l *lane, r *record, old []byte, c *cl
 		return nil, spentError{err}
 	}
 	changes := []rules.Change{{Key: r.key(), Old: old, New: value}}
-	if r.advanced = r.Own || r.Nonce == l.next; r.advanced {
+	if r.advanced = r.Nonce == l.next || r.Own && r.Nonce > l.next; r.advanced {
 		changes = append(changes, l.laneChange(r.Nonce+1))
 	}
 	if c != nil {
@@ -122,12 +122,16 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 	if r.advanced && l.next == r.Nonce+1 {
 		changes = append(changes, l.laneChange(r.Nonce))
 	}
-	if c != nil && again {
-		begun, err := c.to(claimBegun, nil)
+	if c != nil {
+		state, of := claimRefused, r
+		if again {
+			state, of = claimBegun, nil
+		}
+		claimed, err := c.to(state, of)
 		if err != nil {
 			return err
 		}
-		changes = append(changes, begun)
+		changes = append(changes, claimed)
 	}
 	if err := o.insist(ctx, changes); err != nil {
 		return fmt.Errorf("recording a refusal: %w", err)
@@ -135,7 +139,11 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 	l.took(changes)
 	c.took(changes)
 	l.known = false
+	if r.Nonce < l.next { // it may not be missing at all
+		o.book.setMissing(l, nil)
+	}
 	o.refusedBytes.Add(int64(len(rejected.Bytes)))
+	o.finished.Add(1)
 	o.book.drop(r.Hash)
 	return nil
 }

@@ -22,10 +22,12 @@ const maxKeys = 400_000
 
 // The states of an idempotency key. It begins before anything is signed, and is done
 // together with the keeping of the transaction. One that was begun and not done
-// when the process ended stays so: something may have been signed for it.
+// when the process ended stays so: something may have been signed for it. That the
+// node refused the transaction is here too, since its record may go earlier.
 const (
-	claimBegun = "begun"
-	claimDone  = "done"
+	claimBegun   = "begun"
+	claimDone    = "done"
+	claimRefused = "refused"
 )
 
 // claimRecord is the value of a key's record.
@@ -34,8 +36,8 @@ type claimRecord struct {
 	State   string       `json:"state"`
 	Request string       `json:"request"` // SHA-256 of what was asked, hexadecimal
 	Time    time.Time    `json:"time"`
-	Hash    *common.Hash `json:"hash,omitempty"`   // of the transaction, if done
-	Record  string       `json:"record,omitempty"` // of the transaction, if done
+	Hash    *common.Hash `json:"hash,omitempty"`   // of the transaction, unless begun
+	Record  string       `json:"record,omitempty"` // of the transaction, unless begun
 }
 
 // claim is a request's hold on its idempotency key.
@@ -51,7 +53,13 @@ func decodeClaim(key string, value []byte) (*claim, error) {
 	if err := decodeStrictly(value, &c.claimRecord); err != nil {
 		return nil, fmt.Errorf("reading record %s: %w", key, err)
 	}
-	if c.State != claimBegun && (c.State != claimDone || c.Hash == nil) {
+	switch c.State {
+	case claimBegun:
+	case claimDone, claimRefused:
+		if c.Hash == nil {
+			return nil, fmt.Errorf("reading record %s: it is %s without a transaction", key, c.State)
+		}
+	default:
 		return nil, fmt.Errorf("reading record %s: state %q is unknown: a newer kvclef wrote it", key, c.State)
 	}
 	return c, nil
@@ -131,15 +139,17 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("reading the transaction of an idempotency key: %w", err)
 	}
-	if kept == nil { // it is done with, and its record gone
-		return *c.Hash, nil
+	var r *record
+	if kept != nil { // else it is done with, and its record gone
+		if r, err = decodeRecord(c.Record, kept); err != nil {
+			return common.Hash{}, err
+		}
 	}
-	r, err := decodeRecord(c.Record, kept)
 	switch {
-	case err != nil:
-		return common.Hash{}, err
-	case r.State == StateRejected && r.Refusal != nil:
+	case r != nil && r.State == StateRejected && r.Refusal != nil:
 		return common.Hash{}, r.Refusal.err()
+	case c.State == claimRefused:
+		return common.Hash{}, refuse("the node refused the transaction of this idempotency key: to send it anew use a new key")
 	default:
 		return *c.Hash, nil
 	}

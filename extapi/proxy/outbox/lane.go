@@ -28,7 +28,10 @@ type lane struct {
 	// The book's lock is for these.
 	entries  map[uint64][]*entry
 	inFlight int
+	bytes    int64   // of the raw transactions that are followed
 	missing  *uint64 // the nonce that those above it wait for; nil: none
+	misses   int     // at how many blocks in a row one was found missing
+	used     uint64  // the nonce after the highest one that is known to be mined
 
 	told atomic.Uint64 // next, for those whose turn it is not
 }
@@ -71,7 +74,8 @@ func (l *lane) enter(ctx context.Context, most int) error {
 // leave ends the turn.
 func (l *lane) leave() { l.turn <- struct{}{} }
 
-// number returns the nonce of the next transaction. The node is asked when nothing
+// number returns the nonce of the next transaction: one that is missing below those
+// under way, or the lane's next. The node is asked when nothing
 // of the account is under way, since then others may have sent for it, and after
 // it refused something. Its count never lowers the lane: a node that lags, or that
 // has lost its pool, counts too few.
@@ -81,7 +85,11 @@ func (o *Outbox) number(ctx context.Context, l *lane) (uint64, error) {
 			return 0, err
 		}
 	}
-	nonce := l.next
+	nonce, missing, err := o.fillGap(ctx, l)
+	if err != nil || missing {
+		return nonce, err
+	}
+	nonce = l.next
 	for o.book.taken(l, nonce) { // by one whose nonce its sender chose
 		nonce++
 	}
@@ -93,7 +101,7 @@ func (o *Outbox) number(ctx context.Context, l *lane) (uint64, error) {
 
 // learn moves a lane up to what the node counts.
 func (o *Outbox) learn(ctx context.Context, l *lane) error {
-	count, err := o.pending(ctx, l.chain(), l.id.account)
+	count, err := o.pending(ctx, l.id.chain, l.id.account)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ func (o *Outbox) load(ctx context.Context) error {
 		if err == nil && r.State == StateRejected {
 			o.refusedBytes.Add(int64(len(r.Bytes)))
 		}
+		if err == nil && (r.State == StateMined || r.State == StateFinal) {
+			o.book.used(o.book.lane(r.lane()), r.Nonce)
+		}
 		if err == nil && r.followed() {
 			o.book.follow(o.book.lane(r.lane()), r, false, o.cfg.Clock(), o.cfg.Rebroadcast)
 		}

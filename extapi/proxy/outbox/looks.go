@@ -48,26 +48,28 @@ func (b *book) hurry(now time.Time, wait time.Duration) {
 }
 
 // miss notes that the chain says otherwise of a transaction, and returns how often
-// in a row it has.
-func (b *book) miss(hash common.Hash) (misses int) {
+// in a row it has, and for how long.
+func (b *book) miss(hash common.Hash, now time.Time) (misses int, age time.Duration) {
 	b.update(hash, func(e *entry) {
-		e.misses++
-		misses = e.misses
+		if e.misses++; e.misses == 1 {
+			e.missed = now
+		}
+		misses, age = e.misses, now.Sub(e.missed)
 	})
-	return misses
+	return misses, age
 }
 
 // hit notes that the chain agrees.
 func (b *book) hit(hash common.Hash) { b.update(hash, func(e *entry) { e.misses = 0 }) }
 
-// settled reports whether a transaction has been replaced for so many blocks that no
-// reorganisation will bring it back.
-func (b *book) settled(hash common.Hash, block, confirmations uint64) (settled bool) {
+// settled reports whether a transaction has been replaced for so many blocks, and for
+// so long, that no reorganisation will bring it back.
+func (b *book) settled(hash common.Hash, block, confirmations uint64, now time.Time) (settled bool) {
 	b.update(hash, func(e *entry) {
 		if e.settles == 0 {
-			e.settles = block + max(confirmations, 1)
+			e.settles, e.settlesAt = block+max(confirmations, 1), now.Add(patienceSettled)
 		}
-		settled = block >= e.settles
+		settled = block >= e.settles && !now.Before(e.settlesAt)
 	})
 	return settled
 }
@@ -82,31 +84,4 @@ func (b *book) minedAt(l *lane, nonce uint64) (common.Hash, bool) {
 		}
 	}
 	return common.Hash{}, false
-}
-
-// hole returns the first nonce from count on that nothing of the lane has, if there
-// is something under way above it.
-func (b *book) hole(l *lane, count uint64) (uint64, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	highest, waits := uint64(0), false
-	for nonce, entries := range l.entries {
-		if slices.ContainsFunc(entries, func(e *entry) bool { return e.state.InFlight() }) {
-			highest, waits = max(highest, nonce), true
-		}
-	}
-	for len(l.entries[count]) > 0 {
-		count++
-	}
-	return count, waits && count < highest
-}
-
-// setMissing notes the nonce that a lane waits for, nil being none. It reports
-// whether that is new.
-func (b *book) setMissing(l *lane, nonce *uint64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	same := l.missing == nil && nonce == nil || l.missing != nil && nonce != nil && *l.missing == *nonce
-	l.missing = nonce
-	return !same
 }

@@ -34,7 +34,7 @@ func (o *Outbox) lookAtMined(ctx context.Context, entries []entry, latest uint64
 			switch {
 			case e.block.Hash != hashes[i]:
 				doubted = append(doubted, e)
-			case latest >= number+o.cfg.Confirmations:
+			case latest >= number && latest-number >= o.cfg.Confirmations:
 				updates = append(updates, update{e, func(r *record) { r.State, r.Bytes, r.Changed = StateFinal, nil, o.cfg.Clock().UTC() }})
 			default:
 				o.book.hit(e.hash)
@@ -55,8 +55,10 @@ func (o *Outbox) lookAtDoubted(ctx context.Context, doubted []entry, ok *bool) [
 			*ok = false
 		case blocks[i] != nil && blocks[i].Hash != e.block.Hash:
 			updates = append(updates, o.mined(e, blocks[i]))
-		case blocks[i] == nil && o.book.miss(e.hash) >= patienceReorg:
-			updates = append(updates, o.returned(e))
+		case blocks[i] == nil:
+			if misses, _ := o.book.miss(e.hash, o.cfg.Clock()); misses >= patienceReorg {
+				updates = append(updates, o.returned(e))
+			}
 		}
 	}
 	return updates

@@ -87,8 +87,11 @@ func (c *client) translate(ctx context.Context, method string, err error) error 
 		}
 		return nil
 	}
-	c.faults.Add(1)
 	fault := &faultError{faultOf(ctx, err)}
+	if errors.Is(context.Cause(ctx), context.Canceled) { // a caller that hangs up tells nothing of the node
+		return fault
+	}
+	c.faults.Add(1)
 	level := slog.LevelWarn
 	if c.silent.Swap(true) {
 		level = slog.LevelDebug // a node that is down is no news with every call
@@ -107,7 +110,7 @@ func saidByNode(err error) *nodeError {
 	)
 	switch {
 	case errors.As(err, &said):
-		node := &nodeError{code: said.ErrorCode(), text: clip(said.Error())}
+		node := &nodeError{code: said.ErrorCode(), text: clip(said.Error(), maxErrorText)}
 		if errors.As(err, &data) {
 			node.data = encodeData(data.ErrorData())
 		}
@@ -126,7 +129,7 @@ func saidByNode(err error) *nodeError {
 		if answer.Error == nil {
 			return nil
 		}
-		node := &nodeError{code: answer.Error.Code, text: clip(answer.Error.Message)}
+		node := &nodeError{code: answer.Error.Code, text: clip(answer.Error.Message, maxErrorText)}
 		if len(answer.Error.Data) <= maxErrorData {
 			node.data = answer.Error.Data
 		}
@@ -177,9 +180,9 @@ func faultOf(ctx context.Context, err error) string {
 }
 
 // clip bounds a text, and makes it valid.
-func clip(text string) string {
-	if len(text) > maxErrorText {
-		text = text[:maxErrorText]
+func clip(text string, most int) string {
+	if len(text) > most {
+		text = text[:most]
 	}
 	return strings.ToValidUTF8(text, "�")
 }

@@ -63,6 +63,9 @@ type Outbox struct {
 	turns        *turns
 	claims       atomic.Int64 // idempotency keys that are remembered
 	refusedBytes atomic.Int64 // of kept transactions that nodes refused
+	finished     atomic.Int64 // transactions that ended since the last sweep
+	maxFinished  int          // see the constant
+	sweepAfter   int64        // see the constant
 	sidecars     chan struct{}
 	follower     follower
 }
@@ -84,6 +87,9 @@ func New(ctx context.Context, cfg Config) (*Outbox, error) {
 		book:     newBook(),
 		turns:    newTurns(),
 		sidecars: make(chan struct{}, sidecars),
+
+		maxFinished: maxFinished,
+		sweepAfter:  sweepAfter,
 	}
 	if err := o.load(ctx); err != nil {
 		return nil, err
@@ -173,7 +179,7 @@ func (o *Outbox) complete(ctx context.Context, partial *extapi.PartialTransactio
 	case o.cfg.Holds(ctx, d.from()):
 		nonce, err = o.peek(ctx, laneID{d.chain.String(), d.from()})
 	default:
-		nonce, err = o.pending(ctx, d.chain, d.from())
+		nonce, err = o.pending(ctx, d.chain.String(), d.from())
 	}
 	args, filled := d.at(nonce)
 	return args, filled, d.chain, err

@@ -3,6 +3,7 @@ package outbox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -40,9 +41,10 @@ func (o *Outbox) seek(ctx context.Context, chain string) {
 	var mined []entry
 	resent := 0
 	for i, e := range due {
+		var said *nodeError
 		switch {
-		case calls[i].Error != nil: // it is still due
-		case found[i] == nil:
+		case calls[i].Error != nil && !errors.As(calls[i].Error, &said): // it is still due
+		case found[i] == nil: // or the node, which answers, can't tell; to send again does no harm
 			if resent++; resent <= resentAtOnce && !o.resend(ctx, e) {
 				return
 			}
@@ -81,7 +83,7 @@ func (o *Outbox) resend(ctx context.Context, e entry) bool {
 			o.book.later(version, version.state, nil, o.cfg.Clock())
 			return true
 		}
-		said, node := o.post(ctx, version.hash, raw)
+		said, node, _ := o.post(ctx, sending{version.lane.id, version.hash, raw})
 		o.log.InfoContext(ctx, "Transaction sent again", "hash", version.hash, "accepted", said == accepted)
 		if said == accepted {
 			o.book.later(version, StateSent, nil, o.cfg.Clock())
@@ -145,7 +147,7 @@ func (b *book) later(was entry, state State, node *nodeError, now time.Time) {
 		}
 		e.state, e.refusal = state, nil
 		if node != nil {
-			e.refusal = node.refusal()
+			e.refusal = node.brief()
 		}
 		e.due = now.Add(e.wait)
 		e.wait = min(2*e.wait, slowest*e.base)

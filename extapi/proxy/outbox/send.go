@@ -26,10 +26,10 @@ var errAgain = errors.New("the nonce is taken")
 // dispatch numbers, signs, keeps and sends a transaction, for the idempotency key
 // that c holds; nil is none.
 func (o *Outbox) dispatch(ctx context.Context, d *draft, c *claim) (common.Hash, error) {
-	if err := o.room(); err != nil {
+	l := o.book.lane(laneID{d.chain.String(), d.from()})
+	if err := o.room(l); err != nil {
 		return common.Hash{}, err
 	}
-	l := o.book.lane(laneID{d.chain.String(), d.from()})
 	if err := l.enter(ctx, o.cfg.MaxQueue); err != nil {
 		return common.Hash{}, err
 	}
@@ -49,11 +49,28 @@ func (o *Outbox) dispatch(ctx context.Context, d *draft, c *claim) (common.Hash,
 	return common.Hash{}, spentError{&busyError{fmt.Sprintf("others use the nonces of account %v", d.from()), time.Second}}
 }
 
-// room refuses new transactions when too many are under way.
-func (o *Outbox) room() error {
+// room refuses new transactions when too many are under way. One account leaves a
+// quarter of the room to others: whoever may send for it can't stop them.
+func (o *Outbox) room(l *lane) error {
 	inFlight, bytes := o.book.load()
 	if inFlight >= o.cfg.MaxInFlight || bytes >= maxBytes {
 		return &busyError{fmt.Sprintf("%d transactions are under way, which is the most that may be", inFlight), 10 * time.Second}
+	}
+	inFlight, bytes = o.book.loadOf(l)
+	if inFlight >= o.cfg.MaxInFlight-o.cfg.MaxInFlight/4 || bytes >= maxBytes/4*3 {
+		return &busyError{fmt.Sprintf("%d transactions of account %v are under way, which is the most that may be of one", inFlight, l.id.account), 10 * time.Second}
+	}
+	return nil
+}
+
+// maxVersions is how many transactions with the same nonce may be under way. To send
+// them again takes a call for each.
+const maxVersions = 16
+
+// roomAt refuses further transactions with a nonce that many have.
+func (o *Outbox) roomAt(l *lane, nonce uint64) error {
+	if o.book.versionsAt(l, nonce) >= maxVersions {
+		return refuse("%d transactions of account %v with nonce %d are under way, which is the most that may be", maxVersions, l.id.account, nonce)
 	}
 	return nil
 }
@@ -68,11 +85,14 @@ func (o *Outbox) try(ctx context.Context, l *lane, d *draft, c *claim, again boo
 		return common.Hash{}, err
 	}
 	args, filled := d.at(nonce)
+	if err := o.roomAt(l, uint64(args.Nonce)); err != nil {
+		return common.Hash{}, err
+	}
 	signed, err := o.sign(ctx, methodSend, args, filled)
 	if err != nil {
 		return common.Hash{}, err
 	}
-	r := newRecord(d.chain, d.from(), signed, filled, o.cfg.Clock())
+	r := newRecord(d.chain, d.from(), signed, filled, o.book.after(l, uint64(args.Nonce), o.cfg.Clock()))
 	r.Own = !d.tx.HasNonce
 	return o.release(ctx, l, r, c, again)
 }
@@ -119,13 +139,19 @@ func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, agai
 	}
 	defer o.book.posted(e)
 	o.log.InfoContext(ctx, "Transaction kept", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce)
-	said, node := o.post(ctx, r.Hash, r.Bytes)
+	said, node, count := o.post(ctx, sending{r.lane(), r.Hash, r.Bytes})
 	switch said {
 	case accepted:
 		o.book.heard(e, StateSent, nil, o.cfg.Clock().Add(o.cfg.Rebroadcast))
 		return r.Hash, nil
 	case taken, refused:
-		return o.refusedBy(ctx, l, r, e, c, node, again && said == taken && r.Own)
+		// It gets another nonce only if the node itself counts beyond the one that it had:
+		// one that was only said to be taken may be free, and skipping it would leave a
+		// gap.
+		if !again || said != taken || !r.Own || count <= r.Nonce {
+			count = 0
+		}
+		return o.refusedBy(ctx, l, r, e, c, node, count)
 	default:
 		o.unsure(ctx, r, e, node)
 		return r.Hash, nil
@@ -150,16 +176,10 @@ func (o *Outbox) released(ctx context.Context, same *record, c *claim) (common.H
 	return same.Hash, nil
 }
 
-// refusedBy deals with a transaction that the node has certainly not taken. It gets
-// another nonce only if the node itself counts beyond the one that it had: one that
-// was only said to be taken may be free, and skipping it would leave a gap.
-func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c *claim, node *nodeError, again bool) (common.Hash, error) {
-	var count uint64
-	if again {
-		var err error
-		count, err = o.pending(ctx, r.Chain, r.Account)
-		again = err == nil && count > r.Nonce
-	}
+// refusedBy deals with a transaction that the node has certainly not taken. Next is
+// the nonce that its sender may have instead, 0 being none.
+func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c *claim, node *nodeError, next uint64) (common.Hash, error) {
+	again := next > 0
 	if err := o.reject(ctx, l, r, c, node, again); err != nil {
 		// As far as the records tell it is under way or it is not.
 		o.log.ErrorContext(ctx, "Refusal not recorded: the transaction may stay under way", "hash", r.Hash, "error", err)
@@ -169,7 +189,7 @@ func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c 
 	}
 	o.log.WarnContext(ctx, "Transaction refused by the node", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "code", node.code, "text", node.text, "again", again)
 	if again {
-		l.move(max(l.next, count))
+		l.move(max(l.next, next))
 		l.known = true
 		return common.Hash{}, errAgain
 	}

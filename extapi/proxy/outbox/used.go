@@ -58,7 +58,7 @@ func (o *Outbox) lookAtUsed(ctx context.Context, entries []entry, counts map[*la
 		case e.nonce < count:
 			used = append(used, e)
 		case e.state == StateReplaced:
-			if o.book.miss(e.hash) >= patienceReorg {
+			if misses, _ := o.book.miss(e.hash, o.cfg.Clock()); misses >= patienceReorg {
 				updates = append(updates, o.returned(e))
 			}
 		default:
@@ -88,13 +88,15 @@ func (o *Outbox) lookAtUsed(ctx context.Context, entries []entry, counts map[*la
 			updates = append(updates, o.mined(e, blocks[i]))
 		case e.state == StateReplaced:
 			o.book.hit(e.hash)
-			if o.book.settled(e.hash, block, o.cfg.Confirmations) {
+			if o.book.settled(e.hash, block, o.cfg.Confirmations, o.cfg.Clock()) {
 				updates = append(updates, update{e, func(r *record) { r.Bytes = nil }})
 			}
 		case found:
 			updates = append(updates, o.replaced(e, &by))
-		case o.book.miss(e.hash) >= patienceReplaced:
-			updates = append(updates, o.replaced(e, nil))
+		default:
+			if misses, age := o.book.miss(e.hash, o.cfg.Clock()); misses >= patienceReplaced && age >= patienceUnknown {
+				updates = append(updates, o.replaced(e, nil))
+			}
 		}
 	}
 	return updates

@@ -1,0 +1,106 @@
+package outbox
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+// TestRefusedForGood: the retry of a request that the node refused is never told a
+// hash, also when the record of the refusal is gone.
+func TestRefusedForGood(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node.failOnce("eth_sendRawTransaction", false, says("insufficient funds for gas * price + value"))
+	w.wantError(t, "k", "insufficient funds")
+	var refused []rules.Change
+	if err := w.records.EachRecord(t.Context(), prefixTransactions, func(key string, value []byte) error {
+		refused = append(refused, rules.Change{Key: key, Old: value})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.records.ChangeRecords(t.Context(), refused...); err != nil {
+		t.Fatal(err)
+	}
+	w.wantError(t, "k", "the node refused")
+	w.restart(t)
+	w.wantError(t, "k", "the node refused")
+	if w.vault.signatures() != 1 {
+		t.Error("it was signed again")
+	}
+}
+
+// TestTalkativeNode: what a node says of transactions under way takes no memory to
+// speak of.
+func TestTalkativeNode(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node.set(func(n *fakeNode) {
+		n.fault = func(method string, _ []any) (bool, error) {
+			if method == "eth_sendRawTransaction" {
+				return false, &saidError{-32000, "the stars " + strings.Repeat("x", 1<<12), strings.Repeat("y", 1<<15)}
+			}
+			return false, nil
+		}
+	})
+	hash := w.mustSend(t, w.transfer(t, 1), "")
+	e, _ := w.book.find(hash)
+	if e.refusal == nil || len(e.refusal.Text)+len(e.refusal.Data) > 1<<10 {
+		t.Errorf("%d bytes of it are in memory", len(e.refusal.Text)+len(e.refusal.Data))
+	}
+}
+
+// TestManyOfOneNonce: one nonce has few transactions, so that sending them again
+// takes few calls.
+func TestManyOfOneNonce(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node.set(func(n *fakeNode) {
+		n.fault = func(method string, _ []any) (bool, error) {
+			if method == "eth_sendRawTransaction" {
+				return false, says("the stars are not right")
+			}
+			return false, nil
+		}
+	})
+	refused := 0
+	for i := range 100 {
+		w.clock.move(time.Second)
+		if _, err := w.Send(t.Context(), w.tx(t, `{"to":"%v","nonce":"0x0","value":"%#x"}`, w.vault.address(1), i), ""); err != nil {
+			refused++
+		}
+	}
+	if refused < 50 {
+		t.Errorf("%d were refused", refused)
+	}
+	w.clock.move(time.Hour)
+	before := w.node.called("eth_sendRawTransaction")
+	w.step(t.Context())
+	if n := w.node.called("eth_sendRawTransaction") - before; n == 0 || n > 50 {
+		t.Errorf("%d calls to send one nonce again", n)
+	}
+}
+
+// TestOneAccountLeavesRoom: what one account has under way leaves others some room.
+func TestOneAccountLeavesRoom(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.cfg.MaxInFlight = 20 })
+	busy := 0
+	for i := range 30 {
+		if _, err := w.Send(t.Context(), w.tx(t, `{"to":"%v","nonce":"%#x"}`, w.vault.address(1), 1000+i), ""); err != nil {
+			busy++
+		}
+	}
+	if busy < 15 {
+		t.Errorf("%d were refused", busy)
+	}
+	w.mustSend(t, w.tx(t, `{"from":"%v","to":"%v"}`, w.vault.address(1), w.vault.address(1)), "")
+}
+
+// TestLastNonce: no transaction has the last nonce (EIP-2681), after which there is
+// none.
+func TestLastNonce(t *testing.T) {
+	w := newWorld(t, nil)
+	if _, err := w.Send(t.Context(), w.tx(t, `{"to":"%v","nonce":"0xffffffffffffffff"}`, w.vault.address(1)), ""); err == nil {
+		t.Error("it is sent")
+	}
+}

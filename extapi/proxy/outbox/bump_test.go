@@ -1,0 +1,57 @@
+package outbox
+
+import (
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// TestBumpOfFreeGas: fees of nothing are raised too.
+func TestBumpOfFreeGas(t *testing.T) {
+	w := newWorld(t, nil)
+	w.node.set(func(n *fakeNode) { n.base, n.tip = new(big.Int), 0 })
+	hash := w.mustSend(t, w.transfer(t, 1), "")
+	bumped, err := w.Bump(t.Context(), hash, 0)
+	if err != nil || bumped == hash {
+		t.Fatalf("%v is raised to %v, %v", hash, bumped, err)
+	}
+	if tx, err := w.Show(t.Context(), bumped); err != nil || tx.TipCap.Sign() == 0 || tx.FeeCap.Cmp(tx.TipCap) < 0 {
+		t.Errorf("%+v, %v", tx, err)
+	}
+}
+
+// TestBumpWithClockBack: the newest of a nonce is the one that was made last, also if
+// the clock went back.
+func TestBumpWithClockBack(t *testing.T) {
+	w := newWorld(t, nil)
+	hash := w.mustSend(t, w.transfer(t, 1), "")
+	w.clock.move(-time.Hour)
+	bumped, err := w.Bump(t.Context(), hash, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.node.restart()
+	w.restart(t)
+	w.step(t.Context())
+	w.block(t)
+	w.wantState(t, bumped, StateMined)
+}
+
+// TestBumpWithAbsurdFees: a node whose fees are beyond all numbers makes an error.
+func TestBumpWithAbsurdFees(t *testing.T) {
+	w := newWorld(t, nil)
+	hash := w.mustSend(t, w.transfer(t, 1), "")
+	w.node.set(func(n *fakeNode) { n.base = new(big.Int).Sub(new(big.Int).Lsh(common.Big1, 256), common.Big1) })
+	w.clock.move(time.Minute)
+	if _, err := w.Bump(t.Context(), hash, 0); err == nil {
+		t.Error("it is raised")
+	}
+	if _, err := w.Cancel(t.Context(), hash); err == nil {
+		t.Error("it is cancelled")
+	}
+	if _, err := w.Send(t.Context(), w.transfer(t, 1), ""); err == nil {
+		t.Error("it is sent")
+	}
+}
