@@ -58,6 +58,8 @@ const loggedError = 512
 // that callers can't probe them. Of a policy they are told the rule.
 func deniedBy(req *rules.Request, decision rules.Decision) error {
 	switch {
+	case decision.Instead != nil:
+		return &insteadError{decision.Instead}
 	case decision.Ticket != "":
 		return &deniedError{rule: decision.Rule, request: req.ID, ticket: decision.Ticket, why: decision.Reason}
 	case decision.Rule == rules.RuleNoRules:

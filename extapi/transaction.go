@@ -37,7 +37,7 @@ func (a *Account) signTransaction(ctx context.Context, method string, args Trans
 	draft.describe(req)
 	signature, err := a.service.sign(ctx, req)
 	if err != nil {
-		return nil, err
+		return a.instead(ctx, method, &args, err)
 	}
 	return draft.seal(signature)
 }

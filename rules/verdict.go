@@ -59,6 +59,10 @@ type Decision struct {
 	// Ticket names what is put to people, "" if nothing is.
 	Ticket string
 
+	// Instead is what people would approve in the place of a transaction that is
+	// refused; nil for all others.
+	Instead *Substitute
+
 	// Listed are the accounts that an approved listing shows; nil is all of them.
 	Listed []common.Address
 

@@ -1,19 +1,15 @@
 package clefjs
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/url"
 
 	"github.com/dop251/goja"
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/clefargs"
 )
 
 // apart is from which length on, in bytes, data is handed over apart from the
@@ -49,24 +45,11 @@ func (a argument) in(m *machine) (goja.Value, error) {
 	return value, nil
 }
 
-// caller is Clef's "meta".
-type caller struct {
-	Remote    string `json:"remote"`
-	Local     string `json:"local"`
-	Scheme    string `json:"scheme"`
-	UserAgent string `json:"User-Agent"`
-	Origin    string `json:"Origin"`
-}
-
-func callerOf(c rules.Caller) caller {
-	return caller{Remote: c.Remote, Local: c.Local, Scheme: c.Transport, UserAgent: c.UserAgent, Origin: c.Origin}
-}
-
 // argumentOf returns the argument of the function that judges a request.
 func (r *Ruleset) argumentOf(req *rules.Request) (argument, error) {
 	switch req.Kind {
 	case rules.KindList:
-		return listingArgument(req)
+		return jsonArgument(clefargs.ListingOf(req))
 	case rules.KindTransaction:
 		return transactionArgument(req)
 	default:
@@ -74,129 +57,50 @@ func (r *Ruleset) argumentOf(req *rules.Request) (argument, error) {
 	}
 }
 
-// listingArgument is the argument of ApproveListing.
-func listingArgument(req *rules.Request) (argument, error) {
-	type account struct {
-		Address common.Address `json:"address"`
-		URL     string         `json:"url"`
-	}
-	var listing struct {
-		Accounts []account `json:"accounts"`
-		Meta     caller    `json:"meta"`
-	}
-	listing.Meta = callerOf(req.Caller)
-	listing.Accounts = make([]account, 0, len(req.Accounts))
-	for _, a := range req.Accounts {
-		listing.Accounts = append(listing.Accounts, account{a.Address, urlOf(a)})
-	}
-	return jsonArgument(listing)
-}
-
-// urlOf names an account's key. It has the place of Clef's path to a file.
-func urlOf(a rules.Account) string {
-	if a.Vault == "" {
-		return ""
-	}
-	return "keyvault://" + url.PathEscape(a.Vault) + "/" + url.PathEscape(a.Key) + "/" + url.PathEscape(a.Version)
-}
-
 // authorizationList is the member of a set-code transaction (EIP-7702) that
 // Clef does not have: it drops the list, and its rule files know nothing of it.
 const authorizationList = "authorizationList"
 
-// transactionArgument is the argument of ApproveTx. Blobs are shown by their
-// versioned hashes alone, and call data is "data", as in Clef, however it came.
+// transactionArgument is the argument of ApproveTx.
 func transactionArgument(req *rules.Request) (argument, error) {
-	if req.TransactionArgs == nil {
-		return argument{}, errors.New("the request has no transaction")
+	described, err := clefargs.SignTxOf(req)
+	if err != nil {
+		return argument{}, err
 	}
-	args := *req.TransactionArgs
-	args.Blobs, args.Commitments, args.Proofs = nil, nil, nil
-	if args.Data == nil {
-		args.Data = args.Input
-	}
-	args.Input = nil
 	var long []member
-	if args.Data != nil && len(*args.Data) > apart {
-		long = append(long, member{"transaction", "data", hexutil.Encode(*args.Data)})
-		args.Data = &hexutil.Bytes{}
+	if data := described.Transaction.Data; data != nil && len(*data) > apart {
+		long = append(long, member{"transaction", "data", hexutil.Encode(*data)})
+		described.Transaction.Data = &hexutil.Bytes{}
 	}
-	type transaction struct {
-		apitypes.SendTxArgs
-		Authorizations []types.SetCodeAuthorization `json:"authorizationList,omitempty"`
-	}
-	a, err := jsonArgument(struct {
-		Transaction transaction               `json:"transaction"`
-		Callinfo    []apitypes.ValidationInfo `json:"call_info"`
-		Meta        caller                    `json:"meta"`
-	}{transaction{args, authorizations(req)}, findings(req), callerOf(req.Caller)})
+	a, err := jsonArgument(described)
 	a.strings = long
 	return a, err
 }
 
-// authorizations returns what a set-code transaction authorizes, nil for others.
-func authorizations(req *rules.Request) []types.SetCodeAuthorization {
-	if req.Transaction == nil {
-		return nil
-	}
-	return req.Transaction.SetCodeAuthorizations()
-}
-
 // dataArgument is the argument of ApproveSignData.
 func dataArgument(req *rules.Request) (argument, error) {
-	raw, long := base64.StdEncoding.EncodeToString(req.Preimage), []member(nil)
-	if len(raw) > apart {
-		raw, long = "", []member{{"", "raw_data", raw}}
+	described := clefargs.SignDataOf(req)
+	var long []member
+	if raw := described.RawData; len(raw) > apart {
+		described.RawData, long = "", []member{{"", "raw_data", raw}}
 	}
-	a, err := jsonArgument(struct {
-		ContentType string                    `json:"content_type"`
-		Address     string                    `json:"address"`
-		RawData     string                    `json:"raw_data"`
-		Messages    []*apitypes.NameValueType `json:"messages"`
-		Callinfo    []apitypes.ValidationInfo `json:"call_info"`
-		Hash        common.Hash               `json:"hash"`
-		Meta        caller                    `json:"meta"`
-	}{req.ContentType, req.Account.Address.Hex(), raw, req.Messages, findings(req), req.Digest, callerOf(req.Caller)})
+	a, err := jsonArgument(described)
 	a.strings = long
 	return a, err
 }
 
 // approvedArgument is the argument of OnApprovedTx.
-func approvedArgument(signed *types.Transaction) (argument, error) {
-	raw, err := signed.MarshalBinary()
+func approvedArgument(req *rules.Request, result rules.Result) (argument, error) {
+	described, err := clefargs.ApprovedOf(req, result)
 	if err != nil {
-		return argument{}, fmt.Errorf("encoding the signed transaction: %w", err)
+		return argument{}, err
 	}
 	a, err := jsonArgument(struct {
 		Raw string             `json:"raw"`
 		Tx  *types.Transaction `json:"tx"`
-	}{"", signed})
-	a.strings = []member{{"", "raw", hexutil.Encode(raw)}}
+	}{"", described.Tx})
+	a.strings = []member{{"", "raw", described.Raw.String()}}
 	return a, err
-}
-
-// startupArgument is the argument of OnSignerStartup.
-func startupArgument(info Info) (argument, error) {
-	off := func(address string) string {
-		if address == "" {
-			return "n/a"
-		}
-		return address
-	}
-	return jsonArgument(map[string]map[string]string{"info": {
-		"extapi_http":    off(info.HTTP),
-		"extapi_ipc":     off(info.IPC),
-		"extapi_version": info.Version,
-		"intapi_version": intapiVersion,
-	}})
-}
-
-// findings returns what validation found, nil if that is nothing.
-func findings(req *rules.Request) []apitypes.ValidationInfo {
-	if len(req.Findings) == 0 {
-		return nil
-	}
-	return req.Findings
 }
 
 func jsonArgument(value any) (argument, error) {

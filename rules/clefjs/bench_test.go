@@ -105,7 +105,7 @@ func clefsWay(b *testing.B, source string, store *memory.Storage, req *rules.Req
 	}
 	signed, err := req.Transaction.WithSignature(signerOf(req), result.Signature[:])
 	check(err)
-	argument, err = approvedArgument(signed)
+	argument, err = approvedArgument(req, result)
 	check(err)
 	argument.text = []byte(`{"tx":` + string(mustJSON(signed)) + `}`)
 	call("OnApprovedTx", argument)

@@ -10,6 +10,7 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/clefargs"
 )
 
 // functionOf returns the function that judges requests of a kind.
@@ -44,7 +45,7 @@ func (r *Ruleset) Evaluate(ctx context.Context, req *rules.Request) (rules.Decis
 		decision.Reason = fmt.Sprintf("%s defines no function %s", r.name, function)
 		return decision, nil, nil
 	}
-	if len(authorizations(req)) > 0 && !strings.Contains(r.words.text, authorizationList) {
+	if len(clefargs.AuthorizationsOf(req)) > 0 && !strings.Contains(r.words.text, authorizationList) {
 		decision.Reason = fmt.Sprintf("%s does not look at %s, which the transaction has", r.name, authorizationList)
 		return decision, nil, nil
 	}

@@ -2,10 +2,7 @@ package clefjs
 
 import (
 	"context"
-	"errors"
 	"fmt"
-
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/dop251/goja"
 
@@ -54,14 +51,7 @@ func (h *hold) Settle(ctx context.Context, req *rules.Request, result rules.Resu
 
 // approved calls OnApprovedTx with the signed transaction.
 func (h *hold) approved(ctx context.Context, req *rules.Request, result rules.Result) error {
-	if req.Transaction == nil || req.ChainID == nil {
-		return errors.New("the request has no transaction or no chain id")
-	}
-	signed, err := req.Transaction.WithSignature(types.LatestSignerForChainID(req.ChainID), result.Signature[:])
-	if err != nil {
-		return err
-	}
-	argument, err := approvedArgument(signed.WithoutBlobTxSidecar())
+	argument, err := approvedArgument(req, result)
 	if err != nil {
 		return err
 	}

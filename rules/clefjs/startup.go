@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/dop251/goja"
+
+	"github.com/kvclef/kvclef/rules/clefargs"
 )
 
 // Info is what a rule file is told when the signer starts.
@@ -14,17 +16,13 @@ type Info struct {
 	Version string // of the external API, such as "6.1.0"
 }
 
-// intapiVersion is the version of Clef's internal API that the arguments of
-// rule files come from.
-const intapiVersion = "7.0.1"
-
 // Start calls OnSignerStartup, if the file defines it, and keeps what it
 // writes into the storage. After an error nothing of that is kept.
 func (r *Ruleset) Start(ctx context.Context, info Info) error {
 	if !r.defines(onSignerStartup) {
 		return nil
 	}
-	argument, err := startupArgument(info)
+	argument, err := jsonArgument(clefargs.StartupOf(info.HTTP, info.IPC, info.Version))
 	if err != nil {
 		return err
 	}
