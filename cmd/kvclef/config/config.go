@@ -43,6 +43,8 @@ type Config struct {
 
 	Proxy Proxy `yaml:"proxy"`
 
+	Approvals Approvals `yaml:"approvals"`
+
 	// Vaults hold the keys. At least one is needed. An entry may also have the
 	// form of a hosted CloudHSM configuration, see [HostedVault].
 	Vaults []Vault `yaml:"vaults"`
@@ -313,6 +315,7 @@ func Default() *Config {
 			HTTP: HTTP{Addr: "localhost", Port: 8550, VirtualHosts: []string{"localhost"}},
 		},
 		Proxy:           defaultProxy(),
+		Approvals:       defaultApprovals(),
 		AccountNew:      AccountNew{Prefix: "kvclef"},
 		RefreshInterval: 5 * time.Minute,
 		Log:             Log{Level: "info", Format: "text"},

@@ -17,7 +17,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	}
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllSubmatch(page, -1) {
-		for _, key := range regexp.MustCompile("`([a-z][a-z_.\\[\\]]*)`").FindAllSubmatch(row[1], -1) {
+		for _, key := range regexp.MustCompile("`([a-z][a-zA-Z_.\\[\\]]*)`").FindAllSubmatch(row[1], -1) {
 			documented = append(documented, string(key[1]))
 		}
 	}
@@ -57,6 +57,8 @@ func keysOf(typ reflect.Type, path string) []string {
 			keys = append(keys, keysOf(field.Type, key)...)
 		case field.Type.Kind() == reflect.Slice && field.Type.Elem().Kind() == reflect.Struct:
 			keys = append(keys, keysOf(field.Type.Elem(), key+"[]")...)
+		case field.Type.Kind() == reflect.Map:
+			keys = append(keys, keysOf(field.Type.Elem(), key+".NAME")...)
 		default:
 			keys = append(keys, key)
 		}

@@ -38,6 +38,23 @@ proxy:
   poll_interval: 3s
   confirmations: 64
   retain: 24h
+approvals:
+  people: {alice: {principals: [alice-laptop], oidc: alice@example.com}}
+  default: {threshold: 1, of: [alice], requester: included, expires: 2h, wait: 5s}
+  remember: 1m
+  keep: 24h
+  max_open: 10
+  max_open_per_caller: 5
+  socket: /run/kvclef/approvals.sock
+  socket_group: approvers
+  console:
+    enabled: true
+    addr: 0.0.0.0
+    port: 8443
+    url: https://approvals.example.com
+    tls: {cert_file: console.crt, key_file: console.key, min_version: 1.2}
+    oidc: {issuer: https://login.example, client_id: console, client_secret_file: oidc.secret, groups_claim: roles, group: signers}
+  webhooks: [{url: https://hooks.example/x, secret_file: hook.secret, template: slack, events: [opened]}]
 vaults:
   - name: prod
     url: https://kv-prod.vault.azure.net
@@ -74,6 +91,11 @@ func TestParse(t *testing.T) {
 		`TLS:{CertFile:server.crt KeyFile:server.key ClientCAFile:clients.crt MinVersion:1.2}}} ` +
 		`Proxy:{Node:http://localhost:8545 NodeFile: NodeWS:ws://localhost:8546 NodeHeadersFile:headers NodeTimeout:8s Addr:127.0.0.1 Port:8552 VirtualHosts:[proxy] ` +
 		`Origins:[https://app.example] TLS:{CertFile:proxy.crt KeyFile:proxy.key ClientCAFile:apps.crt MinVersion:1.2} Allow:[debug_*] Deny:[txpool_*] OtherAccounts:forward HostingKeyFile:hosting.key GasMargin:1.5 PollInterval:3s Confirmations:64 Retain:24h0m0s} ` +
+		`Approvals:{People:map[alice:{UID:<nil> Principals:[alice-laptop] OIDC:alice@example.com}] ` +
+		`Default:{Threshold:1 Of:[alice] Requester:included Expires:2h0m0s Wait:5s} Remember:1m0s Keep:24h0m0s MaxOpen:10 MaxOpenPerCaller:5 ` +
+		`Socket:/run/kvclef/approvals.sock SocketGroup:approvers Console:{Enabled:true Addr:0.0.0.0 Port:8443 URL:https://approvals.example.com ` +
+		`TLS:{CertFile:console.crt KeyFile:console.key MinVersion:1.2} OIDC:{Issuer:https://login.example ClientID:console ClientSecretFile:oidc.secret GroupsClaim:roles Group:signers}} ` +
+		`Webhooks:[{URL:https://hooks.example/x SecretFile:hook.secret Template:slack Events:[opened]}]} ` +
 		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +
 		`Credential:{Kind:client-secret TenantID:t ClientID:c SecretFile: SecretEnv:PROD_SECRET CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[*] Secret:[redacted]} ` +
 		`CAFile:ca.pem RequestsPerSecond:12.5 MaxInFlight:7 TryTimeout:2s Timeout:9s CustomEndpoint:false Authority:} ` +

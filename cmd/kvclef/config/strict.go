@@ -33,6 +33,8 @@ func (c checker) check(node *yaml.Node, t reflect.Type, path string) error {
 		return c.mapping(node, t, path)
 	case t.Kind() == reflect.Slice:
 		return c.sequence(node, t.Elem(), path)
+	case t.Kind() == reflect.Map:
+		return c.named(node, t.Elem(), path)
 	default:
 		return c.scalar(node, t, path)
 	}
@@ -46,8 +48,11 @@ func pins(path string) string {
 		return "key"
 	case "rules.policy":
 		return "policy"
+	case "approvals.socket_group", "approvals.console.oidc.group":
+		return "group"
 	case "listeners.http.tls", "listeners.http.tls.cert_file", "listeners.http.tls.key_file",
-		"proxy.tls", "proxy.tls.cert_file", "proxy.tls.key_file":
+		"proxy.tls", "proxy.tls.cert_file", "proxy.tls.key_file",
+		"approvals.console.tls", "approvals.console.tls.cert_file", "approvals.console.tls.key_file":
 		return "certificate and key"
 	case "listeners.http.tls.client_ca_file", "proxy.tls.client_ca_file":
 		return "authority"
@@ -85,6 +90,28 @@ func (c checker) mapping(node *yaml.Node, t reflect.Type, path string) error {
 		}
 		seen[key.Value] = key.Line
 		if err := c.check(value, field, join(path, key.Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named checks a mapping whose keys are names.
+func (c checker) named(node *yaml.Node, element reflect.Type, path string) error {
+	if node.Kind != yaml.MappingNode {
+		return c.errorf(node, "%s: want names and what each is, not %s", path, kindOf(node))
+	}
+	seen := make(map[string]int)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if key.Kind != yaml.ScalarNode || key.Tag == "!!null" || key.Tag == "!!merge" || key.Anchor != "" {
+			return c.errorf(key, "%s: want a name here, not %s", path, kindOf(key))
+		}
+		if line, again := seen[key.Value]; again {
+			return c.errorf(key, "%s: %q is there twice, first on line %d: remove one", path, key.Value, line)
+		}
+		seen[key.Value] = key.Line
+		if err := c.check(value, element, join(path, key.Value)); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ func CredentialKinds() []string {
 // Validate completes the configuration and reports the first value that can't
 // be meant. What only a vault's client can judge is left to it.
 func (c *Config) Validate() error {
-	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.Listeners.HTTP.TLS.validate("listeners.http.tls"), c.Proxy.TLS.validate("proxy.tls"), c.validateProxy(), c.validateLog(), c.validateLimits())
+	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.Listeners.HTTP.TLS.validate("listeners.http.tls"), c.Proxy.TLS.validate("proxy.tls"), c.validateProxy(), c.validateApprovals(), c.validateLog(), c.validateLimits())
 }
 
 func (c *Config) validateChains() error {

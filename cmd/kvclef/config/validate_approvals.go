@@ -1,0 +1,201 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/suggest"
+)
+
+// Bounds of approvals, as a policy has them.
+const (
+	maxPeople     = 1000
+	maxPrincipals = 100
+	maxName       = 100 // bytes
+	minExpiry     = time.Minute
+	maxExpiry     = 30 * 24 * time.Hour
+	maxWait       = 5 * time.Minute
+	maxRemember   = 24 * time.Hour
+	maxKeep       = 366 * 24 * time.Hour
+	maxOpen       = 1000
+	maxWebhooks   = 10
+)
+
+// personForm is the form of a person's name: it may be a principal's, too.
+var personForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]*$`)
+
+func (c *Config) validateApprovals() error {
+	a := &c.Approvals
+	for i := range a.Webhooks {
+		a.Webhooks[i].complete()
+	}
+	return errors.Join(a.validatePeople(), a.validateDefault(), a.validateBounds(), a.validateSocket(), a.validateConsole(), a.validateWebhooks())
+}
+
+func (a *Approvals) validatePeople() error {
+	if len(a.People) > maxPeople {
+		return fmt.Errorf("approvals.people: %d people are more than %d", len(a.People), maxPeople)
+	}
+	uids, identities := make(map[uint32]string), make(map[string]string)
+	for _, name := range slices.Sorted(maps.Keys(a.People)) {
+		person, key := a.People[name], "approvals.people."+name
+		if !personForm.MatchString(name) || len(name) > maxName {
+			return fmt.Errorf("approvals.people: %q is no name: it has letters, digits and _.-@, %d at most, and begins with a letter or digit", name, maxName)
+		}
+		if len(person.Principals) > maxPrincipals || slices.Contains(person.Principals, "") {
+			return fmt.Errorf("%s.principals: they are %d at most, and none is empty", key, maxPrincipals)
+		}
+		if uid := person.UID; uid != nil {
+			if other, again := uids[*uid]; again {
+				return fmt.Errorf("%s.uid: %d is the uid of %s: one user of the machine can't be two people", key, *uid, other)
+			}
+			uids[*uid] = name
+		}
+		if person.OIDC != "" {
+			if other, again := identities[strings.ToLower(person.OIDC)]; again {
+				return fmt.Errorf("%s.oidc: %q is %s: one can't be two people", key, person.OIDC, other)
+			}
+			identities[strings.ToLower(person.OIDC)] = name
+		}
+	}
+	return nil
+}
+
+func (a *Approvals) validateDefault() error {
+	d := a.Default
+	switch {
+	case len(d.Of) == 0 && d.Threshold > 1:
+		return errors.New("approvals.default.of is missing: give the names of those who may approve")
+	case d.Threshold < 1 || len(d.Of) > 0 && d.Threshold > len(d.Of):
+		return fmt.Errorf("approvals.default.threshold: %d of %d people can't approve", d.Threshold, len(d.Of))
+	case d.Requester != RequesterExcluded && d.Requester != RequesterIncluded:
+		return fmt.Errorf("approvals.default.requester: %q is neither %s nor %s", d.Requester, RequesterExcluded, RequesterIncluded)
+	case d.Expires < minExpiry || d.Expires > maxExpiry:
+		return fmt.Errorf("approvals.default.expires: %s; it must be from %s to %s", d.Expires, minExpiry, maxExpiry)
+	case d.Wait < 0 || d.Wait > maxWait:
+		return fmt.Errorf("approvals.default.wait: %s; it must be from 0s to %s", d.Wait, maxWait)
+	}
+	for i, name := range d.Of {
+		if slices.Contains(d.Of[:i], name) {
+			return fmt.Errorf("approvals.default.of: %q is there twice", name)
+		}
+	}
+	return a.Know("approvals.default", d.Quorum())
+}
+
+// Know is an error that names the first of a quorum who is none of the people:
+// whoever waits for somebody who can't approve waits in vain.
+func (a *Approvals) Know(what string, quorum *rules.Quorum) error {
+	if quorum == nil {
+		return nil
+	}
+	for _, name := range quorum.Of {
+		if _, known := a.People[name]; !known {
+			return fmt.Errorf("%s: %q is none of approvals.people, and could never approve%s", what, name,
+				suggest.DidYouMean("", name, slices.Sorted(maps.Keys(a.People))))
+		}
+	}
+	return nil
+}
+
+func (a *Approvals) validateBounds() error {
+	switch {
+	case a.Remember < time.Second || a.Remember > maxRemember:
+		return fmt.Errorf("approvals.remember: %s; it must be from 1s to %s", a.Remember, maxRemember)
+	case a.Keep < time.Minute || a.Keep > maxKeep:
+		return fmt.Errorf("approvals.keep: %s; it must be from 1m to %s", a.Keep, maxKeep)
+	case a.MaxOpen < 1 || a.MaxOpen > maxOpen:
+		return fmt.Errorf("approvals.max_open: %d; it must be from 1 to %d", a.MaxOpen, maxOpen)
+	case a.MaxOpenPerCaller < 1 || a.MaxOpenPerCaller > maxOpen:
+		return fmt.Errorf("approvals.max_open_per_caller: %d; it must be from 1 to %d", a.MaxOpenPerCaller, maxOpen)
+	}
+	return nil
+}
+
+func (a *Approvals) validateSocket() error {
+	if a.SocketGroup != "" && a.Socket == "" {
+		return errors.New("approvals.socket_group: the data directory is the signer's user's alone: give a path elsewhere by approvals.socket, such as /run/kvclef/approvals.sock")
+	}
+	return nil
+}
+
+func (a *Approvals) validateConsole() error {
+	c := &a.Console
+	if err := c.TLS.TLS().validate("approvals.console.tls"); err != nil {
+		return err
+	}
+	origin := c.Origin()
+	switch u, err := url.Parse(origin); {
+	case err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("approvals.console.url: %q is not the address of a site, such as https://approvals.example.com", origin)
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		return fmt.Errorf("approvals.console.url: %q is not https, which browsers want of all but this machine", origin)
+	case c.Enabled && !a.Enabled():
+		return errors.New("approvals.console: there is nobody to sign in: name people by approvals.people")
+	}
+	return c.OIDC.validate()
+}
+
+func (o *OIDC) validate() error {
+	if o.Issuer == "" {
+		if o.ClientID != "" || o.ClientSecretFile != "" || o.Group != "" {
+			return errors.New("approvals.console.oidc.issuer is missing: the other keys go with it")
+		}
+		return nil
+	}
+	switch u, err := url.Parse(o.Issuer); {
+	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("approvals.console.oidc.issuer: %q is not the https URL of an issuer", o.Issuer)
+	case o.ClientID == "":
+		return errors.New("approvals.console.oidc.client_id is missing")
+	case o.GroupsClaim == "":
+		return errors.New("approvals.console.oidc.groups_claim: it is empty; remove the line for groups")
+	}
+	return nil
+}
+
+func (a *Approvals) validateWebhooks() error {
+	if len(a.Webhooks) > maxWebhooks {
+		return fmt.Errorf("approvals.webhooks: %d are more than %d", len(a.Webhooks), maxWebhooks)
+	}
+	templates, events := []string{TemplateJSON, TemplateSlack, TemplateTeams}, []string{EventOpened, EventDecided, EventExpired}
+	for i := range a.Webhooks {
+		w, key := &a.Webhooks[i], fmt.Sprintf("approvals.webhooks[%d]", i)
+		u, err := url.Parse(w.URL) // no error shows it: it may hold a secret
+		switch {
+		case w.URL == "":
+			return fmt.Errorf("%s.url is missing", key)
+		case err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+			return fmt.Errorf("%s.url: it is not a URL with https, or http on this machine", key)
+		case !slices.Contains(templates, w.Template):
+			return fmt.Errorf("%s.template: %q is not one of %s%s", key, w.Template, strings.Join(templates, ", "), suggest.DidYouMean("", w.Template, templates))
+		}
+		for _, event := range w.Events {
+			if !slices.Contains(events, event) {
+				return fmt.Errorf("%s.events: %q is not one of %s%s", key, event, strings.Join(events, ", "), suggest.DidYouMean("", event, events))
+			}
+		}
+	}
+	return nil
+}
+
+// complete fills in the defaults.
+func (w *Webhook) complete() {
+	if w.Template == "" {
+		w.Template = TemplateJSON
+	}
+	if len(w.Events) == 0 {
+		w.Events = []string{EventOpened, EventDecided, EventExpired}
+	}
+}
+
+// loopback reports whether a host is this machine.
+func loopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
