@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/rules"
 )
 
 // What nodes ask for at least to replace a transaction, in thousandths: geth 10 %,
@@ -84,7 +85,7 @@ func (o *Outbox) replace(ctx context.Context, hash common.Hash, raise uint64, ch
 		}
 	}
 	args, filled := d.at(old.Nonce)
-	signed, err := o.sign(ctx, methodSend, args, filled)
+	signed, err := o.sign(rules.Hurry(ctx), methodSend, args, filled)
 	if err != nil {
 		return common.Hash{}, err
 	}

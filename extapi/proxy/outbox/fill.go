@@ -26,6 +26,7 @@ type draft struct {
 	tx     extapi.PartialTransaction
 	chain  *big.Int
 	filled []string // names of the members that were added
+	asked  asked    // what it was made of; zero for a replacement
 }
 
 // fill adds what a caller left out, but for the nonce. What it gave stays as it is,

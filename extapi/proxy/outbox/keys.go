@@ -108,7 +108,7 @@ func (o *Outbox) sendKeyed(ctx context.Context, given *extapi.PartialTransaction
 			return o.repeat(ctx, of, value, request)
 		}
 	}
-	d, err := o.fill(ctx, given)
+	d, err := o.draftOf(ctx, given)
 	if err != nil {
 		return common.Hash{}, err
 	}

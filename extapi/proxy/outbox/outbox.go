@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"slices"
 	"sync/atomic"
 
@@ -61,6 +60,7 @@ type Outbox struct {
 	market       *market
 	book         *book
 	turns        *turns
+	parked       *parked
 	claims       atomic.Int64 // idempotency keys that are remembered
 	refusedBytes atomic.Int64 // of kept transactions that nodes refused
 	finished     atomic.Int64 // transactions that ended since the last sweep
@@ -86,6 +86,7 @@ func New(ctx context.Context, cfg Config) (*Outbox, error) {
 		market:   &market{client: node, age: cfg.Market, now: cfg.Clock, known: make(map[string]quote)},
 		book:     newBook(),
 		turns:    newTurns(),
+		parked:   &parked{now: cfg.Clock, drafts: make(map[asked]waiting)},
 		sidecars: make(chan struct{}, sidecars),
 
 		maxFinished: maxFinished,
@@ -117,7 +118,7 @@ func (o *Outbox) send(ctx context.Context, partial *extapi.PartialTransaction, k
 	if key != "" {
 		return o.sendKeyed(ctx, partial, key)
 	}
-	d, err := o.fill(ctx, partial)
+	d, err := o.draftOf(ctx, partial)
 	if err != nil {
 		return common.Hash{}, err
 	}
@@ -136,11 +137,18 @@ func (o *Outbox) signFilled(ctx context.Context, method string, partial *extapi.
 	if err := o.checkAccount(ctx, partial); err != nil {
 		return nil, err
 	}
-	args, filled, _, err := o.complete(ctx, partial)
+	d, err := o.draftOf(ctx, partial)
 	if err != nil {
 		return nil, err
 	}
-	return o.sign(ctx, method, args, filled)
+	nonce, err := o.nonceOf(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	args, filled := d.at(nonce)
+	signed, err := o.sign(ctx, method, args, filled)
+	o.judged(d, nonce, err)
+	return signed, err
 }
 
 // Fill answers eth_fillTransaction: the filled transaction without a signature. The
@@ -154,11 +162,16 @@ func (o *Outbox) unsigned(ctx context.Context, partial *extapi.PartialTransactio
 	if partial.From == (common.MixedcaseAddress{}) {
 		return nil, errUnknownAccount
 	}
-	args, _, chain, err := o.complete(ctx, partial)
+	d, err := o.fill(ctx, partial)
 	if err != nil {
 		return nil, err
 	}
-	tx, err := args.Unsigned(chain)
+	nonce, err := o.nonceOf(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	args, _ := d.at(nonce)
+	tx, err := args.Unsigned(d.chain)
 	if err != nil {
 		return nil, signerError{err}
 	}
@@ -166,23 +179,16 @@ func (o *Outbox) unsigned(ctx context.Context, partial *extapi.PartialTransactio
 	return &extapi.SignedTransaction{Raw: raw, Tx: tx}, err
 }
 
-// complete fills in all that is missing, with the nonce that the next transaction
-// has, and takes nothing.
-func (o *Outbox) complete(ctx context.Context, partial *extapi.PartialTransaction) (extapi.TransactionArgs, []string, *big.Int, error) {
-	d, err := o.fill(ctx, partial)
-	if err != nil {
-		return extapi.TransactionArgs{}, nil, nil, err
-	}
-	var nonce uint64
+// nonceOf returns the nonce that a draft would have, and takes nothing.
+func (o *Outbox) nonceOf(ctx context.Context, d *draft) (uint64, error) {
 	switch {
-	case partial.HasNonce:
+	case d.tx.HasNonce:
+		return uint64(d.tx.Nonce), nil
 	case o.cfg.Holds(ctx, d.from()):
-		nonce, err = o.peek(ctx, laneID{d.chain.String(), d.from()})
+		return o.peek(ctx, laneID{d.chain.String(), d.from()})
 	default:
-		nonce, err = o.pending(ctx, d.chain.String(), d.from())
+		return o.pending(ctx, d.chain.String(), d.from())
 	}
-	args, filled := d.at(nonce)
-	return args, filled, d.chain, err
 }
 
 // checkAccount refuses accounts that are not ones to sign with.

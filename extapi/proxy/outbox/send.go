@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/rules"
 )
 
 // maxTries is how often a transaction gets another nonce, and another signature,
@@ -88,7 +89,8 @@ func (o *Outbox) try(ctx context.Context, l *lane, d *draft, c *claim, again boo
 	if err := o.roomAt(l, uint64(args.Nonce)); err != nil {
 		return common.Hash{}, err
 	}
-	signed, err := o.sign(ctx, methodSend, args, filled)
+	signed, err := o.sign(rules.Hurry(ctx), methodSend, args, filled) // others wait for the lane
+	o.judged(d, uint64(args.Nonce), err)
 	if err != nil {
 		return common.Hash{}, err
 	}
