@@ -79,6 +79,32 @@ func TestManyOfOneNonce(t *testing.T) {
 	if n := w.node.called("eth_sendRawTransaction") - before; n == 0 || n > 50 {
 		t.Errorf("%d calls to send one nonce again", n)
 	}
+	w.node.set(func(n *fakeNode) { n.fault = nil })
+	listing, err := w.List(t.Context(), Filter{InFlight: true})
+	if err != nil || len(listing.Transactions) != maxVersions {
+		t.Fatalf("%d are under way, %v", len(listing.Transactions), err)
+	}
+	if _, err := w.Cancel(t.Context(), listing.Transactions[0].Hash); err != nil {
+		t.Errorf("an operator can't cancel them: %v", err)
+	}
+}
+
+// TestRefusalsBeyondTheirRoom: when many bytes of refused transactions are kept, what is
+// kept of further ones is short.
+func TestRefusalsBeyondTheirRoom(t *testing.T) {
+	w := newWorld(t, nil)
+	w.refusedBytes.Store(maxRefusedBytes)
+	w.node.failOnce("eth_sendRawTransaction", false, &saidError{-32000, "insufficient funds " + strings.Repeat("x", 1<<10), strings.Repeat("y", 1<<10)})
+	w.wantError(t, "k", "insufficient funds")
+	w.wantError(t, "k", "insufficient funds")
+	listing, err := w.List(t.Context(), Filter{})
+	if err != nil || len(listing.Transactions) != 1 {
+		t.Fatalf("%+v, %v", listing, err)
+	}
+	tx := w.wantState(t, listing.Transactions[0].Hash, StateRejected)
+	if len(tx.Raw) != 0 || tx.Refusal == nil || len(tx.Refusal.Text)+len(tx.Refusal.Data) > briefText {
+		t.Errorf("%+v is kept", tx)
+	}
 }
 
 // TestOneAccountLeavesRoom: what one account has under way leaves others some room.

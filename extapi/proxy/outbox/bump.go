@@ -72,9 +72,6 @@ func (o *Outbox) replace(ctx context.Context, hash common.Hash, raise uint64, ch
 	if e, ok := o.book.find(hash); !ok || !e.state.InFlight() {
 		return common.Hash{}, refuse("transaction %v is no longer under way", hash)
 	}
-	if err := o.roomAt(l, old.Nonce); err != nil {
-		return common.Hash{}, err
-	}
 	d, err := o.again(ctx, old, raise)
 	if err != nil {
 		return common.Hash{}, err

@@ -46,3 +46,22 @@ func TestDoubt(t *testing.T) {
 		}
 	}
 }
+
+// TestDoubtIsSettled: a transaction that was kept is sent also if nobody sends another
+// of its account.
+func TestDoubtIsSettled(t *testing.T) {
+	w := newWorld(t, nil)
+	store := &mortal{Records: w.records, made: true, lives: 1}
+	w.cfg.Records = store
+	w.restart(t)
+	w.wantError(t, "k", "it is not known")
+	store.mu.Lock()
+	store.dead, store.lives = false, -1
+	store.mu.Unlock()
+	hash := w.mustSend(t, w.transfer(t, 1), "k")
+	for range 2 {
+		w.step(t.Context())
+		w.block(t)
+	}
+	w.wantState(t, hash, StateMined)
+}

@@ -26,10 +26,12 @@ const (
 
 // follower is what the following of transactions remembers between its looks.
 type follower struct {
-	lost  bool   // the node did not answer at the last look
-	chain string // of the block
-	block uint64 // the last one that was looked at; 0: none
-	swept time.Time
+	lost  bool      // the node did not answer at the last look
+	chain string    // of the block
+	block uint64    // the last one that was looked at; 0: none
+	swept time.Time // the last time but for those in between
+
+	sweptBefore time.Time // the time before it
 
 	unswept bool // the last sweep left something
 }
@@ -52,6 +54,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 // step takes one look at the chain. What can't be found out now is left to the next.
 func (o *Outbox) step(ctx context.Context) {
 	o.sweepSometimes(ctx)
+	o.settleDoubts(ctx)
 	if !o.book.any() {
 		return
 	}

@@ -93,6 +93,13 @@ func (b *book) used(l *lane, nonce uint64) {
 	l.used = max(l.used, nonce+1)
 }
 
+// unused notes that a reorganisation has taken back what used a nonce.
+func (b *book) unused(l *lane, nonce uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.used = min(l.used, nonce)
+}
+
 // hole returns the first nonce from count on that nothing of the lane has, if there
 // is something under way above it.
 func (b *book) hole(l *lane, count uint64) (uint64, bool) {

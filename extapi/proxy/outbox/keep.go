@@ -15,8 +15,8 @@ import (
 // storeTimeout bounds a change of records that nobody may cancel.
 const storeTimeout = 15 * time.Second
 
-// maxRefusedBytes bounds the bytes of refused transactions that are kept: whoever may
-// send could fill the store with them.
+// maxRefusedBytes bounds the bytes of refused transactions that are kept, with what
+// nodes said of them: whoever may send could fill the store with them.
 const maxRefusedBytes = 64 << 20
 
 // errMoved is for a lane whose record another writer changed. Nothing was kept.
@@ -77,7 +77,7 @@ func (o *Outbox) notKept(ctx context.Context, l *lane, r *record, err error) err
 	kept, unread := o.wasKept(ctx, r)
 	switch {
 	case unread != nil:
-		l.doubt = r
+		l.doubts(r)
 		o.log.ErrorContext(ctx, "Transaction may be kept, and was not sent", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "error", errors.Join(err, unread))
 		return spentError{errDoubt}
 	case !kept:
@@ -111,8 +111,8 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 	}
 	rejected := *r
 	rejected.State, rejected.Refusal, rejected.Changed = StateRejected, node.refusal(), o.cfg.Clock().UTC()
-	if rejected.Bytes = withoutBlobs(r.Bytes); o.refusedBytes.Load()+int64(len(rejected.Bytes)) > maxRefusedBytes {
-		rejected.Bytes = nil
+	if rejected.Bytes = withoutBlobs(r.Bytes); o.refusedBytes.Load()+rejected.refused() > maxRefusedBytes {
+		rejected.Bytes, rejected.Refusal = nil, node.brief()
 	}
 	value, err := rejected.encode()
 	if err != nil {
@@ -142,10 +142,18 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 	if r.Nonce < l.next { // it may not be missing at all
 		o.book.setMissing(l, nil)
 	}
-	o.refusedBytes.Add(int64(len(rejected.Bytes)))
+	o.refusedBytes.Add(rejected.refused())
 	o.finished.Add(1)
 	o.book.drop(r.Hash)
 	return nil
+}
+
+// refused is how many bytes of a refused transaction are kept that could be left out.
+func (r *record) refused() int64 {
+	if r.Refusal == nil {
+		return int64(len(r.Bytes))
+	}
+	return int64(len(r.Bytes) + len(r.Refusal.Text) + len(r.Refusal.Data))
 }
 
 // insist makes changes of which it is not known whether an earlier attempt made

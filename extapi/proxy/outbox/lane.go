@@ -33,7 +33,8 @@ type lane struct {
 	misses   int     // at how many blocks in a row one was found missing
 	used     uint64  // the nonce after the highest one that is known to be mined
 
-	told atomic.Uint64 // next, for those whose turn it is not
+	told     atomic.Uint64 // next, for those whose turn it is not
+	doubtful atomic.Bool   // whether there is a doubt, for those too
 }
 
 func newLane(id laneID) *lane {
@@ -178,6 +179,28 @@ func (o *Outbox) settleDoubt(ctx context.Context, l *lane) error {
 	case kept != nil && kept.followed() && !followed:
 		o.book.follow(l, kept, false, o.cfg.Clock(), o.cfg.Rebroadcast)
 	}
-	l.doubt = nil
+	l.doubts(nil)
 	return nil
+}
+
+// doubts notes of which transaction it is not known what became of it, nil being none.
+func (l *lane) doubts(r *record) {
+	l.doubt = r
+	l.doubtful.Store(r != nil)
+}
+
+// settleDoubts settles the doubts of lanes whose turn it is nobody's: a transaction
+// that was kept is to be sent also where nobody sends another.
+func (o *Outbox) settleDoubts(ctx context.Context) {
+	for _, l := range o.book.all() {
+		if !l.doubtful.Load() {
+			continue
+		}
+		select {
+		case <-l.turn:
+			_ = o.settleDoubt(ctx, l) // it has told the log
+			l.leave()
+		default: // whose turn it is does it
+		}
+	}
 }

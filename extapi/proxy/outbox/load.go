@@ -25,7 +25,7 @@ func (o *Outbox) load(ctx context.Context) error {
 	err = o.cfg.Records.EachRecord(ctx, prefixTransactions, func(key string, value []byte) error {
 		r, err := decodeRecord(key, value)
 		if err == nil && r.State == StateRejected {
-			o.refusedBytes.Add(int64(len(r.Bytes)))
+			o.refusedBytes.Add(r.refused())
 		}
 		if err == nil && (r.State == StateMined || r.State == StateFinal) {
 			o.book.used(o.book.lane(r.lane()), r.Nonce)

@@ -89,8 +89,11 @@ func (o *Outbox) took(ctx context.Context, was entry, r *record) {
 	if r.State != was.state {
 		o.log.InfoContext(ctx, "Transaction changed", "state", string(r.State), "hash", r.Hash, "account", r.Account, "nonce", r.Nonce)
 	}
-	if r.State == StateMined {
+	switch r.State {
+	case StateMined:
 		o.book.used(was.lane, r.Nonce)
+	case StateUnsure:
+		o.book.unused(was.lane, r.Nonce)
 	}
 	if !r.followed() {
 		o.finished.Add(1)

@@ -186,7 +186,7 @@ func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c 
 		// As far as the records tell it is under way or it is not.
 		o.log.ErrorContext(ctx, "Refusal not recorded: the transaction may stay under way", "hash", r.Hash, "error", err)
 		o.unsure(ctx, r, e, node)
-		l.doubt = r
+		l.doubts(r)
 		return common.Hash{}, spentError{errDoubt}
 	}
 	o.log.WarnContext(ctx, "Transaction refused by the node", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "code", node.code, "text", node.text, "again", again)

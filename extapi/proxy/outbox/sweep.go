@@ -51,12 +51,18 @@ func (o *Outbox) sweepSometimes(ctx context.Context) {
 	now := o.cfg.Clock()
 	every := min(max(o.cfg.Retain/64, time.Second), 15*time.Minute)
 	age := now.Sub(o.follower.swept)
-	recently := !o.follower.swept.IsZero() && age >= 0 && age < every
-	if recently && !o.follower.unswept && o.finished.Load() < o.sweepAfter {
+	switch recently := !o.follower.swept.IsZero() && age >= 0 && age < every; {
+	case !recently:
+		o.follower.sweptBefore, o.follower.swept = o.follower.swept, now
+	case !o.follower.unswept && o.finished.Load() < o.sweepAfter:
 		return
 	}
-	o.follower.swept = now
 	o.finished.Store(0)
+	// What is old must have been so a while ago: a clock that is ahead for some minutes
+	// would take the keys from requests whose retries then pay again.
+	if now.After(o.follower.sweptBefore) {
+		now = o.follower.sweptBefore
+	}
 	var err error
 	if o.follower.unswept, err = o.sweep(ctx, now); err != nil && ctx.Err() == nil {
 		o.log.ErrorContext(ctx, "Old records not removed", "error", err)
@@ -95,7 +101,7 @@ func (o *Outbox) pastTransactions(ctx context.Context, before time.Time) (old he
 		case !r.Changed.Before(before):
 			times = append(times, r.Changed)
 			if r.State == StateRejected {
-				refused += int64(len(r.Bytes))
+				refused += r.refused()
 			}
 		case !old.full():
 			_ = old.add(key, value, r.Changed) // the others are still counted

@@ -47,6 +47,8 @@ func TestSweepKeepsUp(t *testing.T) {
 	w := newWorld(t, nil)
 	w.finishMany(t, 3*sweptAtOnce, w.clock.time())
 	w.clock.move(8 * 24 * time.Hour)
+	w.step(t.Context())
+	w.clock.move(15 * time.Minute)
 	for range 5 {
 		w.clock.move(2 * time.Second)
 		w.step(t.Context())
@@ -84,5 +86,29 @@ func TestFloodOfRefusals(t *testing.T) {
 	}
 	if each := bytes / max(1, w.finished(t)); each > 8<<10 {
 		t.Errorf("a refusal takes %d bytes", each)
+	}
+}
+
+// TestClockAhead: a clock that is ahead for a while takes no key away.
+func TestClockAhead(t *testing.T) {
+	w := newWorld(t, nil)
+	hash := w.mustSend(t, w.transfer(t, 1), "k")
+	for range 14 {
+		w.block(t)
+	}
+	for _, restart := range []bool{false, true} {
+		if restart {
+			w.restart(t)
+		}
+		w.clock.move(1000 * 24 * time.Hour)
+		for range 100 {
+			w.step(t.Context())
+			w.clock.move(2 * time.Second)
+		}
+		w.clock.move(-1000 * 24 * time.Hour)
+		w.step(t.Context())
+		if again := w.mustSend(t, w.transfer(t, 1), "k"); again != hash {
+			t.Error("it was paid again")
+		}
 	}
 }
