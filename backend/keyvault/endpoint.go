@@ -80,6 +80,17 @@ func parseEndpoint(raw string, custom bool, authority string) (endpoint, error) 
 	return e, nil
 }
 
+// Host returns the host of a vault's URL in one form, however it is written: lower
+// case, without the default port. Two URLs of a vault have the same. Whether it can be
+// a vault's is for [Open] to say.
+func Host(raw string) (string, error) {
+	u, err := parseHTTPS(raw)
+	if err != nil {
+		return "", fmt.Errorf("vault URL: %w", err)
+	}
+	return u.Host, nil
+}
+
 // parseHTTPS parses a URL that may only consist of https, a host and a port.
 // A missing scheme means https.
 func parseHTTPS(raw string) (*url.URL, error) {

@@ -134,7 +134,7 @@ func newNodeClient(cfg *config.Proxy) (*nodeClient, error) {
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	return &nodeClient{endpoint: endpoint, headers: headers, timeout: cfg.NodeTimeout}, nil
+	return newNode(endpoint, headers, cfg.NodeTimeout), nil
 }
 
 // chainOfNode returns the chain id of the configured node.

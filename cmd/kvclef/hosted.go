@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/kvclef/kvclef/backend/keyvault"
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
@@ -59,21 +61,30 @@ func (s *signing) openHosting(ctx context.Context, reserve func(extapi.Signer) e
 	return registry, nil
 }
 
-// hostedPages returns the pages of the public listener that hosted services answer.
+// hostedPages returns the pages of the public listener that hosted services answer. A
+// path that is only nearly one of theirs is theirs too, and there is no such service:
+// who means a service must not reach the process's own node and vaults.
 func hostedPages(registry *hosting.Registry) func(*http.Request) http.Handler {
 	if registry == nil {
 		return nil
 	}
 	return func(r *http.Request) http.Handler {
-		if strings.HasPrefix(r.URL.Path, hosting.PathServices) {
+		meant := strings.ToLower(path.Clean("/"+r.URL.Path)) + "/"
+		if strings.HasPrefix(r.URL.Path, hosting.PathServices) || strings.HasPrefix(meant, hosting.PathServices) {
 			return registry
 		}
 		return nil
 	}
 }
 
+// useOfVault names a vault on a chain, however the vault's address is written. One
+// that has no host can't be opened.
 func useOfVault(url string, chain uint64) string {
-	return fmt.Sprintf("%s %d", strings.TrimSuffix(strings.ToLower(url), "/"), chain)
+	host, err := keyvault.Host(url)
+	if err != nil {
+		host = url
+	}
+	return fmt.Sprintf("%s %d", host, chain)
 }
 
 // Start runs a service.

@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
@@ -79,5 +84,109 @@ func TestScopedLedger(t *testing.T) {
 	}
 	if _, err := (scopedLedger{noted, "s1/"}).Hold(t.Context(), []rules.Charge{{}}); err == nil {
 		t.Error("a charge without a counter is counted")
+	}
+}
+
+// TestOneVaultInManySpellings: the accounts of a vault send on a chain for one
+// service, however its address is written.
+func TestOneVaultInManySpellings(t *testing.T) {
+	t.Parallel()
+	of := func(url string) hosting.Configuration {
+		return hosting.Configuration{Vault: config.Vault{URL: url}}
+	}
+	for _, url := range []string{
+		"https://kv-prod.vault.azure.net", "https://kv-prod.vault.azure.net/", "https://kv-prod.vault.azure.net//",
+		"https://KV-PROD.vault.azure.net:443", "https://kv-prod.vault.azure.net:443/", "HTTPS://kv-prod.vault.azure.net:",
+		"kv-prod.vault.azure.net", " https://kv-prod.vault.azure.net",
+	} {
+		runner := &hostRunner{used: map[string]string{useOfVault("kv-prod.vault.azure.net", 5): "the process's own"}}
+		first, second := new(hostedService), new(hostedService)
+		if err := runner.claim(hosting.Service{ID: "a"}, of("https://kv-prod.vault.azure.net"), []uint64{1}, first); err != nil {
+			t.Fatal(err)
+		}
+		if err := runner.claim(hosting.Service{ID: "b"}, of(url), []uint64{7, 1}, second); err == nil || !strings.Contains(err.Error(), "the service a already") {
+			t.Errorf("%q on chain 1: %v", url, err)
+		}
+		if err := runner.claim(hosting.Service{ID: "b"}, of(url), []uint64{5}, second); err == nil || !strings.Contains(err.Error(), "the process's own already") {
+			t.Errorf("%q on chain 5: %v", url, err)
+		}
+		if err := runner.claim(hosting.Service{ID: "b"}, of(url), []uint64{7}, second); err != nil {
+			t.Errorf("%q on chain 7: %v", url, err)
+		}
+		if err := runner.claim(hosting.Service{ID: "c"}, of("https://kv-prod.vault.azure.cn"), []uint64{1}, second); err != nil {
+			t.Errorf("another vault: %v", err)
+		}
+	}
+}
+
+// TestPathsOfHostedServices: what is nearly the path of a service does not reach the
+// process's own.
+func TestPathsOfHostedServices(t *testing.T) {
+	t.Parallel()
+	pages := hostedPages(new(hosting.Registry))
+	for target, hosted := range map[string]bool{
+		"/services/abc":      true,
+		"/services/abc/":     true,
+		"/services/":         true,
+		"/services":          true,
+		"//services/abc":     true,
+		"/./services/abc":    true,
+		"/x/../services/abc": true,
+		"/Services/abc":      true,
+		"/SERVICES/abc":      true,
+		"/%73ervices/abc":    true,
+		"/services//abc":     true,
+		"/services/../":      true,
+		"/":                  false,
+		"":                   false,
+		"/servicesabc":       false,
+		"/x/services/abc":    false,
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1"+target, http.NoBody)
+		if page := pages(request); (page != nil) != hosted {
+			t.Errorf("%q: %v", target, page)
+		}
+	}
+}
+
+// TestANodeThatDoesNotAnswerTheDoor: who has no time any more does not wait for the
+// connecting of another.
+func TestANodeThatDoesNotAnswerTheDoor(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	node, err := newNodeClient(&config.Proxy{Node: "ws://" + listener.Addr().String(), NodeTimeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	patient, impatient := make(chan error, 1), make(chan error, 1)
+	go func() { patient <- node.CallContext(t.Context(), new(string), "eth_chainId") }()
+	conn, err := listener.Accept() // and nothing more: the handshake waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		ended, end := context.WithCancel(t.Context())
+		end()
+		impatient <- node.CallContext(ended, new(string), "eth_chainId")
+		node.close()
+		impatient <- node.CallContext(t.Context(), new(string), "eth_chainId")
+	}()
+	for _, want := range []error{context.Canceled, errNodeClosed} {
+		select {
+		case err := <-impatient:
+			if !errors.Is(err, want) {
+				t.Errorf("%v, want %v", err, want)
+			}
+		case err := <-patient:
+			t.Fatalf("it was waited for, until %v", err)
+		}
+	}
+	_ = conn.Close()
+	if err := <-patient; err == nil {
+		t.Error("an answer of nobody")
 	}
 }

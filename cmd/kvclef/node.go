@@ -21,9 +21,20 @@ type nodeClient struct {
 	headers  http.Header
 	timeout  time.Duration
 
+	turn chan struct{} // holds a token while nobody connects
+
 	mu     sync.Mutex
 	client *rpc.Client // nil: not connected
+	closed bool
 }
+
+func newNode(endpoint string, headers http.Header, timeout time.Duration) *nodeClient {
+	n := &nodeClient{endpoint: endpoint, headers: headers, timeout: timeout, turn: make(chan struct{}, 1)}
+	n.turn <- struct{}{}
+	return n
+}
+
+var errNodeClosed = errors.New("the connection to the node is closed")
 
 // CallContext asks for one thing.
 func (n *nodeClient) CallContext(ctx context.Context, result any, method string, args ...any) error {
@@ -49,26 +60,53 @@ func (n *nodeClient) with(ctx context.Context, ask func(context.Context, *rpc.Cl
 	return withoutURL(err)
 }
 
+// connected returns a client that is connected. One caller connects, and the others
+// wait for it as long as they have time.
 func (n *nodeClient) connected(ctx context.Context) (*rpc.Client, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.client != nil {
-		return n.client, nil
+	if client, err := n.current(); client != nil || err != nil {
+		return client, err
+	}
+	select {
+	case <-n.turn:
+		defer func() { n.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for the connection to the node: %w", ctx.Err())
+	}
+	if client, err := n.current(); client != nil || err != nil {
+		return client, err
 	}
 	client, err := rpc.DialOptions(ctx, n.endpoint, rpc.WithHeaders(n.headers))
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the node: %w", err)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		client.Close()
+		return nil, errNodeClosed
+	}
 	n.client = client
 	return client, nil
 }
 
+// current returns the client, nil if none is connected yet.
+func (n *nodeClient) current() (*rpc.Client, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil, errNodeClosed
+	}
+	return n.client, nil
+}
+
+// close hangs up for good. It does not wait for who connects.
 func (n *nodeClient) close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.client != nil {
+	if n.client != nil && !n.closed {
 		n.client.Close()
 	}
+	n.closed = true
 }
 
 // withoutURL takes the address out of an error of an HTTP client.
