@@ -47,10 +47,10 @@ func stopEach(ctx context.Context, hosted map[string]*instance) error {
 			continue
 		}
 		group.Go(func() {
-			if err := running.Stop(ctx); err != nil {
+			if err := stopRunning(ctx, running, one.idle); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				failed = errors.Join(failed, fmt.Errorf("stopping the service %s: %w", id, err))
+				failed = errors.Join(failed, fmt.Errorf("the service %s: %w", id, err))
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -62,7 +63,7 @@ type act struct {
 	service  Service
 	mu       sync.Mutex
 	inFlight int
-	stopped  bool
+	stopped  time.Time // zero: it runs
 	stopping error // of Stop
 	status   error // of Status
 }
@@ -162,14 +163,22 @@ func (a *act) InFlight() int {
 func (a *act) Stop(context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.stopped {
+	if !a.stopped.IsZero() {
 		return errors.New("stopped twice")
 	}
-	a.stopped = true
+	a.stopped = time.Now()
 	a.stage.mu.Lock()
 	defer a.stage.mu.Unlock()
 	a.stage.running--
 	return a.stopping
+}
+
+func (a *act) isStopped() bool { return !a.stopTime().IsZero() }
+
+func (a *act) stopTime() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stopped
 }
 
 // house is a registry with what it stands on.

@@ -33,10 +33,12 @@ type instance struct {
 	posts   int  // requests that are being answered and may sign
 	closing bool // nothing is let in
 	gone    bool // whoever starts it stops it again
+
+	idle chan struct{} // closed when it is gone and has answered
 }
 
 func newInstance(service Service, configuration Configuration) *instance {
-	return &instance{service: service, configuration: configuration, cancel: func() {}, state: Starting, since: time.Now()}
+	return &instance{service: service, configuration: configuration, cancel: func() {}, state: Starting, since: time.Now(), idle: make(chan struct{})}
 }
 
 // adopt takes what was started. It reports false if that is too late.
@@ -89,12 +91,16 @@ func (i *instance) resume() {
 	i.closing = false
 }
 
-// leave takes what is to be stopped out of it, nil if nothing runs, for good.
+// leave takes what is to be stopped out of it, nil if nothing runs, for good. It is
+// stopped when what is being answered has been, which is when idle is closed.
 func (i *instance) leave() Running {
 	i.cancel()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	running := i.running
+	if !i.gone && i.posts == 0 {
+		close(i.idle)
+	}
 	i.closing, i.gone, i.running, i.handler = true, true, nil, nil
 	return running
 }
@@ -118,7 +124,9 @@ func (i *instance) enter(r *http.Request) (handler http.Handler, left func(), wh
 	return i.handler, func() {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		i.posts--
+		if i.posts--; i.posts == 0 && i.gone {
+			close(i.idle)
+		}
 	}, ""
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 )
@@ -80,9 +81,7 @@ func (r *Registry) tend(ctx context.Context, one *instance) {
 			log.InfoContext(ctx, "Hosted service started")
 			return
 		case err == nil:
-			if err := stopRunning(ctx, running); err != nil {
-				log.WarnContext(ctx, "Hosted service that is not wanted any more did not stop", "error", err)
-			}
+			dismiss(ctx, log, running)
 			return
 		case ctx.Err() != nil:
 			return // that is why
@@ -92,6 +91,17 @@ func (r *Registry) tend(ctx context.Context, one *instance) {
 		if !pause(ctx, wait) {
 			return
 		}
+	}
+}
+
+// dismiss stops what was started too late, which nothing has reached.
+func dismiss(ctx context.Context, log *slog.Logger, running Running) {
+	ctx, cancel := stopContext(ctx)
+	defer cancel()
+	idle := make(chan struct{})
+	close(idle)
+	if err := stopRunning(ctx, running, idle); err != nil {
+		log.WarnContext(ctx, "Hosted service that is not wanted any more did not stop", "error", err)
 	}
 }
 
@@ -146,16 +156,27 @@ var errSlow = fmt.Errorf("it did not start within %s", startTimeout)
 
 // stop stops what runs of a service, for good.
 func (r *Registry) stop(ctx context.Context, one *instance) error {
-	if running := one.leave(); running != nil {
-		return stopRunning(ctx, running)
+	running := one.leave()
+	if running == nil {
+		return nil
 	}
-	return nil
+	ctx, cancel := stopContext(ctx)
+	defer cancel()
+	return stopRunning(ctx, running, one.idle)
 }
 
-// stopRunning stops a service within its time, whoever hangs up.
-func stopRunning(ctx context.Context, running Running) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
+// stopContext bounds the stopping of a service, whoever hangs up.
+func stopContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+}
+
+// stopRunning stops a service when it is idle, and at the latest when the context
+// ends: what is being answered needs its vault and its node.
+func stopRunning(ctx context.Context, running Running, idle <-chan struct{}) error {
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
 	if err := running.Stop(ctx); err != nil {
 		return fmt.Errorf("stopping the service: %w", err)
 	}
