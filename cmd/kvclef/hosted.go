@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/kvclef/kvclef/backend/keyvault"
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
@@ -47,7 +46,7 @@ func (s *signing) openHosting(ctx context.Context, reserve func(extapi.Signer) e
 	for i := range s.cfg.Vaults {
 		taken = append(taken, s.cfg.Vaults[i].Label())
 		for _, chain := range s.cfg.ChainIDs {
-			runner.used[useOfVault(s.cfg.Vaults[i].URL, chain)] = "the process's own"
+			runner.used[useOfVault(&s.cfg.Vaults[i], chain)] = "the process's own"
 		}
 	}
 	registry, err := hosting.Open(ctx, hosting.Config{Records: s.state.store, Seal: seal, Runner: runner, Taken: taken, Logger: s.log})
@@ -77,14 +76,9 @@ func hostedPages(registry *hosting.Registry) func(*http.Request) http.Handler {
 	}
 }
 
-// useOfVault names a vault on a chain, however the vault's address is written. One
-// that has no host can't be opened.
-func useOfVault(url string, chain uint64) string {
-	host, err := keyvault.Host(url)
-	if err != nil {
-		host = url
-	}
-	return fmt.Sprintf("%s %d", host, chain)
+// useOfVault names a vault on a chain.
+func useOfVault(vault *config.Vault, chain uint64) string {
+	return fmt.Sprintf("%s %d", vault.Host(), chain)
 }
 
 // Start runs a service.
@@ -163,13 +157,13 @@ func (h *hostRunner) claim(service hosting.Service, configuration hosting.Config
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, chain := range chains {
-		use := useOfVault(configuration.Vault.URL, chain)
+		use := useOfVault(&configuration.Vault, chain)
 		if by, used := h.used[use]; used {
 			return fmt.Errorf("the accounts of the vault %s send on chain %d for %s already, and a second service would give the same nonces: use that, or another vault", configuration.Vault.URL, chain, by)
 		}
 	}
 	for _, chain := range chains {
-		use := useOfVault(configuration.Vault.URL, chain)
+		use := useOfVault(&configuration.Vault, chain)
 		h.used[use] = "the service " + service.ID
 		running.uses = append(running.uses, use)
 	}

@@ -99,7 +99,7 @@ func TestOneVaultInManySpellings(t *testing.T) {
 		"https://KV-PROD.vault.azure.net:443", "https://kv-prod.vault.azure.net:443/", "HTTPS://kv-prod.vault.azure.net:",
 		"kv-prod.vault.azure.net", " https://kv-prod.vault.azure.net",
 	} {
-		runner := &hostRunner{used: map[string]string{useOfVault("kv-prod.vault.azure.net", 5): "the process's own"}}
+		runner := &hostRunner{used: map[string]string{useOfVault(&config.Vault{URL: "kv-prod.vault.azure.net"}, 5): "the process's own"}}
 		first, second := new(hostedService), new(hostedService)
 		if err := runner.claim(hosting.Service{ID: "a"}, of("https://kv-prod.vault.azure.net"), []uint64{1}, first); err != nil {
 			t.Fatal(err)

@@ -42,6 +42,9 @@ func (s *hostedService) Status(ctx context.Context) (any, error) {
 // Handler answers JSON-RPC and GET /status.
 func (s *hostedService) Handler() http.Handler { return s.front.proxy }
 
+// ChainIDs are the chains that are signed for.
+func (s *hostedService) ChainIDs() []uint64 { return s.front.status.parts.chains }
+
 // InFlight is the number of transactions under way, 1 if that can't be told.
 func (s *hostedService) InFlight() int {
 	listing, err := s.front.outbox.List(context.Background(), outbox.Filter{InFlight: true, Limit: 1})

@@ -39,7 +39,8 @@ type HostedServiceDetails struct {
 	// for the process's node, and none for one that is given.
 	NodeWS string `yaml:"-" json:"node_ws,omitempty"`
 
-	// ChainIDs are the chains that are signed for. Default: the node's.
+	// ChainIDs are the chains that are signed for. Default: the node's when the
+	// service is made.
 	ChainIDs []uint64 `yaml:"-" json:"chain_ids,omitempty"`
 
 	// Policy is the path of a policy on the signer's machine. Default: the

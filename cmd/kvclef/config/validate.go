@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kvclef/kvclef/backend/keyvault"
 	"github.com/kvclef/kvclef/rules/suggest"
 )
 
@@ -75,6 +76,16 @@ func (v *Vault) Label() string {
 	host, _, _ = strings.Cut(host, "/")
 	name, _, _ := strings.Cut(host, ".")
 	return strings.ToLower(name)
+}
+
+// Host returns the host of the vault's URL in one form, however it is written, by which
+// two entries are seen to be one vault. It does not judge what has no host.
+func (v *Vault) Host() string {
+	host, err := keyvault.Host(v.URL)
+	if err != nil {
+		return v.URL
+	}
+	return host
 }
 
 func (t TLS) validate(key string) error {

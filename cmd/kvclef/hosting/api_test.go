@@ -118,7 +118,7 @@ func TestTheTwoDocumentsAtTheAdminSocket(t *testing.T) {
 	}
 	one := s.made(base+"/services", serviceWith(c))
 	for _, path := range []string{"/services", "/services/" + one} {
-		s.want(0, "GET", base+path, nil, `"id":"`+one+`"`, `"name":"signer","membership_id":"u0member","service":"cloudhsm","details":{"cloudhsm_id":"`+c+`"}`)
+		s.want(0, "GET", base+path, nil, `"id":"`+one+`"`, `"name":"signer","membership_id":"u0member","service":"cloudhsm","details":{"cloudhsm_id":"`+c+`","chain_ids":[1000001]}`)
 	}
 	s.want(0, "GET", base+"/services/"+one+"/status", nil, `"id":"`+one+`"`, `"state":"started"`, `"version":"1.2.3"`, `"urls":{"rpc":"http://signer/services/`+one)
 

@@ -51,6 +51,7 @@ type stage struct {
 	panics  bool          // Start panics, with the secret
 	held    chan struct{} // Start waits for it to be closed; nil: it does not
 	handler http.Handler  // of services that are started
+	chains  []uint64      // of their nodes; nil: each has its own
 	starts  int
 	started map[string]*act // by id: the last one
 	running int
@@ -61,11 +62,12 @@ type stage struct {
 type act struct {
 	stage    *stage
 	service  Service
+	chains   []uint64
 	mu       sync.Mutex
 	inFlight int
 	stopped  time.Time // zero: it runs
-	stopping error // of Stop
-	status   error // of Status
+	stopping error     // of Stop
+	status   error     // of Status
 }
 
 func newStage() *stage { return &stage{started: make(map[string]*act)} }
@@ -97,7 +99,14 @@ func (s *stage) Start(ctx context.Context, service Service, configuration Config
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := &act{stage: s, service: service}
+	a := &act{stage: s, service: service, chains: service.Details.ChainIDs}
+	switch {
+	case len(a.chains) > 0:
+	case s.chains != nil:
+		a.chains = s.chains
+	default:
+		a.chains = []uint64{1_000_000 + uint64(s.starts)}
+	}
 	s.started[service.ID] = a
 	s.running++
 	return a, nil
@@ -153,6 +162,8 @@ func (a *act) Handler() http.Handler {
 		_ = json.NewEncoder(w).Encode([]string{a.service.ID, r.URL.EscapedPath(), r.URL.RawQuery})
 	})
 }
+
+func (a *act) ChainIDs() []uint64 { return a.chains }
 
 func (a *act) InFlight() int {
 	a.mu.Lock()

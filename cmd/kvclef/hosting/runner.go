@@ -28,6 +28,10 @@ type Running interface {
 	// asked for once. Paths are relative to the service, "/" is its own.
 	Handler() http.Handler
 
+	// ChainIDs are the chains that it signs for: the service's own, or its node's if
+	// it names none. They don't change.
+	ChainIDs() []uint64
+
 	// InFlight is the number of transactions that are under way: from before the
 	// vault is asked until they are mined or given up.
 	InFlight() int

@@ -44,6 +44,10 @@ func (r *Registry) CreateService(ctx context.Context, scope Scope, document []by
 	if err != nil {
 		return Service{}, refuse(ErrNotStarted, "starting the service: %w", err)
 	}
+	if len(parsed.Details.ChainIDs) == 0 { // what the node tells later changes nothing
+		parsed.Details.ChainIDs = running.ChainIDs()
+		entry.Document.Details.ChainIDs, service.Details.ChainIDs = parsed.Details.ChainIDs, parsed.Details.ChainIDs
+	}
 	one := newInstance(service, used)
 	one.adopt(running)
 	err = r.change(ctx, func(kept *contents) (rules.Change, error) {
@@ -85,7 +89,25 @@ func (c *contents) admit(scope Scope, s config.HostedService) (Configuration, er
 	case len(c.services) >= MaxServices:
 		return Configuration{}, refuse(ErrInUse, "there are %d services, the most that there may be: delete one", MaxServices)
 	}
-	return used, nil
+	return used, c.vaultIsFree(used, s.Details.ChainIDs)
+}
+
+// vaultIsFree refuses a service that would give the nonces which another gives. One
+// that does not run gives some too: what it has sent may be under way.
+func (c *contents) vaultIsFree(used Configuration, chains []uint64) error {
+	for _, other := range c.services {
+		of, ok := c.configurations[other.Details.CloudHSMID]
+		if !ok || of.Vault.Host() != used.Vault.Host() {
+			continue
+		}
+		for _, chain := range chains {
+			if len(other.Details.ChainIDs) == 0 || slices.Contains(other.Details.ChainIDs, chain) {
+				return refuse(ErrInUse, "the accounts of the vault %s send on chain %d for the service %s, and a second service would give the same nonces: use that, or another vault",
+					used.Vault.URL, chain, other.ID)
+			}
+		}
+	}
+	return nil
 }
 
 // Services returns those of a scope, the oldest first.
