@@ -4,7 +4,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -240,4 +242,29 @@ func TestOtherPrincipal(t *testing.T) {
 	name <- "second"
 	tell(t, conn, whoCall)
 	wantGoodbye(t, conn, errOtherCaller.Error())
+}
+
+// TestSilentConnectionsMakeRoom: who takes a place and says nothing gives it up, who
+// has a WebSocket keeps it.
+func TestSilentConnectionsMakeRoom(t *testing.T) {
+	g, f := newTLSGate(t), newFake(t)
+	p := started(t, Config{Node: f.http(), Methods: whoami(), TLS: g.keeper(), MaxConns: 2})
+	client := g.client(p, g.callers, named("payments.example"))
+	conn := client.mustOpen("")
+	silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	if status, body, err := client.post("", whoCall); err != nil || status != 200 || body != answerOf("payments.example") {
+		t.Errorf("%d %s, %v", status, body, err)
+	}
+	_ = silent.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := silent.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the silent one is still there: %v", err)
+	}
+	tell(t, conn, whoCall)
+	if got := hear(t, conn); got != answerOf("payments.example") {
+		t.Error(got)
+	}
 }
