@@ -98,3 +98,49 @@ func params2(params []any) (hexutil.Uint64, bool) {
 	at, ok := params[0].(hexutil.Uint64)
 	return at, ok
 }
+
+// TestQuietChainAndStuck: on a chain without further blocks a mined transaction is
+// seen also while another one can't be sent.
+func TestQuietChainAndStuck(t *testing.T) {
+	w := newWorld(t, nil)
+	var hashes []common.Hash
+	for i := range 2 {
+		hashes = append(hashes, w.mustSend(t, w.tx(t, `{"from":"%v","to":"%v"}`, w.vault.address(i), w.vault.address(2)), ""))
+	}
+	w.node.mine()
+	stuck := w.mustSend(t, w.tx(t, `{"from":"%v","to":"%v"}`, w.vault.address(0), w.vault.address(2)), "")
+	also := w.mustSend(t, w.tx(t, `{"from":"%v","to":"%v"}`, w.vault.address(1), w.vault.address(2)), "")
+	w.node.restart()
+	w.node.set(func(n *fakeNode) {
+		n.fault = func(method string, params []any) (bool, error) {
+			switch method {
+			case "eth_sendRawTransaction":
+				return false, errReset
+			case "eth_getTransactionReceipt": // late
+				params[0] = common.Hash{}
+			}
+			return false, nil
+		}
+	})
+	w.step(t.Context())
+	w.node.set(func(n *fakeNode) {
+		n.fault = func(method string, _ []any) (bool, error) {
+			if method == "eth_sendRawTransaction" {
+				return false, errReset
+			}
+			return false, nil
+		}
+	})
+	for range 10 {
+		w.clock.move(time.Hour)
+		w.step(t.Context())
+	}
+	for _, hash := range hashes {
+		w.wantState(t, hash, StateMined)
+	}
+	for _, hash := range []common.Hash{stuck, also} { // of the two one is tried, and the other not
+		if tx, err := w.Show(t.Context(), hash); err != nil || !tx.State.InFlight() {
+			t.Errorf("%+v, %v", tx, err)
+		}
+	}
+}

@@ -21,9 +21,6 @@ const (
 	maxErrorData = 64 << 10
 )
 
-// batchSize is how many calls are made at once; providers bound it.
-const batchSize = 50
-
 // client calls the node. Its errors are a [nodeError], what the node said, or a
 // [faultError], which leaves open what it did.
 type client struct {
@@ -32,11 +29,8 @@ type client struct {
 	log     *slog.Logger
 	faults  atomic.Uint64 // calls that had no answer
 	silent  atomic.Bool   // the last call had none
-}
-
-// batcher is a node that takes several calls at once.
-type batcher interface {
-	BatchCallContext(ctx context.Context, calls []rpc.BatchElem) error
+	atOnce  atomic.Int64  // calls that are made at once; 0: batchSize
+	served  atomic.Int64  // batches since there have been fewer
 }
 
 // call makes one call.
@@ -44,35 +38,6 @@ func (c *client) call(ctx context.Context, result any, method string, args ...an
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	return c.translate(ctx, method, c.node.CallContext(ctx, result, method, args...))
-}
-
-// batch makes many calls, each with an error of its own.
-func (c *client) batch(ctx context.Context, calls []rpc.BatchElem) {
-	many, ok := c.node.(batcher)
-	if !ok {
-		for i := range calls {
-			calls[i].Error = c.call(ctx, calls[i].Result, calls[i].Method, calls[i].Args...)
-		}
-		return
-	}
-	for len(calls) > 0 {
-		some := calls[:min(batchSize, len(calls))]
-		calls = calls[len(some):]
-		c.once(ctx, many, some)
-	}
-}
-
-func (c *client) once(ctx context.Context, many batcher, calls []rpc.BatchElem) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	err := c.translate(ctx, "a batch", many.BatchCallContext(ctx, calls))
-	for i := range calls {
-		if err != nil {
-			calls[i].Error = err
-			continue
-		}
-		calls[i].Error = c.translate(ctx, calls[i].Method, calls[i].Error)
-	}
 }
 
 // translate makes one of the two kinds of an error.

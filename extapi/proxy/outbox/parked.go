@@ -84,7 +84,7 @@ func (o *Outbox) draftOf(ctx context.Context, given *extapi.PartialTransaction) 
 	of := asked{extapi.PrincipalOf(ctx), request}
 	if d, nonce := o.parked.find(of); d != nil {
 		l := o.book.lane(laneID{d.chain.String(), d.from()})
-		if given.HasNonce || l.told.Load() == nonce {
+		if given.HasNonce || l.told.Load() == nonce || o.book.waitsFor(l, nonce) {
 			return d, nil
 		}
 		o.parked.drop(d)

@@ -151,3 +151,23 @@ func TestParkedIsBounded(t *testing.T) {
 		t.Error("a large draft is kept")
 	}
 }
+
+// TestPeopleAndGaps: also where a nonce is missing that the next transaction gets, a
+// request that is made again is the one that people were asked about.
+func TestPeopleAndGaps(t *testing.T) {
+	w, queue := asking(t)
+	w.mustSend(t, w.tx(t, `{"to":"%v","nonce":"0x2"}`, w.vault.address(1)), "")
+	l := w.book.lane(laneID{"1337", w.vault.address(0)})
+	l.move(3) // as after a count that was wrong
+	for range patienceGap + 1 {
+		w.block(t)
+	}
+	large := w.transfer(t, 1000)
+	id := w.ticketFor(t, large, "")
+	w.node.set(func(n *fakeNode) { n.base.Mul(n.base, big.NewInt(3)) })
+	w.clock.move(time.Minute)
+	approve(t, queue, id)
+	if tx := w.wantState(t, w.mustSend(t, large, ""), StateSent); tx.Nonce != 0 {
+		t.Errorf("nonce %d", tx.Nonce)
+	}
+}

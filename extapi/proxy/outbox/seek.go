@@ -39,14 +39,15 @@ func (o *Outbox) seek(ctx context.Context, chain string) {
 	}
 	o.client.batch(ctx, calls)
 	var mined []entry
-	resent := 0
+	resent, silent := 0, false
 	for i, e := range due {
 		var said *nodeError
 		switch {
 		case calls[i].Error != nil && !errors.As(calls[i].Error, &said): // it is still due
 		case found[i] == nil: // or the node, which answers, can't tell; to send again does no harm
-			if resent++; resent <= resentAtOnce && !o.resend(ctx, e) {
-				return
+			if !silent && resent < resentAtOnce {
+				resent++
+				silent = !o.resend(ctx, e)
 			}
 		case found[i].Block != nil:
 			mined = append(mined, e)
