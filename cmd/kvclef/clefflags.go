@@ -28,8 +28,7 @@ var clefFlags = []clefFlag{
 	{name: "keystore", valued: true, instead: "keys are in a vault, not in a keystore folder; name the vault with --vault"},
 	{name: "signersecret", valued: true, instead: "there is no master seed; the credential of the vault takes its place, see --credential"},
 	{name: "version", instead: "use kvclef version"},
-	{name: "stdio-ui", instead: "there is no user interface on the standard streams; remove the flag"},
-	{name: "stdio-ui-test", instead: "there is no user interface on the standard streams; remove the flag"},
+	{name: "stdio-ui-test", instead: "there is no test of the user interface; see --stdio-ui"},
 }
 
 // clefCommand says what takes the place of a command of Clef.

@@ -36,7 +36,7 @@ func (p *program) devCommand() *cli.Command {
 			"a real vault, on a private chain", "kvclef dev --approve-all --vault https://kv-test.vault.azure.net",
 		) + "\n\nNOT FOR PRODUCTION. It listens on this machine only and refuses the chain ids of public networks." +
 			"\nThe data directory and its state are made where they are missing, and policies and rule files need no attestation.",
-		Flags: slices.Concat(generalFlags(), dataFlags("a temporary one, and keys in memory"), ruleFlags(), proxyFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
+		Flags: slices.Concat(generalFlags(), dataFlags("a temporary one, and keys in memory"), ruleFlags(), uiFlags(), proxyFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
 			boolFlag(categoryDev, "approve-all", "sign everything that is asked for; without it nothing is signed"),
 			stringFlag(categoryDev, "import", "`FILE` with a private key in hexadecimal to put into the embedded vault", ""),
 			durationFlag(categoryDev, "vault-latency", "`TIME` that the embedded vault takes for each operation", "0s"),
@@ -47,6 +47,10 @@ func (p *program) devCommand() *cli.Command {
 
 func (p *program) dev(c *cli.Context) (err error) {
 	cfg, err := p.devSettings(c)
+	if err != nil {
+		return err
+	}
+	ui, err := p.uiStreams(c, cfg)
 	if err != nil {
 		return err
 	}
@@ -65,6 +69,9 @@ func (p *program) dev(c *cli.Context) (err error) {
 		return err
 	}
 	defer closeVaults()
+	if err := state.connectUI(c.Context, cfg, ui, keyringSigner{vaults.keyring()}.Accounts); err != nil {
+		return err
+	}
 	signer := &signing{
 		cfg: cfg, vaults: vaults, state: state, decider: devDecider(c.Context, c.Bool("approve-all"), state, log), loopbackOnly: true, log: log,
 	}

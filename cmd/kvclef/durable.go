@@ -18,6 +18,7 @@ import (
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
+	"github.com/kvclef/kvclef/rules/clefui"
 	"github.com/kvclef/kvclef/rules/policy"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
@@ -47,7 +48,10 @@ type durable struct {
 	file    rulesFile       // of the ruleset
 	ruleset *clefjs.Ruleset // nil: none
 	shadow  *policy.Shadow  // nil: none
-	audit   *audit.Log      // nil: none
+
+	approver rules.Approver // who is asked what rules refer to people; nil: nobody
+	ui       *clefui.UI     // nil: none
+	audit    *audit.Log     // nil: none
 
 	live      rules.Exchangeable // what inForce is decided by
 	reloading sync.Mutex         // guards inForce once the signer runs
@@ -143,16 +147,20 @@ func (d *durable) remember(ctx context.Context) error {
 func (d *durable) decider() extapi.Decider {
 	switch {
 	case d.inForce.policy != nil: // decides about everything
-		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.exchangeable())}, Ledger: d.store}
+		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.exchangeable())}, Ledger: d.store, Approver: d.approver}
 	case d.ruleset != nil:
-		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.ruleset)}, Ledger: d.store}
+		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.ruleset)}, Ledger: d.store, Approver: d.approver}
+	case d.approver != nil: // people decide about everything
+		return &rules.Engine{Ledger: d.store, Approver: d.approver}
 	default:
 		return rules.NoRules{}
 	}
 }
 
-// decides reports whether there is a policy or a rule file.
-func (d *durable) decides() bool { return d.inForce.policy != nil || d.ruleset != nil }
+// decides reports whether there is a policy, a rule file, or somebody to ask.
+func (d *durable) decides() bool {
+	return d.inForce.policy != nil || d.ruleset != nil || d.approver != nil
+}
 
 // auditor returns what keeps the record. Without an audit log there is no
 // policy and no ruleset either, so that nothing is signed.
@@ -212,6 +220,9 @@ func (d *durable) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
 	defer cancel()
 	var failures []error
+	if d.ui != nil {
+		d.ui.Close()
+	}
 	if d.ruleset != nil {
 		d.ruleset.Close()
 	}

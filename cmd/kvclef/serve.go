@@ -22,7 +22,7 @@ func (p *program) serveCommand() *cli.Command {
 		) + "\n\nA policy decides what is signed, --policy FILE, or a rule file of Clef, --rules FILE. They need the data" +
 			"\ndirectory, which kvclef init makes, and must be attested, by kvclef rules attest. Without either accounts" +
 			"\nare listed, and every signing request is refused.",
-		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc")),
+		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), uiFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc")),
 		Action: action(p.serve),
 	}
 }
@@ -39,8 +39,12 @@ func (p *program) serve(c *cli.Context) error {
 // in front of a node is called, "" if it has none.
 func (p *program) signWith(c *cli.Context, cfg *config.Config, name string) (err error) {
 	log := newLogger(p.stderr, cfg.Log)
+	ui, err := p.uiStreams(c, cfg)
+	if err != nil {
+		return err
+	}
 	options := durableOptions{attested: true}
-	if needsDataDir(cfg) {
+	if needsDataDir(cfg) || ui.out != nil {
 		if options.path, err = dataDir(cfg); err != nil {
 			return err
 		}
@@ -55,6 +59,9 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string) (err
 		return err
 	}
 	defer vaults.close()
+	if err := state.connectUI(c.Context, cfg, ui, keyringSigner{vaults.keyring()}.Accounts); err != nil {
+		return err
+	}
 	if !state.decides() {
 		log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
 	}

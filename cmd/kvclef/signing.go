@@ -173,8 +173,11 @@ func (s *signing) approvesAll() bool {
 
 // decides says for the record what decides where there is no rule file.
 func (s *signing) decides() string {
-	if s.approvesAll() {
+	switch {
+	case s.approvesAll():
 		return "EVERY REQUEST IS APPROVED"
+	case s.state.ui != nil:
+		return "no rules, a user interface decides"
 	}
 	return "no rules, nothing is signed"
 }
@@ -189,7 +192,12 @@ func (s *signing) prepare(ctx context.Context) {
 // serve waits for the end and closes the listeners.
 func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer extapi.Signer, open *listening) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.ready(open.addresses, signer.Accounts()) })
+	group.Go(func() error {
+		if err := s.state.startUI(ctx, open.addresses); err != nil {
+			return err
+		}
+		return s.ready(open.addresses, signer.Accounts())
+	})
 	if open.front != nil {
 		group.Go(func() error { return open.front.outbox.Run(ctx) })
 	}
