@@ -1,7 +1,9 @@
 package wallet
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -20,16 +22,19 @@ func (e *paramsError) ErrorCode() int { return codeInvalidParams }
 
 func invalid(format string, args ...any) error { return &paramsError{fmt.Sprintf(format, args...)} }
 
+// maxArgs is how many parameters are looked at. No method has as many.
+const maxArgs = 16
+
+var errNoArray = errors.New("the parameters are no array")
+
 // positional returns the parameters, of which there must be least to most. Nulls at
 // the end are as good as none.
 func positional(params json.RawMessage, least, most int) ([]json.RawMessage, error) {
-	var args []json.RawMessage
-	if len(params) > 0 {
-		if err := json.Unmarshal(params, &args); err != nil {
-			return nil, invalid("non-array args")
-		}
+	args, err := firstOf(params)
+	if err != nil {
+		return nil, invalid("non-array args")
 	}
-	for len(args) > least && string(args[len(args)-1]) == "null" {
+	for len(args) > least && len(args) < maxArgs && string(args[len(args)-1]) == "null" {
 		args = args[:len(args)-1]
 	}
 	switch {
@@ -50,4 +55,24 @@ func argument(args []json.RawMessage, i int, to any) error {
 		return invalid("invalid argument %d: %v", i, err)
 	}
 	return nil
+}
+
+// firstOf returns the first elements of an array, at most maxArgs: there may be very
+// many.
+func firstOf(params json.RawMessage) (first []json.RawMessage, err error) {
+	if len(params) == 0 || string(params) == "null" {
+		return nil, nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(params))
+	if open, err := decoder.Token(); err != nil || open != json.Delim('[') {
+		return nil, errNoArray
+	}
+	for len(first) < maxArgs && decoder.More() {
+		var arg json.RawMessage
+		if err := decoder.Decode(&arg); err != nil {
+			return nil, err
+		}
+		first = append(first, arg)
+	}
+	return first, nil
 }

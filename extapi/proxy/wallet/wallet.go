@@ -80,7 +80,7 @@ func (w *wallet) accounts(ctx context.Context, params json.RawMessage) (any, err
 	}
 	var others []common.Address
 	if err := w.Node.CallContext(ctx, &others, "eth_accounts"); err != nil {
-		return nil, err
+		return nil, toldOf(err)
 	}
 	for _, other := range others {
 		if !w.Holds(ctx, other) {
@@ -88,22 +88,4 @@ func (w *wallet) accounts(ctx context.Context, params json.RawMessage) (any, err
 		}
 	}
 	return listed, nil
-}
-
-// theirs reports whether a request is for the node, which holds the account.
-func (w *wallet) theirs(ctx context.Context, account common.Address) bool {
-	return w.Node != nil && !w.Holds(ctx, account)
-}
-
-// forward has the node answer. Its errors keep their code and data.
-func (w *wallet) forward(ctx context.Context, method string, params []json.RawMessage) (any, error) {
-	args := make([]any, len(params))
-	for i, param := range params {
-		args[i] = param
-	}
-	var result json.RawMessage
-	if err := w.Node.CallContext(ctx, &result, method, args...); err != nil {
-		return nil, err
-	}
-	return result, nil
 }
