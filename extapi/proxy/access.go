@@ -11,12 +11,13 @@ func DeniedByDefault() []string {
 	return []string{
 		// what manages the node
 		"admin_*", "debug_*", "engine_*", "miner_*", "clique_*", "les_*", "db_*", "shh_*", "bzz_*", "parity_*",
-		"perm_*", "plugins_*", "raft_*", "istanbul_*",
+		"perm_*", "plugins_*", "raft_*", "istanbul_*", "dev_*", "testing_*",
 		"ibft_proposeValidatorVote", "ibft_discardValidatorVote", "qbft_proposeValidatorVote", "qbft_discardValidatorVote",
 		// what uses its keys
 		"personal_*", "account_*", "clef_*", "signer_*", "opsigner_*", "quorumPermission_*", "quorumExtension_*",
 		"eth_sendTransaction", "eth_signTransaction", "eth_fillTransaction", "eth_resend", "eth_submitTransaction",
-		"eth_sign", "eth_signTypedData*",
+		"eth_sign", "eth_signTypedData*", "eth_sendTransactionAsync",
+		"kaia_sendTransaction*", "kaia_signTransaction*", "kaia_sign", "klay_sendTransaction*", "klay_signTransaction*", "klay_sign",
 	}
 }
 

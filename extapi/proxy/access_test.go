@@ -21,7 +21,8 @@ func TestAccess(t *testing.T) {
 			"engine_newPayloadV4": false, "miner_start": false, "clique_propose": false, "les_x": false, "account_list": false,
 			"clef_x": false, "signer_x": false, "parity_setMode": false, "db_putString": false, "shh_post": false, "bzz_x": false,
 			"eth_resend": false, "ETH_RESEND": false, "eth_submitTransaction": false, "eth_sign": false, "eth_signTypedData": false,
-			"eth_signTypedData_v4": false, "eth_sendTransaction": false, "eth_signTransaction": false,
+			"eth_sendTransactionAsync": false, "klay_sendTransaction": false, "kaia_sign": false, "klay_blockNumber": true, "dev_setFeeRecipient": false,
+			"testing_buildBlockV1": false, "eth_signTypedData_v4": false, "eth_sendTransaction": false, "eth_signTransaction": false,
 		}},
 		"handled": {Config{Methods: map[string]Method{"eth_sendTransaction": nothing, "my_Method": nothing}, Allow: []string{"*"}}, verdicts{
 			"eth_sendTransaction": false, "eth_sendtransaction": false, "ETH_SendTransaction": false, "my_method": false, "my_Methods": true,
