@@ -65,7 +65,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "POST, OPTIONS")
 		http.Error(w, "method not allowed: send JSON-RPC by POST, or open a WebSocket", http.StatusMethodNotAllowed)
 	case !jsonRequest(r.Header):
-		http.Error(w, "invalid content type, only application/json without an encoding is supported", http.StatusUnsupportedMediaType)
+		http.Error(w, "invalid content type, only application/json in UTF-8 without an encoding is supported", http.StatusUnsupportedMediaType)
 	default:
 		p.servePost(w, r, principal)
 	}
@@ -92,18 +92,27 @@ func allowOrigin(answer, request http.Header) {
 }
 
 // jsonRequest reports whether a body is said to be JSON as it is: a page that
-// was not allowed can't send that.
+// was not allowed can't send that, and a node that was told of another encoding
+// might read another body than the one that is judged here.
 func jsonRequest(header http.Header) bool {
-	switch strings.ToLower(header.Get("Content-Encoding")) {
-	case "", "identity":
-	default:
+	for _, encoding := range header["Content-Encoding"] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return false
+		}
+	}
+	content := header["Content-Type"]
+	if len(content) != 1 {
 		return false
 	}
-	content := header.Get("Content-Type")
-	if content == "application/json" {
+	if content[0] == "application/json" {
 		return true
 	}
-	kind, _, err := mime.ParseMediaType(content)
+	kind, parameters, err := mime.ParseMediaType(content[0])
+	for name, value := range parameters {
+		if name != "charset" || !strings.EqualFold(value, "utf-8") && !strings.EqualFold(value, "utf8") {
+			return false
+		}
+	}
 	return err == nil && (kind == "application/json" || kind == "application/json-rpc" || kind == "application/jsonrequest")
 }
 
