@@ -11,9 +11,10 @@ type answer struct {
 	fail bool   // has an error
 }
 
-// readAnswers reads one answer, or several in an array. Anything else in an
-// array is skipped. False: the text is not JSON.
-func readAnswers(text []byte) (answers []answer, batch, ok bool) {
+// readAnswers reads one answer, or several in an array, of which it returns the
+// first that have an id, at most as many as may be wanted. False: the text is not
+// JSON.
+func readAnswers(text []byte, most int) (answers []answer, batch, ok bool) {
 	s := &scanner{data: text}
 	if !s.take('[') {
 		a, ok := s.answer()
@@ -24,7 +25,9 @@ func readAnswers(text []byte) (answers []answer, batch, ok bool) {
 		if !ok {
 			return nil, true, false
 		}
-		answers = append(answers, a)
+		if a.id != nil && len(answers) < most {
+			answers = append(answers, a)
+		}
 		if end = s.take(']'); !end && !s.take(',') {
 			return nil, true, false
 		}
@@ -90,7 +93,7 @@ func numberOf(id []byte) uint64 {
 // node's answer to all of them under the ids from 1 on. A call without an
 // answer gets an error.
 func sortAnswers(text []byte, calls []message) [][]byte {
-	answers, _, ok := readAnswers(text)
+	answers, _, ok := readAnswers(text, len(calls))
 	if !ok {
 		return failAll(calls, errNodeGarbage)
 	}

@@ -84,7 +84,8 @@ func (p *Proxy) run(ctx context.Context, m *message, method Method) (result json
 // pushes reports whether a method begins or ends a subscription, which lives on
 // one connection.
 func pushes(m *message) bool {
-	return bytes.HasSuffix(m.method, []byte("_subscribe")) || bytes.HasSuffix(m.method, []byte("_unsubscribe"))
+	lower := bytes.ToLower(m.method)
+	return bytes.HasSuffix(lower, []byte("_subscribe")) || bytes.HasSuffix(lower, []byte("_unsubscribe"))
 }
 
 // mixed answers calls in their order. Those for the node that come one after

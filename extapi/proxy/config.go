@@ -80,7 +80,7 @@ type Config struct {
 	MaxWebSockets int   // open WebSocket connections; default 512
 	MaxInFlight   int   // unanswered calls of a WebSocket connection, and messages on their way to its node; default 64
 	MaxNodeCalls  int   // connections to an HTTP node; default 512
-	NodeLinks     int   // connections to a ws or IPC node that HTTP clients share; default 4
+	NodeLinks     int   // connections to a ws or IPC node that HTTP clients share, with one more for notifications; default 4
 
 	HeaderTimeout time.Duration // for the headers of a request; default 10 s
 	ReadTimeout   time.Duration // for a request's body; default 30 s

@@ -10,15 +10,17 @@ import (
 type mux struct {
 	link      link
 	maxAnswer int64
+	maxBatch  int
 
 	mu     sync.Mutex
 	next   uint64
 	groups map[uint64]*group // by the id of each call that waits
+	stray  bool              // an answer under no id may be about a message that nobody waits for
 	dead   bool
 }
 
-func newMux(l link, maxAnswer int64) *mux {
-	return &mux{link: l, maxAnswer: maxAnswer, groups: make(map[uint64]*group)}
+func newMux(l link, cfg Config) *mux {
+	return &mux{link: l, maxAnswer: cfg.MaxAnswer, maxBatch: cfg.MaxBatch, groups: make(map[uint64]*group)}
 }
 
 // group is calls that were sent as one message.
@@ -44,7 +46,9 @@ func (m *mux) enter(g *group) bool {
 	g.answers = make([][]byte, len(g.calls))
 	m.next += uint64(len(g.calls))
 	for i := range g.calls {
-		if g.calls[i].id != nil {
+		if g.calls[i].id == nil {
+			m.stray = true
+		} else {
 			m.groups[g.first+uint64(i)] = g
 			g.waiting++
 		}
@@ -56,6 +60,7 @@ func (m *mux) enter(g *group) bool {
 func (m *mux) leave(g *group) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.stray = m.stray || g.waiting > 0
 	for i := range g.calls {
 		delete(m.groups, g.first+uint64(i))
 	}
@@ -117,7 +122,7 @@ func (m *mux) take(message io.Reader) error {
 // give gives the answers in a message to those who wait. Anything else in it,
 // such as what a subscription of somebody else pushes, is dropped.
 func (m *mux) give(text []byte) error {
-	answers, batch, ok := readAnswers(text)
+	answers, batch, ok := readAnswers(text, m.maxBatch)
 	if !ok || !batch && answers[0].raw == nil {
 		return errNodeGarbage // what comes next can't be trusted either
 	}
@@ -130,7 +135,7 @@ func (m *mux) give(text []byte) error {
 		case g != nil:
 			m.settle(id, a.to(g.call(id).id))
 			answered = g
-		case a.forAll():
+		case a.forAll() && !m.stray:
 			m.failAlone(a)
 		}
 	}

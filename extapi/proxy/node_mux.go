@@ -19,21 +19,33 @@ type muxNode struct {
 	dialer dialer
 	failed func(error)
 	places []*place
+	noting *place // for messages with notifications: a node may complain of one under no id
 	turn   atomic.Uint64
 }
 
 func newMuxNode(t target, cfg Config, failed func(error)) *muxNode {
 	n := &muxNode{dialer: dialer{t, cfg}, failed: failed, places: make([]*place, cfg.NodeLinks)}
 	for i := range n.places {
-		n.places[i] = &place{node: n, dialling: make(chan struct{}, 1)}
+		n.places[i] = newPlace(n)
 	}
+	n.noting = newPlace(n)
 	return n
+}
+
+// placeFor returns the place whose turn it is.
+func (n *muxNode) placeFor(calls []message) *place {
+	for i := range calls {
+		if calls[i].id == nil {
+			return n.noting
+		}
+	}
+	return n.places[n.turn.Add(1)%uint64(len(n.places))]
 }
 
 // ask sends calls as one message, on the link whose turn it is.
 func (n *muxNode) ask(ctx context.Context, calls []message) [][]byte {
 	g := &group{calls: calls, done: make(chan struct{})}
-	mux, err := n.places[n.turn.Add(1)%uint64(len(n.places))].enter(ctx, g)
+	mux, err := n.placeFor(calls).enter(ctx, g)
 	if err != nil {
 		n.failed(err)
 		return failAll(calls, errNodeDown)
@@ -63,6 +75,7 @@ func (n *muxNode) close() {
 	for _, p := range n.places {
 		p.close()
 	}
+	n.noting.close()
 }
 
 // place is where one link is, opened when it is needed.
@@ -75,6 +88,8 @@ type place struct {
 	closed  bool
 	reading sync.WaitGroup
 }
+
+func newPlace(n *muxNode) *place { return &place{node: n, dialling: make(chan struct{}, 1)} }
 
 // enter puts a group on the link, open.
 func (p *place) enter(ctx context.Context, g *group) (*mux, error) {
@@ -99,7 +114,7 @@ func (p *place) enter(ctx context.Context, g *group) (*mux, error) {
 	if err != nil {
 		return nil, err
 	}
-	mux = newMux(link, p.node.dialer.cfg.MaxAnswer)
+	mux = newMux(link, p.node.dialer.cfg)
 	mux.enter(g)
 	p.mu.Lock()
 	defer p.mu.Unlock()

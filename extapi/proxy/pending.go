@@ -14,6 +14,7 @@ type pending struct {
 	mu    sync.Mutex
 	waits []*sent // oldest first
 	late  []*sent // those that were answered with an error already
+	stray bool    // a notification was sent: an error under no id may be about it
 }
 
 // sent is a message that went to the node.
@@ -30,6 +31,13 @@ func (p *pending) add(s *sent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waits = append(p.waits, s)
+}
+
+// noted remembers that the node got a notification.
+func (p *pending) noted() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stray = true
 }
 
 // all forgets all messages that wait, and returns them.
@@ -80,8 +88,8 @@ func (p *pending) answered(ids [][]byte, batch bool) (s *sent, late bool) {
 			}
 		}
 	}
-	if len(ids) > 0 && string(ids[0]) == "null" && len(p.waits) > 0 {
-		return cut(&p.waits, 0), false // the node ascribes it to no call
+	if len(ids) > 0 && string(ids[0]) == "null" && len(p.waits) == 1 && len(p.late) == 0 && !p.stray {
+		return cut(&p.waits, 0), false // the node ascribes it to no call, and it can be about no other
 	}
 	return nil, false
 }

@@ -22,9 +22,12 @@ type pipe struct {
 }
 
 // send passes a message on. When it can't, the session ends, and the message is
-// answered with the others that wait.
-func (p *pipe) send(m *sent, body []byte) {
+// answered with the others that wait. Notes says that there are notifications in it.
+func (p *pipe) send(m *sent, body []byte, notes bool) {
 	waits := len(m.calls) > 0
+	if notes {
+		p.pending.noted()
+	}
 	if waits {
 		p.pending.add(m) // its answer may come before send returns
 	}

@@ -98,7 +98,8 @@ func (s *session) forward(kind int, body []byte, calls []message, batch bool) {
 		}
 		pipe = s.open(link)
 	}
-	pipe.send(&sent{calls: waiting(calls), batch: batch, kind: kind, at: time.Now(), done: s.release}, body)
+	waits := waiting(calls)
+	pipe.send(&sent{calls: waits, batch: batch, kind: kind, at: time.Now(), done: s.release}, body, len(waits) < len(calls))
 }
 
 func (s *session) release() { <-s.slots }

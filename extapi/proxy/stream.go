@@ -112,9 +112,9 @@ func judge(answer *http.Response, head []byte, whole, unasked bool) *wireError {
 	default:
 		fit = likeJSON(head)
 	}
-	redirected := answer.StatusCode/100 == 3
+	final := answer.StatusCode >= http.StatusOK && answer.StatusCode/100 != 3
 	switch {
-	case fit && !redirected:
+	case fit && final:
 		return nil
 	case success(answer):
 		return errNodeGarbage

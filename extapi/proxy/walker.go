@@ -2,8 +2,13 @@ package proxy
 
 import "bytes"
 
-// maxWalkedIDs bounds how many ids of one message are kept.
-const maxWalkedIDs = 1 << 16
+// What is kept of one message: so many ids, so many bytes of each, and of all. An
+// encoder may write each character of an id as an escape, six bytes long.
+const (
+	maxWalkedIDs   = 1 << 16
+	maxWalkedID    = 6 * maxID
+	maxWalkedBytes = 4 << 20
+)
 
 // walker reads an answer piece by piece: where it ends, and the ids in it. It
 // keeps nothing else, so that an answer of any size passes through. It does not
@@ -19,6 +24,7 @@ type walker struct {
 	inID     bool // the value is an id
 	token    []byte
 	ids      [][]byte
+	kept     int // bytes of ids
 }
 
 // ended reports whether the value is complete.
@@ -63,8 +69,8 @@ func (w *walker) text(data []byte) int {
 
 // keep collects a name or an id.
 func (w *walker) keep(data []byte) {
-	if (w.inName || w.inID) && len(w.token) <= maxID {
-		w.token = append(w.token, data[:min(len(data), maxID+1-len(w.token))]...)
+	if (w.inName || w.inID) && len(w.token) <= maxWalkedID {
+		w.token = append(w.token, data[:min(len(data), maxWalkedID+1-len(w.token))]...)
 	}
 }
 
@@ -80,7 +86,7 @@ func (w *walker) endName() {
 func (w *walker) endID() {
 	if w.inID && w.depth == w.envelope {
 		w.inID = false
-		if len(w.ids) < maxWalkedIDs {
+		if w.kept += len(w.token); len(w.ids) < maxWalkedIDs && w.kept <= maxWalkedBytes {
 			w.ids = append(w.ids, bytes.Clone(bytes.TrimSpace(w.token)))
 		}
 		w.token = w.token[:0]
