@@ -202,7 +202,7 @@ func TestTLSAuthorityIsReplaced(t *testing.T) {
 // that expires.
 func TestTLSOnlyListening(t *testing.T) {
 	g, f := newTLSGate(t), newFake(t)
-	p := started(t, Config{Node: f.ws(), TLS: g.keeper(), PingInterval: 20 * time.Millisecond})
+	p := started(t, Config{Node: f.ws(), TLS: g.keeper(), PingInterval: 200 * time.Millisecond})
 	short := named("payments.example")
 	short.NotAfter = time.Now().Add(3 * time.Second)
 	conn := g.client(p, g.callers, short).mustOpen("")
