@@ -83,9 +83,9 @@ func useOfVault(vault *config.Vault, chain uint64) string {
 
 // Start runs a service.
 func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configuration hosting.Configuration) (_ hosting.Running, err error) {
-	running := &hostedService{signing: h.signing, runner: h}
+	running, started := &hostedService{signing: h.signing, runner: h}, false
 	defer func() {
-		if err != nil {
+		if !started { // it may have panicked
 			running.free()
 		}
 	}()
@@ -118,6 +118,7 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 		return nil, err
 	}
 	running.begin(ctx, keyring)
+	started = true
 	return running, nil
 }
 

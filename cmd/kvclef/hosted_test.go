@@ -3,15 +3,21 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/kvclef/kvclef/backend/emulator"
+	"github.com/kvclef/kvclef/backend/keyvault"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
+	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/store/memory"
 )
@@ -116,6 +122,42 @@ func TestOneVaultInManySpellings(t *testing.T) {
 		if err := runner.claim(hosting.Service{ID: "c"}, of("https://kv-prod.vault.azure.cn"), []uint64{1}, second); err != nil {
 			t.Errorf("another vault: %v", err)
 		}
+	}
+}
+
+// TestAStartThatPanics gives back what it has taken: the vault's place is free.
+func TestAStartThatPanics(t *testing.T) {
+	t.Parallel()
+	vault, err := emulator.Start(t.Context(), emulator.Options{Vaults: []emulator.VaultOptions{{Name: "kv-prod"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = vault.Close() })
+	authorities := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authorities, vault.CAPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	configuration := hosting.Configuration{Vault: config.Vault{
+		Name: "production", URL: "https://" + vault.Addr(), CustomEndpoint: true, Authority: "https://" + vault.Addr(), CAFile: authorities,
+		Credential: config.Credential{Kind: "client-secret", TenantID: vault.TenantID(), ClientID: vault.ClientID(), Secret: keyvault.NewSecret(vault.ClientSecret())},
+	}}
+	cfg := config.Default()
+	cfg.Proxy.Node = "http://127.0.0.1:1"
+	runner := &hostRunner{
+		signing: &signing{cfg: cfg, state: new(durable), decider: rules.NoRules{}, log: slog.New(slog.DiscardHandler)},
+		reserve: func(extapi.Signer) extapi.Signer { panic("a defect") }, used: make(map[string]string),
+	}
+	func() {
+		defer func() {
+			if said := recover(); said != nil && said != "a defect" {
+				t.Errorf("it panicked with %v", said)
+			}
+		}()
+		_, err := runner.Start(t.Context(), hosting.Service{ID: "s1", Details: config.HostedServiceDetails{ChainIDs: []uint64{5}}}, configuration)
+		t.Fatalf("it ended with %v", err)
+	}()
+	if len(runner.used) != 0 {
+		t.Errorf("still taken: %v", runner.used)
 	}
 }
 
