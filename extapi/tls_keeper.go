@@ -62,7 +62,7 @@ func (k *TLSKeeper) config() *tls.Config {
 func (k *TLSKeeper) handshake(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	material := k.material()
 	if peer := peerOf(hello.Context()); peer != nil {
-		peer.verified.Store(material) // or the handshake fails
+		peer.verified.Store(&verification{by: material}) // or the handshake fails
 	}
 	return material.config, nil
 }

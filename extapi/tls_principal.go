@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,24 @@ type tlsPeerKey struct{}
 
 // tlsPeer is what is known of the other end of a connection.
 type tlsPeer struct {
-	verified atomic.Pointer[tlsMaterial] // whose authorities know the certificate
+	verified atomic.Pointer[verification]
+}
+
+// verification is that a certificate is of a known authority.
+type verification struct {
+	by     *tlsMaterial
+	chains [][]*x509.Certificate // to its authorities; nil: those of the handshake
+}
+
+// holds reports whether all certificates of a chain are valid still.
+func (v *verification) holds(ofHandshake [][]*x509.Certificate, now time.Time) bool {
+	chains := v.chains
+	if chains == nil {
+		chains = ofHandshake
+	}
+	return slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
+		return !slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return now.After(cert.NotAfter) })
+	})
 }
 
 // withPeer gives a connection a peer.
@@ -52,25 +70,26 @@ func (k *TLSKeeper) Principal(r *http.Request) (string, error) {
 	if now.After(certs[0].NotAfter) {
 		return "", errors.New("the client certificate has expired")
 	}
-	if material := k.material(); peer.verified.Load() != material {
-		if err := material.verify(certs, now); err != nil {
+	material, last := k.material(), peer.verified.Load()
+	if last == nil || last.by != material || !last.holds(r.TLS.VerifiedChains, now) {
+		chains, err := material.verify(certs, now)
+		if err != nil {
 			return "", errors.New("the client certificate is not one of a known authority any more")
 		}
-		peer.verified.Store(material)
+		peer.verified.Store(&verification{material, chains})
 	}
 	return certificateName(certs[0])
 }
 
 // verify checks a chain as a handshake does.
-func (m *tlsMaterial) verify(certs []*x509.Certificate, now time.Time) error {
+func (m *tlsMaterial) verify(certs []*x509.Certificate, now time.Time) ([][]*x509.Certificate, error) {
 	between := x509.NewCertPool()
 	for _, cert := range certs[1:] {
 		between.AddCert(cert)
 	}
-	_, err := certs[0].Verify(x509.VerifyOptions{
+	return certs[0].Verify(x509.VerifyOptions{
 		Roots: m.clients, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
-	return err
 }
 
 // certificateName returns who a certificate names: its first DNS name, which is

@@ -154,7 +154,7 @@ func TestTLSCertificateExpiresOnAConnection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		peerOf(r.Context()).verified.Store(keeper.inUse.Load()) // as the handshake found, then
+		peerOf(r.Context()).verified.Store(&verification{by: keeper.inUse.Load()}) // as the handshake found, then
 		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}
 		return r
 	}
