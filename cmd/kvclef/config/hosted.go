@@ -169,6 +169,10 @@ func hostedURL(base, name string) (string, error) {
 	if err != nil || u.Host == "" {
 		return "", errors.New("target_address is not a URL such as https://vault.azure.net")
 	}
+	// It is listed and logged, and what else stands in it may be a secret.
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return "", errors.New("target_address: want a scheme and a host alone, such as https://vault.azure.net")
+	}
 	prefix := name + "."
 	if len(u.Host) <= len(prefix) || u.Host[:len(prefix)] != prefix {
 		u.Host = prefix + u.Host
