@@ -25,6 +25,8 @@ type lane struct {
 	stored []byte  // the lane's record; nil: none
 	doubt  *record // signed, and not known whether it was kept; nil: none
 
+	refused []refusedTx // the last ones of nonces that nothing else has
+
 	// The book's lock is for these.
 	entries  map[uint64][]*entry
 	inFlight int
@@ -106,6 +108,9 @@ func (o *Outbox) learn(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
+	if err := o.checkRefused(ctx, l, count); err != nil {
+		return err
+	}
 	l.move(max(l.next, count))
 	l.known = true
 	return nil
@@ -173,6 +178,7 @@ func (o *Outbox) settleDoubt(ctx context.Context, l *lane) error {
 	switch {
 	case kept != nil && kept.State == StateRejected && followed:
 		o.book.drop(r.Hash)
+		l.remember(kept)
 		if r.advanced && l.next == r.Nonce+1 {
 			l.move(r.Nonce)
 		}

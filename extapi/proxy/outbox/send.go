@@ -191,6 +191,9 @@ func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c 
 	}
 	o.log.WarnContext(ctx, "Transaction refused by the node", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "code", node.code, "text", node.text, "again", again)
 	if again {
+		if err := o.checkRefused(ctx, l, next); err != nil {
+			return common.Hash{}, spentError{err}
+		}
 		l.move(max(l.next, next))
 		l.known = true
 		return common.Hash{}, errAgain

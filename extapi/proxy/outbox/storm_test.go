@@ -15,7 +15,7 @@ import (
 // blocks, resets, refuses and loses its pool, nobody pays twice, and who was told a hash
 // without a cancellation pays.
 func TestStorm(t *testing.T) {
-	const senders, each = 16, 40
+	const senders, each = 16, 20
 	w := newWorld(t, nil)
 	random := rand.New(rand.NewPCG(1, 2))
 	w.node.set(func(n *fakeNode) {

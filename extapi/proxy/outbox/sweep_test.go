@@ -45,7 +45,7 @@ func (w *world) finished(t *testing.T) (n int) {
 // records a quarter of an hour.
 func TestSweepKeepsUp(t *testing.T) {
 	w := newWorld(t, nil)
-	w.finishMany(t, 3*sweptAtOnce, w.clock.time())
+	w.finishMany(t, sweptAtOnce+100, w.clock.time())
 	w.clock.move(8 * 24 * time.Hour)
 	w.step(t.Context())
 	w.clock.move(15 * time.Minute)
