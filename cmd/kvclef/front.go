@@ -40,6 +40,7 @@ type frontParts struct {
 	account *extapi.Account
 	records rules.Records
 	node    *nodeClient
+	gate    *gate // before its methods, nil for none
 	nodeWS  string
 	addr    string                           // host:port, if it has a listener of its own
 	pages   func(*http.Request) http.Handler // of that listener, nil for none
@@ -93,7 +94,7 @@ func (s *signing) newFront(ctx context.Context, parts frontParts) (_ *front, err
 	f.status = &statusPage{parts: parts, signatory: signatory, log: s.log}
 	f.proxy, err = proxy.New(proxy.Config{
 		Node: parts.node.endpoint, NodeWS: parts.nodeWS, NodeHeaders: parts.node.headers, NodeTimeout: cfg.NodeTimeout,
-		Methods: wallet.Methods(answered), Allow: cfg.Allow, Deny: cfg.Deny,
+		Methods: parts.gate.around(wallet.Methods(answered)), Allow: cfg.Allow, Deny: cfg.Deny,
 		Addr: parts.addr, LoopbackOnly: s.loopbackOnly, TLS: s.proxyTLS, VirtualHosts: cfg.VirtualHosts, AllowedOrigins: cfg.Origins,
 		Pages:   pagesOf(f.status, parts.pages),
 		MaxBody: s.cfg.Limits.BodyBytes, MaxBatch: s.cfg.Limits.Batch, Logger: s.log,

@@ -93,7 +93,7 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 		return nil, err
 	}
 	parts := frontParts{
-		name: service.Name, path: hosting.PathServices + service.ID, vaults: running.vaults,
+		name: service.Name, path: hosting.PathServices + service.ID, vaults: running.vaults, gate: &running.gate,
 		records: scopedRecords{h.signing.state.store, "hosted/" + service.ID + "/"},
 	}
 	if err := h.choose(ctx, service, running, &parts); err != nil {

@@ -17,6 +17,7 @@ type hostedService struct {
 	uses    []string // of vaults on chains, which are given back
 	vaults  vaultSet
 	node    *nodeClient
+	gate    gate // before all that may sign
 	front   *front
 
 	cancel context.CancelFunc // ends the work in the background
@@ -44,6 +45,9 @@ func (s *hostedService) Handler() http.Handler { return s.front.proxy }
 
 // ChainIDs are the chains that are signed for.
 func (s *hostedService) ChainIDs() []uint64 { return s.front.status.parts.chains }
+
+// Pause shuts the gate, or opens it, and returns how many calls are inside.
+func (s *hostedService) Pause(on bool) int { return s.gate.set(on) }
 
 // InFlight is the number of transactions under way, 1 if that can't be told.
 func (s *hostedService) InFlight() int {

@@ -63,6 +63,9 @@ type act struct {
 	stage    *stage
 	service  Service
 	chains   []uint64
+	paused   bool
+	asked    []bool // whether it was paused, at each asking of what is in flight
+	answers  int    // that are being given
 	mu       sync.Mutex
 	inFlight int
 	stopped  time.Time // zero: it runs
@@ -165,9 +168,17 @@ func (a *act) Handler() http.Handler {
 
 func (a *act) ChainIDs() []uint64 { return a.chains }
 
+func (a *act) Pause(on bool) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = on
+	return a.answers
+}
+
 func (a *act) InFlight() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.asked = append(a.asked, a.paused)
 	return a.inFlight
 }
 

@@ -72,12 +72,14 @@ func (i *instance) quiesce(force bool) error {
 	if i.closing {
 		return refuse(ErrInUse, "the service is being deleted")
 	}
-	if !force {
-		if i.running == nil {
-			return errNotRunning
-		}
-		if n := i.running.InFlight(); n > 0 || i.posts > 0 {
-			return refuse(ErrInUse, "the service has %d transactions under way and answers %d requests: wait for them; ?force=true deletes it all the same", n, i.posts)
+	if !force && i.running == nil {
+		return errNotRunning
+	}
+	answering := i.pause(true)
+	if !force { // nothing begins any more that was not counted
+		if n := i.running.InFlight(); n > 0 || answering > 0 {
+			i.pause(false)
+			return refuse(ErrInUse, "the service has %d transactions under way and answers %d requests: wait for them; ?force=true deletes it all the same", n, answering)
 		}
 	}
 	i.closing = true
@@ -89,6 +91,16 @@ func (i *instance) resume() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.closing = false
+	i.pause(false)
+}
+
+// pause lets no call that may sign begin, or lets them again, and returns how many
+// requests are being answered. Whoever calls it has the lock.
+func (i *instance) pause(on bool) (answering int) {
+	if i.running == nil {
+		return i.posts
+	}
+	return max(i.posts, i.running.Pause(on))
 }
 
 // leave takes what is to be stopped out of it, nil if nothing runs, for good. It is

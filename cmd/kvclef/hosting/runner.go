@@ -32,6 +32,10 @@ type Running interface {
 	// it names none. They don't change.
 	ChainIDs() []uint64
 
+	// Pause has calls that may sign refused from here on, or taken again, on
+	// connections that are open too. It returns how many are being answered.
+	Pause(on bool) (answering int)
+
 	// InFlight is the number of transactions that are under way: from before the
 	// vault is asked until they are mined or given up.
 	InFlight() int

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"sync"
+
+	"github.com/kvclef/kvclef/extapi/proxy"
+)
+
+// gate counts the calls that a service answers, however they came, and can be shut.
+// The zero value is open.
+type gate struct {
+	mu     sync.Mutex
+	shut   bool
+	inside int
+}
+
+var errGateShut = errors.New("the service is being stopped")
+
+// set shuts the gate, or opens it, and returns how many calls are being answered.
+func (g *gate) set(shut bool) (inside int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = shut
+	return g.inside
+}
+
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut {
+		return false
+	}
+	g.inside++
+	return true
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside--
+}
+
+// around returns the methods with the gate before them. A nil gate is none.
+func (g *gate) around(methods map[string]proxy.Method) map[string]proxy.Method {
+	if g == nil {
+		return methods
+	}
+	guarded := maps.Clone(methods)
+	for name, method := range methods {
+		guarded[name] = func(ctx context.Context, params json.RawMessage) (any, error) {
+			if !g.enter() {
+				return nil, errGateShut
+			}
+			defer g.leave()
+			return method(ctx, params)
+		}
+	}
+	return guarded
+}
