@@ -35,13 +35,18 @@ func (o *Outbox) lookAtMined(ctx context.Context, entries []entry, latest uint64
 			case e.block.Hash != hashes[i]:
 				doubted = append(doubted, e)
 			case latest >= number && latest-number >= o.cfg.Confirmations:
-				updates = append(updates, update{e, func(r *record) { r.State, r.Bytes, r.Changed = StateFinal, nil, o.cfg.Clock().UTC() }})
+				updates = append(updates, update{entry: e, do: o.final})
 			default:
 				o.book.hit(e.hash)
 			}
 		}
 	}
 	return append(updates, o.lookAtDoubted(ctx, doubted, ok)...)
+}
+
+// final is what becomes of a record of which the transaction is deep enough.
+func (o *Outbox) final(r *record) {
+	r.State, r.Bytes, r.Changed = StateFinal, nil, o.cfg.Clock().UTC()
 }
 
 // lookAtDoubted looks at transactions whose block the node does not have at its

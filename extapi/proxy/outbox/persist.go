@@ -11,7 +11,8 @@ import (
 // durable.
 type update struct {
 	entry
-	do func(r *record)
+	do   func(r *record)
+	deep bool // the block in which it is mined is deep enough
 }
 
 // Bounds of the updates that are made at once.
@@ -32,7 +33,11 @@ func (o *Outbox) persist(ctx context.Context, updates []update) bool {
 		}
 		if err := o.persistSome(ctx, updates[:n]); err != nil {
 			for i := range updates[:n] { // one of them may be another writer's by now
-				if err := o.persistSome(ctx, updates[i:i+1]); err != nil {
+				err := o.persistSome(ctx, updates[i:i+1])
+				if errors.Is(err, rules.ErrRecordsFull) && updates[i].deep {
+					err = o.persistSome(ctx, []update{o.short(updates[i])})
+				}
+				if err != nil {
 					ok = false
 					o.log.ErrorContext(ctx, "Transaction's state not recorded", "hash", updates[i].hash, "error", err)
 				}
@@ -41,6 +46,17 @@ func (o *Outbox) persist(ctx context.Context, updates []update) bool {
 		updates = updates[n:]
 	}
 	return ok
+}
+
+// short is an update that leaves out the bytes at once, and so makes room in a store
+// that is full.
+func (o *Outbox) short(u update) update {
+	do := u.do
+	u.do = func(r *record) {
+		do(r)
+		o.final(r)
+	}
+	return u
 }
 
 // persistSome makes updates that fit one change.
@@ -90,7 +106,7 @@ func (o *Outbox) took(ctx context.Context, was entry, r *record) {
 		o.log.InfoContext(ctx, "Transaction changed", "state", string(r.State), "hash", r.Hash, "account", r.Account, "nonce", r.Nonce)
 	}
 	switch r.State {
-	case StateMined:
+	case StateMined, StateFinal:
 		o.book.used(was.lane, r.Nonce)
 	case StateUnsure:
 		o.book.unused(was.lane, r.Nonce)

@@ -85,11 +85,13 @@ func (o *Outbox) lookAtUsed(ctx context.Context, entries []entry, counts map[*la
 		case !known[i]:
 			*ok = false
 		case blocks[i] != nil:
-			updates = append(updates, o.mined(e, blocks[i]))
+			update := o.mined(e, blocks[i])
+			update.deep = block >= blocks[i].Number && block-blocks[i].Number >= o.cfg.Confirmations
+			updates = append(updates, update)
 		case e.state == StateReplaced:
 			o.book.hit(e.hash)
 			if o.book.settled(e.hash, block, o.cfg.Confirmations, o.cfg.Clock()) {
-				updates = append(updates, update{e, func(r *record) { r.Bytes = nil }})
+				updates = append(updates, update{entry: e, do: func(r *record) { r.Bytes = nil }})
 			}
 		case found:
 			updates = append(updates, o.replaced(e, &by))
@@ -104,7 +106,7 @@ func (o *Outbox) lookAtUsed(ctx context.Context, entries []entry, counts map[*la
 
 // mined is the update of a transaction that is in a block.
 func (o *Outbox) mined(e entry, block *Block) update {
-	return update{e, func(r *record) {
+	return update{entry: e, do: func(r *record) {
 		r.State, r.Block, r.ReplacedBy, r.Refusal, r.Changed = StateMined, block, nil, nil, o.cfg.Clock().UTC()
 	}}
 }
@@ -112,14 +114,14 @@ func (o *Outbox) mined(e entry, block *Block) update {
 // replaced is the update of a transaction whose nonce another one has used, which
 // is known if it is one of ours.
 func (o *Outbox) replaced(e entry, by *common.Hash) update {
-	return update{e, func(r *record) {
+	return update{entry: e, do: func(r *record) {
 		r.State, r.ReplacedBy, r.Changed = StateReplaced, by, o.cfg.Clock().UTC()
 	}}
 }
 
 // returned is the update of a transaction that the chain has given up.
 func (o *Outbox) returned(e entry) update {
-	return update{e, func(r *record) {
+	return update{entry: e, do: func(r *record) {
 		r.State, r.Block, r.ReplacedBy, r.Changed = StateUnsure, nil, nil, o.cfg.Clock().UTC()
 	}}
 }
