@@ -90,9 +90,8 @@ func pushes(m *message) bool {
 
 // mixed answers calls in their order. Those for the node that come one after
 // another go together.
-func (p *Proxy) mixed(ctx context.Context, calls []message, batch bool) []byte {
+func (p *Proxy) mixed(ctx context.Context, room *share, calls []message, batch bool) []byte {
 	answers := make([][]byte, len(calls))
-	room := p.cfg.MaxAnswer
 	if batch && IdempotencyKey(ctx) != "" && p.handled(calls) > 1 {
 		return failCalls(calls, batch, errKeyInBatch)
 	}
@@ -113,13 +112,7 @@ func (p *Proxy) mixed(ctx context.Context, calls []message, batch bool) []byte {
 		for end < len(calls) && p.forwards(&calls[end]) {
 			end++
 		}
-		for _, answer := range p.node.ask(ctx, calls[i:end]) {
-			if room -= int64(len(answer)); room < 0 && answer != nil {
-				answer = errorAnswer(calls[i].id, errNodeLarge)
-			}
-			answers[i] = answer
-			i++
-		}
+		i += copy(answers[i:], p.node.ask(ctx, room, calls[i:end]))
 	}
 	return joinAnswers(answers, batch)
 }

@@ -76,6 +76,7 @@ type Config struct {
 	MaxBody       int64 // bytes of a request or of a client's WebSocket message; default 5 MiB
 	MaxBatch      int   // calls in a batch; default 1000
 	MaxAnswer     int64 // bytes of an answer of the node that is not streamed; default 64 MiB
+	MaxHeld       int64 // bytes of such answers that are held for all callers, less 64 KiB for each request; default 4 × MaxAnswer
 	MaxConns      int   // open connections of the listener; default 1024
 	MaxWebSockets int   // open WebSocket connections; default 512
 	MaxInFlight   int   // unanswered calls of a WebSocket connection, and messages on their way to its node; default 64
@@ -115,6 +116,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxBody, 5<<20)
 	setDefault(&c.MaxBatch, 1000)
 	setDefault(&c.MaxAnswer, 64<<20)
+	setDefault(&c.MaxHeld, 4*c.MaxAnswer)
 	setDefault(&c.MaxConns, 1024)
 	setDefault(&c.MaxWebSockets, 512)
 	setDefault(&c.MaxInFlight, 64)
@@ -148,7 +150,7 @@ func (c Config) check() error {
 		}
 	}
 	for name, limit := range map[string]int64{
-		"MaxBody": c.MaxBody, "MaxBatch": int64(c.MaxBatch), "MaxAnswer": c.MaxAnswer, "MaxConns": int64(c.MaxConns),
+		"MaxBody": c.MaxBody, "MaxBatch": int64(c.MaxBatch), "MaxAnswer": c.MaxAnswer, "MaxHeld": c.MaxHeld, "MaxConns": int64(c.MaxConns),
 		"MaxWebSockets": int64(c.MaxWebSockets), "MaxInFlight": int64(c.MaxInFlight), "MaxNodeCalls": int64(c.MaxNodeCalls),
 		"NodeLinks": int64(c.NodeLinks), "HeaderTimeout": int64(c.HeaderTimeout), "ReadTimeout": int64(c.ReadTimeout),
 		"WriteTimeout": int64(c.WriteTimeout), "IdleTimeout": int64(c.IdleTimeout), "PingInterval": int64(c.PingInterval),

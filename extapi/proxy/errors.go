@@ -14,6 +14,7 @@ const (
 	codeInternal = -32603
 	codeFailed   = -32000
 	codeLarge    = -32003
+	codeBusy     = -32005
 )
 
 // wireError is an error as the caller is told it.
@@ -49,6 +50,7 @@ var (
 	errNodeGarbage = &wireError{code: codeFailed, text: "the node's answer is not JSON-RPC"}
 	errNodeOmitted = &wireError{code: codeFailed, text: "the node left this call out of its answer"}
 	errNodeLarge   = &wireError{code: codeLarge, text: "response too large"}
+	errHeld        = &wireError{code: codeBusy, text: "too many large answers are on their way: try again later"}
 	errHungUp      = &wireError{code: codeFailed, text: "the caller hung up"}
 )
 
@@ -123,6 +125,10 @@ func joinAnswers(answers [][]byte, batch bool) []byte {
 	if !batch {
 		return answers[0]
 	}
+	size := 1
+	for _, answer := range answers {
+		size += len(answer) + 1
+	}
 	var out []byte
 	for _, answer := range answers {
 		if answer == nil {
@@ -131,6 +137,7 @@ func joinAnswers(answers [][]byte, batch bool) []byte {
 		separator := byte(',')
 		if out == nil {
 			separator = '['
+			out = make([]byte, 0, size)
 		}
 		out = append(append(out, separator), answer...)
 	}

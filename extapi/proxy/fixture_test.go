@@ -15,9 +15,14 @@ import (
 // left.
 func started(tb testing.TB, cfg Config) *Proxy {
 	tb.Helper()
+	return startedAt(tb, "127.0.0.1:0", cfg)
+}
+
+func startedAt(tb testing.TB, addr string, cfg Config) *Proxy {
+	tb.Helper()
 	ignore := goleak.IgnoreCurrent()
 	tb.Cleanup(func() { goleak.VerifyNone(tb, ignore) })
-	cfg.Addr = "127.0.0.1:0"
+	cfg.Addr = addr
 	p, err := New(cfg)
 	if err != nil {
 		tb.Fatal(err)

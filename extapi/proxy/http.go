@@ -53,8 +53,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	trail, ok := p.follow(r.Header)
+	if !ok {
+		http.Error(w, "loop detected: the node's address leads back to this proxy", http.StatusLoopDetected)
+		return
+	}
 	if websocket.IsWebSocketUpgrade(r) {
-		p.serveWebSocket(w, r, principal)
+		p.serveWebSocket(w, r, principal, trail)
 		return
 	}
 	allowOrigin(w.Header(), r.Header)
@@ -67,7 +72,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !jsonRequest(r.Header):
 		http.Error(w, "invalid content type, only application/json in UTF-8 without an encoding is supported", http.StatusUnsupportedMediaType)
 	default:
-		p.servePost(w, r, principal)
+		p.servePost(w, r, principal, trail)
 	}
 }
 
@@ -117,7 +122,7 @@ func jsonRequest(header http.Header) bool {
 }
 
 // servePost answers one call or batch.
-func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request, principal string) {
+func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request, principal, trail string) {
 	control := http.NewResponseController(w)
 	body, leave, err := p.readBody(control, r)
 	defer leave()
@@ -139,17 +144,19 @@ func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request, principal stri
 		return
 	}
 	if web, ok := p.node.(*httpNode); ok && p.passes(calls) {
-		p.stream(control, w, r, web, body, calls, batch)
+		p.stream(withTrail(r.Context(), trail), control, w, r, web, body, calls, batch)
 		return
 	}
-	ctx := callerContext(r.Context(), r, "http", principal)
+	room := p.held.share(p.cfg.MaxAnswer)
+	defer room.close()
+	ctx := callerContext(withTrail(r.Context(), trail), r, "http", principal)
 	key, err := readIdempotencyKey(r.Header)
 	if err != nil {
-		p.write(control, w, p.withoutKey(ctx, calls, batch))
+		p.write(control, w, p.withoutKey(ctx, room, calls, batch))
 		return
 	}
 	ctx = WithIdempotencyKey(ctx, key)
-	p.write(control, w, p.mixed(ctx, calls, batch))
+	p.write(control, w, p.mixed(ctx, room, calls, batch))
 }
 
 // refuseBody is the answer to a body of which nothing runs.
@@ -248,9 +255,9 @@ func (p *Proxy) write(control *http.ResponseController, w http.ResponseWriter, a
 
 // withoutKey answers calls whose idempotency key can't be taken: those that the
 // proxy answers are refused, since a retry would not be known as such.
-func (p *Proxy) withoutKey(ctx context.Context, calls []message, batch bool) []byte {
+func (p *Proxy) withoutKey(ctx context.Context, room *share, calls []message, batch bool) []byte {
 	if p.handled(calls) > 0 {
 		return failCalls(calls, batch, &wireError{code: codeInvalid, text: errIdempotencyKey.Error()})
 	}
-	return p.mixed(ctx, calls, batch)
+	return p.mixed(ctx, room, calls, batch)
 }

@@ -26,7 +26,9 @@ type dialer struct {
 	cfg    Config
 }
 
-func (d dialer) dial(ctx context.Context) (link, error) {
+// dial opens a link, and tells the node the trail of the caller whose link it is, ""
+// for one that begins here.
+func (d dialer) dial(ctx context.Context, trail string) (link, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.DialTimeout)
 	defer cancel()
 	if d.target.url == nil {
@@ -39,7 +41,12 @@ func (d dialer) dial(ctx context.Context) (link, error) {
 	dialer := &websocket.Dialer{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: d.cfg.NodeTLS.Clone(), HandshakeTimeout: d.cfg.DialTimeout,
 	}
-	conn, answer, err := dialer.DialContext(ctx, d.target.url.String(), d.target.headers)
+	headers := d.target.headers
+	if trail != "" {
+		headers = headers.Clone()
+		headers.Set(trailHeader, trail)
+	}
+	conn, answer, err := dialer.DialContext(ctx, d.target.url.String(), headers)
 	if answer != nil {
 		_ = answer.Body.Close() // what the node says of a refusal is not told
 	}

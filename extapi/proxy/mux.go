@@ -26,6 +26,7 @@ func newMux(l link, cfg Config) *mux {
 // group is calls that were sent as one message.
 type group struct {
 	calls   []message
+	room    *share        // for the answers
 	first   uint64        // the ids are from here on
 	answers [][]byte      // read them after done
 	waiting int           // calls without an answer
@@ -133,7 +134,11 @@ func (m *mux) give(text []byte) error {
 		a, id := &answers[i], numberOf(answers[i].id)
 		switch g := m.groups[id]; {
 		case g != nil:
-			m.settle(id, a.to(g.call(id).id))
+			answer := a.to(g.call(id).id)
+			if err := g.room.take(len(answer)); err != nil {
+				answer = errorAnswer(g.call(id).id, err)
+			}
+			m.settle(id, answer)
 			answered = g
 		case a.forAll() && !m.stray:
 			m.failAlone(a)

@@ -12,8 +12,9 @@ import (
 // node is where calls go that are not answered here.
 type node interface {
 	// ask sends calls that came one after another, together, and returns an answer
-	// for each under its own id; nil for a notification. What fails is an answer.
-	ask(ctx context.Context, calls []message) [][]byte
+	// for each under its own id; nil for a notification. What fails is an answer. Room
+	// is taken for the answers.
+	ask(ctx context.Context, room *share, calls []message) [][]byte
 	close()
 }
 
@@ -24,9 +25,10 @@ type target struct {
 	headers http.Header // with the credentials
 }
 
-// newTarget reads the address of a node. No error holds it: it may hold a
-// credential, in the query or path too.
-func newTarget(address string, headers http.Header) (target, error) {
+// newTarget reads the address of a node, which is told the trail of a call that
+// begins here. No error holds the address: it may hold a credential, in the query or
+// path too.
+func newTarget(address string, headers http.Header, trail string) (target, error) {
 	if address == "" {
 		return target{}, errNoNode
 	}
@@ -63,6 +65,7 @@ func newTarget(address string, headers http.Header) (target, error) {
 	if headers.Get("User-Agent") == "" {
 		headers.Set("User-Agent", "kvclef")
 	}
+	headers.Set(trailHeader, trail)
 	return target{url: u, headers: headers}, nil
 }
 

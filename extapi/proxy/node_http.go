@@ -18,7 +18,6 @@ type httpNode struct {
 	target    target
 	transport transport
 	patience  time.Duration
-	maxAnswer int64
 	failed    func(error)
 }
 
@@ -30,7 +29,7 @@ type transport interface {
 
 func newHTTPNode(t target, cfg Config, failed func(error)) *httpNode {
 	dialer := &net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 30 * time.Second}
-	n := &httpNode{target: t, patience: cfg.NodeTimeout, maxAnswer: cfg.MaxAnswer, failed: failed}
+	n := &httpNode{target: t, patience: cfg.NodeTimeout, failed: failed}
 	if through, err := http.ProxyFromEnvironment(&http.Request{URL: t.url}); directWorks && t.url.Scheme == "http" && through == nil && err == nil {
 		n.transport = newDirect(hostPort(t.url), dialer, cfg.MaxNodeCalls)
 		return n
@@ -77,6 +76,9 @@ func (n *httpNode) post(ctx context.Context, body []byte, header http.Header) (*
 	x := &exchange{patience: n.patience}
 	x.ctx, x.cancel = context.WithCancelCause(ctx)
 	x.timer = time.AfterFunc(n.patience, func() { x.cancel(errNodeSlow) })
+	if trail := trailOf(ctx); trail != "" {
+		header[trailHeader] = []string{trail}
+	}
 	for name, values := range n.target.headers {
 		if _, ok := header[name]; !ok {
 			header[name] = values
@@ -135,20 +137,24 @@ func (x *exchange) end() {
 }
 
 // fetch sends a body and returns the whole answer, which begins as JSON does
-// and is at most maxAnswer long.
-func (n *httpNode) fetch(ctx context.Context, body []byte) ([]byte, *wireError) {
+// and for which there is room.
+func (n *httpNode) fetch(ctx context.Context, room *share, body []byte) ([]byte, *wireError) {
 	x, fault := n.post(ctx, body, http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}})
 	defer x.end()
 	if fault != nil {
 		return nil, fault
 	}
-	answer, err := io.ReadAll(io.LimitReader(x, n.maxAnswer+1))
+	before := room.has
+	answer, err := io.ReadAll(taking{x, room})
+	if err != nil {
+		room.give(before)
+		fault := x.fault(err, errNodeCut)
+		if fault != errNodeLarge && fault != errHeld {
+			n.failed(err)
+		}
+		return nil, fault
+	}
 	switch {
-	case err != nil:
-		n.failed(err)
-		return nil, x.fault(err, errNodeCut)
-	case int64(len(answer)) > n.maxAnswer:
-		return nil, errNodeLarge
 	case !likeJSON(answer) && !success(x.answer):
 		return nil, errNodeStatus(x.answer.StatusCode)
 	default:
@@ -166,8 +172,8 @@ func likeJSON(answer []byte) bool {
 }
 
 // ask sends calls as one batch under ids of its own; a single one by itself.
-func (n *httpNode) ask(ctx context.Context, calls []message) [][]byte {
-	answer, err := n.fetch(ctx, renumbered(calls, 1))
+func (n *httpNode) ask(ctx context.Context, room *share, calls []message) [][]byte {
+	answer, err := n.fetch(ctx, room, renumbered(calls, 1))
 	if err != nil {
 		return failAll(calls, err)
 	}
@@ -205,12 +211,12 @@ func renumbered(calls []message, first uint64) []byte {
 
 // post answers a message of a WebSocket client whose node has no WebSocket: the
 // body goes to the node as it is.
-func (p *Proxy) post(ctx context.Context, body []byte, calls []message, batch bool) []byte {
+func (p *Proxy) post(ctx context.Context, room *share, body []byte, calls []message, batch bool) []byte {
 	node, ok := p.node.(*httpNode)
 	if !ok {
-		return p.mixed(ctx, calls, batch)
+		return p.mixed(ctx, room, calls, batch)
 	}
-	answer, err := node.fetch(ctx, body)
+	answer, err := node.fetch(ctx, room, body)
 	if err == nil && !silent(calls) && !json.Valid(answer) {
 		err = errNodeGarbage
 	}

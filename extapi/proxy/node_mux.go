@@ -43,8 +43,8 @@ func (n *muxNode) placeFor(calls []message) *place {
 }
 
 // ask sends calls as one message, on the link whose turn it is.
-func (n *muxNode) ask(ctx context.Context, calls []message) [][]byte {
-	g := &group{calls: calls, done: make(chan struct{})}
+func (n *muxNode) ask(ctx context.Context, room *share, calls []message) [][]byte {
+	g := &group{calls: calls, room: room, done: make(chan struct{})}
 	mux, err := n.placeFor(calls).enter(ctx, g)
 	if err != nil {
 		n.failed(err)
@@ -110,7 +110,7 @@ func (p *place) enter(ctx context.Context, g *group) (*mux, error) {
 	case mux != nil && mux.enter(g):
 		return mux, nil
 	}
-	link, err := p.node.dialer.dial(wait)
+	link, err := p.node.dialer.dial(wait, "") // it is not this caller's alone
 	if err != nil {
 		return nil, err
 	}

@@ -24,11 +24,13 @@ type Proxy struct {
 	cfg     Config
 	log     *slog.Logger
 	access  access
+	trail   string // its name in those
 	guard   extapi.Guard
 	refused func(kind string, attrs ...any)
 	node    node
 	pipes   *dialer // for links of WebSocket clients; nil: each message is a POST
 	buffers buffers
+	held    held
 	large   chan struct{}  // places for large bodies
 	sockets chan struct{}  // places for WebSocket clients
 	nodeLog rate.Sometimes // a node that is down fails every call
@@ -52,12 +54,13 @@ func New(cfg Config) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{
-		cfg: cfg, log: cfg.Logger, access: access,
+		cfg: cfg, log: cfg.Logger, access: access, trail: newTrail(),
 		guard: extapi.NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins), refused: extapi.RefusalLog(cfg.Logger),
 		large: make(chan struct{}, maxLargeBodies), sockets: make(chan struct{}, cfg.MaxWebSockets),
 		nodeLog:  rate.Sometimes{First: 5, Interval: time.Second},
 		sessions: sessions{open: make(map[*session]struct{})},
 	}
+	p.held.left.Store(cfg.MaxHeld)
 	if err := p.connect(); err != nil {
 		return nil, err
 	}
@@ -66,7 +69,7 @@ func New(cfg Config) (*Proxy, error) {
 
 // connect says how the node is reached. It opens no connection.
 func (p *Proxy) connect() error {
-	main, err := newTarget(p.cfg.Node, p.cfg.NodeHeaders)
+	main, err := newTarget(p.cfg.Node, p.cfg.NodeHeaders, p.trail)
 	if err != nil {
 		return err
 	}
@@ -81,7 +84,7 @@ func (p *Proxy) connect() error {
 	if p.cfg.NodeWS == "" {
 		return nil
 	}
-	pushing, err := newTarget(p.cfg.NodeWS, p.cfg.NodeHeaders)
+	pushing, err := newTarget(p.cfg.NodeWS, p.cfg.NodeHeaders, p.trail)
 	if err != nil {
 		return fmt.Errorf("NodeWS: %w", err)
 	}

@@ -22,7 +22,7 @@ func goingAway() goodbye {
 }
 
 // serveWebSocket serves a client until one side hangs up.
-func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, principal string) {
+func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, principal, trail string) {
 	if len(r.Header["Idempotency-Key"])+len(r.Header["X-Idempotency-Key"]) > 0 {
 		http.Error(w, "header Idempotency-Key is for calls by POST: a connection has many", http.StatusBadRequest)
 		return
@@ -44,7 +44,7 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, principal
 	if err != nil {
 		return // the upgrader has answered
 	}
-	ctx, cancel := context.WithCancel(callerContext(context.WithoutCancel(r.Context()), r, "ws", principal))
+	ctx, cancel := context.WithCancel(callerContext(withTrail(context.WithoutCancel(r.Context()), trail), r, "ws", principal))
 	defer cancel()
 	s := &session{
 		p: p, conn: conn, ctx: ctx, cancel: cancel, opening: r, principal: principal,

@@ -65,11 +65,11 @@ func (s *session) take(kind int, body []byte, leave func()) {
 	calls, batch, refusal := readMessages(body, s.p.cfg.MaxBatch)
 	switch {
 	case refusal != nil:
-		s.local(kind, leave, func() []byte { return refuseBody(calls, batch, refusal) })
+		s.local(kind, leave, func(*share) []byte { return refuseBody(calls, batch, refusal) })
 	case !s.p.passes(calls):
-		s.local(kind, leave, func() []byte { return s.p.mixed(s.ctx, calls, batch) })
+		s.local(kind, leave, func(room *share) []byte { return s.p.mixed(s.ctx, room, calls, batch) })
 	case s.p.pipes == nil:
-		s.local(kind, leave, func() []byte { return s.p.post(s.ctx, body, calls, batch) })
+		s.local(kind, leave, func(room *share) []byte { return s.p.post(s.ctx, room, body, calls, batch) })
 	default:
 		defer leave()
 		s.forward(kind, body, calls, batch)
@@ -77,11 +77,13 @@ func (s *session) take(kind int, body []byte, leave func()) {
 }
 
 // local answers a message in its own time.
-func (s *session) local(kind int, leave func(), answer func() []byte) {
+func (s *session) local(kind int, leave func(), answer func(*share) []byte) {
 	s.running.Go(func() {
 		defer s.release()
 		defer leave()
-		s.write(kind, answer())
+		room := s.p.held.share(s.p.cfg.MaxAnswer)
+		defer room.close()
+		s.write(kind, answer(room))
 	})
 }
 
@@ -89,7 +91,7 @@ func (s *session) local(kind int, leave func(), answer func() []byte) {
 func (s *session) forward(kind int, body []byte, calls []message, batch bool) {
 	pipe, _ := s.state()
 	if pipe == nil {
-		link, err := s.p.pipes.dial(s.ctx)
+		link, err := s.p.pipes.dial(s.ctx, trailOf(s.ctx))
 		if err != nil {
 			s.p.nodeFailed(err)
 			s.write(kind, failCalls(calls, batch, errNodeDown))

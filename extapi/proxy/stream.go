@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -44,14 +45,14 @@ func fill(buffer []byte, from io.Reader) (head []byte, whole bool, err error) {
 }
 
 // stream passes a body to the node as it is, and the answer back.
-func (p *Proxy) stream(control *http.ResponseController, w http.ResponseWriter, r *http.Request, node *httpNode, body []byte, calls []message, batch bool) {
+func (p *Proxy) stream(ctx context.Context, control *http.ResponseController, w http.ResponseWriter, r *http.Request, node *httpNode, body []byte, calls []message, batch bool) {
 	header := make(http.Header, 4)
 	for _, name := range [...]string{"Accept-Encoding", "Content-Type"} {
 		if values := r.Header[name]; values != nil {
 			header[name] = values
 		}
 	}
-	x, fault := node.post(r.Context(), body, header)
+	x, fault := node.post(ctx, body, header)
 	defer x.end()
 	if fault != nil {
 		p.write(control, w, failCalls(calls, batch, fault))
