@@ -76,7 +76,7 @@ func (p *statusPage) tell(ctx context.Context, urls serviceURLs) *serviceStatus 
 	defer cancel()
 	status := &serviceStatus{
 		Name: p.parts.name, Version: buildVersion().Version, ChainIDs: p.parts.chains, Vaults: []vaultStatus{},
-		URLs: urls, Node: p.nodeStatus(ctx),
+		URLs: urls,
 	}
 	for _, vault := range p.parts.vaults {
 		status.Vaults = append(status.Vaults, vaultStatus{vault.Name(), len(vault.Accounts()), vault.Answers()})
@@ -85,6 +85,7 @@ func (p *statusPage) tell(ctx context.Context, urls serviceURLs) *serviceStatus 
 	if status.Accounts, err = p.signatory.Accounts(ctx, "eth_accounts"); err != nil {
 		status.Accounts = []common.Address{} // the rules show none
 	}
+	status.Node = p.nodeStatus(ctx) // last: it may take all of the time
 	return status
 }
 
