@@ -110,8 +110,8 @@ func TestChaos(t *testing.T) {
 				}
 			case "given", "given far":
 				n := w.book.lane(laneID{"1337", w.vault.address(0)}).next
-				if step == "given far" {
-					n, gaps = n+2, true
+				if gaps = true; step == "given far" { // the lane may go back before the other is sent
+					n += 2
 				}
 				pay(value, "", w.tx(t, `{"to":"%v","value":"%#x","nonce":"%#x"}`, w.vault.address(1), value, n))
 			case "write", "written", "unread":

@@ -48,16 +48,18 @@ func (o *Outbox) fillGap(ctx context.Context, l *lane) (nonce uint64, found bool
 	if !found {
 		return 0, false, nil
 	}
+	if still, _ := o.book.hole(l, missing); still >= l.next { // the lane comes to it by itself
+		return 0, false, nil
+	}
 	count, err := o.pending(ctx, l.id.chain, l.id.account)
 	if err != nil {
 		return 0, false, err
 	}
 	nonce, found = o.book.hole(l, max(count, missing))
-	if !found || nonce >= l.next {
+	if !found {
 		o.book.setMissing(l, nil)
-		return 0, false, nil
 	}
-	return nonce, true, nil
+	return nonce, found && nonce < l.next, nil
 }
 
 // setMissing notes the nonce that a lane waits for, nil being none. It reports
@@ -92,19 +94,23 @@ func (b *book) waitsFor(l *lane, nonce uint64) bool {
 	return found && missing <= nonce && nonce < l.told.Load() && !b.taken(l, nonce)
 }
 
-// used notes that the chain has used a nonce of a lane. Whatever a node that lags
-// says, nothing below is missing.
-func (b *book) used(l *lane, nonce uint64) {
+// used notes that the chain has used a nonce of a lane, for good if it is final.
+// Whatever a node that lags says, nothing below is missing.
+func (b *book) used(l *lane, nonce uint64, final bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l.used = max(l.used, nonce+1)
+	if final {
+		l.final = max(l.final, nonce+1)
+	}
 }
 
-// unused notes that a reorganisation has taken back what used a nonce.
-func (b *book) unused(l *lane, nonce uint64) {
+// unused notes that a reorganisation has taken back what used a nonce. Others below it,
+// also such as are not known here, may be gone with it.
+func (b *book) unused(l *lane) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l.used = min(l.used, nonce)
+	l.used = l.final
 }
 
 // hole returns the first nonce from count on that nothing of the lane has, if there

@@ -103,3 +103,42 @@ func TestLagIsNoGap(t *testing.T) {
 		t.Errorf("the lane went back: %+v, %v", tx, err)
 	}
 }
+
+// TestGapAhead: a lane that comes to the missing nonce by itself goes on as ever, and
+// shows it meanwhile.
+func TestGapAhead(t *testing.T) {
+	w := newWorld(t, nil)
+	w.mustSend(t, w.tx(t, `{"to":"%v","nonce":"0x14"}`, w.vault.address(1)), "")
+	for range patienceGap + 1 {
+		w.block(t)
+	}
+	w.mustSend(t, w.transfer(t, 1), "")
+	before := w.node.called("eth_getTransactionCount")
+	for range 3 {
+		w.mustSend(t, w.transfer(t, 1), "")
+		if l := w.book.lane(laneID{"1337", w.vault.address(0)}); l.missing == nil {
+			t.Fatal("it does not show the gap")
+		}
+	}
+	if n := w.node.called("eth_getTransactionCount") - before; n != 0 {
+		t.Errorf("the node was asked %d times more", n)
+	}
+}
+
+// TestGapAfterReorganisation: where a reorganisation takes back what others sent below
+// ours, the lane has the nonces that are missing then.
+func TestGapAfterReorganisation(t *testing.T) {
+	w := newWorld(t, nil)
+	other := newWorld(t, func(o *world) { o.node = w.node; o.cfg.Node = batchNode{w.node} })
+	other.mustSend(t, other.transfer(t, 10), "")
+	hash := w.mustSend(t, w.transfer(t, 1), "")
+	w.block(t)
+	w.wantState(t, hash, StateMined)
+	w.node.reorg(1)
+	for range patienceReorg + patienceGap + 2 {
+		w.block(t)
+	}
+	w.mustSend(t, w.transfer(t, 2), "")
+	w.block(t)
+	w.wantState(t, hash, StateMined)
+}

@@ -34,6 +34,7 @@ type lane struct {
 	missing  *uint64 // the nonce that those above it wait for; nil: none
 	misses   int     // at how many blocks in a row one was found missing
 	used     uint64  // the nonce after the highest one that is known to be mined
+	final    uint64  // the same of those that are final
 
 	told     atomic.Uint64 // next, for those whose turn it is not
 	doubtful atomic.Bool   // whether there is a doubt, for those too

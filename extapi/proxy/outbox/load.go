@@ -31,7 +31,7 @@ func (o *Outbox) load(ctx context.Context) error {
 			}
 		}
 		if err == nil && (r.State == StateMined || r.State == StateFinal) {
-			o.book.used(o.book.lane(r.lane()), r.Nonce)
+			o.book.used(o.book.lane(r.lane()), r.Nonce, r.State == StateFinal)
 		}
 		if err == nil && r.followed() {
 			o.book.follow(o.book.lane(r.lane()), r, false, o.cfg.Clock(), o.cfg.Rebroadcast)

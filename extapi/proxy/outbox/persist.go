@@ -107,9 +107,9 @@ func (o *Outbox) took(ctx context.Context, was entry, r *record) {
 	}
 	switch r.State {
 	case StateMined, StateFinal:
-		o.book.used(was.lane, r.Nonce)
+		o.book.used(was.lane, r.Nonce, r.State == StateFinal)
 	case StateUnsure:
-		o.book.unused(was.lane, r.Nonce)
+		o.book.unused(was.lane)
 	}
 	if !r.followed() {
 		o.finished.Add(1)
