@@ -49,7 +49,7 @@ func (g *gate) Read(p []byte) (int, error) {
 		return g.from.Read(p)
 	}
 	if g.left == 0 {
-		return 0, fmt.Errorf("reading more than %d bytes of headers: %w", maxHeaderBytes, errNodeGarbage)
+		return 0, fmt.Errorf("reading headers without an end: %w", errNodeGarbage)
 	}
 	n, err := g.from.Read(p[:min(len(p), g.left)])
 	g.left -= n

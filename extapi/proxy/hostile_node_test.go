@@ -209,3 +209,35 @@ func TestOddStatus(t *testing.T) {
 		})
 	}
 }
+
+// TestEndlessHandshake: what a node sends before it is a WebSocket is bounded.
+func TestEndlessHandshake(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan int64, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		n, _ := io.Copy(conn, io.MultiReader(strings.NewReader("HTTP/1.1 101 Switching Protocols\r\n"), io.LimitReader(endless("X-Y: zzzzzzzzzz\r\n"), 256<<20)))
+		sent <- n
+	}()
+	defer listener.Close()
+	p := started(t, Config{Node: "ws://" + listener.Addr().String()})
+	if got := post(t, p, `{"id":1,"method":"a"}`); !strings.Contains(got, "the node can't be reached") {
+		t.Errorf("got %s", got)
+	}
+	if n := <-sent; n > 32<<20 { // most of it in the system's buffers
+		t.Errorf("%d bytes were taken", n)
+	}
+}
+
+// endless is a text that comes again and again.
+type endless string
+
+// Read reads it once.
+func (e endless) Read(p []byte) (int, error) { return copy(p, e), nil }

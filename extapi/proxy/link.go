@@ -38,8 +38,10 @@ func (d dialer) dial(ctx context.Context, trail string) (link, error) {
 		}
 		return newIPCLink(conn, d.cfg), nil
 	}
+	var shake handshake
 	dialer := &websocket.Dialer{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: d.cfg.NodeTLS.Clone(), HandshakeTimeout: d.cfg.DialTimeout,
+		NetDialContext: shake.dial,
+		Proxy:          http.ProxyFromEnvironment, TLSClientConfig: d.cfg.NodeTLS.Clone(), HandshakeTimeout: d.cfg.DialTimeout,
 	}
 	headers := d.target.headers
 	if trail != "" {
@@ -53,6 +55,7 @@ func (d dialer) dial(ctx context.Context, trail string) (link, error) {
 	if err != nil {
 		return nil, err
 	}
+	shake.over()
 	return newWebLink(conn, d.cfg), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -33,6 +34,9 @@ func newTarget(address string, headers http.Header, trail string) (target, error
 		return target{}, errNoNode
 	}
 	if !strings.Contains(address, "://") {
+		if likeURL(address) {
+			return target{}, fmt.Errorf("the node's address is a URL without ://, or no path: %w", errNoNode)
+		}
 		return target{path: address}, nil
 	}
 	u, err := url.Parse(address)
@@ -67,6 +71,23 @@ func newTarget(address string, headers http.Header, trail string) (target, error
 	}
 	headers.Set(trailHeader, trail)
 	return target{url: u, headers: headers}, nil
+}
+
+// likeURL reports whether what is no URL was meant as one: as a path it would be
+// logged, with the credentials in it.
+func likeURL(address string) bool {
+	before, after, found := strings.Cut(address, ":")
+	if strings.Contains(address, "@") {
+		return true
+	}
+	switch strings.ToLower(before) {
+	case "http", "https", "ws", "wss":
+		return found
+	default:
+		port, _, _ := strings.Cut(after, "/")
+		_, err := strconv.ParseUint(port, 10, 16)
+		return found && err == nil && !strings.ContainsAny(before, `/\`)
+	}
 }
 
 // http reports whether the node takes calls by POST.
