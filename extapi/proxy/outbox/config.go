@@ -25,8 +25,8 @@ type Config struct {
 	Holds func(ctx context.Context, account common.Address) bool
 
 	// Scope is where idempotency keys are unique: the name of the service, of
-	// letters, digits, '-', '_' and '.'. Default "default". All callers of a service
-	// share its keys.
+	// letters, digits, '-', '_' and '.'. Default "default". Callers that
+	// no certificate names share its keys.
 	Scope string
 
 	GasMargin float64       // estimates are multiplied by it, 1 to 10; default 1.2

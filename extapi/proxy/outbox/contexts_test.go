@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kvclef/kvclef/rules"
@@ -53,12 +54,12 @@ func hangUpAt(t *testing.T, key string, answer error, point int) (late bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	left, armed := point, false
-	at := func() {
-		if armed {
-			if left--; left == -1 {
-				cancel()
-			}
+	var armed atomic.Bool
+	var left atomic.Int64
+	left.Store(int64(point))
+	at := func() { // the market asks in the background
+		if armed.Load() && left.Add(-1) == -1 {
+			cancel()
 		}
 	}
 	w := newWorld(t, func(w *world) { w.records = &hangingUp{w.records, at} })
@@ -66,15 +67,15 @@ func hangUpAt(t *testing.T, key string, answer error, point int) (late bool) {
 	w.node.set(func(n *fakeNode) {
 		n.fault = func(method string, _ []any) (bool, error) {
 			at()
-			if armed && method == "eth_sendRawTransaction" && answer != nil {
+			if armed.Load() && method == "eth_sendRawTransaction" && answer != nil {
 				return false, answer
 			}
 			return false, ctx.Err()
 		}
 	})
-	armed = true
+	armed.Store(true)
 	hash, err := w.Send(ctx, w.transfer(t, 1), key)
-	armed = false
+	armed.Store(false)
 	w.node.set(func(n *fakeNode) { n.fault = nil })
 	want := 1
 	if key == "" && err != nil {
@@ -104,5 +105,5 @@ func hangUpAt(t *testing.T, key string, answer error, point int) (late bool) {
 	if inFlight, _ := w.book.load(); paid != want || len(mined) != want+1 || inFlight != 0 || w.node.pooled() != 0 {
 		t.Errorf("at %d with %q after %v: told %v, %v, paid %d times, want %d; %d mined, %d under way", point, key, answer, hash, err, paid, want, len(mined), inFlight)
 	}
-	return left >= 0
+	return left.Load() >= 0
 }
