@@ -80,6 +80,17 @@ func (a *answer) to(id []byte) []byte {
 // call: it is about the message.
 func (a *answer) forAll() bool { return a.fail && string(a.id) == "null" }
 
+// maxForAll bounds an error that each call of a message gets, in bytes.
+const maxForAll = 8 << 10
+
+// toEach is an answer for all as one caller gets it under its id.
+func (a *answer) toEach(id []byte) []byte {
+	if len(a.raw) > maxForAll {
+		return errorAnswer(id, errNodeLarge)
+	}
+	return a.under(id)
+}
+
 // numberOf returns the id that a call had been given, 0 if it is none.
 func numberOf(id []byte) uint64 {
 	number, err := strconv.ParseUint(string(id), 10, 64)
@@ -109,7 +120,7 @@ func sortAnswers(text []byte, calls []message) [][]byte {
 		switch {
 		case calls[i].id == nil || sorted[i] != nil:
 		case alone:
-			sorted[i] = answers[0].under(calls[i].id)
+			sorted[i] = answers[0].toEach(calls[i].id)
 		case len(calls) == 1:
 			sorted[i] = errorAnswer(calls[i].id, errNodeGarbage)
 		default:

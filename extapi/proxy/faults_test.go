@@ -297,6 +297,10 @@ func TestConfigIsChecked(t *testing.T) {
 		"method":      {Node: "http://node", Methods: map[string]Method{"a b": nothing}},
 		"no function": {Node: "http://node", Methods: map[string]Method{"a": nil}},
 		"header":      {Node: "http://node", NodeHeaders: http.Header{"Authorization": {"secret\n"}}},
+		"framing":     {Node: "http://node", NodeHeaders: http.Header{"Transfer-Encoding": {"secret"}}},
+		"its length":  {Node: "ws://node", NodeHeaders: http.Header{"content-length": {"secret"}}},
+		"replayable":  {Node: "https://node", NodeHeaders: http.Header{"X-Idempotency-Key": {"secret"}}},
+		"no token":    {Node: "https://node", NodeHeaders: http.Header{"X Y": {"secret"}}},
 		"pattern":     {Node: "http://node", Deny: []string{"*_x"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -184,6 +184,31 @@ func TestManyTinyAnswers(t *testing.T) {
 	}
 }
 
+// TestLargeErrorForAll: an error about a whole batch is not multiplied either.
+func TestLargeErrorForAll(t *testing.T) {
+	calls := mustMessages(t, []byte("["+strings.Repeat(`{"id":5,"method":"a"},`, 999)+`{"id":5,"method":"a"}]`))
+	text := []byte(`{"id":null,"error":{"code":1,"message":"` + strings.Repeat("x", 1<<20) + `"}}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := sortAnswers(text, calls)
+	link := newMux(nil, Config{MaxBatch: 1000, MaxAnswer: 2 << 20}.withDefaults())
+	g := &group{calls: calls, room: new(held).share(2 << 20), done: make(chan struct{})}
+	link.enter(g)
+	if err := link.give(text); err != nil {
+		t.Error(err)
+	}
+	<-g.done
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
+		t.Errorf("%d bytes", grown)
+	}
+	for _, answer := range []string{string(got[7]), string(g.answers[7])} {
+		if answer != `{"jsonrpc":"2.0","id":5,"error":{"code":-32003,"message":"response too large"}}` {
+			t.Errorf("got %.200s", answer)
+		}
+	}
+}
+
 // TestOddStatus: an answer that is none to a POST is an error, over TLS too.
 func TestOddStatus(t *testing.T) {
 	for _, status := range []string{"099 Odd", "101 Switching Protocols", "304 Not Modified", "600 Odd"} {

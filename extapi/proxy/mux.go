@@ -161,7 +161,7 @@ func (m *mux) failAlone(a *answer) {
 		alone = g
 	}
 	for id := range m.groups {
-		m.settle(id, a.under(alone.call(id).id))
+		m.settle(id, a.toEach(alone.call(id).id))
 	}
 }
 

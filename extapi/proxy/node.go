@@ -48,12 +48,8 @@ func newTarget(address string, headers http.Header, trail string) (target, error
 	default:
 		return target{}, fmt.Errorf("the node's address has scheme %q: %w", u.Scheme, errNoNode)
 	}
-	for name, values := range headers {
-		for _, value := range values {
-			if !plainHeader(name) || !plainHeader(value) {
-				return target{}, fmt.Errorf("header %q for the node has a control character", clip(name))
-			}
-		}
+	if err := checkHeaders(headers); err != nil {
+		return target{}, err
 	}
 	headers = headers.Clone()
 	if headers == nil {
