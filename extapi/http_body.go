@@ -30,6 +30,7 @@ type screenedBody struct {
 	large   chan struct{}   // places for large bodies
 	hangup  <-chan struct{} // the caller is gone
 	refused *refusals
+	answers *answering // of the caller
 
 	entered bool          // has a place
 	frame   *bytes.Reader // nil until read
@@ -90,6 +91,7 @@ func (b *screenedBody) screen() ([]byte, error) {
 	case !json.Valid(message):
 		return nil, errors.New("body is not JSON")
 	}
+	b.answers.begin(b.cfg.RequestTimeout, bytes.TrimSpace(message)[0] == '[')
 	out := screen(message, b.cfg.MaxBatch)
 	if out.notifications > 0 {
 		b.refused.add(refusedNotification, slog.String("transport", "http"), slog.Int("count", out.notifications))

@@ -52,8 +52,11 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := time.Now().Add(h.cfg.ReadTimeout + h.cfg.RequestTimeout + h.cfg.WriteTimeout)
 	_ = http.NewResponseController(w).SetWriteDeadline(deadline) // fails only on a closed connection
 	if r.Method == http.MethodPost {
+		var waits *answering
+		r, waits = answered(r)
 		body := &screenedBody{
 			body: r.Body, length: r.ContentLength, cfg: h.cfg, large: h.large, hangup: r.Context().Done(), refused: h.refused,
+			answers: waits,
 		}
 		defer body.leave()
 		r.Body = body

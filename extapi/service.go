@@ -135,7 +135,9 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 // decide asks the decider and records its answer. Anything but an approval
 // that is on record refuses.
 func (s *Service) decide(ctx context.Context, req *rules.Request, record *record) (rules.Decision, error) {
-	decision, err := s.decider.Decide(ctx, req)
+	deciding, done := patient(ctx)
+	decision, err := s.decider.Decide(deciding, req)
+	done()
 	refusal := s.refusal(ctx, req, decision, err)
 	recorded := s.record(ctx, record.decision(decision, err))
 	switch {

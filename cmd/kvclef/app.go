@@ -36,7 +36,7 @@ func (p *program) app() *cli.App {
 		HideHelpCommand: true,
 		Commands: []*cli.Command{
 			p.serveCommand(), p.proxyCommand(), p.devCommand(), p.initCommand(), p.stateCommand(), p.txCommand(), p.emulatorCommand(), p.keysCommand(), p.checkCommand(), p.auditCommand(),
-			p.policyCommand(), p.rulesCommand(), p.attestCommand(),
+			p.policyCommand(), p.rulesCommand(), p.attestCommand(), p.approvalsCommand(),
 			p.versionCommand(), p.completionCommand(),
 		},
 	})

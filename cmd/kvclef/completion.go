@@ -13,7 +13,7 @@ import (
 )
 
 // completionTemplates are the scripts, one for each shell. They hold the whole
-// command tree, so that completing starts no process.
+// command tree, so that completing starts no process but for the ids of tickets.
 //
 //go:embed completions/*.tmpl
 var completionTemplates embed.FS
@@ -22,6 +22,10 @@ var completionTemplates embed.FS
 type completionPlace struct {
 	Path    string // such as "/keys/list"; "" before any command
 	Choices []completionChoice
+
+	// Asks is a command that prints further words, a line each; "" if there are none.
+	// No other place starts a process.
+	Asks string
 }
 
 type completionChoice struct {
@@ -123,6 +127,9 @@ func completionWalk(path string, command *cli.Command) []completionPlace {
 		for _, shell := range completionShells() {
 			place.Choices = append(place.Choices, completionChoice{Word: shell, Usage: "print the script for " + shell})
 		}
+	}
+	if slices.Contains([]string{"/approvals/show", "/approvals/approve", "/approvals/reject"}, path) {
+		place.Asks = "kvclef approvals list --ids"
 	}
 	place.Choices = append(place.Choices, completionChoice{Word: "--help", IsFlag: true, Usage: "show help"})
 	return append([]completionPlace{place}, below...)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
@@ -17,6 +18,7 @@ import (
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/approval"
 	"github.com/kvclef/kvclef/rules/clefjs"
 	"github.com/kvclef/kvclef/rules/clefui"
 	"github.com/kvclef/kvclef/rules/policy"
@@ -53,6 +55,10 @@ type durable struct {
 	ui       *clefui.UI     // nil: none
 	audit    *audit.Log     // nil: none
 
+	approvals *approval.Queue               // nil: nobody approves
+	asksAll   bool                          // people are asked about all that no rule decides
+	current   atomic.Pointer[policy.Policy] // that is in force; nil: none
+
 	live      rules.Exchangeable // what inForce is decided by
 	reloading sync.Mutex         // guards inForce once the signer runs
 
@@ -63,13 +69,13 @@ type durable struct {
 // needsDataDir reports whether a configuration can't do without the data
 // directory.
 func needsDataDir(cfg *config.Config) bool {
-	return cfg.DataDir != "" || cfg.Rules.Policy != "" || cfg.Rules.File != "" || cfg.Audit.CheckpointKey != "" || cfg.Proxy.Enabled()
+	return cfg.DataDir != "" || cfg.Approvals.Enabled() || cfg.Rules.Policy != "" || cfg.Rules.File != "" || cfg.Audit.CheckpointKey != "" || cfg.Proxy.Enabled()
 }
 
 // openDurable opens everything, or nothing: a signer never starts with a part.
 func openDurable(ctx context.Context, cfg *config.Config, options durableOptions, log *slog.Logger) (*durable, error) {
 	d := &durable{options: options, log: log}
-	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadPolicy, d.loadRules, d.joinRules, d.loadShadow, d.openAudit} {
+	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadPolicy, d.loadRules, d.joinRules, d.loadShadow, d.openAudit, d.openApprovals} {
 		if err := open(ctx, cfg); err != nil {
 			return nil, errors.Join(err, d.close(ctx))
 		}
@@ -150,16 +156,18 @@ func (d *durable) decider() extapi.Decider {
 		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.exchangeable())}, Ledger: d.store, Approver: d.approver}
 	case d.ruleset != nil:
 		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.ruleset)}, Ledger: d.store, Approver: d.approver}
-	case d.approver != nil: // people decide about everything
+	case d.ui != nil: // it decides about everything
 		return &rules.Engine{Ledger: d.store, Approver: d.approver}
+	case d.asksAll:
+		return &rules.Engine{Rules: []rules.Rule{listings{}}, Ledger: d.store, Approver: d.approver}
 	default:
 		return rules.NoRules{}
 	}
 }
 
-// decides reports whether there is a policy, a rule file, or somebody to ask.
+// decides reports whether there is a policy, a rule file, or somebody to ask without.
 func (d *durable) decides() bool {
-	return d.inForce.policy != nil || d.ruleset != nil || d.approver != nil
+	return d.inForce.policy != nil || d.ruleset != nil || d.ui != nil || d.asksAll
 }
 
 // auditor returns what keeps the record. Without an audit log there is no

@@ -35,6 +35,9 @@ func (d *durable) readPolicy(ctx context.Context, cfg *config.Config) (read poli
 	if read.policy, err = loadPolicy(read.file); err != nil {
 		return policyInForce{}, err
 	}
+	if err := knowPeople(cfg, read.policy); err != nil {
+		return policyInForce{}, &usageError{err}
+	}
 	return read, nil
 }
 

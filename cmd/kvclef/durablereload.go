@@ -39,7 +39,7 @@ func (d *durable) reloadPolicy(ctx context.Context, cfg *config.Config) (told st
 	}
 	before := d.inForce
 	d.inForce = next
-	d.live.Exchange(next.policy)
+	d.exchangeable()
 	d.log.WarnContext(ctx, "Policy reloaded", "file", next.file.path, "sha256", fmt.Sprintf("%x", next.file.sha256),
 		"sha256_before", fmt.Sprintf("%x", before.file.sha256), "rules", len(next.policy.Rules()))
 	if next.file.sha256 == before.file.sha256 {
@@ -75,8 +75,10 @@ func (d *durable) allowReload(cfg *config.Config) {
 	}
 }
 
-// exchangeable returns the rule that stands for the policy in force.
+// exchangeable returns the rule that stands for the policy in force. What people
+// were asked by the one before is void first.
 func (d *durable) exchangeable() rules.Rule {
+	d.current.Store(d.inForce.policy)
 	d.live.Exchange(d.inForce.policy)
 	return &d.live
 }

@@ -83,6 +83,7 @@ func ruleFlags() []cli.Flag {
 		},
 		stringFlag(categoryRules, "audit.requests", "`WHAT` the audit log keeps of a request: full or excerpt", "full"),
 		stringFlag(categoryRules, "audit.checkpoint-key", "`KEY` that signs the head of the audit log: an address, or VAULT/KEY", "none"),
+		approvalsSocketFlag(),
 		durationFlag(categoryRules, "audit.checkpoint-interval", "`TIME` between two such signatures while the log grows", "1m"),
 	}
 }

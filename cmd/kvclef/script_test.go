@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			home := env.WorkDir + "/home"
 			env.Setenv("HOME", home)
+			env.Setenv("USERID", strconv.Itoa(os.Getuid()))
 			env.Values["authorities"] = make(authorities)
 			return os.Mkdir(home, 0o700)
 		},
@@ -54,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"loadenv":    cmdLoadEnv,
 			"mode":       cmdMode,
 			"oneline":    cmdOneLine,
+			"setline":    cmdSetLine,
 			"setvar":     cmdSetVar,
 			"signal":     cmdSignal,
 			"signtx":     cmdSignTx,
@@ -189,6 +191,15 @@ func cmdOneLine(ts *testscript.TestScript, _ bool, _ []string) {
 	if strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "kvclef: ") {
 		ts.Fatalf("want one line that begins with kvclef:, got %q", text)
 	}
+}
+
+// cmdSetLine puts the one line on the standard output into a variable: setline NAME.
+func cmdSetLine(ts *testscript.TestScript, _ bool, args []string) {
+	line, rest, _ := strings.Cut(ts.ReadFile("stdout"), "\n")
+	if line == "" || rest != "" {
+		ts.Fatalf("want one line, got %q", ts.ReadFile("stdout"))
+	}
+	ts.Setenv(args[0], line)
 }
 
 // cmdSetVar puts a member of the JSON on the standard output into a variable:

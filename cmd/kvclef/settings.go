@@ -70,6 +70,7 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "audit.requests", c.String, &cfg.Audit.Requests)
 	set(c, "audit.checkpoint-key", c.String, &cfg.Audit.CheckpointKey)
 	set(c, "audit.checkpoint-interval", c.Duration, &cfg.Audit.CheckpointInterval)
+	set(c, "approvals.socket", c.String, &cfg.Approvals.Socket)
 	set(c, "ipcpath", c.String, &l.IPC.Path)
 	set(c, "ipcdisable", c.Bool, &l.IPC.Disabled)
 	set(c, "http", c.Bool, &l.HTTP.Enabled)
@@ -80,7 +81,7 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "http.tls.key", c.String, &l.HTTP.TLS.KeyFile)
 	set(c, "http.tls.clientca", c.String, &l.HTTP.TLS.ClientCAFile)
 	for _, name := range []string{
-		"policy", "rules", "auditlog", "datadir", "http.tls.cert", "http.tls.key", "http.tls.clientca",
+		"policy", "rules", "auditlog", "datadir", "approvals.socket", "http.tls.cert", "http.tls.key", "http.tls.clientca",
 		"proxy.tls.cert", "proxy.tls.key", "proxy.tls.clientca",
 	} {
 		if c.IsSet(name) && c.String(name) == "" {

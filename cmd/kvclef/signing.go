@@ -69,6 +69,11 @@ func (s *signing) run(ctx context.Context) (err error) {
 		return err
 	}
 	s.state.allowReload(s.cfg)
+	stopApprovals, err := s.serveApprovals(ctx, signer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopApprovals(ctx)) }() // people who are waited for can vote to the end
 	// A signal while the listeners open is for serve, which closes them again in
 	// good order: a caller may be connected to the first already.
 	open, err := s.open(context.WithoutCancel(ctx), account, signer, reserved, listen)
@@ -178,6 +183,8 @@ func (s *signing) decides() string {
 		return "EVERY REQUEST IS APPROVED"
 	case s.state.ui != nil:
 		return "no rules, a user interface decides"
+	case s.state.asksAll:
+		return "no rules, people approve"
 	}
 	return "no rules, nothing is signed"
 }
@@ -203,9 +210,11 @@ func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer ex
 	}
 	group.Go(func() error { s.refresh(ctx, keyring); return nil })
 	group.Go(func() error { s.state.reloadOnHangUp(ctx, s.cfg); return nil })
+	group.Go(func() error { return s.state.sweepApprovals(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		s.log.InfoContext(ctx, "Shutting down", "timeout", s.cfg.Limits.ShutdownTimeout)
+		s.state.hurryApprovals()
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.ShutdownTimeout)
 		defer cancel()
 		return open.shutdown(bounded)

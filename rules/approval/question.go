@@ -50,6 +50,8 @@ func (w *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error
 		case <-changed:
 		case <-timer.C:
 			return w.decision(rules.Refer, w.pending(&r)), nil, nil
+		case <-w.queue.hurried:
+			return w.decision(rules.Refer, w.pending(&r)), nil, nil
 		case <-ctx.Done():
 			return w.decision(rules.Undecided, ""), nil, fmt.Errorf("waiting for people: %w", context.Cause(ctx))
 		}

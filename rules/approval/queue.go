@@ -24,6 +24,9 @@ var _ rules.Approver = (*Queue)(nil)
 type Queue struct {
 	cfg Config
 
+	hurried chan struct{} // closed: nobody waits for people any more
+	hurry   func()
+
 	mu       sync.Mutex
 	tickets  map[string]*entry
 	newest   map[common.Hash]*entry // of equal requests
@@ -72,8 +75,9 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 	}
 	q := &Queue{
 		cfg: cfg, tickets: make(map[string]*entry), newest: make(map[common.Hash]*entry), open: make(map[string]int),
-		watchers: make(map[*watcher]struct{}),
+		watchers: make(map[*watcher]struct{}), hurried: make(chan struct{}),
 	}
+	q.hurry = sync.OnceFunc(func() { close(q.hurried) })
 	err := cfg.Records.EachRecord(ctx, recordPrefix, func(key string, value []byte) error {
 		r, content, err := decodeRecord(key, value)
 		if err != nil {
@@ -222,6 +226,10 @@ func (q *Queue) became(e *entry, to record, raw []byte) {
 		q.tell(Change{ID: e.content.ID, Before: before, State: to.State, Votes: len(to.Votes)})
 	}
 }
+
+// Hurry tells all who wait for people, now and later, to come back: the process is
+// about to end.
+func (q *Queue) Hurry() { q.hurry() }
 
 // Ticket returns a ticket by its id. The error is [ErrUnknown].
 func (q *Queue) Ticket(id string) (*Ticket, error) {

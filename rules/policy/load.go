@@ -31,7 +31,7 @@ type Options struct {
 // that has everything which is wrong with it.
 func Load(name string, source []byte, options Options) (*Policy, error) {
 	p := &parser{scope: newScope(), shared: make(map[spelling]shared)}
-	policy := &Policy{name: name, hash: sha256.Sum256(source), now: options.Now}
+	policy := &Policy{name: name, hash: sha256.Sum256(source), now: options.Now, named: p.scope}
 	if policy.now == nil {
 		policy.now = time.Now
 	}

@@ -33,6 +33,7 @@ type Policy struct {
 	budget []Budget
 	groups map[string]*rules.Quorum
 	now    func() time.Time
+	named  *scope // what the policy has names for
 
 	scripts map[string]rules.Rule // the rule files that rules hand over to, by name
 	index   *indexes              // of rules and budgets; nil until the policy is loaded

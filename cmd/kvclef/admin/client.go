@@ -103,6 +103,16 @@ func (c *Client) Ask(ctx context.Context, method, path string, body io.Reader, i
 	return nil
 }
 
+// Stream sends a request whose answer has no end of its own. Whoever calls it closes
+// the answer.
+func (c *Client) Stream(ctx context.Context, path string) (io.ReadCloser, error) {
+	response, err := c.do(ctx, http.MethodGet, path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	return response.Body, nil
+}
+
 // RefusedError is what the running signer says when it does not do what it was
 // asked for.
 type RefusedError struct {

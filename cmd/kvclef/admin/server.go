@@ -102,7 +102,7 @@ func (s *Server) Close(ctx context.Context) error {
 // listen opens a socket for its owner alone. The folder is private, so that
 // there is no moment at which others could connect.
 func listen(ctx context.Context, path string) (net.Listener, error) {
-	if err := removeStale(ctx, path); err != nil {
+	if err := RemoveStale(ctx, path); err != nil {
 		return nil, err
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
@@ -115,8 +115,9 @@ func listen(ctx context.Context, path string) (net.Listener, error) {
 	return listener, nil
 }
 
-// removeStale removes a socket that nobody answers on.
-func removeStale(ctx context.Context, path string) error {
+// RemoveStale removes a socket that nobody answers on. One that somebody answers on
+// is an error, as is what is no socket.
+func RemoveStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

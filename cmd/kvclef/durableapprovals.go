@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/approval"
+	"github.com/kvclef/kvclef/rules/policy"
+)
+
+// openApprovals opens the tickets, where there are people who may approve.
+func (d *durable) openApprovals(ctx context.Context, cfg *config.Config) (err error) {
+	a := &cfg.Approvals
+	switch {
+	case !a.Enabled():
+		return nil
+	case a.Console.Enabled:
+		return usagef("approvals.console: this version has no console yet: remove enabled, and use kvclef approvals")
+	case len(a.Webhooks) > 0:
+		return usagef("approvals.webhooks: this version has none yet: remove them")
+	}
+	d.approvals, err = approval.New(ctx, approval.Config{
+		Records: d.store, Ledger: d.store, Journal: approvalsJournal{d}, Logger: d.log,
+		Default: a.Default.Quorum(), SamePerson: samePerson(a.People, os.Getuid()), InForce: d.policyHash, Shares: cfg.Limits.Repeat > 0,
+		Remember: a.Remember, Keep: a.Keep, MaxOpen: a.MaxOpen, MaxPerCaller: a.MaxOpenPerCaller,
+	})
+	if err != nil {
+		return fmt.Errorf("opening the tickets for people: %w", err)
+	}
+	d.approver = d.approvals
+	d.asksAll = d.inForce.policy == nil && d.ruleset == nil && a.Default.Quorum() != nil
+	return nil
+}
+
+// knowPeople refuses a policy that names people who can't approve. Without any at
+// all, what it refers is refused when it is asked for.
+func knowPeople(cfg *config.Config, loaded *policy.Policy) error {
+	if !cfg.Approvals.Enabled() {
+		return nil
+	}
+	for _, group := range loaded.Groups() {
+		if err := cfg.Approvals.Know("the policy "+loaded.Name()+": approvals."+group.Group, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// samePerson tells whether a person may be the one who asks. Over the socket the
+// signer's own user asks, or root.
+func samePerson(people map[string]config.Person, user int) func(principal, transport, person string) bool {
+	return func(principal, transport, name string) bool {
+		person := people[name]
+		if name == principal || slices.Contains(person.Principals, principal) {
+			return true
+		}
+		return transport == "ipc" && person.UID != nil && (int64(*person.UID) == int64(user) || *person.UID == 0)
+	}
+}
+
+// policyHash returns the hash of the policy in force, zero if there is none.
+func (d *durable) policyHash() common.Hash {
+	if p := d.current.Load(); p != nil {
+		return p.Hash()
+	}
+	return common.Hash{}
+}
+
+// listings approves that accounts are listed, where people decide about everything
+// else: a node that sees no accounts asks for no signature.
+type listings struct{}
+
+// Evaluate approves listings, and leaves all else to others.
+func (listings) Evaluate(_ context.Context, req *rules.Request) (rules.Decision, rules.Hold, error) {
+	if req.Kind != rules.KindList {
+		return rules.Decision{}, nil, nil
+	}
+	return rules.Decision{Verdict: rules.Approve, Rule: rules.RuleNoRules, Reason: "listing is allowed"}, nil, nil
+}
