@@ -41,7 +41,7 @@ func (d dialer) dial(ctx context.Context, trail string) (link, error) {
 	var shake handshake
 	dialer := &websocket.Dialer{
 		NetDialContext: shake.dial,
-		Proxy:          http.ProxyFromEnvironment, TLSClientConfig: d.cfg.NodeTLS.Clone(), HandshakeTimeout: d.cfg.DialTimeout,
+		Proxy:          throughProxy(http.ProxyFromEnvironment), TLSClientConfig: d.cfg.NodeTLS.Clone(), HandshakeTimeout: d.cfg.DialTimeout,
 	}
 	headers := d.target.headers
 	if trail != "" {

@@ -35,7 +35,7 @@ func newHTTPNode(t target, cfg Config, failed func(error)) *httpNode {
 		return n
 	}
 	n.transport = &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  throughProxy(http.ProxyFromEnvironment),
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        cfg.NodeTLS.Clone(),
 		TLSHandshakeTimeout:    cfg.DialTimeout,

@@ -19,7 +19,8 @@ type pending struct {
 
 // sent is a message that went to the node.
 type sent struct {
-	calls []message // those that wait, with their ids alone
+	calls []message       // those that wait, with their ids alone
+	keys  map[string]bool // of their ids, once an answer was looked for
 	batch bool
 	kind  int
 	at    time.Time
@@ -111,12 +112,13 @@ func cut(list *[]*sent, i int) *sent {
 }
 
 func (s *sent) has(key string) bool {
-	for i := range s.calls {
-		if sameID(s.calls[i].id) == key {
-			return true
+	if s.keys == nil {
+		s.keys = make(map[string]bool, len(s.calls))
+		for i := range s.calls {
+			s.keys[sameID(s.calls[i].id)] = true
 		}
 	}
-	return false
+	return s.keys[key]
 }
 
 // sameID returns the same for ids that a node may take for the same: the text

@@ -75,3 +75,23 @@ func TestPendingExpires(t *testing.T) {
 		t.Errorf("%d were left", len(left))
 	}
 }
+
+// TestManyPendingIDs: to find the message of an answer costs little, however many
+// calls wait.
+func TestManyPendingIDs(t *testing.T) {
+	p := new(pending)
+	for i := range 64 {
+		s := &sent{batch: true}
+		for j := range 1000 {
+			s.calls = append(s.calls, message{id: fmt.Appendf(nil, `"%d-%d"`, i, j)})
+		}
+		p.add(s)
+	}
+	p.answered([][]byte{[]byte(`"nobody"`)}, true)
+	if allocations := testing.AllocsPerRun(5, func() { p.answered([][]byte{[]byte(`"nobody"`)}, true) }); allocations > 20 {
+		t.Errorf("%v allocations for one answer", allocations)
+	}
+	if s, _ := p.answered([][]byte{[]byte(`"63-\u0037"`)}, true); s == nil || len(p.waits) != 63 {
+		t.Error("not found")
+	}
+}

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -74,6 +76,63 @@ func TestProxiesInARow(t *testing.T) {
 		_, answer, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+last.Addr(), http.Header{trailHeader: {header}})
 		if (err == nil) != (want == 200) || err != nil && answer.StatusCode != want {
 			t.Errorf("%s: got %v", header, err)
+		}
+	}
+}
+
+// TestProxySettingIsNotTold: HTTP_PROXY and its like may hold a password.
+func TestProxySettingIsNotTold(t *testing.T) {
+	find := throughProxy(func(*http.Request) (*url.URL, error) {
+		return nil, errors.New(`invalid proxy address "http://user:secret@a b"`)
+	})
+	if _, err := find(nil); err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "HTTPS_PROXY") {
+		t.Errorf("got %v", err)
+	}
+	through := &url.URL{Host: "a"}
+	find = throughProxy(func(*http.Request) (*url.URL, error) { return through, nil })
+	if got, err := find(nil); got != through || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// TestSocketVanishes: each call says so, until there is one again.
+func TestSocketVanishes(t *testing.T) {
+	f := newFake(t)
+	p := started(t, Config{Node: f.path()})
+	const call, answer = `{"id":1,"method":"a"}`, `"node":"a"`
+	if got := post(t, p, call); !strings.Contains(got, answer) {
+		t.Fatalf("got %s", got)
+	}
+	conn := dial(t, p, nil)
+	tell(t, conn, call)
+	hear(t, conn)
+	path := f.path()
+	f.ipc.Close()
+	f.dropAll()
+	if code := closing(t, conn); code != websocket.CloseServiceRestart {
+		t.Errorf("ended with %d", code)
+	}
+	for range 2 * p.cfg.NodeLinks {
+		if got := post(t, p, call); !strings.HasPrefix(got, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"the node `) || strings.Contains(got, path) {
+			t.Errorf("got %s", got)
+		}
+	}
+	f.wg.Wait()
+	var err error
+	if f.ipc, err = new(net.ListenConfig).Listen(t.Context(), "unix", path); err != nil {
+		t.Fatal(err)
+	}
+	f.wg.Go(f.accept)
+	defer func() {
+		f.ipc.Close()
+		f.dropAll()
+		f.wg.Wait()
+	}()
+	conn = dial(t, p, nil)
+	tell(t, conn, call)
+	for _, got := range []string{post(t, p, call), hear(t, conn)} {
+		if !strings.Contains(got, answer) {
+			t.Errorf("got %s", got)
 		}
 	}
 }
