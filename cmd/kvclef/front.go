@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/extapi"
@@ -81,7 +84,7 @@ func (s *signing) newFront(ctx context.Context, parts frontParts) (_ *front, err
 	}
 	f.outbox, err = outbox.New(ctx, outbox.Config{
 		Records: parts.records, Signer: signatory, Node: parts.node, ChainIDs: bigIDs(parts.chains), Holds: holds,
-		GasMargin: cfg.GasMargin, Timeout: cfg.NodeTimeout, Interval: cfg.PollInterval, Confirmations: cfg.Confirmations, Retain: cfg.Retain,
+		GasMargin: cfg.GasMargin, FeeCap: weiOf(cfg.TxFeeCap), Timeout: cfg.NodeTimeout, Interval: cfg.PollInterval, Confirmations: cfg.Confirmations, Retain: cfg.Retain,
 		Logger: s.log,
 	})
 	if err != nil {
@@ -151,4 +154,13 @@ func chainOfNode(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]u
 	}
 	log.InfoContext(ctx, "No chain id is configured: the node's is signed for", "chain_id", id)
 	return []uint64{id}, nil
+}
+
+// weiOf returns an amount of the chain's coin in wei, nil for 0.
+func weiOf(coins float64) *big.Int {
+	if coins == 0 {
+		return nil
+	}
+	wei, _ := new(big.Float).Mul(big.NewFloat(coins), big.NewFloat(params.Ether)).Int(nil)
+	return wei
 }

@@ -74,6 +74,10 @@ type Proxy struct {
 	// GasMargin is what an estimate of gas is multiplied by. Default: 1.2.
 	GasMargin float64 `yaml:"gas_margin"`
 
+	// TxFeeCap is the most that the fees of a transaction may be, in the chain's coin,
+	// as geth's --rpc.txfeecap; 0 is no bound. Default: 1.
+	TxFeeCap float64 `yaml:"tx_fee_cap"`
+
 	// PollInterval is how often the node is asked for a new block while
 	// transactions are under way. Default: 2s.
 	PollInterval time.Duration `yaml:"poll_interval"`
@@ -93,7 +97,7 @@ func (p *Proxy) Enabled() bool { return p.Node != "" || p.NodeFile != "" }
 func defaultProxy() Proxy {
 	return Proxy{
 		NodeTimeout: 30 * time.Second, Addr: "localhost", Port: 8555, VirtualHosts: []string{"localhost"}, OtherAccounts: RefuseOthers,
-		GasMargin: 1.2, PollInterval: 2 * time.Second, Confirmations: 12, Retain: 168 * time.Hour,
+		GasMargin: 1.2, TxFeeCap: 1, PollInterval: 2 * time.Second, Confirmations: 12, Retain: 168 * time.Hour,
 	}
 }
 
@@ -106,6 +110,8 @@ func (c *Config) validateProxy() error {
 		return fmt.Errorf("proxy.other_accounts: %q; it must be %s or %s", p.OtherAccounts, RefuseOthers, ForwardOthers)
 	case p.GasMargin < 1 || p.GasMargin > 10:
 		return fmt.Errorf("proxy.gas_margin: %v; it must be from 1 to 10", p.GasMargin)
+	case !(p.TxFeeCap >= 0 && p.TxFeeCap <= 1e9): // NaN too
+		return fmt.Errorf("proxy.tx_fee_cap: %v; it must be from 0 to 1000000000", p.TxFeeCap)
 	case p.NodeTimeout <= 0:
 		return fmt.Errorf("proxy.node_timeout: %s; it must be above 0s", p.NodeTimeout)
 	case p.PollInterval < 10*time.Millisecond || p.PollInterval > time.Hour:

@@ -30,6 +30,7 @@ type Config struct {
 	Scope string
 
 	GasMargin float64       // estimates are multiplied by it, 1 to 10; default 1.2
+	FeeCap    *big.Int      // the most that the fees of a transaction may be, wei; nil: no bound
 	Market    time.Duration // how long the latest block and fees are good for; default 1 s
 	Timeout   time.Duration // of a call to the node; default 30 s
 

@@ -101,6 +101,9 @@ func (o *Outbox) try(ctx context.Context, l *lane, d *draft, c *claim, again boo
 
 // sign asks the signer.
 func (o *Outbox) sign(ctx context.Context, method string, args extapi.TransactionArgs, filled []string) (*extapi.SignedTransaction, error) {
+	if err := o.checkFee(&args); err != nil {
+		return nil, err
+	}
 	nonce := uint64(args.Nonce)
 	signed, err := o.cfg.Signer.SignTransaction(ctx, method, args, filled)
 	var maybe interface{ MayBeSigned() bool }
