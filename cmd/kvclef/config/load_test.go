@@ -35,6 +35,7 @@ proxy:
   other_accounts: forward
   hosting_key_file: hosting.key
   gas_margin: 1.5
+  tx_fee_cap: 2.5
   poll_interval: 3s
   confirmations: 64
   retain: 24h
