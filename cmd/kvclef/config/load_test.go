@@ -91,7 +91,7 @@ func TestParse(t *testing.T) {
 		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example] ` +
 		`TLS:{CertFile:server.crt KeyFile:server.key ClientCAFile:clients.crt MinVersion:1.2}}} ` +
 		`Proxy:{Node:http://localhost:8545 NodeFile: NodeWS:ws://localhost:8546 NodeHeadersFile:headers NodeTimeout:8s Addr:127.0.0.1 Port:8552 VirtualHosts:[proxy] ` +
-		`Origins:[https://app.example] TLS:{CertFile:proxy.crt KeyFile:proxy.key ClientCAFile:apps.crt MinVersion:1.2} Allow:[debug_*] Deny:[txpool_*] OtherAccounts:forward HostingKeyFile:hosting.key GasMargin:1.5 PollInterval:3s Confirmations:64 Retain:24h0m0s} ` +
+		`Origins:[https://app.example] TLS:{CertFile:proxy.crt KeyFile:proxy.key ClientCAFile:apps.crt MinVersion:1.2} Allow:[debug_*] Deny:[txpool_*] OtherAccounts:forward HostingKeyFile:hosting.key GasMargin:1.5 TxFeeCap:2.5 PollInterval:3s Confirmations:64 Retain:24h0m0s} ` +
 		`Approvals:{People:map[alice:{UID:<nil> Principals:[alice-laptop] OIDC:alice@example.com}] ` +
 		`Default:{Threshold:1 Of:[alice] Requester:included Expires:2h0m0s Wait:5s} Remember:1m0s Keep:24h0m0s MaxOpen:10 MaxOpenPerCaller:5 ` +
 		`Socket:/run/kvclef/approvals.sock SocketGroup:approvers Console:{Enabled:true Addr:0.0.0.0 Port:8443 URL:https://approvals.example.com ` +
