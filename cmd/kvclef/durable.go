@@ -15,6 +15,7 @@ import (
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
+	"github.com/kvclef/kvclef/cmd/kvclef/webhook"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
@@ -56,6 +57,7 @@ type durable struct {
 	audit    *audit.Log     // nil: none
 
 	approvals *approval.Queue               // nil: nobody approves
+	webhooks  []webhook.Hook                // that are told of tickets
 	asksAll   bool                          // people are asked about all that no rule decides
 	current   atomic.Pointer[policy.Policy] // that is in force; nil: none
 

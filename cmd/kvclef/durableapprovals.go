@@ -22,8 +22,6 @@ func (d *durable) openApprovals(ctx context.Context, cfg *config.Config) (err er
 		return nil
 	case a.Console.Enabled:
 		return usagef("approvals.console: this version has no console yet: remove enabled, and use kvclef approvals")
-	case len(a.Webhooks) > 0:
-		return usagef("approvals.webhooks: this version has none yet: remove them")
 	}
 	d.approvals, err = approval.New(ctx, approval.Config{
 		Records: d.store, Ledger: d.store, Journal: approvalsJournal{d}, Logger: d.log,
@@ -32,6 +30,9 @@ func (d *durable) openApprovals(ctx context.Context, cfg *config.Config) (err er
 	})
 	if err != nil {
 		return fmt.Errorf("opening the tickets for people: %w", err)
+	}
+	if err := d.openWebhooks(cfg); err != nil {
+		return err
 	}
 	d.approver = d.approvals
 	d.asksAll = d.inForce.policy == nil && d.ruleset == nil && a.Default.Quorum() != nil

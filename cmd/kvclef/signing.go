@@ -210,6 +210,7 @@ func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer ex
 	}
 	group.Go(func() error { s.refresh(ctx, keyring); return nil })
 	group.Go(func() error { s.state.reloadOnHangUp(ctx, s.cfg); return nil })
+	group.Go(func() error { return s.state.tellWebhooks(ctx, s.cfg) })
 	group.Go(func() error { return s.state.sweepApprovals(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()

@@ -64,7 +64,7 @@ func hostOf(text string) string {
 
 // add has a message sent, in place of the oldest if too many wait.
 func (s *sender) add(ctx context.Context, m message) {
-	if s.hook.Events != nil && !slices.Contains(s.hook.Events, m.notice.Event) {
+	if len(s.hook.Events) > 0 && !slices.Contains(s.hook.Events, m.notice.Event) {
 		return
 	}
 	s.mu.Lock()

@@ -45,7 +45,7 @@ type Hook struct {
 	URL      string
 	Secret   string   // signs what is sent; "": nothing is signed
 	Template string   // "json", "slack" or "teams"
-	Events   []string // nil: all
+	Events   []string // none: all
 }
 
 // Config is what messages are made of and where they go.
