@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			home := env.WorkDir + "/home"
 			env.Setenv("HOME", home)
 			env.Setenv("USERID", strconv.Itoa(os.Getuid()))
+			env.Setenv("GROUPID", strconv.Itoa(os.Getgid()))
 			env.Values["authorities"] = make(authorities)
 			return os.Mkdir(home, 0o700)
 		},

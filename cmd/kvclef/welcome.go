@@ -38,7 +38,11 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 	if cfg.Rules.File != "" {
 		fmt.Fprintf(&b, "Rules    %s\n", cfg.Rules.File)
 	}
-	if cfg.Rules.Policy+cfg.Rules.File == "" && !approveAll {
+	asks := cfg.Approvals.Default.Quorum() != nil
+	if cfg.Approvals.Enabled() {
+		fmt.Fprintf(&b, "Tickets  kvclef approvals list%s\n", socketFlag(cfg, dataDir))
+	}
+	if cfg.Rules.Policy+cfg.Rules.File == "" && !approveAll && !asks {
 		fmt.Fprintf(&b, "\nNothing is signed: add --approve-all, --policy FILE or --rules FILE.\n")
 	}
 	if endpoint != "" {
@@ -50,6 +54,14 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 			accounts[0].Address, curlFlags(open.proxyTLS), open.proxyURL())
 	}
 	return p.printf("%s\n", b.String())
+}
+
+// socketFlag is what kvclef approvals needs to find the signer.
+func socketFlag(cfg *config.Config, dataDir string) string {
+	if cfg.Approvals.Socket != "" {
+		return " --approvals.socket " + shellQuote(cfg.Approvals.Socket)
+	}
+	return " --datadir " + shellQuote(dataDir)
 }
 
 // curlFlags returns what curl needs to know of a listener's TLS.
