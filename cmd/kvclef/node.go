@@ -75,7 +75,7 @@ func (n *nodeClient) connected(ctx context.Context) (*rpc.Client, error) {
 	if client, err := n.current(); client != nil || err != nil {
 		return client, err
 	}
-	client, err := rpc.DialOptions(ctx, n.endpoint, rpc.WithHeaders(n.headers))
+	client, err := rpc.DialOptions(ctx, n.endpoint, rpc.WithHeaders(n.headers), rpc.WithHTTPClient(nodeHTTP()))
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the node: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -141,6 +142,9 @@ func (c *Config) validateProxy() error {
 // checkNode checks a node's endpoint, which no error shows: it may hold a secret.
 func checkNode(key, endpoint string) error {
 	if !strings.Contains(endpoint, "://") {
+		if u, err := url.Parse(endpoint); strings.Contains(endpoint, "@") || err == nil && u.Scheme != "" && !filepath.IsAbs(endpoint) {
+			return fmt.Errorf("%s: it is a URL without ://, or no path: give one such as http://localhost:8545 or /var/lib/geth/geth.ipc", key)
+		}
 		return nil // the path of a socket
 	}
 	u, err := url.Parse(endpoint)

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestNodeRedirects: what a node is asked with goes nowhere else.
+func TestNodeRedirects(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 10)
+	thief := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("X-Api-Key") }))
+	defer thief.Close()
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		node := httptest.NewServer(http.RedirectHandler(thief.URL+"/internal", status))
+		n := newNode(node.URL, http.Header{"X-Api-Key": {"secret"}}, time.Second)
+		if err := n.CallContext(t.Context(), nil, "eth_sendRawTransaction", "0x02"); err == nil {
+			t.Errorf("%d: an answer of another counts as the node's", status)
+		}
+		n.close()
+		node.Close()
+	}
+	if len(asked) > 0 {
+		t.Errorf("another host got %q", <-asked)
+	}
+}
+
+// TestNodeAnswersAreBounded: a node that never stops answering takes no more memory
+// than the bound.
+func TestNodeAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	const more = 1 << 20
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"jsonrpc":"2.0","id":1,"result":"`)) // it may have hung up
+		text := []byte(strings.Repeat("0", more))
+		for range maxNodeAnswer/more + 8 {
+			if _, err := w.Write(text); err != nil {
+				return
+			}
+		}
+		_, _ = w.Write([]byte(`"}`))
+	}))
+	defer node.Close()
+	n := newNode(node.URL, nil, 20*time.Second)
+	defer n.close()
+	var result string
+	if err := n.CallContext(t.Context(), &result, "eth_chainId"); !errors.Is(err, errLongAnswer) {
+		t.Errorf("%d bytes, %v", len(result), err)
+	}
+}
