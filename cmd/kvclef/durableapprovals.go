@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/kvclef/kvclef/cmd/kvclef/approvals"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/approval"
@@ -35,8 +36,35 @@ func (d *durable) openApprovals(ctx context.Context, cfg *config.Config) (err er
 		return err
 	}
 	d.approver = d.approvals
+	d.countVoters(ctx, cfg)
 	d.asksAll = d.inForce.policy == nil && d.ruleset == nil && a.Default.Quorum() != nil
 	return nil
+}
+
+// countVoters warns of groups of which too few have a way to vote.
+func (d *durable) countVoters(ctx context.Context, cfg *config.Config) {
+	a := &cfg.Approvals
+	if a.Console.Enabled {
+		return // everybody can have a passkey
+	}
+	var groups []*rules.Quorum
+	if d.inForce.policy != nil {
+		groups = d.inForce.policy.Groups()
+	}
+	if quorum := a.Default.Quorum(); quorum != nil {
+		groups = append(groups, quorum)
+	}
+	for _, group := range groups {
+		can := 0
+		for _, name := range group.Of {
+			if approvals.Supported && a.People[name].UID != nil {
+				can++
+			}
+		}
+		if can < group.Threshold {
+			d.log.WarnContext(ctx, "Too few people of a group can vote: give them a uid, or turn the console on", "group", group.Group, "can_vote", can, "threshold", group.Threshold)
+		}
+	}
 }
 
 // knowPeople refuses a policy that names people who can't approve. Without any at

@@ -63,6 +63,8 @@ func TestApprovalsAreRefused(t *testing.T) {
 		"name":                 {`people: {"al ice": {}}`, `"al ice" is no name`},
 		"name that turns text": {`people: {"alice\u202e": {}}`, "is no name"},
 		"uid":                  {"people: {alice: {uid: -1}}", "want a whole number"},
+		"uid of nobody":        {"people: {alice: {uid: 65534}}", "users that it does not know"},
+		"uid of none":          {"people: {alice: {uid: 4294967295}}", "users that it does not know"},
 		"uid in octal":         {"people: {alice: {uid: 0750}}", "want a whole number"},
 		"one uid for two":      {"people: {alice: {uid: 5}, bob: {uid: 5}}", "one user of the machine can't be two people"},
 		"one identity for two": {"people: {alice: {oidc: a@b.c}, bob: {oidc: A@b.c}}", "one can't be two people"},

@@ -29,6 +29,13 @@ const (
 	maxWebhooks   = 10
 )
 
+// User ids that are nobody's: what Linux tells in the place of one that has none in
+// this namespace, and what stands for none at all.
+const (
+	unknownUser = 65534
+	noUser      = 1<<32 - 1
+)
+
 // personForm is the form of a person's name: it may be a principal's, too.
 var personForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]*$`)
 
@@ -54,6 +61,9 @@ func (a *Approvals) validatePeople() error {
 			return fmt.Errorf("%s.principals: they are %d at most, and none is empty", key, maxPrincipals)
 		}
 		if uid := person.UID; uid != nil {
+			if *uid == unknownUser || *uid == noUser {
+				return fmt.Errorf("%s.uid: %d is what the system says of users that it does not know: give the person's own", key, *uid)
+			}
 			if other, again := uids[*uid]; again {
 				return fmt.Errorf("%s.uid: %d is the uid of %s: one user of the machine can't be two people", key, *uid, other)
 			}
