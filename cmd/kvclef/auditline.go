@@ -74,7 +74,7 @@ func auditDetails(e audit.Entry) []string {
 	}
 	add("ticket", e.Ticket)
 	add("is", e.State)
-	add("waits for", e.Quorum)
+	add("needs", e.Quorum)
 	add("approver", e.Approver)
 	add("votes", e.Vote)
 	add("known by", e.Way)

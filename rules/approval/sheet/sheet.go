@@ -59,9 +59,12 @@ type Section struct {
 	Facts []Fact
 }
 
+// MaxDepth bounds how far facts are indented: what lies deeper stands below itself.
+const MaxDepth = 20
+
 // Fact is one line, or several with \n between them. Its texts are inert.
 type Fact struct {
-	Depth int    // in a tree, from 0
+	Depth int    // in a tree, from 0 to [MaxDepth]
 	Name  string // such as "to"; of members of typed data, their own
 	Type  string // of an argument or a member; "" for others
 	Text  string
@@ -109,6 +112,7 @@ func (w *writer) section(id, title string) {
 
 // add adds a fact whose text is inert.
 func (w *writer) add(fact Fact) {
+	fact.Depth = min(fact.Depth, MaxDepth)
 	last := &w.sheet.Sections[len(w.sheet.Sections)-1]
 	last.Facts = append(last.Facts, fact)
 }
