@@ -41,7 +41,7 @@ func bounded(e Entry) Entry {
 	} {
 		*text = bound(*text, boundText)
 	}
-	for _, text := range []*string{&e.Reason, &e.Error, &e.Note, &e.Comment} {
+	for _, text := range []*string{&e.Reason, &e.Error, &e.Note, &e.Comment, &e.Credential, &e.PublicKey} {
 		*text = bound(*text, boundProse)
 	}
 	e.Call = bound(e.Call, boundCall)

@@ -40,13 +40,14 @@ const (
 	EventPolicy     Event = "policy"     // another policy is in force from here on
 	EventCheckpoint Event = "checkpoint" // the chain's head, signed by a vault key
 	EventTicket     Event = "ticket"     // people are asked, or a ticket was decided or ended
+	EventCredential Event = "credential" // a passkey of a person was added or removed
 	EventVote       Event = "vote"       // a person has voted; with an error it does not count
 )
 
 // known reports whether an entry may have the event.
 func (e Event) known() bool {
 	switch e {
-	case EventStart, EventStop, EventDecision, EventOutcome, EventRefused, EventRecovered, EventPolicy, EventCheckpoint, EventTicket, EventVote:
+	case EventStart, EventStop, EventDecision, EventOutcome, EventRefused, EventRecovered, EventPolicy, EventCheckpoint, EventTicket, EventVote, EventCredential:
 		return true
 	default:
 		return false
@@ -104,6 +105,9 @@ type Entry struct {
 	Vote       string `json:"vote,omitempty"`        // "approve" or "reject"
 	Comment    string `json:"comment,omitempty"`
 	Way        string `json:"way,omitempty"` // how the approver was known, such as "passkey"
+
+	Credential string `json:"credential,omitempty"` // id of a passkey, base64url
+	PublicKey  string `json:"public_key,omitempty"` // of it, COSE, base64url
 
 	// Proof is what the approver has signed: JSON text in printable ASCII, at most
 	// [MaxProof] bytes.

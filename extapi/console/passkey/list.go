@@ -1,0 +1,88 @@
+package passkey
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kvclef/kvclef/extapi/console"
+	"github.com/kvclef/kvclef/rules"
+)
+
+// Of is whose a passkey is.
+type Of struct {
+	Person string
+	console.Passkey
+}
+
+// List returns the passkeys of a person, the oldest first.
+func (p *Passkeys) List(ctx context.Context, person string) ([]console.Passkey, error) {
+	keys, err := p.keysOf(ctx, person)
+	if err != nil {
+		return nil, p.fail(ctx, errInternal, err)
+	}
+	shown := make([]console.Passkey, len(keys))
+	for i := range keys {
+		shown[i] = keys[i].shown()
+	}
+	return shown, nil
+}
+
+// All returns the passkeys of everybody, by person.
+func (p *Passkeys) All(ctx context.Context) ([]Of, error) {
+	keys, err := p.keys(ctx, prefixCredentials)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Of, len(keys))
+	for i := range keys {
+		all[i] = Of{keys[i].Person, keys[i].shown()}
+	}
+	return all, nil
+}
+
+func (c *credential) shown() console.Passkey {
+	return console.Passkey{ID: c.id(), Label: c.Label, Added: c.Added, Used: c.Used}
+}
+
+// Remove removes a passkey of a person, who asks for it.
+func (p *Passkeys) Remove(ctx context.Context, person, id string) error {
+	return p.remove(ctx, person, id, person)
+}
+
+// RemoveBy removes a passkey for somebody else, such as the operator.
+func (p *Passkeys) RemoveBy(ctx context.Context, person, id, by string) error {
+	return p.remove(ctx, person, id, by)
+}
+
+// remove removes a passkey. It is in the journal afterwards: what is recorded as
+// removed approves nothing.
+func (p *Passkeys) remove(ctx context.Context, person, id, by string) error {
+	p.change.Lock()
+	defer p.change.Unlock()
+	keys, err := p.keysOf(ctx, person)
+	if err != nil {
+		return p.fail(ctx, errInternal, err)
+	}
+	for i := range keys {
+		if keys[i].id() != id {
+			continue
+		}
+		event := Event{Person: person, ID: id, PublicKey: encode(keys[i].Credential.PublicKey), RPID: p.rp.Config.RPID, By: by}
+		err := p.cfg.Records.ChangeRecords(ctx, rules.Change{Key: keys[i].key(), Old: keys[i].value})
+		if err == nil {
+			err = p.cfg.Journal.Credential(ctx, event)
+		}
+		if err != nil {
+			return p.fail(ctx, errInternal, err)
+		}
+		p.cfg.Logger.WarnContext(ctx, "Passkey removed", "person", person, "id", id, "by", by)
+		return nil
+	}
+	return errUnknown
+}
+
+// Told reports whether an error may be told as it is.
+func Told(err error) bool {
+	var told plainError
+	return errors.As(err, &told)
+}
