@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/extapi/console/passkey"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/approval"
 )
@@ -74,4 +76,24 @@ func quorumText(quorums []rules.Quorum) string {
 		texts[i] = quorums[i].String()
 	}
 	return strings.Join(texts, " and ")
+}
+
+// Credential records that a passkey was added or removed.
+func (j approvalsJournal) Credential(ctx context.Context, event passkey.Event) error {
+	if j.state.audit == nil {
+		return errors.New("there is no audit log")
+	}
+	return j.state.audit.Append(ctx, credentialEntry(event))
+}
+
+// credentialEntry is the entry of a passkey that was added or removed.
+func credentialEntry(event passkey.Event) audit.Entry {
+	state := credentialRemoved
+	if event.Added {
+		state = credentialAdded
+	}
+	return audit.Entry{
+		Event: audit.EventCredential, State: state, Approver: event.Person, Credential: event.ID, PublicKey: event.PublicKey,
+		Note: fmt.Sprintf("for %s, by %s", event.RPID, event.By),
+	}
 }

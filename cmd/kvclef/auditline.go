@@ -79,6 +79,7 @@ func auditDetails(e audit.Entry) []string {
 	add("votes", e.Vote)
 	add("known by", e.Way)
 	add("comment", e.Comment)
+	add("passkey", e.Credential)
 	add("repeats", e.First)
 	add("by", e.Principal)
 	add("reason", e.Reason)

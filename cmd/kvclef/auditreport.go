@@ -16,6 +16,8 @@ type verification struct {
 	Damage *auditDamage `json:"damage,omitempty"`
 	audit.Report
 
+	Approvals *approvalsCheck `json:"approvals,omitempty"`
+
 	damage *audit.DamageError
 	pinned bool // keys of checkpoints were given
 }
@@ -41,7 +43,7 @@ func (v verification) withDamage() verification {
 func (v verification) failure() error {
 	d := v.damage
 	if d == nil {
-		return nil
+		return v.Approvals.failure()
 	}
 	place := d.File
 	if d.Line > 0 {
@@ -73,6 +75,12 @@ func (v verification) text() string {
 	} else {
 		line("Open", "%s without an outcome, under way or cut short by a crash: %s", counted(int(r.Open), "approval"), v.openText())
 	}
+	if text := v.Approvals.text(); text != "" {
+		line("Approvals", "%s", text)
+	}
+	for _, fault := range v.Approvals.Unproved {
+		line("UNPROVED", "%s", fault)
+	}
 	if v.Sound {
 		line("Sound", "every entry is as it was written")
 	} else {
@@ -86,6 +94,7 @@ func (v verification) eventCounts() string {
 	var counts []string
 	for _, event := range []audit.Event{
 		audit.EventDecision, audit.EventOutcome, audit.EventRefused, audit.EventStart, audit.EventStop, audit.EventRecovered, audit.EventPolicy, audit.EventCheckpoint,
+		audit.EventTicket, audit.EventVote, audit.EventCredential,
 	} {
 		if n := v.Events[event]; n > 0 {
 			counts = append(counts, fmt.Sprintf("%s %d", event, n))

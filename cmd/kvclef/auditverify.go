@@ -25,6 +25,7 @@ func (p *program) auditVerifyCommand() *cli.Command {
 			"only checkpoints of one key count", "kvclef audit verify --checkpoint-key 0x71562b71999873DB5b286dF957af199Ec94617F7",
 			"segments up to entry 5000 are in the archive", "kvclef audit verify --start 5001",
 		) + "\n\nEvery entry of all segments is checked against the one before. Damage is named by file, line, byte and entry, with exit code 1. " +
+			"Votes by passkey are checked against the keys that were added before, and what people approved against their votes. " +
 			"Entries cut off at the end leave a shorter log that is sound in itself: only a checkpoint that covers them tells. Keep heads that this command prints elsewhere, " +
 			"or let the signer sign them (--audit.checkpoint-key).",
 		Flags: auditFlags(
@@ -42,7 +43,8 @@ func (p *program) auditVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	options := audit.VerifyOptions{Start: c.Uint64("start"), Progress: p.verifyProgress(time.Now)}
+	approvals := newApprovalsCheck(c.Uint64("start") > 1)
+	options := audit.VerifyOptions{Start: c.Uint64("start"), Progress: p.verifyProgress(time.Now), Entry: approvals.add}
 	for _, text := range c.StringSlice("checkpoint") {
 		checkpoint, err := readCheckpoint(text)
 		if err != nil {
@@ -57,7 +59,7 @@ func (p *program) auditVerify(c *cli.Context) error {
 		options.Keys = append(options.Keys, common.HexToAddress(text))
 	}
 	report, err := audit.Verify(c.Context, path, options)
-	found := verification{Log: path, Sound: err == nil, Report: report, pinned: len(options.Keys) > 0}
+	found := verification{Log: path, Sound: err == nil, Report: report, pinned: len(options.Keys) > 0, Approvals: approvals}
 	if err != nil && !errors.As(err, &found.damage) {
 		return auditError(err)
 	}

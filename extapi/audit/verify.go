@@ -33,6 +33,10 @@ type VerifyOptions struct {
 	// work goes on. Nil is nobody.
 	Progress func(Report)
 
+	// Entry is called for each entry that is sound, in order, to look at what it
+	// says. Nil is nobody.
+	Entry func(Entry)
+
 	patience time.Duration // for tests; 0 is the usual
 }
 
@@ -158,6 +162,9 @@ func (v *verifier) add(record Record) error {
 		v.hashes = append(v.hashes, record.Hash)
 	}
 	v.open.add(e)
+	if v.options.Entry != nil {
+		v.options.Entry(e)
+	}
 	if v.options.Progress != nil && v.report.Entries%progressEvery == 0 {
 		v.options.Progress(v.report)
 	}

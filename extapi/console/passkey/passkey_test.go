@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/kvclef/kvclef/extapi/console/passkey"
+	"github.com/kvclef/kvclef/extapi/console/passkey/passkeytest"
 	"github.com/kvclef/kvclef/rules/approval"
 	"github.com/kvclef/kvclef/rules/store/memory"
 )
@@ -22,6 +23,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testOrigin = "http://localhost:8551"
+
+func device(t *testing.T) *passkeytest.Device {
+	t.Helper()
+	return passkeytest.New(t, testOrigin, "localhost")
+}
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // journal keeps what it is told, or fails.
 type journal struct {
@@ -68,7 +76,7 @@ func (d *desk) open(t *testing.T) {
 }
 
 // enrol adds a passkey of a person.
-func (d *desk) enrol(t *testing.T, person string, on *device) {
+func (d *desk) enrol(t *testing.T, person string, on *passkeytest.Device) {
 	t.Helper()
 	token, _, err := d.NewToken(t.Context(), person)
 	if err != nil {
@@ -78,36 +86,36 @@ func (d *desk) enrol(t *testing.T, person string, on *device) {
 	if err != nil || of != person {
 		t.Fatalf("%s, %v", of, err)
 	}
-	if of, err := d.FinishEnrol(t.Context(), "b", "my \u202elaptop", on.create(t, options)); err != nil || of != person {
+	if of, err := d.FinishEnrol(t.Context(), "b", "my \u202elaptop", on.Create(t, options)); err != nil || of != person {
 		t.Fatalf("%s, %v", of, err)
 	}
 }
 
-func (d *desk) login(t *testing.T, on *device) (string, error) {
+func (d *desk) login(t *testing.T, on *passkeytest.Device) (string, error) {
 	t.Helper()
 	options, err := d.BeginLogin(t.Context(), "b")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.FinishLogin(t.Context(), "b", on.get(t, options))
+	return d.FinishLogin(t.Context(), "b", on.Get(t, options))
 }
 
 func ballot() approval.Ballot {
 	return approval.Ballot{Ticket: "abcdefgh234567ab", Hash: common.Hash{7}, Person: "alice", Approve: true, Comment: "as agreed"}
 }
 
-func (d *desk) vote(t *testing.T, on *device, b approval.Ballot) (approval.Ballot, error) {
+func (d *desk) vote(t *testing.T, on *passkeytest.Device, b approval.Ballot) (approval.Ballot, error) {
 	t.Helper()
 	options, err := d.BeginVote(t.Context(), "b", b)
 	if err != nil {
 		return approval.Ballot{}, err
 	}
-	return d.FinishVote(t.Context(), "b", on.get(t, options))
+	return d.FinishVote(t.Context(), "b", on.Get(t, options))
 }
 
 // TestPasskey goes from the link to a vote that can be proved, over a restart.
 func TestPasskey(t *testing.T) {
-	d, on := newDesk(t), newDevice(t)
+	d, on := newDesk(t), device(t)
 	d.enrol(t, "alice", on)
 	d.open(t)
 	if person, err := d.login(t, on); err != nil || person != "alice" {
@@ -157,18 +165,18 @@ func TestPasskey(t *testing.T) {
 // TestRefused: what is not from the person, for this vote, at this place and now does
 // not count.
 func TestRefused(t *testing.T) {
-	for name, change := range map[string]func(*device){
-		"another origin": func(on *device) { on.origin = "http://localhost:9999" },
-		"another host":   func(on *device) { on.rpID = "evil.example" },
-		"not verified":   func(on *device) { on.flags = present },
-		"nobody there":   func(on *device) { on.flags = verified },
-		"a copy":         func(on *device) { on.counter = 0 },
-		"another key":    func(on *device) { on.key = newDevice(t).key },
-		"another device": func(on *device) { on.id = newDevice(t).id },
-		"another handle": func(on *device) { on.handle = []byte("bob") },
+	for name, change := range map[string]func(*passkeytest.Device){
+		"another origin": func(on *passkeytest.Device) { on.Origin = "http://localhost:9999" },
+		"another host":   func(on *passkeytest.Device) { on.RPID = "evil.example" },
+		"not verified":   func(on *passkeytest.Device) { on.Flags = passkeytest.Present },
+		"nobody there":   func(on *passkeytest.Device) { on.Flags = passkeytest.Verified },
+		"a copy":         func(on *passkeytest.Device) { on.Counter = 0 },
+		"another key":    func(on *passkeytest.Device) { on.Key = device(t).Key },
+		"another device": func(on *passkeytest.Device) { on.ID = device(t).ID },
+		"another handle": func(on *passkeytest.Device) { on.Handle = []byte("bob") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, on := newDesk(t), newDevice(t)
+			d, on := newDesk(t), device(t)
 			d.enrol(t, "alice", on)
 			for range 3 {
 				if _, err := d.login(t, on); err != nil {
@@ -189,13 +197,13 @@ func TestRefused(t *testing.T) {
 
 // TestOnce: each question is answered once, soon, and by what was asked.
 func TestOnce(t *testing.T) {
-	d, on := newDesk(t), newDevice(t)
+	d, on := newDesk(t), device(t)
 	d.enrol(t, "alice", on)
 	options, err := d.BeginVote(t.Context(), "b", ballot())
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := on.get(t, options)
+	answer := on.Get(t, options)
 	if _, err := d.FinishVote(t.Context(), "other", answer); err == nil {
 		t.Error("another browser has answered")
 	}
@@ -214,7 +222,7 @@ func TestOnce(t *testing.T) {
 	if options, err = d.BeginVote(t.Context(), "b", ballot()); err != nil {
 		t.Fatal(err)
 	}
-	answer = on.get(t, options)
+	answer = on.Get(t, options)
 	if _, err := d.FinishVote(t.Context(), "b", answer); err != nil {
 		t.Fatal(err)
 	}
@@ -225,14 +233,14 @@ func TestOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.now = d.now.Add(4 * time.Minute)
-	if _, err := d.FinishVote(t.Context(), "b", on.get(t, options)); err == nil {
+	if _, err := d.FinishVote(t.Context(), "b", on.Get(t, options)); err == nil {
 		t.Error("an answer is taken after 4 minutes")
 	}
 }
 
 // TestTokens: a link is for one person, one passkey and 15 minutes.
 func TestTokens(t *testing.T) {
-	d, on := newDesk(t), newDevice(t)
+	d, on := newDesk(t), device(t)
 	if _, _, err := d.NewToken(t.Context(), "mallory"); err == nil {
 		t.Error("a stranger gets a link")
 	}
@@ -256,10 +264,10 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.FinishEnrol(t.Context(), "b", "", on.create(t, options)); err != nil {
+	if _, err := d.FinishEnrol(t.Context(), "b", "", on.Create(t, options)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.FinishEnrol(t.Context(), "c", "", newDevice(t).create(t, second)); err == nil {
+	if _, err := d.FinishEnrol(t.Context(), "c", "", device(t).Create(t, second)); err == nil {
 		t.Error("a link adds two passkeys")
 	}
 	if _, _, err := d.BeginEnrol(t.Context(), "b", token); err == nil {
@@ -271,7 +279,7 @@ func TestTokens(t *testing.T) {
 	if _, options, err = d.BeginEnrol(t.Context(), "b", token); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.FinishEnrol(t.Context(), "b", "", on.create(t, options)); err == nil {
+	if _, err := d.FinishEnrol(t.Context(), "b", "", on.Create(t, options)); err == nil {
 		t.Error("a passkey is of two people")
 	}
 	d.now = d.now.Add(15 * time.Minute)
@@ -281,15 +289,15 @@ func TestTokens(t *testing.T) {
 	if _, _, err := d.BeginEnrol(t.Context(), "b", "x"); err == nil {
 		t.Error("any text is a link")
 	}
-	weak := newDevice(t)
-	weak.flags = present
+	weak := device(t)
+	weak.Flags = passkeytest.Present
 	if token, _, err = d.NewToken(t.Context(), "bob"); err != nil {
 		t.Fatal(err)
 	}
 	if _, options, err = d.BeginEnrol(t.Context(), "b", token); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.FinishEnrol(t.Context(), "b", "", weak.create(t, options)); err == nil {
+	if _, err := d.FinishEnrol(t.Context(), "b", "", weak.Create(t, options)); err == nil {
 		t.Error("a passkey that verifies nobody is added")
 	}
 }
@@ -297,7 +305,7 @@ func TestTokens(t *testing.T) {
 // TestJournal: no passkey is added that is not on record, and a removed one is of no
 // use.
 func TestJournal(t *testing.T) {
-	d, on := newDesk(t), newDevice(t)
+	d, on := newDesk(t), device(t)
 	d.journal.fail = errors.New("no space left")
 	token, _, err := d.NewToken(t.Context(), "alice")
 	if err != nil {
@@ -307,7 +315,7 @@ func TestJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.FinishEnrol(t.Context(), "b", "", on.create(t, options)); err == nil || strings.Contains(err.Error(), "space") {
+	if _, err := d.FinishEnrol(t.Context(), "b", "", on.Create(t, options)); err == nil || strings.Contains(err.Error(), "space") {
 		t.Errorf("%v", err)
 	}
 	if keys, err := d.List(t.Context(), "alice"); err != nil || len(keys) != 0 {
@@ -315,10 +323,10 @@ func TestJournal(t *testing.T) {
 	}
 	d.journal.fail = nil
 	d.enrol(t, "alice", on)
-	if err := d.Remove(t.Context(), "bob", b64(on.id)); err == nil {
+	if err := d.Remove(t.Context(), "bob", b64(on.ID)); err == nil {
 		t.Error("another's passkey is removed")
 	}
-	if err := d.RemoveBy(t.Context(), "alice", b64(on.id), "operator"); err != nil {
+	if err := d.RemoveBy(t.Context(), "alice", b64(on.ID), "operator"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.login(t, on); err == nil {
@@ -339,7 +347,7 @@ func TestJournal(t *testing.T) {
 
 // TestFormerPeople: who may not approve any more does not sign in.
 func TestFormerPeople(t *testing.T) {
-	d, on := newDesk(t), newDevice(t)
+	d, on := newDesk(t), device(t)
 	d.enrol(t, "alice", on)
 	d.cfg.People = []string{"bob"}
 	d.open(t)
