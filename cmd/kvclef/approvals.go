@@ -23,9 +23,10 @@ func (p *program) approvalsCommand() *cli.Command {
 		HideHelpCommand: true,
 		Subcommands: []*cli.Command{
 			p.approvalsListCommand(), p.approvalsShowCommand(), p.approvalsVoteCommand(true), p.approvalsVoteCommand(false), p.approvalsWatchCommand(),
+			p.approvalsEnrolCommand(), p.approvalsPasskeysCommand(),
 		},
 		Action: action(func(*cli.Context) error {
-			return usagef("approvals needs a command: list, show, approve, reject or watch; see kvclef approvals --help")
+			return usagef("approvals needs a command: list, show, approve, reject, watch, enrol or passkeys; see kvclef approvals --help")
 		}),
 	}
 }

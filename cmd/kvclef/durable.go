@@ -18,6 +18,7 @@ import (
 	"github.com/kvclef/kvclef/cmd/kvclef/webhook"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/extapi/console/passkey"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/approval"
 	"github.com/kvclef/kvclef/rules/clefjs"
@@ -57,6 +58,7 @@ type durable struct {
 	audit    *audit.Log     // nil: none
 
 	approvals *approval.Queue               // nil: nobody approves
+	passkeys  *passkey.Passkeys             // nil: there is no console
 	webhooks  []webhook.Hook                // that are told of tickets
 	asksAll   bool                          // people are asked about all that no rule decides
 	current   atomic.Pointer[policy.Policy] // that is in force; nil: none

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -32,7 +33,7 @@ func (d *durable) openApprovals(ctx context.Context, cfg *config.Config) (err er
 	if err != nil {
 		return fmt.Errorf("opening the tickets for people: %w", err)
 	}
-	if err := d.openWebhooks(cfg); err != nil {
+	if err := errors.Join(d.openWebhooks(cfg), d.openPasskeys(cfg)); err != nil {
 		return err
 	}
 	d.approver = d.approvals

@@ -29,6 +29,10 @@ const (
 	// It is answered by what [Server.Mount] puts there.
 	PathTransactions = "/v1/transactions"
 
+	// PathPasskeys is about the passkeys of those who approve. It is answered by what
+	// [Server.Mount] puts there.
+	PathPasskeys = "/v1/passkeys"
+
 	// PathHosted and what is below it is the API of a hosted CloudHSM service, as
 	// its clients know it. It is answered by what [Server.Mount] puts there.
 	PathHosted = "/api/v1"

@@ -57,6 +57,8 @@ func (h *handler) mounted(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case below(r.URL.Path, PathTransactions):
 		h.refuse(w, r, http.StatusConflict, errors.New("it stands in front of no node, and has no transactions under way"))
+	case below(r.URL.Path, PathPasskeys):
+		h.refuse(w, r, http.StatusConflict, errors.New("it has no console on which people would use passkeys (approvals.console), or has not started yet"))
 	case below(r.URL.Path, PathHosted):
 		h.refuse(w, r, http.StatusConflict, errors.New("it hosts no services, or has not started yet"))
 	default:
