@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -123,7 +124,7 @@ func (q *Queue) opened(ctx context.Context, e *entry) error {
 		q.forget(e)
 		return fmt.Errorf("recording a ticket: %w", err)
 	}
-	if err := q.cfg.Records.ChangeRecords(ctx, rules.Change{Key: recordPrefix + e.content.ID, New: e.raw}); err != nil {
+	if err := q.create(ctx, e); err != nil {
 		q.forget(e)
 		recorded := q.cfg.Journal.Record(ctx, Event{What: WhatFailed, Ticket: ticket, Request: e.content.Request, Error: err.Error()})
 		return errors.Join(fmt.Errorf("keeping a ticket: %w", err), recorded)
@@ -131,6 +132,21 @@ func (q *Queue) opened(ctx context.Context, e *entry) error {
 	q.became(e, to, e.raw)
 	q.cfg.Logger.InfoContext(ctx, "Ticket opened", "ticket", e.content.ID, "request_id", e.content.Request, "rule", e.content.Rule, "reason", e.content.Reason)
 	return nil
+}
+
+// create stores a ticket. Where it is not known whether it was stored it is looked
+// for: one that nobody knows would be there after the next start.
+func (q *Queue) create(ctx context.Context, e *entry) error {
+	key := recordPrefix + e.content.ID
+	err := q.cfg.Records.ChangeRecords(ctx, rules.Change{Key: key, New: e.raw})
+	if err == nil {
+		return nil
+	}
+	kept, unread := q.cfg.Records.Record(ctx, key)
+	if unread == nil && bytes.Equal(kept, e.raw) {
+		return nil
+	}
+	return errors.Join(err, unread)
 }
 
 // forget takes back a ticket that was not opened.

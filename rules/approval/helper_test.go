@@ -79,7 +79,7 @@ type house struct {
 	policy  common.Hash // in force
 }
 
-func newHouse(t *testing.T, change func(*approval.Config)) *house {
+func newHouse(t testing.TB, change func(*approval.Config)) *house {
 	t.Helper()
 	h := &house{records: memory.NewRecords(), journal: new(journal), clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	h.ledger = memory.NewLedger(h.clock.Now)
@@ -88,7 +88,7 @@ func newHouse(t *testing.T, change func(*approval.Config)) *house {
 }
 
 // open opens a queue on what there is.
-func (h *house) open(t *testing.T, change func(*approval.Config)) {
+func (h *house) open(t testing.TB, change func(*approval.Config)) {
 	t.Helper()
 	cfg := approval.Config{
 		Records: h.records, Ledger: h.ledger, Journal: h.journal, Logger: slog.New(slog.DiscardHandler), Clock: h.clock.Now, Shares: true,
