@@ -79,11 +79,11 @@ func TestModel(t *testing.T) {
 			},
 			"ask": func(rt *rapid.T) {
 				m := rapid.SampledFrom(all).Draw(rt, "request")
-				m.ask(rt, t, h, decision)
+				m.ask(t, rt, h, decision)
 			},
 			"vote": func(rt *rapid.T) {
 				m := rapid.SampledFrom(all).Draw(rt, "request")
-				m.vote(rt, t, h, rapid.SampledFrom([]string{"alice", "bob", "carol", "dave"}).Draw(rt, "person"), rapid.IntRange(0, 5).Draw(rt, "verdict") > 0)
+				m.vote(t, rt, h, rapid.SampledFrom([]string{"alice", "bob", "carol", "dave"}).Draw(rt, "person"), rapid.IntRange(0, 5).Draw(rt, "verdict") > 0)
 			},
 			"keep": func(rt *rapid.T) {
 				m := rapid.SampledFrom(all).Draw(rt, "request")
@@ -140,7 +140,8 @@ func TestModel(t *testing.T) {
 }
 
 // ask asks a request, as the engine does.
-func (m *modelled) ask(rt *rapid.T, t *testing.T, h *house, decision rules.Decision) {
+func (m *modelled) ask(t *testing.T, rt *rapid.T, h *house, decision rules.Decision) {
+	t.Helper()
 	if m.hold != nil {
 		return
 	}
@@ -168,7 +169,8 @@ func (m *modelled) ask(rt *rapid.T, t *testing.T, h *house, decision rules.Decis
 }
 
 // vote votes on the request's last ticket.
-func (m *modelled) vote(rt *rapid.T, t *testing.T, h *house, person string, approve bool) {
+func (m *modelled) vote(t *testing.T, rt *rapid.T, h *house, person string, approve bool) {
+	t.Helper()
 	ticket, err := h.Ticket(m.ticket)
 	if err != nil {
 		return
