@@ -23,7 +23,6 @@ type question struct {
 func (w *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error) {
 	timer := time.NewTimer(w.patience(ctx))
 	defer timer.Stop()
-	waited := false
 	for {
 		r, changed := w.entry.now()
 		switch r.State {
@@ -34,7 +33,7 @@ func (w *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error
 				return w.decision(rules.Approve, ""), hold, nil
 			}
 		case StateSigned:
-			if waited && w.queue.cfg.Shares {
+			if w.queue.cfg.Shares { // this one was asked before it was signed
 				return w.decision(rules.Approve, ""), shared{}, nil
 			}
 			return w.decision(rules.Reject, "ticket "+w.entry.content.ID+" was used by an equal request"), nil, nil
@@ -45,7 +44,6 @@ func (w *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error
 		case StateRejected, StateExpired, StateLapsed:
 			return w.decision(rules.Reject, w.ended(&r)), nil, nil
 		}
-		waited = true
 		select {
 		case <-changed:
 		case <-timer.C:
