@@ -19,11 +19,8 @@ import (
 // openApprovals opens the tickets, where there are people who may approve.
 func (d *durable) openApprovals(ctx context.Context, cfg *config.Config) (err error) {
 	a := &cfg.Approvals
-	switch {
-	case !a.Enabled():
+	if !a.Enabled() {
 		return nil
-	case a.Console.Enabled:
-		return usagef("approvals.console: this version has no console yet: remove enabled, and use kvclef approvals")
 	}
 	d.approvals, err = approval.New(ctx, approval.Config{
 		Records: d.store, Ledger: d.store, Journal: approvalsJournal{d}, Logger: d.log,

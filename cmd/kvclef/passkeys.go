@@ -23,13 +23,13 @@ func (d *durable) openPasskeys(cfg *config.Config) (err error) {
 		return nil
 	}
 	d.passkeys, err = passkey.New(passkey.Config{
-		URL: a.Console.URL, People: slices.Sorted(maps.Keys(a.People)), Records: d.store, Journal: approvalsJournal{d}, Logger: d.log,
+		URL: a.Console.Origin(), People: slices.Sorted(maps.Keys(a.People)), Records: d.store, Journal: approvalsJournal{d}, Logger: d.log,
 	})
 	if err != nil {
 		return usagef("approvals.console: %w", err)
 	}
 	if d.admin != nil {
-		d.admin.Mount(admin.PathPasskeys, newPasskeyServer(d.passkeys, a.Console.URL, d.log))
+		d.admin.Mount(admin.PathPasskeys, newPasskeyServer(d.passkeys, a.Console.Origin(), d.log))
 	}
 	return nil
 }

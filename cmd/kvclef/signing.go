@@ -74,6 +74,11 @@ func (s *signing) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stopApprovals(ctx)) }() // people who are waited for can vote to the end
+	stopConsole, err := s.serveConsole(ctx, signer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopConsole(ctx)) }() // likewise
 	// A signal while the listeners open is for serve, which closes them again in
 	// good order: a caller may be connected to the first already.
 	open, err := s.open(context.WithoutCancel(ctx), account, signer, reserved, listen)

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/console"
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/approval"
+	"github.com/kvclef/kvclef/rules/approval/sheet"
+)
+
+// serveConsole opens the page on which people approve, where it is on. The stop
+// closes it; votes under way are counted.
+func (s *signing) serveConsole(ctx context.Context, signer extapi.Signer) (stop func(context.Context) error, err error) {
+	if s.state.approvals == nil || !s.cfg.Approvals.Console.Enabled {
+		return func(context.Context) error { return nil }, nil
+	}
+	cfg, err := s.consoleConfig(signer)
+	if err != nil {
+		return nil, err
+	}
+	server, err := console.New(cfg)
+	if err != nil {
+		return nil, usagef("approvals.console: %w", err)
+	}
+	if err := server.Start(ctx); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+		defer cancel()
+		return server.Shutdown(ctx)
+	}, nil
+}
+
+// consoleConfig returns what the page shows, and to whom.
+func (s *signing) consoleConfig(signer extapi.Signer) (console.Config, error) {
+	a := &s.cfg.Approvals
+	c := &a.Console
+	cfg := console.Config{
+		Tickets: s.state.approvals, People: make(map[string]console.Person, len(a.People)), Passkeys: s.state.passkeys,
+		Names:    func(t *approval.Ticket) (sheet.Names, map[string]string) { return s.state.namesOf(t, signer) },
+		Accounts: func() []rules.Account { return signer.Accounts() },
+		Vaults:   s.vaultHealth, Limits: (&consoleLimits{state: s.state}).uses,
+		Origin: c.Origin(), Addr: net.JoinHostPort(c.Addr, strconv.Itoa(int(c.Port))), Logger: s.log,
+	}
+	for name, person := range a.People {
+		cfg.People[name] = console.Person{OIDC: person.OIDC}
+	}
+	if s.state.audit != nil {
+		cfg.Head = s.state.audit.Head
+	}
+	var errTLS, errOIDC error
+	if tls := c.TLS.TLS(); tls != (config.TLS{}) {
+		if cfg.TLS, errTLS = extapi.NewTLSKeeper(tlsConfig(tls), s.log); errTLS != nil {
+			errTLS = &usageError{fmt.Errorf("approvals.console.tls: %w", errTLS)}
+		}
+	}
+	if c.OIDC.Issuer != "" {
+		cfg.OIDC = &console.OIDC{Issuer: c.OIDC.Issuer, ClientID: c.OIDC.ClientID, GroupsClaim: c.OIDC.GroupsClaim, Group: c.OIDC.Group}
+		if cfg.OIDC.ClientSecret, errOIDC = c.OIDC.ClientSecret(); errOIDC != nil {
+			errOIDC = &usageError{errOIDC}
+		}
+	}
+	return cfg, errors.Join(errTLS, errOIDC)
+}
+
+// vaultHealth tells how the vaults are, as far as it is known.
+func (s *signing) vaultHealth(context.Context) []console.VaultHealth {
+	all := make([]console.VaultHealth, len(s.vaults))
+	for i, vault := range s.vaults {
+		all[i] = console.VaultHealth{Name: vault.Name(), Healthy: vault.Answers(), Accounts: len(vault.Accounts())}
+		if i < len(s.cfg.Vaults) && s.cfg.Vaults[i].Name == vault.Name() {
+			all[i].URL = s.cfg.Vaults[i].URL
+		}
+	}
+	return all
+}
