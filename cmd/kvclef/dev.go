@@ -46,6 +46,9 @@ func (p *program) devCommand() *cli.Command {
 }
 
 func (p *program) dev(c *cli.Context) (err error) {
+	if err := keepMemory(c); err != nil {
+		return err
+	}
 	cfg, err := p.devSettings(c)
 	if err != nil {
 		return err

@@ -96,6 +96,7 @@ func signerFlags(ipcPath string) []cli.Flag {
 		boolFlag(categoryGeneral, "advanced", "sign transactions that validation warns of"),
 		stringFlag(categoryGeneral, "4bytedb-custom", "JSON `FILE` of additional method selectors; only read", ""),
 		boolFlag(categoryGeneral, "suppress-bootwarn", "no effect; nothing is asked at the start"),
+		coreDumpsFlag(),
 		durationFlag(categoryVaults, "refresh", "`TIME` after which the vaults' keys are read again, 0s for never", "5m"),
 		durationFlag(categoryGeneral, "repeat", "`TIME` for which an equal request gets the same signature, 0s for never", "10m"),
 		stringFlag(categoryListeners, "ipcpath", "`PATH` of the IPC socket if it ends in .ipc, otherwise the folder of clef.ipc", ipcPath),

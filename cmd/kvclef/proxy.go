@@ -31,6 +31,9 @@ func (p *program) proxyCommand() *cli.Command {
 }
 
 func (p *program) proxy(c *cli.Context) error {
+	if err := keepMemory(c); err != nil {
+		return err
+	}
 	if _, err := arguments(c); err != nil {
 		return err
 	}

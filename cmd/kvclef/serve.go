@@ -28,6 +28,9 @@ func (p *program) serveCommand() *cli.Command {
 }
 
 func (p *program) serve(c *cli.Context) error {
+	if err := keepMemory(c); err != nil {
+		return err
+	}
 	cfg, err := serveSettings(c)
 	if err != nil {
 		return err
