@@ -198,3 +198,9 @@ func (p *Proxy) URL() string { return p.url }
 
 // Stop ends it in good order and waits for that.
 func (p *Proxy) Stop() error { return p.process.stop() }
+
+// Kill ends it without asking it, and waits for that.
+func (p *Proxy) Kill() { p.process.kill() }
+
+// PID is the number of its process.
+func (p *Proxy) PID() int { return p.process.command.Process.Pid }

@@ -53,7 +53,7 @@ func (o *Outbox) fillGas(ctx context.Context, d *draft) error {
 	if answer == nil || *answer == 0 {
 		return &faultError{"gave no estimate of the gas"}
 	}
-	tx.Gas = hexutil.Uint64(margin(uint64(*answer), uint64(latest.GasLimit), o.cfg.GasMargin))
+	tx.Gas = hexutil.Uint64(margin(uint64(*answer), uint64(*latest.GasLimit), o.cfg.GasMargin))
 	d.add("gas")
 	return nil
 }

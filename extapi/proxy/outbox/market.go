@@ -31,8 +31,8 @@ type quote struct {
 
 // head is what matters of the latest block.
 type head struct {
-	BaseFee  *hexutil.Big   `json:"baseFeePerGas"` // nil before London
-	GasLimit hexutil.Uint64 `json:"gasLimit"`
+	BaseFee  *hexutil.Big    `json:"baseFeePerGas"` // nil before London
+	GasLimit *hexutil.Uint64 `json:"gasLimit"`      // never nil: every block has one
 }
 
 // head returns the latest block.
@@ -42,7 +42,7 @@ func (m *market) head(ctx context.Context, chain *big.Int) (head, error) {
 		if err := m.client.call(ctx, &latest, "eth_getBlockByNumber", "latest", false); err != nil {
 			return head{}, err
 		}
-		if latest == nil {
+		if latest == nil || latest.GasLimit == nil { // what has no limit would pass for a block before London
 			return head{}, &faultError{"has no latest block"}
 		}
 		return *latest, nil
