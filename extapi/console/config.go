@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/kvclef/kvclef/extapi"
@@ -199,6 +200,8 @@ func checkOrigin(text string) (*url.URL, error) {
 	switch {
 	case err != nil || origin.Host == "" || origin.User != nil || origin.Path != "" || origin.RawQuery != "" || origin.Fragment != "" || origin.Opaque != "":
 		return nil, fmt.Errorf("console URL %q is not the address of a site, such as https://approvals.example.com", text)
+	case text != canonical(origin):
+		return nil, fmt.Errorf("console URL %q is not spelt as browsers do: give %s", text, canonical(origin))
 	case origin.Scheme == "https":
 		return origin, nil
 	case origin.Scheme == "http" && extapi.Loopback(net.JoinHostPort(origin.Hostname(), "80")):
@@ -206,4 +209,15 @@ func checkOrigin(text string) (*url.URL, error) {
 	default:
 		return nil, fmt.Errorf("console URL %q is not https, which browsers want of all but this machine", text)
 	}
+}
+
+// canonical spells the address of a site as browsers do: in lower case, and without
+// the port that goes without saying.
+func canonical(origin *url.URL) string {
+	host := strings.ToLower(origin.Host)
+	switch port := origin.Port(); {
+	case origin.Scheme == "https" && port == "443", origin.Scheme == "http" && port == "80", strings.HasSuffix(host, ":"):
+		host = host[:strings.LastIndexByte(host, ':')]
+	}
+	return origin.Scheme + "://" + host
 }

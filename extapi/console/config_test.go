@@ -19,19 +19,22 @@ func TestConfigsThatAreRefused(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		"nobody":              {func(c *Config) { c.People = nil }, "people who vote"},
-		"no tickets":          {func(c *Config) { c.Tickets = nil }, "needs tickets"},
-		"no way in":           {func(c *Config) { c.Passkeys = nil }, "nobody could sign in"},
-		"beyond this machine": {func(c *Config) { c.Addr = "0.0.0.0:8551" }, "in clear"},
-		"any address":         {func(c *Config) { c.Addr = ":8551" }, "in clear"},
-		"a name":              {func(c *Config) { c.Addr = "approvals.example:8551" }, "in clear"},
-		"no port":             {func(c *Config) { c.Addr = "127.0.0.1" }, "not host:port"},
-		"origin in clear":     {func(c *Config) { c.Origin = "http://approvals.example" }, "not https"},
-		"origin with a path":  {func(c *Config) { c.Origin = testOrigin + "/x" }, "not the address of a site"},
-		"origin with a slash": {func(c *Config) { c.Origin = testOrigin + "/" }, "not the address of a site"},
-		"origin with a user":  {func(c *Config) { c.Origin = "https://a@approvals.example" }, "not the address of a site"},
-		"no origin":           {func(c *Config) { c.Origin = "" }, "not the address of a site"},
-		"TLS for a clear one": {func(c *Config) { c.Origin, c.TLS = "http://localhost:8551", keeper }, "the listener speaks TLS"},
+		"nobody":               {func(c *Config) { c.People = nil }, "people who vote"},
+		"no tickets":           {func(c *Config) { c.Tickets = nil }, "needs tickets"},
+		"no way in":            {func(c *Config) { c.Passkeys = nil }, "nobody could sign in"},
+		"beyond this machine":  {func(c *Config) { c.Addr = "0.0.0.0:8551" }, "in clear"},
+		"any address":          {func(c *Config) { c.Addr = ":8551" }, "in clear"},
+		"a name":               {func(c *Config) { c.Addr = "approvals.example:8551" }, "in clear"},
+		"no port":              {func(c *Config) { c.Addr = "127.0.0.1" }, "not host:port"},
+		"origin in clear":      {func(c *Config) { c.Origin = "http://approvals.example" }, "not https"},
+		"origin with a path":   {func(c *Config) { c.Origin = testOrigin + "/x" }, "not the address of a site"},
+		"origin with a slash":  {func(c *Config) { c.Origin = testOrigin + "/" }, "not the address of a site"},
+		"origin with a user":   {func(c *Config) { c.Origin = "https://a@approvals.example" }, "not the address of a site"},
+		"origin in capitals":   {func(c *Config) { c.Origin = "https://Approvals.example" }, "give https://approvals.example"},
+		"origin with its port": {func(c *Config) { c.Origin = testOrigin + ":443" }, "give https://approvals.example"},
+		"origin with no port":  {func(c *Config) { c.Origin = testOrigin + ":" }, "give https://approvals.example"},
+		"no origin":            {func(c *Config) { c.Origin = "" }, "not the address of a site"},
+		"TLS for a clear one":  {func(c *Config) { c.Origin, c.TLS = "http://localhost:8551", keeper }, "the listener speaks TLS"},
 		"issuer in clear": {func(c *Config) {
 			c.Origin, c.OIDC = "http://localhost:8551", &OIDC{Issuer: "https://i.example", ClientID: "c"}
 		}, "OpenID Connect needs"},
@@ -45,7 +48,7 @@ func TestConfigsThatAreRefused(t *testing.T) {
 		}
 	}
 	// A server in front speaks TLS, or people are on this machine.
-	for _, origin := range []string{testOrigin, "http://localhost:8551", "http://127.0.0.1:8551", "http://[::1]:8551"} {
+	for _, origin := range []string{testOrigin, testOrigin + ":8443", "http://localhost", "http://localhost:8551", "http://127.0.0.1:8551", "http://[::1]:8551"} {
 		if _, err := New(Config{Tickets: new(approval.Queue), People: people, Passkeys: newKeys(), Origin: origin, Addr: "127.0.0.1:8551"}); err != nil {
 			t.Errorf("%s: %v", origin, err)
 		}

@@ -87,6 +87,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	changes, stop := s.cfg.Tickets.Watch(maxWaiting)
 	defer stop()
 	stream := &stream{w: w, control: http.NewResponseController(w), timeout: s.cfg.WriteTimeout}
+	// The server notices by reading that a page is gone: it reads until then.
+	if err := stream.control.SetReadDeadline(time.Time{}); err != nil {
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("X-Accel-Buffering", "no") // a server in between would hold it back
 	s.stream(r, of, cookie, stream, changes)

@@ -153,6 +153,15 @@ func TestStreamsEnd(t *testing.T) {
 	}
 }
 
+// TestStreamsGoOn for longer than a request may take to come.
+func TestStreamsGoOn(t *testing.T) {
+	h := newHouse(t, func(c *Config) { c.Heartbeat, c.ReadTimeout = 10*time.Millisecond, 100*time.Millisecond })
+	events, _ := h.signedInBrowser("alice").listen(t.Context())
+	for range 50 {
+		next(t, events, "beat")
+	}
+}
+
 // TestStreamsAreBounded: each session has a few, and all together some.
 func TestStreamsAreBounded(t *testing.T) {
 	h := newHouse(t, func(c *Config) { c.MaxStreams = maxStreamsEach + 2 })

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"math/big"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"golang.org/x/net/html"
 
 	"github.com/kvclef/kvclef/rules"
@@ -66,7 +68,7 @@ func TestPages(t *testing.T) {
 	}
 	b := h.signedInBrowser("alice")
 	for path, texts := range map[string][]string{
-		"/":                               {"Waiting for you", ticket.Content.ID, "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", "USDC", "hot-1 in treasury", "mainnet", "0.000256 USDC"},
+		"/":                               {"Waiting for you", ticket.Content.ID, "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", "USDC", "key hot-1 of treasury", "on mainnet", "0.000256 USDC"},
 		"/history":                        {"0 tickets"},
 		"/limits":                         {"daily", "7 ether", `width="60.00%"`, `x="60.00%" width="10.00%"`},
 		"/accounts":                       {"0x71562b71999873DB5b286dF957af199Ec94617F7", "hot-1", "5c1e0f", "answers"},
@@ -208,6 +210,29 @@ func TestElementsForReaders(t *testing.T) {
 		}
 		if count["h1"] != 1 || count["main"] != 1 || count["header"] != 1 || attribute(all[0], "lang") != "en" {
 			t.Errorf("%s: %v", path, count)
+		}
+	}
+}
+
+// TestTitles say in a list what is asked for.
+func TestTitles(t *testing.T) {
+	h := newHouse(t, nil)
+	long := typed(strings.Repeat("a", maxListed))
+	data := payment(3, "payments.example")
+	creation := types.NewContractCreation(1, big.NewInt(0), 100000, big.NewInt(1), []byte{1})
+	call := types.NewTransaction(1, usdc(), big.NewInt(0), 100000, big.NewInt(1), []byte{1, 2, 3, 4})
+	for want, req := range map[string]*rules.Request{
+		"Transfer of ether 1 wei": payment(1, "payments.example"), "transfer(address,uint256) 0.000256 USDC": tokens(common.Big256),
+		"Typed data: Order 2 warnings": typed("a"), "Typed data: Order long": long,
+		"Message":                             {Kind: rules.KindText, Principal: "x", Account: account(), Preimage: []byte("hi")},
+		"New account":                         {Kind: rules.KindNewAccount, Principal: "x"},
+		"Block of a sequencer":                {Kind: rules.KindBlockPayload, Principal: "x", Account: account(), Payload: new(rules.BlockPayload)},
+		"Make a contract":                     {Kind: rules.KindTransaction, Principal: "x", Account: account(), ChainID: data.ChainID, Transaction: creation},
+		"Call that was not decoded 1 warning": {Kind: rules.KindTransaction, Principal: "x", Account: account(), ChainID: data.ChainID, Transaction: call},
+	} {
+		row := h.rowOf(h.ask(req), "alice")
+		if got := strings.TrimSpace(strings.Join(strings.Fields(row.Title+" "+row.Amount+" "+row.Warning), " ")); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,6 +24,10 @@ const (
 	groupEnded  = "ended"  // nobody is
 )
 
+// maxListed is how long a ticket may be, in bytes, whose warnings are counted in a list:
+// a page lists many.
+const maxListed = 64 << 10
+
 // row is a ticket in a list. Its texts are inert.
 type row struct {
 	ID      string `json:"id"`
@@ -38,7 +43,7 @@ type row struct {
 	Asker   string `json:"asker"`
 	Rule    string `json:"rule"`
 	Quorum  string `json:"quorum"`  // "1 of 2 of finance"
-	Warning string `json:"warning"` // how many there are; "" for none
+	Warning string `json:"warning"` // how many there are, or "long"; "" for none
 
 	Opened   time.Time `json:"opened"`
 	Deadline time.Time `json:"deadline"`
@@ -65,12 +70,12 @@ func (s *Server) rowOf(t *approval.Ticket, person string) row {
 	names, chains := s.cfg.Names(t)
 	r.Title, r.Asker = titleOf(subject), sheet.Inert(subject.Principal)
 	if subject.Key != "" {
-		r.From = sheet.Inert(subject.Key) + " in " + sheet.Inert(subject.Vault)
+		r.From = "key " + sheet.Inert(subject.Key) + " of " + sheet.Inert(subject.Vault)
 	}
 	if subject.ChainID != "" {
-		r.Chain = "chain " + sheet.Inert(subject.ChainID)
+		r.Chain = "on chain " + sheet.Inert(subject.ChainID)
 		if name := chains[subject.ChainID]; name != "" {
-			r.Chain = sheet.Inert(name)
+			r.Chain = "on " + sheet.Inert(name)
 		}
 	}
 	if tx := subject.Transaction; tx != nil {
@@ -80,6 +85,10 @@ func (s *Server) rowOf(t *approval.Ticket, person string) row {
 		if tx.To != nil {
 			r.To, r.ToName = tx.To.Hex(), nameOf(names, *tx.To)
 		}
+	}
+	if len(t.Text) > maxListed {
+		r.Warning = "long"
+		return r
 	}
 	if full, err := sheet.Of(t, sheet.Options{Names: names}); err == nil {
 		if len(full.Warnings) > 0 {
@@ -155,8 +164,12 @@ func titleOf(s *approval.Subject) string {
 		return "Blobs"
 	case tx != nil:
 		return "Transfer of ether"
+	case s.Kind == rules.KindSafe.String():
+		return "Safe transaction"
 	case s.TypedData != nil:
-		return "Typed data"
+		return typedTitle(s.TypedData)
+	case s.Kind == rules.KindText.String():
+		return "Message"
 	case s.Payload != nil:
 		return "Block of a sequencer"
 	case s.Kind == "":
@@ -165,6 +178,17 @@ func titleOf(s *approval.Subject) string {
 		kind := sheet.Inert(s.Kind)
 		return strings.ToUpper(kind[:1]) + kind[1:]
 	}
+}
+
+// typedTitle says of which type typed data is.
+func typedTitle(data json.RawMessage) string {
+	var of struct {
+		PrimaryType string `json:"primaryType"`
+	}
+	if err := json.Unmarshal(data, &of); err != nil || of.PrimaryType == "" {
+		return "Typed data"
+	}
+	return "Typed data: " + sheet.Inert(shortened(of.PrimaryType))
 }
 
 // shortened bounds a text in a list.

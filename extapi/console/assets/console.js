@@ -6,6 +6,10 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const main = $("main");
 
+  // On a phone the parts of the console do not all fit.
+  const here = $("nav [aria-current]");
+  if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
+
   // ---- passkeys ----
 
   const toBytes = (text) => {
