@@ -80,9 +80,15 @@ func TestForgery(t *testing.T) {
 		change func(*http.Request)
 		want   int
 	}{
-		"no token":             {bare, nil, 403},
-		"another's token":      {foreign, nil, 403},
-		"cross-site":           {form, header("Sec-Fetch-Site", "cross-site"), 403},
+		"no token":        {bare, nil, 403},
+		"another's token": {foreign, nil, 403},
+		"cross-site":      {form, header("Sec-Fetch-Site", "cross-site"), 403},
+		"form of another site": {form, func(r *http.Request) {
+			r.Header.Del("Origin")
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+			r.Header.Set("Sec-Fetch-Mode", "navigate")
+			r.Header.Set("Sec-Fetch-Dest", "document")
+		}, 403},
 		"same-site":            {form, header("Sec-Fetch-Site", "same-site"), 403},
 		"foreign origin":       {form, header("Origin", "https://evil.example"), 403},
 		"null origin":          {form, header("Origin", "null"), 403},

@@ -102,6 +102,7 @@ type keys struct {
 	begun   map[string]string // challenge of a browser
 	ballots map[string]approval.Ballot
 	removed []string
+	mute    bool // votes have no proof
 }
 
 func newKeys() *keys {
@@ -165,7 +166,9 @@ func (k *keys) FinishVote(_ context.Context, browser string, answer json.RawMess
 	if err == nil && person != ballot.Person {
 		err = errors.New("it is another person's passkey")
 	}
-	ballot.Way, ballot.Proof = wayPasskey, answer
+	if ballot.Way = wayPasskey; !k.mute {
+		ballot.Proof = answer
+	}
 	return ballot, err
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -27,14 +28,16 @@ type idp struct {
 	*httptest.Server
 	clock func() time.Time
 
-	mu     sync.Mutex
-	key    *rsa.PrivateKey
-	kid    string
-	grants map[string]grant // by their codes
-	claims jwt.MapClaims    // of whoever signs in
-	forge  func(token *jwt.Token) (key any)
-	answer func(w http.ResponseWriter) bool // instead of a token; false: it did not
-	asked  url.Values                       // at the address at which people sign in
+	mu      sync.Mutex
+	key     *rsa.PrivateKey
+	kid     string
+	grants  map[string]grant // by their codes
+	claims  jwt.MapClaims    // of whoever signs in
+	forge   func(token *jwt.Token) (key any)
+	answer  func(w http.ResponseWriter) bool // instead of a token; false: it did not
+	nonce   string                           // of the sign-in that was led elsewhere
+	padding int                              // bytes before what it says of itself
+	asked   url.Values                       // at the address at which people sign in
 }
 
 type grant struct {
@@ -50,6 +53,7 @@ func newIDP(t *testing.T, clock func() time.Time) *idp {
 	mux.HandleFunc("GET /keys", i.keys)
 	mux.HandleFunc("GET /authorize", i.authorize)
 	mux.HandleFunc("POST /token", i.token)
+	mux.HandleFunc("POST /elsewhere", i.elsewhere)
 	i.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(i.Close)
 	return i
@@ -73,6 +77,9 @@ func write(w http.ResponseWriter, value any) {
 }
 
 func (i *idp) discovery(w http.ResponseWriter, _ *http.Request) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	_, _ = w.Write(bytes.Repeat([]byte(" "), i.padding))
 	write(w, map[string]any{
 		"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
@@ -123,10 +130,23 @@ func (i *idp) token(w http.ResponseWriter, r *http.Request) {
 		write(w, map[string]string{"error": "invalid_grant"})
 		return
 	case i.answer != nil && i.answer(w):
+		i.nonce = of.nonce
 		return
 	}
+	i.issue(w, of.nonce)
+}
+
+// elsewhere gives a good token to whoever was led here.
+func (i *idp) elsewhere(w http.ResponseWriter, _ *http.Request) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.issue(w, i.nonce)
+}
+
+// issue sends a token. The lock is the caller's.
+func (i *idp) issue(w http.ResponseWriter, nonce string) {
 	now := i.clock()
-	claims := jwt.MapClaims{"iss": i.URL, "aud": clientID, "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": of.nonce}
+	claims := jwt.MapClaims{"iss": i.URL, "aud": clientID, "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": nonce}
 	for name, value := range i.claims {
 		if claims[name] = value; value == nil {
 			delete(claims, name)

@@ -212,7 +212,7 @@ func TestForgedTokens(t *testing.T) {
 		"refused":          answers(400, `{"error":"invalid_grant"}`),
 		"led elsewhere": func(i *idp) {
 			i.answer = func(w http.ResponseWriter) bool {
-				w.Header().Set("Location", i.URL+"/keys")
+				w.Header().Set("Location", i.URL+"/elsewhere")
 				w.WriteHeader(http.StatusTemporaryRedirect)
 				return true
 			}
@@ -244,6 +244,9 @@ func TestAnswersToAnotherSignIn(t *testing.T) {
 	victim.atIssuer(i, "/")
 	if got := victim.back(at); got.status != http.StatusForbidden {
 		t.Errorf("another's: %d", got.status)
+	}
+	if got := attacker.back(at); got.status != http.StatusOK {
+		t.Errorf("the code was used up by somebody else's browser: %d", got.status)
 	}
 	for name, query := range map[string]url.Values{
 		"no state": {"code": {"x"}}, "error": {"error": {"access_denied"}, "error_description": {"<b>no\n"}}, "nothing": {},
@@ -286,8 +289,13 @@ func TestAnIssuerThatDoesNotAnswer(t *testing.T) {
 	if got := h.newBrowser().get("/signin/oidc"); got.status != http.StatusServiceUnavailable {
 		t.Errorf("%d", got.status)
 	}
-	h.signedInBrowser("alice")
 	h.issuer.cfg.Issuer = issuer
+	i.with(func() { i.padding = maxIssuer })
+	if got := h.newBrowser().get("/signin/oidc"); got.status != http.StatusServiceUnavailable {
+		t.Errorf("an endless answer: %d", got.status)
+	}
+	i.with(func() { i.padding = 0 })
+	h.signedInBrowser("alice")
 	if got := h.newBrowser().comeIn(i); got.status != http.StatusOK {
 		t.Errorf("%d", got.status)
 	}

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -117,6 +119,42 @@ func (h *house) oidcBrowser(person string) *browser {
 	return b
 }
 
+// patient are tickets that a vote is counted on only while nobody has given up.
+type patient struct{ *approval.Queue }
+
+func (p patient) Vote(ctx context.Context, ballot approval.Ballot) (*approval.Ticket, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return p.Queue.Vote(ctx, ballot)
+}
+
+// TestAHangUpTakesNoVoteBack: it is counted, whether or not the browser waits.
+func TestAHangUpTakesNoVoteBack(t *testing.T) {
+	h := newHouse(t, func(c *Config) {
+		queue, ok := c.Tickets.(*approval.Queue)
+		if !ok {
+			t.Fatal("no queue")
+		}
+		c.Tickets = patient{queue}
+	})
+	ticket := h.ask(payment(1, "payments.example"))
+	b := h.oidcBrowser("alice")
+	form := b.ballot(ticket, "reject", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, testOrigin+"/tickets/"+ticket.Content.ID+"/vote", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, cookie := range b.Jar.Cookies(r.URL) {
+		r.AddCookie(cookie)
+	}
+	w := httptest.NewRecorder()
+	h.Handler().ServeHTTP(w, r)
+	if w.Code != http.StatusSeeOther || h.find(ticket.Content.ID).State != approval.StateRejected {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestVoteByOIDC(t *testing.T) {
 	h := newHouse(t, nil)
 	ticket := h.ask(payment(1, "payments.example"))
@@ -174,6 +212,15 @@ func TestAPasskeyVotesForWhatItSigned(t *testing.T) {
 			t.Errorf("%s: %d %s", name, got.status, got.text)
 		}
 	}
+	h.keys.mu.Lock()
+	h.keys.mute = true
+	h.keys.mu.Unlock()
+	if got := alice.vote(ticket, "alice", "reject", ""); got.status != http.StatusBadRequest {
+		t.Errorf("without a proof: %d", got.status)
+	}
+	h.keys.mu.Lock()
+	h.keys.mute = false
+	h.keys.mu.Unlock()
 	// What alice's browser has begun ends in no other, and only once.
 	form := alice.ballot(ticket, "reject", "")
 	form.Set("answer", answerOf("alice", alice.options(path+"/begin", form)))
