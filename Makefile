@@ -6,6 +6,7 @@ SHELL       := /bin/bash
 GO       ?= go
 TOOLS    := .ci/tools/bin
 OPCLIENT := cmd/internal/opclient
+BROWSER  := cmd/internal/browser
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 CRASHES  ?= 1000
@@ -25,9 +26,10 @@ demo: build $(TOOLS)/geth ## a private chain: a real geth sends a transfer signe
 	$(GOBUILD) -o bin/ ./cmd/kvclef-demo
 	bin/kvclef-demo -kvclef bin/kvclef -geth $(TOOLS)/geth
 
-test: $(TOOLS)/geth ## all tests, with a real geth, the OP stack's signer client and the npm client of Key Vault
+test: $(TOOLS)/geth ## all tests, with a real geth, the OP stack's signer client, npm's clients and Chromium
 	$(GO) test -timeout 15m ./...
 	cd $(OPCLIENT) && $(GO) test -count=1 -timeout 5m ./...
+	cd $(BROWSER) && $(GO) test -count=1 -timeout 5m ./...
 
 race: ## the tests that need no other program, under the race detector
 	$(GO) test -race -short -timeout 15m ./...
@@ -39,8 +41,10 @@ lint: $(TOOLS)/golangci-lint ## formatting, vet, linters, tidy modules
 	$(GO) mod tidy -diff
 	cd .ci/tools && $(GO) mod tidy -diff
 	cd $(OPCLIENT) && $(GO) mod tidy -diff
+	cd $(BROWSER) && $(GO) mod tidy -diff
 	$(TOOLS)/golangci-lint run ./...
 	cd $(OPCLIENT) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
+	cd $(BROWSER) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/golangci-lint run --build-tags failpoint ./cmd/kvclef
 
 fuzz: ## each fuzz target for FUZZTIME (10s)

@@ -1,0 +1,168 @@
+package browser_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
+)
+
+// newBrowser starts a Chromium without a window.
+func newBrowser(t *testing.T) context.Context {
+	t.Helper()
+	name := os.Getenv("CHROMIUM")
+	if name == "" {
+		name = "chromium"
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("there is no browser: install Debian's package chromium, or name one by CHROMIUM: %v", err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()))
+	allocated, cancel := chromedp.NewExecAllocator(context.Background(), options...) //nolint:usetesting // it ends in the cleanup
+	t.Cleanup(cancel)
+	ctx, end := chromedp.NewContext(allocated)
+	t.Cleanup(end)
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatalf("starting %s: %v", path, err)
+	}
+	return ctx
+}
+
+// person is somebody with a browser of its own, and a passkey in it.
+type person struct {
+	*signer
+	name string
+	ctx  context.Context //nolint:containedctx // it is the browser
+
+	mu    sync.Mutex
+	wrong []string // what a page complained of
+}
+
+// newPerson opens a browser for somebody who has no passkey yet.
+func newPerson(t *testing.T, s *signer, name string, width, height int64) *person {
+	t.Helper()
+	ctx := newBrowser(t)
+	p := &person{signer: s, name: name, ctx: ctx}
+	chromedp.ListenTarget(ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			p.complain("exception: " + e.ExceptionDetails.Error())
+		case *runtime.EventConsoleAPICalled:
+			if e.Type == runtime.APITypeError {
+				p.complain(fmt.Sprintf("console: %s", e.Args[0].Value))
+			}
+		case *page.EventJavascriptDialogOpening:
+			p.complain("dialog: " + e.Message)
+			go func() { _ = chromedp.Run(ctx, page.HandleJavaScriptDialog(false)) }() // so that the page goes on
+		}
+	})
+	p.do(t, webauthn.Enable(), chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := webauthn.AddVirtualAuthenticator(&webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+		}).Do(ctx)
+		return err
+	}), chromedp.EmulateViewport(width, height))
+	t.Cleanup(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if len(p.wrong) > 0 {
+			t.Errorf("%s's browser: %s", name, strings.Join(p.wrong, "\n"))
+		}
+	})
+	return p
+}
+
+func (p *person) complain(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wrong = append(p.wrong, text)
+}
+
+// do carries out what a person does, within the time there is.
+func (p *person) do(t *testing.T, actions ...chromedp.Action) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		var text string
+		late, cancel := context.WithTimeout(p.ctx, patience)
+		defer cancel()
+		_ = chromedp.Run(late, chromedp.Evaluate(`location.href + "\n" + document.body.innerText`, &text)) // for the report alone
+		t.Fatalf("%s: %v; the page is %s", p.name, err, text)
+	}
+}
+
+// by selects what a test looks for.
+func by(id string) string { return `[data-testid="` + id + `"]` }
+
+// enrol opens the link that the operator makes, adds a passkey and signs in with it.
+func (p *person) enrol(t *testing.T) {
+	t.Helper()
+	link, err := p.run(t, "approvals", "enrol", p.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(link, p.url+"/enrol#") {
+		t.Fatalf("the link is %q", link)
+	}
+	p.do(t,
+		chromedp.Navigate(link), chromedp.WaitVisible(by("enrol")), chromedp.SendKeys(by("label"), p.name+"'s "+evil[:10]),
+		chromedp.Click(by("enrol")), chromedp.WaitVisible(by("signin-passkey")),
+	)
+	p.signIn(t)
+}
+
+// signIn signs in on the page that is open.
+func (p *person) signIn(t *testing.T) {
+	t.Helper()
+	var name string
+	p.do(t, chromedp.Click(by("signin-passkey")), chromedp.WaitVisible(by("person")), chromedp.Text(by("person"), &name))
+	if strings.TrimSpace(name) != p.name {
+		t.Errorf("%s is signed in as %q", p.name, name)
+	}
+}
+
+// open opens a page. One that loads itself again at the same moment is in the way.
+func (p *person) open(t *testing.T, path string) {
+	t.Helper()
+	p.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
+		for {
+			err := chromedp.Navigate(p.url + path).Do(ctx)
+			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "ERR_ABORTED") {
+				return err
+			}
+		}
+	}), chromedp.WaitVisible("main"))
+}
+
+// text returns all that the page shows.
+func (p *person) text(t *testing.T) (text string) {
+	t.Helper()
+	p.do(t, chromedp.Evaluate("document.body.innerText", &text))
+	return text
+}
+
+// picture takes a picture of the page, if somebody wants them.
+func (p *person) picture(t *testing.T, name string) {
+	t.Helper()
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	var png []byte
+	p.do(t, chromedp.FullScreenshot(&png, 100))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
