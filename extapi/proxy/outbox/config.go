@@ -39,6 +39,7 @@ type Config struct {
 	Confirmations uint64        // blocks after which a mined transaction is final; default 12
 	Retain        time.Duration // how long finished transactions and idempotency keys are kept; default 7 days
 
+	MaxFinished int // finished transactions that are kept, the oldest go first; default 300,000
 	MaxInFlight int // transactions under way at once; default and most 100,000
 	MaxQueue    int // requests that wait for the same account; default 1,024
 
@@ -67,6 +68,7 @@ func (c *Config) complete() error {
 	fill(&c.Rebroadcast, 15*time.Second)
 	fill(&c.Confirmations, 12)
 	fill(&c.Retain, 7*24*time.Hour)
+	fill(&c.MaxFinished, maxFinished)
 	fill(&c.MaxInFlight, maxInFlight)
 	fill(&c.MaxQueue, 1024)
 	if c.Clock == nil {
@@ -85,6 +87,9 @@ func (c *Config) check() error {
 	}
 	if c.MaxInFlight < 1 || c.MaxInFlight > maxInFlight {
 		return fmt.Errorf("%d transactions in flight: want 1 to %d", c.MaxInFlight, maxInFlight)
+	}
+	if c.MaxFinished < 1 {
+		return fmt.Errorf("%d finished transactions: want at least 1", c.MaxFinished)
 	}
 	if c.MaxQueue < 1 {
 		return fmt.Errorf("a queue of %d: want at least 1", c.MaxQueue)

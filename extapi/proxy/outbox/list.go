@@ -124,6 +124,15 @@ func (o *Outbox) shown(r *record) Transaction {
 	return shown
 }
 
+// InFlight returns how many transactions are under way.
+func (o *Outbox) InFlight() int {
+	n := 0
+	for _, lane := range o.lanes(Filter{}) {
+		n += lane.InFlight
+	}
+	return n
+}
+
 // lanes returns the lanes that a filter chooses. It takes no lane's turn, so that
 // one on which something hangs is shown too: the next nonce is what is recorded.
 func (o *Outbox) lanes(filter Filter) []Lane {

@@ -64,7 +64,7 @@ type Outbox struct {
 	claims       atomic.Int64 // idempotency keys that are remembered
 	refusedBytes atomic.Int64 // of kept transactions that nodes refused
 	finished     atomic.Int64 // transactions that ended since the last sweep
-	maxFinished  int          // see the constant
+	maxFinished  int          // see the configuration
 	sweepAfter   int64        // see the constant
 	sidecars     chan struct{}
 	follower     follower
@@ -89,7 +89,7 @@ func New(ctx context.Context, cfg Config) (*Outbox, error) {
 		parked:   &parked{now: cfg.Clock, drafts: make(map[asked]waiting)},
 		sidecars: make(chan struct{}, sidecars),
 
-		maxFinished: maxFinished,
+		maxFinished: cfg.MaxFinished,
 		sweepAfter:  sweepAfter,
 	}
 	if err := o.load(ctx); err != nil {

@@ -11,7 +11,7 @@ import (
 
 // Bounds of what is kept of the past.
 const (
-	maxFinished = 300_000  // transactions; the oldest go first
+	maxFinished = 300_000  // transactions, by default; the oldest go first
 	sweepAfter  = 20_000   // transactions that end before the next sweep
 	sweptAtOnce = 16_384   // records of one sweep
 	sweptBytes  = 32 << 20 // of the records of one sweep
@@ -177,6 +177,10 @@ const (
 
 // remove removes records that are still as they were, and returns how many.
 func (o *Outbox) remove(ctx context.Context, old []past) (removed int, err error) {
+	return removeRecords(ctx, o.changeRecords, old)
+}
+
+func removeRecords(ctx context.Context, change func(context.Context, ...rules.Change) error, old []past) (removed int, err error) {
 	for len(old) > 0 {
 		var changes []rules.Change
 		bytes := 0
@@ -186,7 +190,7 @@ func (o *Outbox) remove(ctx context.Context, old []past) (removed int, err error
 			bytes += len(record.value)
 		}
 		old = old[len(changes):]
-		switch err := o.changeRecords(ctx, changes...); {
+		switch err := change(ctx, changes...); {
 		case errors.Is(err, rules.ErrConflict): // the next sweep sees to it
 		case err != nil:
 			return removed, err
