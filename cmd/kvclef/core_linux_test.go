@@ -44,7 +44,8 @@ func TestNoCoreDumps(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, said)
 			}
-			if !strings.Contains(string(said), fmt.Sprintf("dumpable %d;", test.dumpable)) || strings.Contains(string(said), "limit 0 0;") != test.limited {
+			limited := test.limited || strings.Contains(string(said), "limited before;")
+			if !strings.Contains(string(said), fmt.Sprintf("dumpable %d;", test.dumpable)) || strings.Contains(string(said), "limit 0 0;") != limited {
 				t.Errorf("%s", said)
 			}
 		})
@@ -55,8 +56,11 @@ func TestNoCoreDumps(t *testing.T) {
 // prints what the kernel thinks of the process then.
 func coreDumpsOf(t *testing.T, how string) {
 	t.Helper()
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 4096, Max: 4096}); err != nil {
-		t.Skip(err)
+	if err := os.Unsetenv("KVCLEF_ALLOW_CORE_DUMPS"); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 4096, Max: 4096}); err != nil { // nobody may raise it
+		fmt.Print("limited before;") //nolint:forbidigo // the parent reads it
 	}
 	if how = how[1:]; how != "none" {
 		args := append([]string{"kvclef"}, strings.Fields(how)...)

@@ -41,16 +41,20 @@ type frontParts struct {
 	vaults  vaultSet
 	signer  extapi.Signer
 	account *extapi.Account
+	holds   func(context.Context, common.Address) bool // whether it sends for an account
 	records rules.Records
 	node    *nodeClient
 	gate    *gate // before its methods, nil for none
 	nodeWS  string
-	addr    string                           // host:port, if it has a listener of its own
-	pages   func(*http.Request) http.Handler // of that listener, nil for none
+
+	maxFinished int // finished transactions that are kept, 0 for the default
+
+	addr  string                           // host:port, if it has a listener of its own
+	pages func(*http.Request) http.Handler // of that listener, nil for none
 }
 
 // openFront opens the listener for applications. The node may start later.
-func (s *signing) openFront(ctx context.Context, account *extapi.Account, signer extapi.Signer, pages func(*http.Request) http.Handler) (*front, error) {
+func (s *signing) openFront(ctx context.Context, account *extapi.Account, signer extapi.Signer, hosted *hostRunner) (*front, error) {
 	cfg := &s.cfg.Proxy
 	node, err := newNodeClient(cfg)
 	if err != nil {
@@ -58,13 +62,14 @@ func (s *signing) openFront(ctx context.Context, account *extapi.Account, signer
 	}
 	f, err := s.newFront(ctx, frontParts{
 		name: s.name, chains: s.cfg.ChainIDs, vaults: s.vaults, signer: signer, account: account, records: s.state.store,
-		node: node, nodeWS: cfg.NodeWS, addr: net.JoinHostPort(cfg.Addr, strconv.Itoa(int(cfg.Port))), pages: pages,
+		holds: hosted.holds(ownPart, s.cfg.ChainIDs, signer),
+		node:  node, nodeWS: cfg.NodeWS, addr: net.JoinHostPort(cfg.Addr, strconv.Itoa(int(cfg.Port))), pages: hosted.pages(),
 	})
 	if err != nil {
 		node.close()
 		return nil, err
 	}
-	s.state.serveTransactions(f.outbox, s.log)
+	s.state.serveTransactions(f.outbox, hosted, s.log)
 	if err := f.proxy.Start(ctx); err != nil {
 		node.close()
 		return nil, err
@@ -78,19 +83,16 @@ func (s *signing) newFront(ctx context.Context, parts frontParts) (_ *front, err
 	cfg := &s.cfg.Proxy
 	f := &front{node: parts.node}
 	signatory := extapi.NewSignatory(parts.account)
-	holds := func(ctx context.Context, address common.Address) bool {
-		_, held := parts.signer.Find(ctx, address)
-		return held
-	}
 	f.outbox, err = outbox.New(ctx, outbox.Config{
-		Records: parts.records, Signer: signatory, Node: parts.node, ChainIDs: bigIDs(parts.chains), Holds: holds,
+		Records: parts.records, Signer: signatory, Node: parts.node, ChainIDs: bigIDs(parts.chains), Holds: parts.holds,
 		GasMargin: cfg.GasMargin, FeeCap: weiOf(cfg.TxFeeCap), Timeout: cfg.NodeTimeout, Interval: cfg.PollInterval, Confirmations: cfg.Confirmations, Retain: cfg.Retain,
-		Logger: s.log,
+		MaxFinished: parts.maxFinished,
+		Logger:      s.log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	answered := wallet.Config{Outbox: f.outbox, Signatory: signatory, Holds: holds}
+	answered := wallet.Config{Outbox: f.outbox, Signatory: signatory, Holds: parts.holds}
 	if cfg.OtherAccounts == config.ForwardOthers {
 		answered.Node = parts.node
 	}

@@ -16,6 +16,7 @@ type gate struct {
 	mu     sync.Mutex
 	shut   bool
 	inside int
+	empty  func() // called when nobody is inside any more; nil: nobody waits for that
 }
 
 var errGateShut = errors.New("the service is being stopped")
@@ -42,6 +43,23 @@ func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inside--
+	g.tell()
+}
+
+// end shuts the gate for good, and has a function called when nobody is inside.
+func (g *gate) end(empty func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut, g.empty = true, empty
+	g.tell()
+}
+
+// tell calls whoever waits until nobody is inside. Whoever calls it has the lock.
+func (g *gate) tell() {
+	if g.inside == 0 && g.empty != nil {
+		g.empty()
+		g.empty = nil
+	}
 }
 
 // around returns the methods with the gate before them. A nil gate is none.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
@@ -26,13 +28,27 @@ type hostRunner struct {
 	signing *signing
 	reserve func(extapi.Signer) extapi.Signer // what callers may not use
 
+	records *hostedRecords
+	owners  *accountOwners
+	sweeps  chan struct{} // one place: whether a sweep is to be made
+
+	registry *hosting.Registry
+
 	mu   sync.Mutex
 	used map[string]string // service by vault and chain: two would give the same nonces
 }
 
-// openHosting opens what is kept of hosted services, and starts them. It returns nil
-// where nothing is hosted.
-func (s *signing) openHosting(ctx context.Context, reserve func(extapi.Signer) extapi.Signer) (*hosting.Registry, error) {
+// newHostRunner returns a runner that runs nothing yet.
+func (s *signing) newHostRunner(records *hostedRecords, reserve func(extapi.Signer) extapi.Signer) *hostRunner {
+	return &hostRunner{
+		signing: s, reserve: reserve, records: records, owners: newAccountOwners(records), sweeps: make(chan struct{}, 1),
+		used: make(map[string]string),
+	}
+}
+
+// openHosting opens what is kept of hosted services, and starts them. The signer has
+// the process's own accounts. It returns nil where nothing is hosted.
+func (s *signing) openHosting(ctx context.Context, signer extapi.Signer, reserve func(extapi.Signer) extapi.Signer) (_ *hostRunner, err error) {
 	file := s.cfg.Proxy.HostingKeyFile
 	if file == "" {
 		return nil, nil
@@ -41,32 +57,60 @@ func (s *signing) openHosting(ctx context.Context, reserve func(extapi.Signer) e
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	runner := &hostRunner{signing: s, reserve: reserve, used: make(map[string]string)}
+	records, err := openHostedRecords(ctx, s.state.store, s.log)
+	if err != nil {
+		return nil, err
+	}
+	runner := s.newHostRunner(records, reserve)
 	var taken []string
 	for i := range s.cfg.Vaults {
 		taken = append(taken, s.cfg.Vaults[i].Label())
 		for _, chain := range s.cfg.ChainIDs {
-			runner.used[useOfVault(&s.cfg.Vaults[i], chain)] = "the process's own"
+			runner.used[useOfVault(&s.cfg.Vaults[i], chain)] = ownPart
 		}
 	}
-	registry, err := hosting.Open(ctx, hosting.Config{Records: s.state.store, Seal: seal, Runner: runner, Taken: taken, Logger: s.log})
+	for _, account := range signer.Accounts() {
+		err := runner.owners.take(ctx, ownPart, s.cfg.ChainIDs, account.Address)
+		var owned *ownedError
+		switch {
+		case errors.As(err, &owned): // that is no reason to stop all others
+			s.log.WarnContext(ctx, "Account not used", "account", account.Address, "service", ownPart, "error", err)
+		case err != nil:
+			return nil, err
+		}
+	}
+	runner.registry, err = hosting.Open(ctx, hosting.Config{Records: s.state.store, Seal: seal, Runner: runner, Deleted: runner.deleted, Taken: taken, Logger: s.log})
 	if err != nil {
 		return nil, err
 	}
-	if err := registry.StartAll(ctx); err != nil {
-		return nil, errors.Join(err, registry.Close(ctx))
+	if err := runner.registry.StartAll(ctx); err != nil {
+		return nil, errors.Join(err, runner.registry.Close(ctx))
 	}
-	s.state.admin.Mount(admin.PathHosted, registry.API())
-	return registry, nil
+	s.state.admin.Mount(admin.PathHosted, runner.registry.API())
+	return runner, nil
+}
+
+// holds returns what reports whether somebody sends for an account of a signer. A nil
+// runner has no others.
+func (h *hostRunner) holds(by string, chains []uint64, signer extapi.Signer) func(context.Context, common.Address) bool {
+	return func(ctx context.Context, account common.Address) bool {
+		_, held := signer.Find(ctx, account)
+		return held && (h == nil || h.owners.has(ctx, by, chains, account))
+	}
+}
+
+// pages returns what hosted services answer of the public listener; nil has none.
+func (h *hostRunner) pages() func(*http.Request) http.Handler {
+	if h == nil {
+		return nil
+	}
+	return hostedPages(h.registry)
 }
 
 // hostedPages returns the pages of the public listener that hosted services answer. A
 // path that is only nearly one of theirs is theirs too, and there is no such service:
 // who means a service must not reach the process's own node and vaults.
 func hostedPages(registry *hosting.Registry) func(*http.Request) http.Handler {
-	if registry == nil {
-		return nil
-	}
 	return func(r *http.Request) http.Handler {
 		meant := strings.ToLower(path.Clean("/"+r.URL.Path)) + "/"
 		if strings.HasPrefix(r.URL.Path, hosting.PathServices) || strings.HasPrefix(meant, hosting.PathServices) {
@@ -83,9 +127,10 @@ func useOfVault(vault *config.Vault, chain uint64) string {
 
 // Start runs a service.
 func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configuration hosting.Configuration) (_ hosting.Running, err error) {
-	running, started := &hostedService{signing: h.signing, runner: h}, false
+	running, started := &hostedService{id: service.ID, signing: h.signing, runner: h}, false
 	defer func() {
 		if !started { // it may have panicked
+			h.owners.release(service.ID)
 			running.free()
 		}
 	}()
@@ -94,7 +139,7 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 	}
 	parts := frontParts{
 		name: service.Name, path: hosting.PathServices + service.ID, vaults: running.vaults, gate: &running.gate,
-		records: scopedRecords{h.signing.state.store, "hosted/" + service.ID + "/"},
+		records: h.records.of(service.ID), maxFinished: maxFinishedHosted,
 	}
 	if err := h.choose(ctx, service, running, &parts); err != nil {
 		return nil, err
@@ -108,6 +153,10 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 	}
 	keyring := running.vaults.keyring()
 	parts.signer = h.reserve(keyringSigner{keyring})
+	parts.holds = h.holds(service.ID, parts.chains, parts.signer)
+	if err := h.owners.take(ctx, service.ID, parts.chains, addressesOf(parts.signer.Accounts())...); err != nil {
+		return nil, err
+	}
 	if parts.account, err = h.signing.newAccount(parts.signer, nil, decider, parts.chains, decides); err != nil {
 		return nil, err
 	}
@@ -120,6 +169,14 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 	running.begin(ctx, keyring)
 	started = true
 	return running, nil
+}
+
+func addressesOf(accounts []rules.Account) []common.Address {
+	addresses := make([]common.Address, len(accounts))
+	for i, account := range accounts {
+		addresses[i] = account.Address
+	}
+	return addresses
 }
 
 // choose finds the node of a service and its chain.

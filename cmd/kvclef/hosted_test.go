@@ -143,10 +143,12 @@ func TestAStartThatPanics(t *testing.T) {
 	}}
 	cfg := config.Default()
 	cfg.Proxy.Node = "http://127.0.0.1:1"
-	runner := &hostRunner{
-		signing: &signing{cfg: cfg, state: new(durable), decider: rules.NoRules{}, log: slog.New(slog.DiscardHandler)},
-		reserve: func(extapi.Signer) extapi.Signer { panic("a defect") }, used: make(map[string]string),
+	records, err := openHostedRecords(t.Context(), memory.NewRecords(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
 	}
+	runner := (&signing{cfg: cfg, state: new(durable), decider: rules.NoRules{}, log: slog.New(slog.DiscardHandler)}).newHostRunner(
+		records, func(extapi.Signer) extapi.Signer { panic("a defect") })
 	func() {
 		defer func() {
 			if said := recover(); said != nil && said != "a defect" {

@@ -12,6 +12,7 @@ import (
 
 // hostedService is a hosted service that runs.
 type hostedService struct {
+	id      string
 	signing *signing
 	runner  *hostRunner
 	uses    []string // of vaults on chains, which are given back
@@ -49,17 +50,17 @@ func (s *hostedService) ChainIDs() []uint64 { return s.front.status.parts.chains
 // Pause shuts the gate, or opens it, and returns how many calls are inside.
 func (s *hostedService) Pause(on bool) int { return s.gate.set(on) }
 
-// InFlight is the number of transactions under way, 1 if that can't be told.
-func (s *hostedService) InFlight() int {
-	listing, err := s.front.outbox.List(context.Background(), outbox.Filter{InFlight: true, Limit: 1})
-	if err != nil {
-		return 1
+// InFlight is the number of transactions under way.
+func (s *hostedService) InFlight() int { return s.front.outbox.InFlight() }
+
+// replace sends a transaction in the place of another, as one of the calls that are
+// waited for when the service is stopped.
+func (s *hostedService) replace(do func(*outbox.Outbox) error) error {
+	if !s.gate.enter() {
+		return errGateShut
 	}
-	count := 0
-	for _, lane := range listing.Lanes {
-		count += lane.InFlight
-	}
-	return count
+	defer s.gate.leave()
+	return do(s.front.outbox)
 }
 
 // Stop ends the service. What is under way stays in the store.
@@ -76,6 +77,16 @@ func (s *hostedService) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		err = errors.Join(err, context.Cause(ctx))
 		<-ended // the context of the work has ended, too
+	}
+	left := make(chan struct{})
+	s.gate.end(func() {
+		s.runner.owners.release(s.id) // not before: a call may still keep a transaction
+		close(left)
+	})
+	select {
+	case <-left:
+	case <-ctx.Done():
+		err = errors.Join(err, context.Cause(ctx))
 	}
 	s.free()
 	return err

@@ -16,7 +16,6 @@ import (
 
 	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
-	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 )
@@ -127,7 +126,7 @@ func (s *signing) policyDecides() bool { return s.state.inForce.policy != nil ||
 type listening struct {
 	server *extapi.Server
 	front  *front
-	hosted *hosting.Registry
+	hosted *hostRunner // nil: nothing is hosted
 	addresses
 }
 
@@ -138,10 +137,10 @@ func (s *signing) open(ctx context.Context, account *extapi.Account, signer exta
 		if s.proxyTLS, err = frontTLS(s.cfg.Proxy.TLS, s.log); err != nil {
 			return nil, err
 		}
-		if open.hosted, err = s.openHosting(ctx, func(of extapi.Signer) extapi.Signer { return reserve(of, reserved) }); err != nil {
+		if open.hosted, err = s.openHosting(ctx, signer, func(of extapi.Signer) extapi.Signer { return reserve(of, reserved) }); err != nil {
 			return nil, err
 		}
-		if open.front, err = s.openFront(ctx, account, signer, hostedPages(open.hosted)); err != nil {
+		if open.front, err = s.openFront(ctx, account, signer, open.hosted); err != nil {
 			return nil, errors.Join(err, open.shutdown(ctx))
 		}
 		open.proxy = open.front.proxy.Addr()
@@ -171,7 +170,7 @@ func (l *listening) shutdown(ctx context.Context) error {
 		group.Go(func() error { return l.front.shutdown(ctx) })
 	}
 	if l.hosted != nil {
-		group.Go(func() error { return l.hosted.Close(ctx) })
+		group.Go(func() error { return l.hosted.registry.Close(ctx) })
 	}
 	return group.Wait()
 }
@@ -212,6 +211,9 @@ func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer ex
 	})
 	if open.front != nil {
 		group.Go(func() error { return open.front.outbox.Run(ctx) })
+	}
+	if open.hosted != nil {
+		group.Go(func() error { open.hosted.sweep(ctx); return nil })
 	}
 	group.Go(func() error { s.refresh(ctx, keyring); return nil })
 	group.Go(func() error { s.state.reloadOnHangUp(ctx, s.cfg); return nil })

@@ -37,16 +37,19 @@ func (p *program) txListCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "list",
 		Usage:     "list the transactions under way",
-		UsageText: "kvclef tx list [--all] [--account ADDRESS] [--limit N] [--datadir DIR] [--json]",
+		UsageText: "kvclef tx list [--all] [--account ADDRESS] [--service ID | --all-services] [--limit N] [--datadir DIR] [--json]",
 		Description: examples(
 			"under way", "kvclef tx list",
 			"also those that are mined, replaced or rejected", "kvclef tx list --all",
+			"those of the services that are hosted, too", "kvclef tx list --all-services",
 		) + "\n\nWhere no signer is running the state is read, which does not tell unsure from sent: both are shown as unsure." +
 			"\n\nunsure: kept and perhaps sent, no node has said that it knows it. sent: a node took it. mined: in a block that is" +
 			"\nnot deep yet. final: in one that is. replaced: another transaction has its nonce. rejected: the node refused it.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
 			&cli.BoolFlag{Name: "all", Usage: "finished ones, too", DisableDefaultText: true},
 			&cli.StringFlag{Name: "account", Usage: "those of an `ADDRESS` alone"},
+			serviceFlag(),
+			&cli.BoolFlag{Name: "all-services", Usage: "the signer's own, and those of every hosted service", DisableDefaultText: true},
 			&cli.IntFlag{Name: "limit", Usage: "at most `N`, the newest of each account", Value: 1000},
 			jsonFlag(),
 		}),
@@ -58,12 +61,13 @@ func (p *program) txShowCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "show",
 		Usage:     "show all that is known of a transaction, with its raw bytes",
-		UsageText: "kvclef tx show HASH [--datadir DIR] [--raw | --json]",
+		UsageText: "kvclef tx show HASH [--service ID] [--datadir DIR] [--raw | --json]",
 		Description: examples(
 			"one", "kvclef tx show 0xHASH",
 			"its bytes, to send it by other means", "cast publish --rpc-url http://localhost:8545 $(kvclef tx show 0xHASH --raw)",
 		) + "\n\nWhere no signer is running the state is read. The bytes are kept until the transaction is final.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
+			serviceFlag(),
 			&cli.BoolFlag{Name: "raw", Usage: "print the raw bytes alone, as eth_sendRawTransaction takes them", DisableDefaultText: true},
 			jsonFlag(),
 		}),
@@ -75,12 +79,13 @@ func (p *program) txBumpCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "bump",
 		Usage:     "send a transaction again with higher fees",
-		UsageText: "kvclef tx bump HASH [--percent N] [--datadir DIR] [--json]",
+		UsageText: "kvclef tx bump HASH [--percent N] [--service ID] [--datadir DIR] [--json]",
 		Description: examples(
 			"as much as a node asks for, or the market's price", "kvclef tx bump 0xHASH",
 			"half as much again", "kvclef tx bump 0xHASH --percent 50",
 		) + "\n\nThe rules decide about it as about every transaction, for the principal local. Whichever is mined replaces the other.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
+			serviceFlag(),
 			&cli.UintFlag{Name: "percent", Usage: "raise the fees by `N` percent, and at least by what nodes ask for", DefaultText: "12.5, with blobs 100"},
 			jsonFlag(),
 		}),
@@ -89,7 +94,7 @@ func (p *program) txBumpCommand() *cli.Command {
 			if c.IsSet("percent") {
 				query.Set("percent", strconv.FormatUint(uint64(c.Uint("percent")), 10))
 			}
-			return p.txReplace(c, "/bump?"+query.Encode())
+			return p.txReplace(c, "/bump", query)
 		}),
 	}
 }
@@ -98,19 +103,37 @@ func (p *program) txCancelCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "cancel",
 		Usage:       "put a transaction of nothing in the place of one that is not mined yet",
-		UsageText:   "kvclef tx cancel HASH [--datadir DIR] [--json]",
+		UsageText:   "kvclef tx cancel HASH [--service ID] [--datadir DIR] [--json]",
 		Description: examples("one", "kvclef tx cancel 0xHASH") + "\n\nThe account sends 0 wei to itself with the same nonce and higher fees: the rules must allow it. The old one may\nstill be mined; see kvclef tx show.",
-		Flags:       slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{jsonFlag()}),
-		Action:      action(func(c *cli.Context) error { return p.txReplace(c, "/cancel") }),
+		Flags:       slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{serviceFlag(), jsonFlag()}),
+		Action:      action(func(c *cli.Context) error { return p.txReplace(c, "/cancel", url.Values{}) }),
 	}
 }
 
+func serviceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "service", Usage: "of the hosted service with this `ID`, in the place of the signer's own"}
+}
+
+// serviceOf returns the service that is asked about, "" for the signer's own.
+func serviceOf(c *cli.Context) (string, error) {
+	id := c.String("service")
+	if c.IsSet("service") && id == "" {
+		return "", usagef("--service is empty: give the id of a hosted service, or leave it out for the signer's own")
+	}
+	return id, nil
+}
+
 // txReplace asks for a replacement, and prints its hash.
-func (p *program) txReplace(c *cli.Context, how string) error {
+func (p *program) txReplace(c *cli.Context, how string, query url.Values) error {
 	hash, err := aboutTransaction(c)
 	if err != nil {
 		return err
 	}
+	service, err := serviceOf(c)
+	if err != nil {
+		return err
+	}
+	query.Set("service", service)
 	dir, err := p.findDataDir(c)
 	if err != nil {
 		return err
@@ -124,7 +147,7 @@ func (p *program) txReplace(c *cli.Context, how string) error {
 		return err
 	}
 	var made replacement
-	if err := client.Transactions(c.Context, http.MethodPost, "/"+hash.Hex()+how, &made); err != nil {
+	if err := client.Transactions(c.Context, http.MethodPost, "/"+hash.Hex()+how+"?"+query.Encode(), &made); err != nil {
 		return err
 	}
 	if c.Bool("json") {

@@ -15,16 +15,61 @@ import (
 type shownListing struct {
 	*outbox.Listing
 
-	Running bool `json:"running"` // whether a signer told it; else it was read from the state
+	Running bool   `json:"running"`           // whether a signer told it; else it was read from the state
+	Service string `json:"service,omitempty"` // "": the signer's own
+	Name    string `json:"name,omitempty"`    // of the service, if it was asked for
+	Stopped string `json:"stopped,omitempty"` // why the service does not run
+
+	Hosted []hostedUse `json:"hosted,omitempty"` // what others have under way
 }
+
+// shownListings are what tx list --all-services prints.
+type shownListings []shownListing
+
+// String returns the transactions of all as people read them.
+func (all shownListings) String() string {
+	var b strings.Builder
+	for i := range all {
+		switch shown := &all[i]; {
+		case i == 0:
+			fmt.Fprintln(&b, "the signer's own")
+		case shown.Name == "":
+			fmt.Fprintf(&b, "\nservice %s\n", shown.Service)
+		default:
+			fmt.Fprintf(&b, "\nservice %s, %s\n", shown.Service, printable(shown.Name))
+		}
+		all[i].write(&b)
+	}
+	if len(all) > 0 && !all[0].Running {
+		fmt.Fprintf(&b, "\n%s\n", notRunning)
+	}
+	return b.String()
+}
+
+const notRunning = "no signer is running: this is what its state holds, and nothing is sent again until one runs"
 
 // String returns the transactions as people read them.
 func (listing shownListing) String() string {
 	var b strings.Builder
+	listing.write(&b)
+	others := 0
+	for _, use := range listing.Hosted {
+		others += use.InFlight
+	}
+	if others > 0 {
+		fmt.Fprintf(&b, "hosted services have %d more: see --all-services, or --service ID\n", others)
+	}
+	if !listing.Running {
+		fmt.Fprintln(&b, notRunning)
+	}
+	return b.String()
+}
+
+func (listing shownListing) write(b *strings.Builder) {
 	if len(listing.Transactions) == 0 {
-		fmt.Fprintln(&b, "none")
+		fmt.Fprintln(b, "none")
 	} else {
-		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "STATE\tAGE\tCHAIN\tACCOUNT\tNONCE\tTO\tVALUE\tMAX FEE\tHASH")
 		for i := range listing.Transactions {
 			t := &listing.Transactions[i]
@@ -34,25 +79,26 @@ func (listing shownListing) String() string {
 		_ = table.Flush() // into memory
 	}
 	if listing.More {
-		fmt.Fprintln(&b, "… and more: see --limit")
+		fmt.Fprintln(b, "… and more: see --limit")
 	}
 	for _, lane := range listing.Lanes {
 		if lane.Missing != nil {
-			fmt.Fprintf(&b, "GAP: account %s on chain %s has nothing with nonce %d, for which %d under way wait: send a transaction with that nonce\n",
+			fmt.Fprintf(b, "GAP: account %s on chain %s has nothing with nonce %d, for which %d under way wait: send a transaction with that nonce\n",
 				lane.Account, lane.Chain, *lane.Missing, lane.InFlight)
 		}
 	}
-	if !listing.Running {
-		fmt.Fprintln(&b, "no signer is running: this is what its state holds, and nothing is sent again until one runs")
+	if listing.Stopped != "" {
+		fmt.Fprintf(b, "nothing of it is sent again for now: %s\n", printable(listing.Stopped))
 	}
-	return b.String()
 }
 
 // shownTransaction is what tx show prints.
 type shownTransaction struct {
 	*outbox.Transaction
 
-	Running bool `json:"running"` // whether a signer told it; else it was read from the state
+	Running bool   `json:"running"`           // whether a signer told it; else it was read from the state
+	Service string `json:"service,omitempty"` // "": the signer's own
+	Stopped string `json:"stopped,omitempty"` // why the service does not run
 }
 
 // String returns the transaction as people read it.
@@ -66,6 +112,12 @@ func (shown shownTransaction) String() string {
 		line("signer", "running")
 	} else {
 		line("signer", "not running: this is what its state holds")
+	}
+	if shown.Service != "" {
+		line("service", "%s", printable(shown.Service))
+	}
+	if shown.Stopped != "" {
+		line("stopped", "%s", printable(shown.Stopped))
 	}
 	line("hash", "%s", t.Hash)
 	line("state", "%s since %s", t.State, shownTime(t.Changed))

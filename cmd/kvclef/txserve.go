@@ -25,18 +25,20 @@ const replaceTimeout = 25 * time.Second
 
 // transactionServer answers kvclef tx on the admin socket.
 type transactionServer struct {
-	outbox *outbox.Outbox
+	outbox *outbox.Outbox // of the process itself
+	hosted *hostRunner    // nil: nothing is hosted
 	log    *slog.Logger
 }
 
 // serveTransactions lets commands reach the transactions under way.
-func (d *durable) serveTransactions(sent *outbox.Outbox, log *slog.Logger) {
+func (d *durable) serveTransactions(sent *outbox.Outbox, hosted *hostRunner, log *slog.Logger) {
 	if d.admin == nil {
 		return
 	}
-	s := &transactionServer{outbox: sent, log: log}
+	s := &transactionServer{outbox: sent, hosted: hosted, log: log}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+admin.PathTransactions, s.list)
+	mux.HandleFunc("GET "+admin.PathTransactions+"/services", s.services)
 	mux.HandleFunc("GET "+admin.PathTransactions+"/{hash}", s.show)
 	mux.HandleFunc("POST "+admin.PathTransactions+"/{hash}/bump", s.bump)
 	mux.HandleFunc("POST "+admin.PathTransactions+"/{hash}/cancel", s.cancel)
@@ -63,8 +65,13 @@ func (s *transactionServer) list(w http.ResponseWriter, r *http.Request) {
 		}
 		filter.Limit = limit
 	}
-	listing, err := s.outbox.List(r.Context(), filter)
-	s.answer(w, r, listing, err)
+	source, err := s.find(query.Get("service"))
+	if err != nil {
+		s.answer(w, r, nil, err)
+		return
+	}
+	listing, err := source.List(r.Context(), filter)
+	s.answer(w, r, servedListing{listing, source.stopped}, err)
 }
 
 func (s *transactionServer) show(w http.ResponseWriter, r *http.Request) {
@@ -73,8 +80,13 @@ func (s *transactionServer) show(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, nil, err)
 		return
 	}
-	transaction, err := s.outbox.Show(r.Context(), hash)
-	s.answer(w, r, transaction, err)
+	source, err := s.find(r.URL.Query().Get("service"))
+	if err != nil {
+		s.answer(w, r, nil, err)
+		return
+	}
+	transaction, err := source.Show(r.Context(), hash)
+	s.answer(w, r, servedTransaction{transaction, source.stopped}, err)
 }
 
 func (s *transactionServer) bump(w http.ResponseWriter, r *http.Request) {
@@ -86,13 +98,15 @@ func (s *transactionServer) bump(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s.replace(w, r, func(ctx context.Context, hash common.Hash) (common.Hash, error) {
-		return s.outbox.Bump(ctx, hash, uint(percent))
+	s.replace(w, r, func(ctx context.Context, sent *outbox.Outbox, hash common.Hash) (common.Hash, error) {
+		return sent.Bump(ctx, hash, uint(percent))
 	})
 }
 
 func (s *transactionServer) cancel(w http.ResponseWriter, r *http.Request) {
-	s.replace(w, r, s.outbox.Cancel)
+	s.replace(w, r, func(ctx context.Context, sent *outbox.Outbox, hash common.Hash) (common.Hash, error) {
+		return sent.Cancel(ctx, hash)
+	})
 }
 
 // replacement is the answer to a request for one.
@@ -102,7 +116,7 @@ type replacement struct {
 
 // replace sends a transaction in the place of another. A caller that hangs up does
 // not stop what it asked for.
-func (s *transactionServer) replace(w http.ResponseWriter, r *http.Request, do func(context.Context, common.Hash) (common.Hash, error)) {
+func (s *transactionServer) replace(w http.ResponseWriter, r *http.Request, do func(context.Context, *outbox.Outbox, common.Hash) (common.Hash, error)) {
 	hash, err := transactionHash(r.PathValue("hash"))
 	if err != nil {
 		s.answer(w, r, nil, err)
@@ -111,7 +125,11 @@ func (s *transactionServer) replace(w http.ResponseWriter, r *http.Request, do f
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replaceTimeout + stepTimeout)) // fails only on a closed connection
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), replaceTimeout)
 	defer cancel()
-	made, err := do(localCaller(ctx), hash)
+	var made common.Hash
+	err = s.with(r.URL.Query().Get("service"), func(sent *outbox.Outbox) (err error) {
+		made, err = do(localCaller(ctx), sent, hash)
+		return err
+	})
 	s.answer(w, r, replacement{made}, err)
 }
 

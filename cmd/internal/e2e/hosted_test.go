@@ -63,6 +63,7 @@ type hosted struct {
 	node        *devnet.Node
 	said        *spoken // by every program, and in every answer
 	data        string  // of the one that runs
+	end         func()  // ends it
 }
 
 // spoken is what programs write at the same time.
@@ -87,16 +88,21 @@ func (s *spoken) String() string {
 
 func (p programs) hostedStage(t *testing.T) *hosted {
 	t.Helper()
-	vault, err := emulator.Start(t.Context(), emulator.Options{Vaults: []emulator.VaultOptions{{Name: "kv-prod"}}})
+	vault, err := emulator.Start(t.Context(), emulator.Options{Vaults: []emulator.VaultOptions{{Name: "kv-prod"}, {Name: "kv-copy"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = vault.Close() })
-	key, err := vault.CreateKey("kv-prod", "payer")
+	key, err := crypto.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hosted{programs: p, dir: t.TempDir(), secret: vault.ClientSecret(), account: crypto.PubkeyToAddress(*key.Public), said: new(spoken)}
+	for _, name := range []string{"kv-prod", "kv-copy"} { // as after a restore
+		if _, err := vault.ImportKey(name, "payer", key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := &hosted{programs: p, dir: t.TempDir(), secret: vault.ClientSecret(), account: crypto.PubkeyToAddress(key.PublicKey), said: new(spoken)}
 	h.node, err = devnet.Start(t.Context(), devnet.Config{Geth: p.geth, Dir: t.TempDir(), Fork: devnet.Osaka, Funded: []common.Address{h.account}, Log: t.Output()})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +160,8 @@ func (h *hosted) start(t *testing.T, name string, args ...string) (url string) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, h.said)
 	}
-	t.Cleanup(func() { stop(t, proxy.Stop) })
+	h.end = sync.OnceFunc(func() { stop(t, proxy.Stop) })
+	t.Cleanup(h.end)
 	return proxy.URL()
 }
 

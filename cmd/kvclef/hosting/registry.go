@@ -23,11 +23,16 @@ const (
 // was quicker.
 const maxConflicts = 8
 
-// Config says what a registry works with. All but Taken and Logger is required.
+// Config says what a registry works with. Records, Seal and Runner
+// are required.
 type Config struct {
 	Records rules.Records
 	Seal    *Seal
 	Runner  Runner
+
+	// Deleted is called when a service is deleted and nothing of it runs any more; nil:
+	// nobody is told.
+	Deleted func(id string)
 
 	// Taken are the names that no configuration may have: those of the process's
 	// own vaults.
@@ -41,6 +46,7 @@ type Config struct {
 type Registry struct {
 	shelf  shelf
 	runner Runner
+	told   func(id string) // of a service that is deleted
 	taken  []string
 	log    *slog.Logger
 
@@ -64,8 +70,11 @@ func Open(ctx context.Context, cfg Config) (*Registry, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Deleted == nil {
+		cfg.Deleted = func(string) {}
+	}
 	r := &Registry{
-		shelf: shelf{cfg.Records, cfg.Seal}, runner: cfg.Runner, taken: slices.Clone(cfg.Taken), log: cfg.Logger,
+		shelf: shelf{cfg.Records, cfg.Seal}, runner: cfg.Runner, told: cfg.Deleted, taken: slices.Clone(cfg.Taken), log: cfg.Logger,
 		hosted: make(map[string]*instance), cancels: make(map[int]context.CancelFunc),
 	}
 	kept, err := r.shelf.load(ctx)

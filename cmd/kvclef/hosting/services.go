@@ -183,6 +183,7 @@ func (r *Registry) DeleteService(ctx context.Context, scope Scope, id string, fo
 	}
 	r.log.InfoContext(ctx, "Hosted service deleted", "id", id, "force", force, "consortium", scope.Consortium, "environment", scope.Environment)
 	if one == nil {
+		r.told(id)
 		return nil
 	}
 	r.mu.Lock()
@@ -191,6 +192,7 @@ func (r *Registry) DeleteService(ctx context.Context, scope Scope, id string, fo
 	if err := r.stop(ctx, one); err != nil {
 		return fmt.Errorf("the service is deleted, and it is not known whether all of it has ended: %w", err)
 	}
+	r.told(id)
 	return nil
 }
 
