@@ -81,6 +81,7 @@ type Tickets interface {
 	Ticket(id string) (*approval.Ticket, error)
 	Tickets() []*approval.Ticket
 	Vote(ctx context.Context, ballot approval.Ballot) (*approval.Ticket, error)
+	Refuse(ctx context.Context, ballot approval.Ballot, why error) error
 	Watch(most int) (changes <-chan approval.Change, stop func())
 }
 

@@ -67,6 +67,8 @@ func (s *Server) beginVote(w http.ResponseWriter, r *http.Request, of *session) 
 		err = worthVoting(ticket, &ballot)
 	}
 	if err != nil {
+		ballot.Way = of.way
+		err = s.cfg.Tickets.Refuse(r.Context(), ballot, err)
 		status, text := refusalOf(err)
 		s.answer(w, r, status, map[string]string{"error": text})
 		return

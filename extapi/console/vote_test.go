@@ -262,4 +262,7 @@ func TestBeginningIsRefused(t *testing.T) {
 			t.Errorf("%s: %d %s", name, got.status, got.text)
 		}
 	}
+	if votes := h.journal.votes(); len(votes) != 3 || strings.Count(strings.Join(votes, ""), "!") != 3 { // a form without a verdict is no vote
+		t.Errorf("on record are %v", votes)
+	}
 }

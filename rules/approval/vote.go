@@ -127,6 +127,17 @@ func (q *Queue) void(c *Content) bool {
 	return c.Policy != (common.Hash{}) && q.cfg.InForce != nil && q.cfg.InForce() != c.Policy
 }
 
+// Refuse records a vote that was not cast after all, since it would not count, and
+// returns why.
+func (q *Queue) Refuse(ctx context.Context, ballot Ballot, why error) error {
+	ballot.Comment, ballot.Proof = "", nil
+	t, err := q.Ticket(ballot.Ticket)
+	if err != nil {
+		t = nil
+	}
+	return q.refuse(ctx, t, &ballot, why)
+}
+
 // refuse records a vote that does not count.
 func (q *Queue) refuse(ctx context.Context, t *Ticket, ballot *Ballot, why error) error {
 	q.cfg.Logger.WarnContext(ctx, "Vote does not count", "ticket", ballot.Ticket, "person", ballot.Person, "error", why)

@@ -26,6 +26,7 @@ func TestConsole(t *testing.T) {
 	for _, p := range []*person{alice, bob, carol} {
 		p.enrol(t)
 	}
+	soon := s.ask(t, "account_signData", "text/plain", s.account, "0x"+hexOf("in a minute"))
 	t.Run("quorum", func(t *testing.T) { quorum(t, s, alice, bob) })
 	t.Run("reject", func(t *testing.T) { reject(t, s, carol) })
 	t.Run("changed", func(t *testing.T) { changed(t, s, alice, bob) })
@@ -35,6 +36,7 @@ func TestConsole(t *testing.T) {
 	t.Run("elsewhere", func(t *testing.T) { elsewhere(t, s, alice) })
 	t.Run("pages", func(t *testing.T) { pages(t, s, alice, bob) })
 	t.Run("links are used once", func(t *testing.T) { once(t, s) })
+	t.Run("expiry", func(t *testing.T) { expiry(t, s, alice, ticketOf(t, soon)) })
 	out, err := s.run(t, "audit", "verify")
 	if err != nil {
 		t.Fatal(err)
@@ -217,6 +219,23 @@ func pages(t *testing.T, s *signer, alice, bob *person) {
 		if over > 0 {
 			t.Errorf("%s is %d pixels too wide for a phone", path, over)
 		}
+	}
+}
+
+// expiry: a page that is open tells that the time of its ticket is over, and nobody
+// votes on it any more.
+func expiry(t *testing.T, s *signer, alice *person, ticket string) {
+	alice.open(t, "/tickets/"+ticket)
+	ended := `.state-expired`
+	for range 3 { // a minute, from the beginning of the test
+		if alice.sees(ended) {
+			break
+		}
+	}
+	alice.do(t, chromedp.WaitVisible(ended), chromedp.WaitNotPresent(by("approve")))
+	a := s.ask(t, "account_signData", "text/plain", s.account, "0x"+hexOf("in a minute"))
+	if a.Error == nil || !strings.Contains(a.Error.Message, "has expired") {
+		t.Errorf("after its time: %s, %+v", a.Result, a.Error)
 	}
 }
 

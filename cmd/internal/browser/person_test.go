@@ -103,6 +103,13 @@ func (p *person) do(t *testing.T, actions ...chromedp.Action) {
 	}
 }
 
+// sees reports whether something shows on the page within the time there is.
+func (p *person) sees(selector string) bool {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.WaitVisible(selector)) == nil
+}
+
 // by selects what a test looks for.
 func by(id string) string { return `[data-testid="` + id + `"]` }
 

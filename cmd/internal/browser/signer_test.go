@@ -58,10 +58,11 @@ tokens: {USDC: {chain: dev, address: "`+usdc+`", decimals: 6, standard: erc20}}
 accounts: {shop: "`+shop+`"}
 approvals:
   finance: {threshold: 2, of: [alice, bob, carol], wait: 0s, expires: 1h}
+  quick: {threshold: 1, of: [alice], wait: 0s, expires: 1m}
 rules:
   - {id: list, effect: allow, match: {principal: [local], kind: [list]}}
   - {id: large, effect: allow, match: {principal: [local], kind: [transaction], to: ["`+usdc+`"], function: "transfer(address,uint256)"}, approvals: finance}
-  - {id: texts, effect: allow, match: {principal: [local], kind: [text]}, approvals: finance}
+  - {id: texts, effect: allow, match: {principal: [local], kind: [text]}, approvals: quick}
 `)
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // it ends after the browsers
 	command := exec.CommandContext(ctx, s.program, "dev", "--http=false", "--config", s.path("kvclef.yaml"), "--policy", s.path("policy.yaml"), "--datadir", s.data, "--ipcpath", s.path("s.ipc"))
