@@ -105,7 +105,9 @@ func slow(t *testing.T, w *world) {
 
 // broken: the connection breaks after the node has taken a transaction, or before.
 func broken(t *testing.T, w *world, socket bool) {
-	s := w.newStage(t, socket)
+	// go-ethereum's client misses a WebSocket that breaks in the moment after it was
+	// written to, and waits for as long as it may.
+	s := w.newStage(t, socket, "node_timeout: 2s")
 	s.start(t)
 	for _, fault := range []relay.Fault{
 		{End: relay.Resets}, {End: relay.Cuts}, {End: relay.Resets, Withheld: true}, {End: relay.Cuts, Withheld: true},
