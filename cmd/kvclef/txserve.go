@@ -130,7 +130,25 @@ func (s *transactionServer) replace(w http.ResponseWriter, r *http.Request, do f
 		made, err = do(localCaller(ctx), sent, hash)
 		return err
 	})
-	s.answer(w, r, replacement{made}, err)
+	s.answer(w, r, replacement{made}, operatorTold(err))
+}
+
+// operatorTold adds to a refusal by a policy which rule it was and where more is told.
+// Callers of the signer get that as data; who asks here is its operator.
+func operatorTold(err error) error {
+	var denied interface{ ErrorData() any }
+	if !errors.As(err, &denied) {
+		return err
+	}
+	data, ok := denied.ErrorData().(map[string]string)
+	if !ok || data["request"] == "" || data["ticket"] != "" { // of a ticket the text tells
+		return err
+	}
+	by := "no rule allows it"
+	if data["rule"] != "" {
+		by = "by rule " + data["rule"]
+	}
+	return fmt.Errorf("%w: %s; kvclef audit show %s tells why", err, by, data["request"])
 }
 
 func (s *transactionServer) answer(w http.ResponseWriter, r *http.Request, value any, err error) {

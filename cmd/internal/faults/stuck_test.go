@@ -33,9 +33,7 @@ func TestStuck(t *testing.T) {
 	slow, unwanted := s.offer(t, 1, "0x3b9aca00"), s.offer(t, 2, "0x3b9aca00") // 1 gwei
 	eventually(t, "both are in the pool", func() bool { return len(s.list(t)) == 2 })
 
-	if out, err := s.front.Run(t.Context(), "tx", "bump", slow.Hex(), "--percent", "2000"); err == nil || !strings.Contains(err.Error(), "request denied") {
-		t.Errorf("fees beyond the policy: %s, %v", out, err)
-	}
+	s.tooDear(t, slow)
 	quick := s.replaced(t, "bump", slow, "--percent", "50")
 	empty := s.replaced(t, "cancel", unwanted)
 	if shown, tx := s.show(t, quick); tx.Value().Int64() != 1 || tx.GasFeeCap().Int64() < 1_500_000_000 || shown.State == "rejected" {
@@ -59,6 +57,26 @@ func TestStuck(t *testing.T) {
 		t.Errorf("a mined one is sent again: %v", err)
 	}
 	s.accounted(t)
+}
+
+// tooDear asks for fees beyond the policy: the refusal leads to the rule that sets the
+// bound.
+func (s *stage) tooDear(t *testing.T, hash common.Hash) {
+	t.Helper()
+	out, err := s.front.Run(t.Context(), "tx", "bump", hash.Hex(), "--percent", "2000")
+	if err == nil {
+		t.Fatalf("fees beyond the policy: %s", out)
+	}
+	_, command, found := strings.Cut(err.Error(), "request denied: no rule allows it; kvclef ")
+	request, _, told := strings.Cut(strings.TrimPrefix(command, "audit show "), " tells why")
+	if !found || !told {
+		t.Fatalf("fees beyond the policy: %v", err)
+	}
+	why, err := s.front.Run(t.Context(), "audit", "show", request)
+	ok(t, err)
+	if !strings.Contains(why, "rule thrifty") || !strings.Contains(why, "wants at most 10 gwei, got 21 gwei") {
+		t.Errorf("why: %s", why)
+	}
 }
 
 // offer asks for a payment with a price of the caller's.
