@@ -86,14 +86,23 @@ func (j approvalsJournal) Credential(ctx context.Context, event passkey.Event) e
 	return j.state.audit.Append(ctx, credentialEntry(event))
 }
 
-// credentialEntry is the entry of a passkey that was added or removed.
+// The states of a credential's entry.
+const (
+	credentialAdded   = "added"
+	credentialRemoved = "removed"
+	credentialKept    = "kept" // it was added before the log began
+)
+
+// credentialEntry is the entry of a passkey.
 func credentialEntry(event passkey.Event) audit.Entry {
-	state := credentialRemoved
-	if event.Added {
+	state, note := credentialRemoved, fmt.Sprintf("for %s, by %s", event.RPID, event.By)
+	switch {
+	case event.Kept:
+		state, note = credentialKept, "it was added before this log began"
+	case event.Added:
 		state = credentialAdded
 	}
 	return audit.Entry{
-		Event: audit.EventCredential, State: state, Approver: event.Person, Credential: event.ID, PublicKey: event.PublicKey,
-		Note: fmt.Sprintf("for %s, by %s", event.RPID, event.By),
+		Event: audit.EventCredential, State: state, Approver: event.Person, Credential: event.ID, PublicKey: event.PublicKey, Note: note,
 	}
 }

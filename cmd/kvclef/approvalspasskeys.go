@@ -52,9 +52,9 @@ func (p *program) approvalsPasskeysCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "passkeys",
 		Usage:     "list passkeys, or remove one",
-		UsageText: "kvclef approvals passkeys [--remove ID] [--json]",
-		Description: examples("all", "kvclef approvals passkeys", "one is lost", "kvclef approvals passkeys --remove ID") +
-			"\n\nVotes that were cast with a passkey stay counted, and can be proved, when it is removed.",
+		UsageText: "kvclef approvals passkeys [PERSON] [--json], or kvclef approvals passkeys --remove ID",
+		Description: examples("all", "kvclef approvals passkeys", "those of alice", "kvclef approvals passkeys alice", "one is lost", "kvclef approvals passkeys --remove ID") +
+			"\n\nVotes that were cast with a passkey stay counted, and can be proved, when it is removed. Its person is signed out everywhere.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
 			&cli.StringFlag{Name: "remove", Usage: "remove the passkey with this `ID`"},
 			jsonFlag(),
@@ -64,15 +64,22 @@ func (p *program) approvalsPasskeysCommand() *cli.Command {
 }
 
 func (p *program) passkeys(c *cli.Context) error {
-	if _, err := arguments(c); err != nil {
+	person := c.Args().First()
+	if _, err := arguments(c, make([]string, min(1, c.NArg()))...); err != nil {
 		return err
 	}
-	if id := c.String("remove"); id != "" {
+	if id := c.String("remove"); c.IsSet("remove") {
+		if id == "" || person != "" {
+			return usagef("--remove takes the ID of one passkey and no PERSON; see kvclef approvals passkeys")
+		}
 		return p.askPasskeys(c, http.MethodDelete, "?id="+url.QueryEscape(id), http.NoBody, new(struct{}))
 	}
 	var all []shownPasskey
 	if err := p.askPasskeys(c, http.MethodGet, "", http.NoBody, &all); err != nil {
 		return err
+	}
+	if person != "" {
+		all = slices.DeleteFunc(all, func(key shownPasskey) bool { return key.Person != person })
 	}
 	if c.Bool("json") {
 		return p.printJSON(all)

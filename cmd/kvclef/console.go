@@ -29,6 +29,7 @@ func (s *signing) serveConsole(ctx context.Context, signer extapi.Signer) (stop 
 	if err != nil {
 		return nil, usagef("approvals.console: %w", err)
 	}
+	s.state.passkeys.OnRemoved(server.SignOut)
 	if err := server.Start(ctx); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,36 +130,8 @@ rules:
 		}
 	}
 	data, socket := filepath.Join(dir, "data"), filepath.Join(dir, "kvclef.ipc")
-	ctx, cancel := context.WithCancel(t.Context())
-	out, printed := io.Pipe()
-	var stderr bytes.Buffer
-	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, []string{
-			"kvclef", "dev", "--http=false", "--config", filepath.Join(dir, "config.yaml"), "--policy", filepath.Join(dir, "policy.yaml"),
-			"--datadir", data, "--ipcpath", socket,
-		}, strings.NewReader(""), printed, &stderr)
-		_ = printed.Close() // ends the reader
-	}()
-	running := true
-	stop := func() {
-		if cancel(); running {
-			running = false
-			if code := <-ended; code != exitOK {
-				t.Errorf("exit code %d: %s", code, stderr.String())
-			}
-		}
-	}
-	defer stop()
-	begun := make(chan struct{})
-	go func() {
-		line := make([]byte, 1)
-		_, _ = out.Read(line) // it prints when it listens
-		close(begun)
-		_, _ = io.Copy(io.Discard, out)
-	}()
-	<-begun
-
+	stop := serving(t, "dev", "--http=false", "--config", filepath.Join(dir, "config.yaml"), "--policy", filepath.Join(dir, "policy.yaml"),
+		"--datadir", data, "--ipcpath", socket)
 	origin := fmt.Sprintf("http://localhost:%d", port)
 	link := commanded(t, "approvals", "enrol", "alice", "--datadir", data)
 	token, ok := strings.CutPrefix(strings.TrimSpace(link), origin+"/enrol#")
@@ -226,6 +199,35 @@ rules:
 	if proved := commanded(t, "audit", "verify", "--datadir", data); !strings.Contains(proved, "1 vote, of which 1 proved by passkeys; people approved 1 request") {
 		t.Errorf("verified: %s", proved)
 	}
+}
+
+// serving starts a signer, and waits until it listens. The stop ends it, once.
+func serving(t *testing.T, args ...string) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, printed := io.Pipe()
+	var stderr bytes.Buffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, append([]string{"kvclef"}, args...), strings.NewReader(""), printed, &stderr)
+		_ = printed.Close() // ends the reader
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if code := <-ended; code != exitOK {
+			t.Errorf("exit code %d: %s", code, stderr.String())
+		}
+	})
+	t.Cleanup(stop)
+	begun := make(chan struct{})
+	go func() {
+		line := make([]byte, 1)
+		_, _ = out.Read(line) // it prints when it listens
+		close(begun)
+		_, _ = io.Copy(io.Discard, out)
+	}()
+	<-begun
+	return stop
 }
 
 // commanded runs a command that succeeds, and returns what it prints.

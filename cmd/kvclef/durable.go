@@ -67,6 +67,7 @@ type durable struct {
 	reloading sync.Mutex         // guards inForce once the signer runs
 
 	auditPath string       // absolute
+	auditNew  bool         // nothing was decided with this log before
 	before    bolt.LogHead // of the audit log that was used last, if that was another
 }
 
@@ -130,9 +131,11 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error)
 		if err != nil {
 			return err
 		}
+		d.auditNew = true
 		for _, head := range heads {
 			if d.before = head; head.Log == d.auditPath {
 				options.Known, d.before = audit.Head{Seq: head.Seq, Hash: head.Hash}, bolt.LogHead{}
+				d.auditNew = false
 			}
 		}
 	}
@@ -205,6 +208,9 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 		entry.Policy = d.inForce.file.sha256.Hex()
 	}
 	if err := d.record(ctx, entry); err != nil {
+		return err
+	}
+	if err := d.recordPasskeys(ctx); err != nil {
 		return err
 	}
 	return d.remember(ctx)

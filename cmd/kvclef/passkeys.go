@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,24 @@ func (d *durable) openPasskeys(cfg *config.Config) (err error) {
 	}
 	if d.admin != nil {
 		d.admin.Mount(admin.PathPasskeys, newPasskeyServer(d.passkeys, a.Console.Origin(), d.log))
+	}
+	return nil
+}
+
+// recordPasskeys records in a new audit log the passkeys that were added before, so that
+// it proves by itself who votes.
+func (d *durable) recordPasskeys(ctx context.Context) error {
+	if !d.auditNew {
+		return nil
+	}
+	kept, err := passkey.Kept(ctx, d.store)
+	if err != nil {
+		return err
+	}
+	for i := range kept {
+		if err := d.record(ctx, credentialEntry(kept[i])); err != nil {
+			return err
+		}
 	}
 	return nil
 }

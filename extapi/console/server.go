@@ -101,6 +101,10 @@ func (s *Server) Addr() string {
 // Handler returns what answers requests, for a listener that is not the console's.
 func (s *Server) Handler() http.Handler { return s.handler }
 
+// SignOut ends the sessions of a person, such as when a passkey was taken away that one
+// of them may have begun with.
+func (s *Server) SignOut(person string) { s.sessions.dropAll(person) }
+
 // Shutdown ends all sessions and streams, waits for the requests in flight until the
 // context ends, and closes every connection.
 func (s *Server) Shutdown(ctx context.Context) error {

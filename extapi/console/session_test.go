@@ -119,7 +119,9 @@ func TestSessionsEnd(t *testing.T) {
 				h.sessions.begin(string(rune(i)), wayPasskey)
 			}
 		}, false},
-		"all": {func(h *house, _ *browser) { h.sessions.close() }, false},
+		"by the operator":          {func(h *house, _ *browser) { h.SignOut("alice") }, false},
+		"another, by the operator": {func(h *house, _ *browser) { h.SignOut("bob") }, true},
+		"all":                      {func(h *house, _ *browser) { h.sessions.close() }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, nil)

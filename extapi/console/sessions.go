@@ -160,6 +160,17 @@ func (s *sessions) dropOthers(keep *session) {
 	}
 }
 
+// dropAll ends the sessions of a person.
+func (s *sessions) dropAll(person string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, of := range s.open {
+		if of.person == person {
+			s.end(key)
+		}
+	}
+}
+
 // close ends all, and lets none begin.
 func (s *sessions) close() {
 	s.mu.Lock()

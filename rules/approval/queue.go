@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -176,7 +177,13 @@ func (q *Queue) change(ctx context.Context, e *entry, to record) error {
 	e.mu.Lock()
 	e.doubt = true
 	e.mu.Unlock()
-	return errors.Join(err, q.settleDoubt(ctx, e))
+	if unsettled := q.settleDoubt(ctx, e); unsettled != nil {
+		return errors.Join(err, unsettled)
+	}
+	if bytes.Equal(e.raw, raw) {
+		return nil // it is stored after all: the record may not say that it is not
+	}
+	return err
 }
 
 // settleDoubt reads what is stored of a ticket, if that is not known. The turn is

@@ -30,32 +30,44 @@ type ceremony struct {
 	token  string          // of an enrolment: the key of its record
 }
 
-// begin notes what a browser is asked, in place of what it was asked before.
+// begin notes what a browser is asked, in place of what it was asked before. Each kind
+// has room of its own: strangers who begin to sign in keep nobody from voting.
 func (p *Passkeys) begin(browser string, c ceremony) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.take(browser)
 	now := p.cfg.Clock()
-	if _, there := p.begun[browser]; !there && len(p.begun) >= maxBrowsers {
+	if p.count[c.kind] >= maxBrowsers {
 		for of, other := range p.begun {
 			if !now.Before(other.until) {
-				delete(p.begun, of)
+				p.take(of)
 			}
 		}
-		if len(p.begun) >= maxBrowsers {
+		if p.count[c.kind] >= maxBrowsers {
 			return errBusy
 		}
 	}
 	c.until = now.Add(ceremonyTime)
 	p.begun[browser] = c
+	p.count[c.kind]++
 	return nil
+}
+
+// take removes and returns what a browser was asked. The lock is the caller's.
+func (p *Passkeys) take(browser string) ceremony {
+	c, there := p.begun[browser]
+	if there {
+		delete(p.begun, browser)
+		p.count[c.kind]--
+	}
+	return c
 }
 
 // end returns what a browser was asked, once.
 func (p *Passkeys) end(browser string, of kind) (ceremony, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.begun[browser]
-	delete(p.begun, browser)
+	c := p.take(browser)
 	if c.kind != of || !p.cfg.Clock().Before(c.until) {
 		return ceremony{}, errBegin
 	}

@@ -96,7 +96,7 @@ func (p *Passkeys) BeginEnrol(ctx context.Context, browser, text string) (person
 	for i := range keys {
 		exclude[i] = keys[i].Credential.Descriptor()
 	}
-	creation, session, err := p.rp.BeginRegistration(u, webauthn.WithExclusions(exclude))
+	creation, session, err := p.rp.BeginRegistration(u, webauthn.WithExclusions(exclude), webauthn.WithCredentialParameters(algorithms()))
 	if err != nil {
 		return "", nil, p.fail(ctx, errInternal, err)
 	}
@@ -153,11 +153,16 @@ func (p *Passkeys) FinishEnrol(ctx context.Context, browser, label string, answe
 	if err != nil {
 		return "", p.fail(ctx, errEnrol, err)
 	}
+	if err := fit(made.ID, made.PublicKey); err != nil {
+		return "", p.fail(ctx, errKind, err)
+	}
 	made.Attestation = webauthn.CredentialAttestation{} // of what it is made is not asked
 	added := credential{Person: c.person, Label: cleanLabel(label), Added: p.cfg.Clock().UTC(), Credential: *made}
 	if err := p.unknownElsewhere(ctx, &added); err != nil {
 		return "", err
 	}
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	event := Event{Person: c.person, ID: added.id(), PublicKey: encode(made.PublicKey), RPID: p.rp.Config.RPID, Added: true, By: c.person}
 	if err := p.cfg.Journal.Credential(ctx, event); err != nil {
 		return "", p.fail(ctx, errInternal, err)

@@ -27,6 +27,20 @@ func (p *Passkeys) List(ctx context.Context, person string) ([]console.Passkey, 
 	return shown, nil
 }
 
+// Kept returns the passkeys of everybody as a journal that begins must have them, so
+// that votes can be proved by it: they were added before.
+func Kept(ctx context.Context, records rules.Records) ([]Event, error) {
+	keys, err := readKeys(ctx, records, prefixCredentials)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Event, len(keys))
+	for i := range keys {
+		all[i] = Event{Person: keys[i].Person, ID: keys[i].id(), PublicKey: encode(keys[i].Credential.PublicKey), Kept: true}
+	}
+	return all, nil
+}
+
 // All returns the passkeys of everybody, by person.
 func (p *Passkeys) All(ctx context.Context) ([]Of, error) {
 	keys, err := p.keys(ctx, prefixCredentials)
@@ -49,14 +63,26 @@ func (p *Passkeys) Remove(ctx context.Context, person, id string) error {
 	return p.remove(ctx, person, id, person)
 }
 
-// RemoveBy removes a passkey for somebody else, such as the operator.
+// RemoveBy removes a passkey for somebody else, such as the operator. Whoever holds it
+// may have signed in by it: see [Passkeys.OnRemoved].
 func (p *Passkeys) RemoveBy(ctx context.Context, person, id, by string) error {
-	return p.remove(ctx, person, id, by)
+	if err := p.remove(ctx, person, id, by); err != nil {
+		return err
+	}
+	if told := p.removed.Load(); told != nil {
+		(*told)(person)
+	}
+	return nil
 }
+
+// OnRemoved says who is told of the person when RemoveBy has removed a passkey.
+func (p *Passkeys) OnRemoved(told func(person string)) { p.removed.Store(&told) }
 
 // remove removes a passkey. It is in the journal afterwards: what is recorded as
 // removed approves nothing.
 func (p *Passkeys) remove(ctx context.Context, person, id, by string) error {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	p.change.Lock()
 	defer p.change.Unlock()
 	keys, err := p.keysOf(ctx, person)
@@ -68,7 +94,7 @@ func (p *Passkeys) remove(ctx context.Context, person, id, by string) error {
 			continue
 		}
 		event := Event{Person: person, ID: id, PublicKey: encode(keys[i].Credential.PublicKey), RPID: p.rp.Config.RPID, By: by}
-		err := p.cfg.Records.ChangeRecords(ctx, rules.Change{Key: keys[i].key(), Old: keys[i].value})
+		err := p.store(ctx, rules.Change{Key: keys[i].key(), Old: keys[i].value})
 		if err == nil {
 			err = p.cfg.Journal.Credential(ctx, event)
 		}

@@ -72,6 +72,8 @@ func (p *Passkeys) used(ctx context.Context, person string, made *webauthn.Crede
 	if made.Authenticator.CloneWarning {
 		return fmt.Errorf("the counter of a passkey of %s went back: it may have been copied; remove it by kvclef approvals passkeys", person)
 	}
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	key := credentialKey(person, made.ID)
 	value, err := p.cfg.Records.Record(ctx, key)
 	if err != nil {

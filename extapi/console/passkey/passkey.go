@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -31,10 +32,11 @@ const Way = "passkey"
 
 // Bounds.
 const (
-	maxBrowsers  = 1000             // that have begun something
+	maxBrowsers  = 4000             // that have begun one kind of thing: more than a console lets begin in ceremonyTime
 	maxOfPerson  = 20               // passkeys
 	ceremonyTime = 3 * time.Minute  // from the question to the answer
 	tokenTime    = 15 * time.Minute // from the link to the key
+	changeTime   = 10 * time.Second // of what is kept
 	maxLabel     = 64               // bytes
 )
 
@@ -51,6 +53,7 @@ type Event struct {
 	PublicKey string // COSE, base64url
 	RPID      string // the host that it is for
 	Added     bool   // else it was removed
+	Kept      bool   // it was added before the journal began: see [Kept]
 	By        string // who removed it
 }
 
@@ -74,6 +77,9 @@ type Passkeys struct {
 
 	mu    sync.Mutex
 	begun map[string]ceremony // by browser
+	count map[kind]int        // of those begun
+
+	removed atomic.Pointer[func(person string)] // nil: nobody is told
 }
 
 // New returns the passkeys that are stored in the records.
@@ -98,7 +104,7 @@ func New(cfg Config) (*Passkeys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("passkeys for %s: %w", cfg.URL, err)
 	}
-	p := &Passkeys{cfg: cfg, rp: rp, byHandle: make(map[string]string), begun: make(map[string]ceremony)}
+	p := &Passkeys{cfg: cfg, rp: rp, byHandle: make(map[string]string), begun: make(map[string]ceremony), count: make(map[kind]int)}
 	for _, name := range cfg.People {
 		p.byHandle[string(handleOf(name))] = name
 	}
@@ -153,10 +159,16 @@ const (
 	errToken    = plainError("the link is used, or older than 15 minutes: ask the operator for another one")
 	errEnrol    = plainError("the passkey could not be added: try again, with a device that asks for a finger, a face or a PIN")
 	errInternal = plainError("that failed: the signer's log says why")
+	errKind     = plainError("this passkey is of a kind that is not taken here: use another device")
 	errMany     = plainError("there are too many passkeys already: remove one")
 	errBusy     = plainError("too many people sign in at once: try again in a minute")
 	errUnknown  = plainError("there is no such passkey")
 )
+
+// lasting is for changes that must not stay half done because who asked has gone.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), changeTime)
+}
 
 // fail logs the cause of an error, and returns the one for the person.
 func (p *Passkeys) fail(ctx context.Context, told plainError, cause error) error {

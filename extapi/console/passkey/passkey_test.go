@@ -3,7 +3,6 @@ package passkey_test
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -357,19 +356,4 @@ func TestFormerPeople(t *testing.T) {
 	if _, err := d.vote(t, on, ballot()); err == nil {
 		t.Error("it votes")
 	}
-}
-
-// FuzzVerify: no text is a proof but those that were signed.
-func FuzzVerify(f *testing.F) {
-	text, err := json.Marshal(passkey.Proof{Credential: "AA", RPID: "localhost", Nonce: b64(make([]byte, 16)), AuthenticatorData: b64(make([]byte, 37))})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(text, []byte{0xa0})
-	f.Add([]byte(`{"credential":"","rp_id":"","nonce":"","authenticator_data":"","client_data":"bnVsbA","signature":""}`), []byte{})
-	f.Fuzz(func(t *testing.T, proof, public []byte) {
-		if err := passkey.Verify(proof, public, passkey.Claim{}); err == nil {
-			t.Errorf("%s is proved", proof)
-		}
-	})
 }

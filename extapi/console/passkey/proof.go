@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
@@ -102,7 +103,7 @@ func Verify(text, publicKey []byte, claim Claim) error {
 			return fmt.Errorf("decoding the proof: %w", err)
 		}
 	}
-	if err := checkClient(client, claim.challenge(nonce)); err != nil {
+	if err := checkClient(client, claim.challenge(nonce), p.RPID); err != nil {
 		return err
 	}
 	host := sha256.Sum256([]byte(p.RPID))
@@ -114,9 +115,9 @@ func Verify(text, publicKey []byte, claim Claim) error {
 	case data[flagsAt]&flagPresent == 0 || data[flagsAt]&flagVerified == 0:
 		return errors.New("the passkey did not verify that its person was there")
 	}
-	key, err := webauthncose.ParsePublicKey(publicKey)
+	key, err := parseKey(publicKey)
 	if err != nil {
-		return fmt.Errorf("reading the public key: %w", err)
+		return err
 	}
 	sum := sha256.Sum256(client)
 	good, err := webauthncose.VerifySignature(key, append(bytes.Clone(data), sum[:]...), signature)
@@ -130,14 +131,19 @@ func Verify(text, publicKey []byte, claim Claim) error {
 }
 
 // checkClient checks what the browser has signed with.
-func checkClient(text []byte, challenge [32]byte) error {
+func checkClient(text []byte, challenge [32]byte, host string) error {
 	var client struct {
 		Type        string `json:"type"`
 		Challenge   string `json:"challenge"`
+		Origin      string `json:"origin"`
 		CrossOrigin bool   `json:"crossOrigin"`
 	}
 	if err := json.Unmarshal(text, &client); err != nil {
 		return fmt.Errorf("decoding what the browser has signed with: %w", err)
+	}
+	origin, err := url.Parse(client.Origin)
+	if err != nil {
+		return fmt.Errorf("reading the origin of the page: %w", err)
 	}
 	switch {
 	case client.Type != "webauthn.get":
@@ -146,6 +152,8 @@ func checkClient(text []byte, challenge [32]byte) error {
 		return errors.New("the assertion is for another vote")
 	case client.CrossOrigin:
 		return errors.New("the assertion was made within another page")
+	case (origin.Scheme != "https" && origin.Scheme != "http") || origin.Hostname() != host:
+		return fmt.Errorf("the assertion was made at a page of %q, not of %q", client.Origin, host)
 	}
 	return nil
 }

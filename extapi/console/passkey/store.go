@@ -94,8 +94,12 @@ func (p *Passkeys) keysOf(ctx context.Context, person string) ([]credential, err
 }
 
 func (p *Passkeys) keys(ctx context.Context, prefix string) ([]credential, error) {
+	return readKeys(ctx, p.cfg.Records, prefix)
+}
+
+func readKeys(ctx context.Context, records rules.Records, prefix string) ([]credential, error) {
 	var all []credential
-	err := p.cfg.Records.EachRecord(ctx, prefix, func(key string, value []byte) error {
+	err := records.EachRecord(ctx, prefix, func(key string, value []byte) error {
 		c, err := decodeCredential(key, value)
 		all = append(all, c)
 		return err
@@ -116,5 +120,19 @@ func (p *Passkeys) put(ctx context.Context, c *credential, more ...rules.Change)
 	if err != nil {
 		return fmt.Errorf("encoding a passkey: %w", err)
 	}
-	return p.cfg.Records.ChangeRecords(ctx, append(more, rules.Change{Key: c.key(), Old: c.value, New: value})...)
+	return p.store(ctx, rules.Change{Key: c.key(), Old: c.value, New: value}, more...)
+}
+
+// store makes changes, all or none. Where it is not known whether they were made, the
+// first one tells.
+func (p *Passkeys) store(ctx context.Context, first rules.Change, more ...rules.Change) error {
+	err := p.cfg.Records.ChangeRecords(ctx, append([]rules.Change{first}, more...)...)
+	if err == nil {
+		return nil
+	}
+	value, unread := p.cfg.Records.Record(ctx, first.Key)
+	if unread == nil && bytes.Equal(value, first.New) {
+		return nil
+	}
+	return errors.Join(err, unread)
 }

@@ -3,9 +3,12 @@
 package passkeytest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -15,9 +18,9 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Device is an authenticator with one ES256 key, and a browser around it.
+// Device is an authenticator with one key, and a browser around it.
 type Device struct {
-	Key     *ecdsa.PrivateKey
+	Key     crypto.Signer // *ecdsa.PrivateKey, ed25519.PrivateKey or *rsa.PrivateKey
 	ID      []byte
 	Handle  []byte // of the person that it was enrolled for
 	Counter uint32
@@ -25,6 +28,8 @@ type Device struct {
 	Origin string
 	RPID   string
 	Flags  byte // that it claims: [Present], [Verified]
+
+	Client func(map[string]any) // changes what the browser says of itself; nil: nothing does
 }
 
 // The flags of authenticator data.
@@ -34,7 +39,7 @@ const (
 	attested = 1 << 6
 )
 
-// New makes a device with a key, for a page of an origin.
+// New makes a device with an ES256 key, for a page of an origin.
 func New(t testing.TB, origin, rpID string) *Device {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -55,7 +60,11 @@ func (d *Device) client(t testing.TB, typ string, options json.RawMessage) []byt
 	if err := json.Unmarshal(options, &asked); err != nil || asked.Challenge == "" {
 		t.Fatalf("options %s, %v", options, err)
 	}
-	text, err := json.Marshal(map[string]any{"type": typ, "challenge": asked.Challenge, "origin": d.Origin, "crossOrigin": false})
+	client := map[string]any{"type": typ, "challenge": asked.Challenge, "origin": d.Origin, "crossOrigin": false}
+	if d.Client != nil {
+		d.Client(client)
+	}
+	text, err := json.Marshal(client)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,15 +89,7 @@ func (d *Device) Create(t testing.TB, options json.RawMessage) json.RawMessage {
 	if d.Handle, err = base64.RawURLEncoding.DecodeString(asked.User.ID); err != nil || len(d.Handle) == 0 {
 		t.Fatalf("user %q, %v", asked.User.ID, err)
 	}
-	public, err := d.Key.PublicKey.ECDH()
-	if err != nil {
-		t.Fatal(err)
-	}
-	point := public.Bytes()[1:]
-	cose, err := cbor.Marshal(map[int]any{1: 2, 3: -7, -1: 1, -2: point[:32], -3: point[32:]})
-	if err != nil {
-		t.Fatal(err)
-	}
+	cose := d.Public(t)
 	data := append(d.data(d.Flags|attested), make([]byte, 16)...)
 	data = binary.BigEndian.AppendUint16(data, uint16(len(d.ID))) // #nosec G115 -- 32
 	data = append(append(data, d.ID...), cose...)
@@ -104,14 +105,58 @@ func (d *Device) Get(t testing.TB, options json.RawMessage) json.RawMessage {
 	t.Helper()
 	client, data := d.client(t, "webauthn.get", options), d.data(d.Flags)
 	sum := sha256.Sum256(client)
-	digest := sha256.Sum256(append(append([]byte(nil), data...), sum[:]...))
-	signature, err := ecdsa.SignASN1(rand.Reader, d.Key, digest[:])
+	signed := append(append([]byte(nil), data...), sum[:]...)
+	return d.answer(t, map[string]any{
+		"clientDataJSON": b64(client), "authenticatorData": b64(data), "signature": b64(d.sign(t, signed)), "userHandle": b64(d.Handle),
+	})
+}
+
+// sign signs as the key does.
+func (d *Device) sign(t testing.TB, message []byte) []byte {
+	t.Helper()
+	digest := sha256.Sum256(message)
+	var signature []byte
+	var err error
+	if key, ok := d.Key.(ed25519.PrivateKey); ok {
+		signature = ed25519.Sign(key, message)
+	} else {
+		signature, err = d.Key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.answer(t, map[string]any{
-		"clientDataJSON": b64(client), "authenticatorData": b64(data), "signature": b64(signature), "userHandle": b64(d.Handle),
-	})
+	return signature
+}
+
+// Public is the public key, COSE.
+func (d *Device) Public(t testing.TB) []byte {
+	t.Helper()
+	var cose map[int]any
+	switch key := d.Key.Public().(type) {
+	case *ecdsa.PublicKey:
+		public, err := key.ECDH()
+		if err != nil {
+			t.Fatal(err)
+		}
+		point := public.Bytes()[1:]
+		half := len(point) / 2
+		algorithm, curve := -7, 1 // ES256
+		if half != 32 {
+			algorithm, curve = -35, 2 // ES384
+		}
+		cose = map[int]any{1: 2, 3: algorithm, -1: curve, -2: point[:half], -3: point[half:]}
+	case ed25519.PublicKey:
+		cose = map[int]any{1: 1, 3: -8, -1: 6, -2: []byte(key)}
+	case *rsa.PublicKey:
+		cose = map[int]any{1: 3, 3: -257, -1: key.N.Bytes(), -2: []byte{1, 0, 1}}
+	default:
+		t.Fatalf("a key of the type %T", key)
+	}
+	text, err := cbor.Marshal(cose)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 func (d *Device) answer(t testing.TB, response map[string]any) json.RawMessage {
