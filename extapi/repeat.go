@@ -85,6 +85,10 @@ func (waitedError) NotSigned() bool { return true }
 // that was waited for.
 const errEqualUnclear = publicError("an equal request at the same time failed, and may have been signed: look at the signer's log before trying again")
 
+// errNotRemembered is told when people approved one signature, and the equal request
+// that they approved it for has got it, or was to get it.
+const errNotRemembered = publicError("an equal request has used what people approved, and its signature is not remembered: look at the signer's log before trying again")
+
 // enter waits for the requests that sign the same. The turn ends with leave,
 // also after an error.
 func (g *given) enter(ctx context.Context, address common.Address, digest common.Hash) (*turn, error) {

@@ -29,6 +29,7 @@ type counting struct {
 	sign      func(ctx context.Context, n int64) error // of the nth request to the vault; nil: it signs
 	record    func(e audit.Entry) error                // nil: it does
 	gone      atomic.Bool                              // the account
+	repeats   atomic.Bool                              // approvals are of a signature that was given before
 	asked     atomic.Int64                             // requests to the vault
 	signed    atomic.Int64                             // settled as signed
 	unsettled atomic.Int64                             // settlements that fail
@@ -38,7 +39,7 @@ type counting struct {
 }
 
 func (c *counting) Decide(context.Context, *rules.Request) (rules.Decision, error) {
-	return rules.Decision{Verdict: rules.Verdict(c.verdict.Load())}, nil
+	return rules.Decision{Verdict: rules.Verdict(c.verdict.Load()), Repeats: c.repeats.Load()}, nil
 }
 
 func (c *counting) Settle(_ context.Context, _ *rules.Request, _ rules.Decision, result rules.Result) error {
@@ -341,6 +342,55 @@ func TestWaitingForAnEqualRequestEnds(t *testing.T) {
 	}
 	first.leave()
 	first.leave()
+}
+
+// TestOneApprovalIsOneSignature: an approval that an equal request has used gets the
+// signature that was made, and where that is not remembered none: the vault is not
+// asked, whatever became of the other.
+func TestOneApprovalIsOneSignature(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		window time.Duration
+		first  bool // an equal request is signed before
+		lost   bool // and its outcome is not recorded
+		want   bool
+	}{
+		"remembered":      {window: time.Minute, first: true, want: true},
+		"never signed":    {window: time.Minute},
+		"nobody's window": {first: true},
+		"not recorded":    {window: time.Minute, first: true, lost: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCounting(t)
+			if tt.lost {
+				c.record = func(e audit.Entry) error {
+					if e.Event == audit.EventOutcome && e.Request == "first" {
+						return errors.New("no space")
+					}
+					return nil
+				}
+			}
+			s := c.service(tt.window)
+			if tt.first {
+				if _, err := c.ask(t, s, "first", 1); (err != nil) != tt.lost {
+					t.Fatal(err)
+				}
+			}
+			asked := c.asked.Load()
+			c.repeats.Store(true)
+			if _, err := c.ask(t, s, "second", 1); (err == nil) != tt.want {
+				t.Errorf("%v", err)
+			}
+			if c.asked.Load() != asked {
+				t.Error("an approval is used for a second signature")
+			}
+			c.repeats.Store(false)
+			if _, err := c.ask(t, s, "third", 1); err != nil {
+				t.Errorf("an approval of its own: %v", err)
+			}
+		})
+	}
 }
 
 // TestUnknownAccountsTakeNoTurn: there is nothing to wait for.

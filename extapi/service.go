@@ -118,7 +118,11 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 	}
 	defer equal.leave()
 	signed := equal.first.signed
-	if err == nil && !equal.again {
+	switch {
+	case err != nil || equal.again:
+	case decision.Repeats:
+		err = waitedError{errNotRemembered}
+	default:
 		signed, err = s.use(ctx, address, digest)
 	}
 	result := rules.Result{Outcome: outcomeOf(err), Signature: signed.Signature}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 )
 
 // Approver asks people about what rules refer to them. Implementations are safe
@@ -60,10 +61,20 @@ func await(ctx context.Context, question Question, rule Rule, req *Request, refe
 	if !ok {
 		return resolved, hold, nil
 	}
-	more, err := resumer.Resume(ctx, req)
+	more, err := resume(ctx, resumer, req)
 	if err != nil {
 		drop(hold)
 		return referral.refused(), nil, fmt.Errorf("resuming the rule that referred the request: %w", err)
 	}
 	return resolved, joined(hold, more), nil
+}
+
+// resume resumes a rule. One that panics keeps nothing aside.
+func resume(ctx context.Context, rule Resumer, req *Request) (hold Hold, err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			hold, err = nil, fmt.Errorf("a rule crashed: %v\n%s", crash, debug.Stack())
+		}
+	}()
+	return rule.Resume(ctx, req)
 }

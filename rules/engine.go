@@ -205,7 +205,7 @@ func keep(ctx context.Context, hold Hold) error {
 	if hold == nil {
 		return nil
 	}
-	return still(ctx, "keeping what the rule wrote", hold.Keep)
+	return still(ctx, "keeping what the rule wrote", func(ctx context.Context) error { return kept(ctx, hold) })
 }
 
 // still does what must be done whether or not the caller is still there.

@@ -3,6 +3,8 @@ package rules
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 )
 
 // holds are what several keep aside for one decision.
@@ -33,12 +35,22 @@ func (h holds) Drop() {
 // told that nothing was signed.
 func (h holds) Keep(ctx context.Context) error {
 	for i, hold := range h {
-		if err := hold.Keep(ctx); err != nil {
+		if err := kept(ctx, hold); err != nil {
 			h[i+1:].Drop()
 			return errors.Join(err, h[:i].settle(ctx, nil, Result{Outcome: NotSigned}))
 		}
 	}
 	return nil
+}
+
+// kept makes one durable. One that panics has kept nothing.
+func kept(ctx context.Context, hold Hold) (err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			err = fmt.Errorf("a rule crashed: %v\n%s", crash, debug.Stack())
+		}
+	}()
+	return hold.Keep(ctx)
 }
 
 // Settle tells all what became of the request.

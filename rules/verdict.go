@@ -59,6 +59,11 @@ type Decision struct {
 	// Ticket names what is put to people, "" if nothing is.
 	Ticket string
 
+	// Repeats is an approval of the signature that an equal request has got a moment
+	// ago, and of no other: what people approve is signed once, and nothing is held
+	// for a second time.
+	Repeats bool
+
 	// Instead is what people would approve in the place of a transaction that is
 	// refused; nil for all others.
 	Instead *Substitute

@@ -20,15 +20,15 @@ func (q *Queue) Asked(_ context.Context, req *rules.Request, decision rules.Deci
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if e := q.newest[alike(subject, decision)]; e != nil && q.answers(e) {
-		return &question{queue: q, entry: e}, nil
+	if e := q.newest[alike(subject, decision)]; e != nil && q.answers(e) && e.asks(q.quorums(decision), decision.OverLimit) {
+		return &question{q, e, req.Kind.Signs()}, nil
 	}
 	return nil, nil
 }
 
 // answers reports whether a ticket is for equal requests that come now.
 func (q *Queue) answers(e *entry) bool {
-	r, _ := e.now()
+	r := e.now()
 	switch r.State {
 	case stateBegun, StateOpen, StateApproved:
 		return true
@@ -50,20 +50,21 @@ func (q *Queue) Ask(ctx context.Context, req *rules.Request, referral rules.Deci
 	case err != nil:
 		return nil, errors.Join(err, q.giveBack(ctx, limits))
 	case other != nil: // an equal request was faster, and holds the same
-		return &question{queue: q, entry: other}, q.giveBack(ctx, limits)
+		return &question{q, other, req.Kind.Signs()}, q.giveBack(ctx, limits)
 	}
-	if err := q.opened(ctx, e); err != nil {
+	switch err := q.opened(ctx, e); {
+	case err == nil:
+		return &question{q, e, req.Kind.Signs()}, nil
+	case errors.Is(err, errDoubt): // it may be there after the next start, with what it holds
+		return nil, err
+	default:
 		return nil, errors.Join(err, q.giveBack(ctx, limits))
 	}
-	return &question{queue: q, entry: e}, nil
 }
 
 // draft makes a ticket that nobody knows yet.
 func (q *Queue) draft(req *rules.Request, referral rules.Decision, limits rules.HoldID) (*entry, error) {
-	quorums := referral.Quorums
-	if len(quorums) == 0 && q.cfg.Default != nil {
-		quorums = []*rules.Quorum{q.cfg.Default}
-	}
+	quorums := q.quorums(referral)
 	if len(quorums) == 0 {
 		return nil, errors.New("the rules refer the request to people, and the configuration names none (approvals.default)")
 	}
@@ -87,6 +88,9 @@ func (q *Queue) draft(req *rules.Request, referral rules.Decision, limits rules.
 	if err != nil {
 		return nil, err
 	}
+	if most := len(raw) + len(content.people())*maxVote; most > rules.MaxRecordValue {
+		return nil, fmt.Errorf("the ticket may have %d bytes with all votes, and may have %d", most, rules.MaxRecordValue)
+	}
 	if _, content, err = decodeRecord(recordPrefix+content.ID, raw); err != nil {
 		return nil, err
 	}
@@ -98,16 +102,22 @@ func (q *Queue) draft(req *rules.Request, referral rules.Decision, limits rules.
 func (q *Queue) reserve(e *entry) (other *entry, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if other := q.newest[e.key]; other != nil && q.answers(other) {
+	if other := q.newest[e.key]; other != nil && q.answers(other) && alikePeople(e.content.Quorums, other.content.Quorums) {
 		return other, nil
 	}
+	load := q.open[e.principal]
 	switch {
-	case q.waiting >= q.cfg.MaxOpen || q.bytes+e.size > maxContents:
+	case q.waiting >= q.cfg.MaxOpen:
 		return nil, &BusyError{fmt.Sprintf("%d requests wait for people, which is the most that may", q.waiting)}
-	case q.open[e.principal] >= q.cfg.MaxPerCaller:
-		return nil, &BusyError{fmt.Sprintf("%d requests of %s wait for people, which is the most that may", q.open[e.principal], e.principal)}
+	case load.tickets >= q.cfg.MaxPerCaller:
+		return nil, &BusyError{fmt.Sprintf("%d requests of %s wait for people, which is the most that may", load.tickets, e.principal)}
+	case q.bytes+e.size > maxContents:
+		return nil, &BusyError{fmt.Sprintf("%d requests with %d bytes wait for people, and they may have %d", q.waiting, q.bytes, maxContents)}
+	case load.bytes+e.size > maxContents/4:
+		return nil, &BusyError{fmt.Sprintf("%d requests of %s with %d bytes wait for people, and they may have %d", load.tickets, e.principal, load.bytes, maxContents/4)}
 	}
 	q.add(e)
+	q.newest[e.key] = e // whatever the clock says
 	return nil, nil
 }
 
@@ -119,7 +129,7 @@ func (q *Queue) opened(ctx context.Context, e *entry) error {
 	defer cancel()
 	to := e.record
 	to.State = StateOpen
-	ticket := to.ticket(&e.content)
+	ticket := e.as(&to)
 	if err := q.cfg.Journal.Record(ctx, Event{What: WhatOpened, Ticket: ticket, Request: e.content.Request}); err != nil {
 		q.forget(e)
 		return fmt.Errorf("recording a ticket: %w", err)
@@ -142,11 +152,16 @@ func (q *Queue) create(ctx context.Context, e *entry) error {
 	if err == nil {
 		return nil
 	}
-	kept, unread := q.cfg.Records.Record(ctx, key)
-	if unread == nil && bytes.Equal(kept, e.raw) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	switch kept, unread := q.cfg.Records.Record(ctx, key); {
+	case unread != nil:
+		return errors.Join(err, unread, errDoubt)
+	case bytes.Equal(kept, e.raw):
 		return nil
+	default:
+		return err
 	}
-	return errors.Join(err, unread)
 }
 
 // forget takes back a ticket that was not opened.
@@ -157,21 +172,4 @@ func (q *Queue) forget(e *entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.remove(e)
-}
-
-// giveBack releases what is held. What can't be given back goes on counting until
-// its window has passed.
-func (q *Queue) giveBack(ctx context.Context, holds ...rules.HoldID) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
-	defer cancel()
-	var failures []error
-	for _, id := range holds {
-		if id == 0 {
-			continue
-		}
-		if err := q.cfg.Ledger.Release(ctx, id); err != nil {
-			failures = append(failures, fmt.Errorf("giving limits back: %w", err))
-		}
-	}
-	return errors.Join(failures...)
 }

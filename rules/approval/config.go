@@ -3,7 +3,6 @@ package approval
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -76,11 +75,16 @@ type Event struct {
 // Bounds of tickets, in bytes.
 const (
 	maxContent   = 512 << 10 // of a ticket
-	maxContents  = 128 << 20 // of all that wait for people
+	maxContents  = 128 << 20 // of all that wait for people; a quarter of it of one principal
 	maxKept      = 64 << 20  // of all that have ended
 	maxComment   = 1000
 	maxProof     = 8 << 10
 	maxUserAgent = 200
+	maxName      = 256 // of a ticket, a person or a way, as it is given
+
+	// maxVote is what a vote may add to a record: a character of a comment may
+	// take six bytes.
+	maxVote = maxProof + 6*maxComment + 2*6*maxName + 256
 )
 
 // complete fills in the defaults.
@@ -88,8 +92,10 @@ func (c *Config) complete() error {
 	switch {
 	case c.Records == nil || c.Journal == nil || c.Logger == nil || c.SamePerson == nil:
 		return errors.New("approvals need records, a journal, a logger and to know who is who")
-	case c.Default != nil && (c.Default.Threshold < 1 || c.Default.Threshold > len(c.Default.Of)):
-		return fmt.Errorf("%d of the %d people of %s can't approve", c.Default.Threshold, len(c.Default.Of), c.Default.Group)
+	case c.Default != nil:
+		if err := checkQuorums([]rules.Quorum{*c.Default}); err != nil {
+			return err
+		}
 	}
 	for _, number := range []struct {
 		value *int

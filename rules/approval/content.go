@@ -52,6 +52,9 @@ func contentOf(req *rules.Request, referral rules.Decision, quorums []*rules.Quo
 		c.Quorums = append(c.Quorums, *quorum)
 		expires = min(expires, quorum.Expires)
 	}
+	if err := checkQuorums(c.Quorums); err != nil {
+		return nil, err
+	}
 	c.Deadline = now.Add(expires)
 	for i := range referral.Charges {
 		charge := &referral.Charges[i]

@@ -37,5 +37,9 @@ func (e *BusyError) Error() string { return e.text }
 // RetryAfter is how long the caller should wait.
 func (*BusyError) RetryAfter() time.Duration { return time.Minute }
 
+// errNotKept is for a vote that was recorded, and is not stored. What reads the
+// journal knows it by how it begins.
+var errNotKept = errors.New("keeping the vote: it is not stored")
+
 // errDoubt is for a ticket of which it is not known what the store has.
 var errDoubt = errors.New("it is not known what has become of the ticket: look at the signer's log")

@@ -17,15 +17,19 @@ const spare = time.Second
 type question struct {
 	queue *Queue
 	entry *entry
+	signs bool // what it asks for is a signature
 }
 
 // Await waits for people, for as long as the quorum and the caller's time allow.
 func (w *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error) {
 	timer := time.NewTimer(w.patience(ctx))
 	defer timer.Stop()
+	expired := timer.C
 	for {
-		r, changed := w.entry.now()
+		r, used, changed := w.entry.look()
 		switch r.State {
+		case stateBegun: // nobody is told of a ticket that is not durable
+			expired = nil
 		case stateNever:
 			return w.decision(rules.Undecided, ""), nil, errors.New("people could not be asked")
 		case StateApproved:
@@ -33,12 +37,9 @@ func (w *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error
 				return w.decision(rules.Approve, ""), hold, nil
 			}
 		case StateSigned:
-			if w.queue.cfg.Shares { // this one was asked before it was signed
-				return w.decision(rules.Approve, ""), shared{}, nil
-			}
-			return w.decision(rules.Reject, "ticket "+w.entry.content.ID+" was used by an equal request"), nil, nil
+			return w.signed()
 		case StateUsed:
-			if !w.entry.using() {
+			if !used {
 				return w.decision(rules.Reject, fmt.Sprintf("ticket %s was used, and a signature may have been made", w.entry.content.ID)), nil, nil
 			}
 		case StateRejected, StateExpired, StateLapsed:
@@ -46,14 +47,34 @@ func (w *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error
 		}
 		select {
 		case <-changed:
-		case <-timer.C:
+			expired = timer.C
+		case <-expired:
 			return w.decision(rules.Refer, w.pending(&r)), nil, nil
-		case <-w.queue.hurried:
+		case <-w.hurried(&r):
 			return w.decision(rules.Refer, w.pending(&r)), nil, nil
 		case <-ctx.Done():
 			return w.decision(rules.Undecided, ""), nil, fmt.Errorf("waiting for people: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// signed is what becomes of a request that was asked before an equal one was signed:
+// it may have the same signature, and no other.
+func (w *question) signed() (rules.Decision, rules.Hold, error) {
+	if w.queue.cfg.Shares && w.signs {
+		decision := w.decision(rules.Approve, "")
+		decision.Repeats = true
+		return decision, shared{}, nil
+	}
+	return w.decision(rules.Reject, "ticket "+w.entry.content.ID+" was used by an equal request"), nil, nil
+}
+
+// hurried is closed when nobody waits for people any more.
+func (w *question) hurried(r *record) <-chan struct{} {
+	if r.State == stateBegun {
+		return nil
+	}
+	return w.queue.hurried
 }
 
 // patience is how long the caller waits for people.
@@ -80,7 +101,7 @@ func (w *question) decision(verdict rules.Verdict, reason string) rules.Decision
 }
 
 func (w *question) approvers() []string {
-	r, _ := w.entry.now()
+	r := w.entry.now()
 	var names []string
 	for _, vote := range r.Votes {
 		if vote.Approve {
@@ -96,7 +117,7 @@ func (w *question) pending(r *record) string {
 	if r.State != StateOpen {
 		return fmt.Sprintf("ticket %s is in use by an equal request", c.ID)
 	}
-	t := r.ticket(c)
+	t := w.entry.as(r)
 	var wants []string
 	for i, missing := range t.Missing() {
 		if missing > 0 {

@@ -1,23 +1,16 @@
 package approval
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/rules"
 )
-
-// changeTimeout bounds the making durable of a change, whether or not whoever
-// asked for it is still there.
-const changeTimeout = 10 * time.Second
 
 var _ rules.Approver = (*Queue)(nil)
 
@@ -31,10 +24,15 @@ type Queue struct {
 	mu       sync.Mutex
 	tickets  map[string]*entry
 	newest   map[common.Hash]*entry // of equal requests
-	open     map[string]int         // tickets that wait for people, by principal
+	open     map[string]load        // tickets that wait for people, by principal
 	waiting  int                    // all of them
 	bytes    int                    // of their texts
 	watchers map[*watcher]struct{}
+}
+
+// load is what waits for people.
+type load struct {
+	tickets, bytes int // of their texts
 }
 
 // entry is a ticket in the queue. What it says is of its lock, and who changes it
@@ -43,8 +41,12 @@ type entry struct {
 	content   Content
 	key       common.Hash // of equal requests
 	principal string
-	size      int           // of its text, in bytes
+	text      []byte        // of the content
+	hash      common.Hash   // of the text
+	size      int           // of the text, in bytes
 	turn      chan struct{} // holds one token while nobody changes it
+	cast      *Ballot       // recorded, and in doubt whether it was kept; of who has the turn
+	tries     int           // to give back what is held; of who has the turn
 
 	mu      sync.Mutex
 	record  record // its slices are never changed
@@ -61,8 +63,10 @@ func newEntry(r *record, content *Content, raw []byte) (*entry, error) {
 	if err := json.Unmarshal(content.Subject, &subject); err != nil {
 		return nil, fmt.Errorf("ticket %s: %w", content.ID, err)
 	}
+	text := []byte(r.Text)
 	e := &entry{
-		content: *content, record: *r, raw: raw, principal: subject.Principal, size: len(r.Text), turn: make(chan struct{}, 1), changed: make(chan struct{}),
+		content: *content, record: *r, raw: raw, principal: subject.Principal, text: text, hash: hashOf(text), size: len(text),
+		turn: make(chan struct{}, 1), changed: make(chan struct{}),
 		key: alike(content.Subject, rules.Decision{Rule: content.Rule, Policy: content.Policy}),
 	}
 	e.turn <- struct{}{}
@@ -75,7 +79,7 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 		return nil, err
 	}
 	q := &Queue{
-		cfg: cfg, tickets: make(map[string]*entry), newest: make(map[common.Hash]*entry), open: make(map[string]int),
+		cfg: cfg, tickets: make(map[string]*entry), newest: make(map[common.Hash]*entry), open: make(map[string]load),
 		watchers: make(map[*watcher]struct{}), hurried: make(chan struct{}),
 	}
 	q.hurry = sync.OnceFunc(func() { close(q.hurried) })
@@ -100,7 +104,7 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 // add adds a ticket. The queue's lock is the caller's, or nobody else knows it yet.
 func (q *Queue) add(e *entry) {
 	q.tickets[e.content.ID] = e
-	if before := q.newest[e.key]; before == nil || before.content.Opened.Before(e.content.Opened) {
+	if before := q.newest[e.key]; before == nil || e.after(before) {
 		q.newest[e.key] = e
 	}
 	if e.record.State.waits() {
@@ -108,11 +112,23 @@ func (q *Queue) add(e *entry) {
 	}
 }
 
+// after reports whether equal requests find a ticket rather than another. Clocks
+// step back: one that is under way goes before one that has ended.
+func (e *entry) after(other *entry) bool {
+	if ended := e.record.State.Ended(); ended != other.record.State.Ended() {
+		return !ended
+	}
+	return e.content.Opened.After(other.content.Opened)
+}
+
 // count counts a ticket that waits for people. The queue's lock is the caller's.
 func (q *Queue) count(e *entry, n int) {
 	q.waiting += n
 	q.bytes += n * e.size
-	if q.open[e.principal] += n; q.open[e.principal] == 0 {
+	of := q.open[e.principal]
+	of.tickets += n
+	of.bytes += n * e.size
+	if q.open[e.principal] = of; of.tickets == 0 {
 		delete(q.open, e.principal)
 	}
 }
@@ -144,94 +160,30 @@ func (e *entry) enter(ctx context.Context) error {
 
 func (e *entry) leave() { e.turn <- struct{}{} }
 
-// now returns what a ticket is, and what is closed when that changes.
-func (e *entry) now() (record, <-chan struct{}) {
+// now returns what a ticket is.
+func (e *entry) now() record {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.record, e.changed
+	return e.record
+}
+
+// look returns what a ticket is, whether a request uses its approval, and what is
+// closed when either changes.
+func (e *entry) look() (record, bool, <-chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.record, e.user, e.changed
 }
 
 // ticket returns a copy.
 func (e *entry) ticket() *Ticket {
-	r, _ := e.now()
-	return r.ticket(&e.content)
+	r := e.now()
+	return e.as(&r)
 }
 
-// change makes a ticket another, durably. The turn is the caller's. Whoever waits
-// for it is told.
-func (q *Queue) change(ctx context.Context, e *entry, to record) error {
-	if err := q.settleDoubt(ctx, e); err != nil {
-		return err
-	}
-	raw, err := encodeRecord(&to)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
-	defer cancel()
-	err = q.cfg.Records.ChangeRecords(ctx, rules.Change{Key: recordPrefix + e.content.ID, Old: e.raw, New: raw})
-	if err == nil {
-		q.became(e, to, raw)
-		return nil
-	}
-	e.mu.Lock()
-	e.doubt = true
-	e.mu.Unlock()
-	if unsettled := q.settleDoubt(ctx, e); unsettled != nil {
-		return errors.Join(err, unsettled)
-	}
-	if bytes.Equal(e.raw, raw) {
-		return nil // it is stored after all: the record may not say that it is not
-	}
-	return err
-}
-
-// settleDoubt reads what is stored of a ticket, if that is not known. The turn is
-// the caller's.
-func (q *Queue) settleDoubt(ctx context.Context, e *entry) error {
-	e.mu.Lock()
-	doubt := e.doubt
-	e.mu.Unlock()
-	if !doubt {
-		return nil
-	}
-	raw, err := q.cfg.Records.Record(ctx, recordPrefix+e.content.ID)
-	if err == nil && raw == nil {
-		err = ErrUnknown
-	}
-	if err == nil {
-		var r *record
-		if r, _, err = decodeRecord(recordPrefix+e.content.ID, raw); err == nil {
-			if r.Text != e.record.Text {
-				err = errors.New("it shows something else than before")
-			} else {
-				q.became(e, *r, raw)
-			}
-		}
-	}
-	if err != nil {
-		q.cfg.Logger.ErrorContext(ctx, "Ticket can't be read", "ticket", e.content.ID, "error", err)
-		return errDoubt
-	}
-	return nil
-}
-
-// became takes over what is stored.
-func (q *Queue) became(e *entry, to record, raw []byte) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	e.mu.Lock()
-	before := e.record.State
-	e.record, e.raw, e.doubt = to, raw, false
-	close(e.changed)
-	e.changed = make(chan struct{})
-	e.mu.Unlock()
-	if before.waits() && !to.State.waits() {
-		q.count(e, -1)
-	}
-	if to.State.seen() {
-		q.tell(Change{ID: e.content.ID, Before: before, State: to.State, Votes: len(to.Votes)})
-	}
+// as is what people see of the ticket when its record is this one.
+func (e *entry) as(r *record) *Ticket {
+	return &Ticket{Content: e.content, Text: e.text, Hash: e.hash, State: r.State, Votes: r.Votes, Decided: r.Decided, UseBy: r.UseBy}
 }
 
 // Hurry tells all who wait for people, now and later, to come back: the process is

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,8 +64,18 @@ func decodeRecord(key string, value []byte) (*record, *Content, error) {
 		return nil, nil, fmt.Errorf("the record %q is of the ticket %q", key, content.ID)
 	case !r.State.Ended() && r.State != StateOpen && r.State != StateApproved:
 		return nil, nil, fmt.Errorf("the record %q is in the unknown state %q", key, r.State)
-	case len(content.Quorums) == 0:
-		return nil, nil, fmt.Errorf("the record %q names nobody who must approve", key)
+	case r.State == StateApproved && r.UseBy.IsZero():
+		return nil, nil, fmt.Errorf("the record %q is approved for ever", key)
+	}
+	if err := checkQuorums(content.Quorums); err != nil {
+		return nil, nil, fmt.Errorf("the record %q: %w", key, err)
+	}
+	voted := make(map[string]bool, len(r.Votes))
+	for i := range r.Votes {
+		if person := r.Votes[i].Person; voted[person] {
+			return nil, nil, fmt.Errorf("the record %q has two votes of %q", key, person)
+		}
+		voted[r.Votes[i].Person] = true
 	}
 	return r, content, nil
 }
@@ -82,11 +93,9 @@ func strictly(text []byte, into any) error {
 	return nil
 }
 
-// ticket returns what people see of a record.
-func (r *record) ticket(content *Content) *Ticket {
-	t := &Ticket{Content: *content, Text: []byte(r.Text), State: r.State, Votes: r.Votes, Decided: r.Decided, UseBy: r.UseBy}
-	t.Hash = hashOf(t.Text)
-	return t
+// has reports whether a person has voted.
+func (r *record) has(person string) bool {
+	return slices.ContainsFunc(r.Votes, func(v Vote) bool { return v.Person == person })
 }
 
 // alike is what equal requests have in common: what people would be shown of them,

@@ -37,13 +37,17 @@ func (q *Queue) sweep(ctx context.Context) {
 	now := q.cfg.Clock()
 	var ended []*entry
 	for _, e := range entries {
-		switch r, _ := e.now(); {
+		q.readDoubtful(ctx, e)
+		switch r := e.now(); {
 		case r.State == StateOpen && !now.Before(e.content.Deadline):
 			q.end(ctx, e, StateOpen, StateExpired, WhatExpired)
 		case r.State == StateApproved && !now.Before(r.UseBy):
 			q.end(ctx, e, StateApproved, StateLapsed, WhatLapsed)
 		case r.State.Ended():
 			ended = append(ended, e)
+			if r.unused() {
+				q.clearLater(ctx, e)
+			}
 		}
 	}
 	slices.SortFunc(ended, func(a, b *entry) int { return b.decided().Compare(a.decided()) })
@@ -56,9 +60,19 @@ func (q *Queue) sweep(ctx context.Context) {
 	}
 }
 
+// readDoubtful finds what is stored of a ticket, if that is not known. What has ended
+// may be gone, which its removal finds.
+func (q *Queue) readDoubtful(ctx context.Context, e *entry) {
+	if r := e.now(); !e.doubtful() || r.State.Ended() || e.enter(ctx) != nil {
+		return
+	}
+	defer e.leave()
+	_ = q.settleDoubt(ctx, e) // it logs, and the next sweep tries again
+}
+
 // decided is when a ticket was decided.
 func (e *entry) decided() time.Time {
-	r, _ := e.now()
+	r := e.now()
 	return r.Decided
 }
 
@@ -68,7 +82,10 @@ func (q *Queue) end(ctx context.Context, e *entry, from, to State, what What) {
 		return
 	}
 	defer e.leave()
-	r, _ := e.now()
+	if err := q.settleDoubt(ctx, e); err != nil {
+		return
+	}
+	r := e.now()
 	if r.State != from || e.using() {
 		return
 	}
@@ -89,20 +106,41 @@ func (q *Queue) purge(ctx context.Context, e *entry) {
 		return
 	}
 	defer e.leave()
-	if err := q.settleDoubt(ctx, e); err != nil || e.using() {
+	if e.using() {
 		return
 	}
-	if r, _ := e.now(); !r.State.Ended() {
-		return
-	}
-	if err := q.cfg.Records.ChangeRecords(ctx, rules.Change{Key: recordPrefix + e.content.ID, Old: e.raw}); err != nil {
-		e.mu.Lock()
-		e.doubt = true
-		e.mu.Unlock()
+	if err := q.discard(ctx, e); err != nil {
 		q.cfg.Logger.WarnContext(ctx, "Ticket not removed", "ticket", e.content.ID, "error", err)
+		return
+	}
+	if r := e.now(); !r.State.Ended() {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.remove(e)
+}
+
+// discard removes what is stored of a ticket that has ended. The turn is the
+// caller's.
+func (q *Queue) discard(ctx context.Context, e *entry) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	key := recordPrefix + e.content.ID
+	if e.doubtful() { // it may be gone already
+		if kept, err := q.cfg.Records.Record(ctx, key); err != nil || kept == nil {
+			return err
+		}
+		if err := q.settleDoubt(ctx, e); err != nil {
+			return err
+		}
+	}
+	if r := e.now(); !r.State.Ended() {
+		return nil
+	}
+	err := q.cfg.Records.ChangeRecords(ctx, rules.Change{Key: key, Old: e.raw})
+	if err != nil {
+		e.doubts()
+	}
+	return err
 }

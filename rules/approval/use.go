@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kvclef/kvclef/rules"
@@ -65,7 +66,7 @@ func (u *use) keep(ctx context.Context) error {
 	if err := q.settleDoubt(ctx, e); err != nil {
 		return err
 	}
-	r, _ := e.now()
+	r := e.now()
 	now := q.cfg.Clock().UTC()
 	switch {
 	case r.State != StateApproved:
@@ -74,10 +75,10 @@ func (u *use) keep(ctx context.Context) error {
 		return errors.New("it is too late")
 	case q.void(&e.content):
 		return ErrVoid
-	case !r.ticket(&e.content).enough():
+	case !e.as(&r).enough():
 		return errors.New("too few have approved")
 	}
-	more, err := q.holdAnew(ctx, &r, now)
+	more, before, err := q.holdAnew(ctx, &r, now)
 	if err != nil {
 		return err
 	}
@@ -85,28 +86,40 @@ func (u *use) keep(ctx context.Context) error {
 	if err := q.change(ctx, e, r); err != nil {
 		return errors.Join(err, q.giveBack(ctx, more))
 	}
+	if err := q.giveBack(ctx, before...); err != nil {
+		q.cfg.Logger.DebugContext(ctx, "What was held anew counts from before as well", "ticket", e.content.ID, "error", err)
+	}
 	return nil
 }
 
-// holdAnew holds the charges whose windows have passed since they were held. What
-// people may approve beyond a limit was lifted before.
-func (q *Queue) holdAnew(ctx context.Context, r *record, now time.Time) (rules.HoldID, error) {
-	var passed []rules.Charge
+// holdAnew holds charges again, so that they count from the use on and not from the
+// question: people take their time, and a window begins when something is signed. A
+// charge that has a slot counts once there, so that this raises nothing as long as
+// the first hold counts; one that has none is held again when its window has passed.
+// What people may approve beyond a limit was lifted before. It returns the hold, and
+// those that are not needed any more when it is kept.
+func (q *Queue) holdAnew(ctx context.Context, r *record, now time.Time) (id rules.HoldID, before []rules.HoldID, err error) {
+	var again []rules.Charge
 	for i := range r.Charges {
-		if now.Sub(r.Held) >= r.Charges[i].Window {
-			passed = append(passed, r.Charges[i])
+		if r.Charges[i].Slot != "" || now.Sub(r.Held) >= r.Charges[i].Window {
+			again = append(again, r.Charges[i])
 		}
 	}
-	if len(passed) == 0 {
-		return 0, nil
+	if len(again) == 0 {
+		return 0, nil, nil
 	}
-	id, err := q.cfg.Ledger.Hold(ctx, passed)
-	if err != nil {
-		return 0, fmt.Errorf("holding limits anew: %w", err)
+	if q.cfg.Ledger == nil {
+		return 0, nil, errNoLedger
 	}
-	r.Holds = append(append([]rules.HoldID(nil), r.Holds...), id)
-	r.Held = now
-	return id, nil
+	if id, err = q.cfg.Ledger.Hold(ctx, again); err != nil {
+		return 0, nil, fmt.Errorf("holding limits anew: %w", err)
+	}
+	if len(again) < len(r.Charges) {
+		r.Holds = append(slices.Clone(r.Holds), id)
+		return id, nil, nil
+	}
+	before, r.Holds, r.Held = r.Holds, []rules.HoldID{id}, now
+	return id, before, nil
 }
 
 // Settle tells what became of the request. An approval that was certainly not used
@@ -121,7 +134,10 @@ func (u *use) Settle(ctx context.Context, _ *rules.Request, result rules.Result)
 		return err
 	}
 	defer e.leave()
-	r, _ := e.now()
+	if err := q.settleDoubt(ctx, e); err != nil {
+		return err
+	}
+	r := e.now()
 	if r.State != StateUsed {
 		return fmt.Errorf("ticket %s is %s", e.content.ID, r.State)
 	}
@@ -131,7 +147,7 @@ func (u *use) Settle(ctx context.Context, _ *rules.Request, result rules.Result)
 	}
 	var failures []error
 	for _, id := range r.Holds {
-		failures = append(failures, q.cfg.Ledger.Commit(ctx, id))
+		failures = append(failures, q.commit(ctx, id))
 	}
 	r.State, r.Holds = StateSigned, nil
 	if err := q.change(ctx, e, r); err != nil {

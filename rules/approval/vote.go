@@ -40,11 +40,11 @@ func (q *Queue) Vote(ctx context.Context, ballot Ballot) (*Ticket, error) {
 	if err := q.settleDoubt(ctx, e); err != nil {
 		return nil, err
 	}
-	r, _ := e.now()
+	r := e.now()
 	if !r.State.seen() {
 		return nil, q.refuse(ctx, nil, &ballot, ErrUnknown)
 	}
-	ticket := r.ticket(&e.content)
+	ticket := e.as(&r)
 	if err := q.may(ticket, e.principal, &ballot); err != nil {
 		return nil, q.refuse(ctx, ticket, &ballot, err)
 	}
@@ -59,11 +59,16 @@ func (q *Queue) Vote(ctx context.Context, ballot Ballot) (*Ticket, error) {
 	switch {
 	case !ballot.Approve:
 		r.State, r.Decided, what = StateRejected, now, WhatRejected
-	case r.ticket(&e.content).enough():
+	case e.as(&r).enough():
 		r.State, r.Decided, r.UseBy, what = StateApproved, now, now.Add(q.cfg.Remember), WhatApproved
 	}
 	if err := q.change(ctx, e, r); err != nil {
-		return nil, q.refuse(ctx, ticket, &ballot, fmt.Errorf("keeping the vote: %w", err))
+		err = fmt.Errorf("keeping the vote: %w", err)
+		if e.doubtful() { // whether it counts is recorded when it is known
+			e.cast = &ballot
+			return nil, err
+		}
+		return nil, q.refuse(ctx, ticket, &ballot, err)
 	}
 	if what != "" {
 		q.decided(ctx, e, what)
@@ -76,12 +81,16 @@ func (b *Ballot) check() error {
 	switch {
 	case b.Person == "" || b.Way == "":
 		return errors.New("the vote is of nobody")
+	case len(b.Ticket) > maxName || len(b.Person) > maxName || len(b.Way) > maxName:
+		return fmt.Errorf("the vote names a ticket, a person or a way of more than %d bytes", maxName)
 	case len(b.Comment) > maxComment:
 		return fmt.Errorf("the comment has %d bytes, and may have %d", len(b.Comment), maxComment)
 	case !utf8.ValidString(b.Comment) || slices.ContainsFunc([]rune(b.Comment), unprintable):
 		return errors.New("the comment has characters that can't be shown")
 	case len(b.Proof) > maxProof:
 		return fmt.Errorf("the proof has %d bytes, and may have %d", len(b.Proof), maxProof)
+	case len(b.Proof) > 0 && !json.Valid(b.Proof):
+		return errors.New("the proof is not JSON")
 	}
 	return nil
 }
@@ -164,14 +173,5 @@ func (q *Queue) decided(ctx context.Context, e *entry, what What) {
 	if t.State == StateApproved {
 		return
 	}
-	r, _ := e.now()
-	if err := q.giveBack(ctx, r.Holds...); err != nil {
-		q.cfg.Logger.WarnContext(ctx, "Limits go on counting until their windows have passed", "ticket", e.content.ID, "error", err)
-	}
-	if len(r.Holds) > 0 {
-		r.Holds = nil
-		if err := q.change(ctx, e, r); err != nil {
-			q.cfg.Logger.WarnContext(ctx, "Ticket not cleared", "ticket", e.content.ID, "error", err)
-		}
-	}
+	q.clear(ctx, e)
 }
