@@ -55,7 +55,7 @@ func (q *Queue) Ask(ctx context.Context, req *rules.Request, referral rules.Deci
 	switch err := q.opened(ctx, e); {
 	case err == nil:
 		return &question{q, e, req.Kind.Signs()}, nil
-	case errors.Is(err, errDoubt): // it may be there after the next start, with what it holds
+	case errors.Is(err, errDoubt): // what it holds is given back when it is known that it is not there
 		return nil, err
 	default:
 		return nil, errors.Join(err, q.giveBack(ctx, limits))
@@ -135,33 +135,65 @@ func (q *Queue) opened(ctx context.Context, e *entry) error {
 		return fmt.Errorf("recording a ticket: %w", err)
 	}
 	if err := q.create(ctx, e); err != nil {
-		q.forget(e)
-		recorded := q.cfg.Journal.Record(ctx, Event{What: WhatFailed, Ticket: ticket, Request: e.content.Request, Error: err.Error()})
-		return errors.Join(fmt.Errorf("keeping a ticket: %w", err), recorded)
+		if errors.Is(err, errDoubt) {
+			return err
+		}
+		return errors.Join(fmt.Errorf("keeping a ticket: %w", err), q.failed(ctx, e, err))
 	}
 	q.became(e, to, e.raw)
 	q.cfg.Logger.InfoContext(ctx, "Ticket opened", "ticket", e.content.ID, "request_id", e.content.Request, "rule", e.content.Rule, "reason", e.content.Reason)
 	return nil
 }
 
-// create stores a ticket. Where it is not known whether it was stored it is looked
-// for: one that nobody knows would be there after the next start.
+// create stores a ticket. Where that fails, the error is errDoubt as long as it is
+// not known whether it was stored.
 func (q *Queue) create(ctx context.Context, e *entry) error {
-	key := recordPrefix + e.content.ID
-	err := q.cfg.Records.ChangeRecords(ctx, rules.Change{Key: key, New: e.raw})
+	err := q.cfg.Records.ChangeRecords(ctx, rules.Change{Key: recordPrefix + e.content.ID, New: e.raw})
 	if err == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
-	defer cancel()
-	switch kept, unread := q.cfg.Records.Record(ctx, key); {
+	stored, unread := q.stored(ctx, e)
+	switch {
 	case unread != nil:
+		e.doubts()
 		return errors.Join(err, unread, errDoubt)
-	case bytes.Equal(kept, e.raw):
+	case stored:
 		return nil
 	default:
 		return err
 	}
+}
+
+// stored reports whether a ticket that was to be stored is.
+func (q *Queue) stored(ctx context.Context, e *entry) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	kept, err := q.cfg.Records.Record(ctx, recordPrefix+e.content.ID)
+	return bytes.Equal(kept, e.raw), err
+}
+
+// settleBegun finds whether a ticket was stored of which that is not known: people are
+// asked then, and else it is forgotten. The turn is the caller's.
+func (q *Queue) settleBegun(ctx context.Context, e *entry) error {
+	stored, err := q.stored(ctx, e)
+	if err != nil {
+		q.cfg.Logger.ErrorContext(ctx, "Ticket can't be read", "ticket", e.content.ID, "error", err)
+		return errDoubt
+	}
+	r := e.now()
+	if stored {
+		r.State = StateOpen
+		q.became(e, r, e.raw)
+		return nil
+	}
+	return errors.Join(q.failed(ctx, e, errNotStored), q.giveBack(ctx, r.Holds...))
+}
+
+// failed records that a ticket was not opened after all, and forgets it.
+func (q *Queue) failed(ctx context.Context, e *entry, why error) error {
+	r := e.now()
+	q.forget(e)
+	return q.record(ctx, Event{What: WhatFailed, Ticket: e.as(&r), Request: e.content.Request, Error: why.Error()})
 }
 
 // forget takes back a ticket that was not opened.

@@ -50,6 +50,8 @@ func (e *entry) doubts() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.doubt = true
+	close(e.changed)
+	e.changed = make(chan struct{})
 }
 
 // settleDoubt reads what is stored of a ticket, if that is not known, and does what
@@ -59,6 +61,9 @@ func (q *Queue) settleDoubt(ctx context.Context, e *entry) error {
 		return nil
 	}
 	before := e.now()
+	if before.State == stateBegun {
+		return q.settleBegun(ctx, e)
+	}
 	if err := q.learn(ctx, e); err != nil {
 		return err
 	}

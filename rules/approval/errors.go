@@ -41,5 +41,8 @@ func (*BusyError) RetryAfter() time.Duration { return time.Minute }
 // journal knows it by how it begins.
 var errNotKept = errors.New("keeping the vote: it is not stored")
 
+// errNotStored is for a ticket that was to be opened.
+var errNotStored = errors.New("it is not stored")
+
 // errDoubt is for a ticket of which it is not known what the store has.
 var errDoubt = errors.New("it is not known what has become of the ticket: look at the signer's log")

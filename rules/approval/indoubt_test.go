@@ -176,3 +176,39 @@ func TestUseInDoubt(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenedOrNot: when the store can be read again, a ticket of which it was not known
+// whether it is stored waits for people, or is forgotten and holds nothing. Until then
+// nobody is told of it, and there is no second one.
+func TestOpenedOrNot(t *testing.T) {
+	t.Parallel()
+	for _, makes := range []bool{true, false} {
+		h := newHouse(t, nil)
+		records := &blindRecords{Records: h.records, broken: true, makes: makes}
+		h.open(t, func(c *approval.Config) { c.Records = records })
+		decision := referral(finance())
+		decision.Charges = []rules.Charge{daily(8, "s")}
+		id, err := h.ledger.Hold(t.Context(), decision.Charges)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Ask(t.Context(), payment(5), decision, id); err == nil {
+			t.Fatal("opened by a store that fails")
+		}
+		question, err := h.Asked(t.Context(), payment(5), decision)
+		if err != nil || question == nil {
+			t.Fatal(question, err)
+		}
+		if got, _, err := question.Await(t.Context()); err == nil || len(h.Tickets()) != 0 {
+			t.Errorf("told of %+v", got)
+		}
+		records.broken = false
+		h.Sweep(t.Context())
+		if want := []string{"opened", "failed!"}; !makes && (!slices.Equal(h.journal.told(), want) || len(h.Tickets()) != 0 || h.used(t) != 0) {
+			t.Errorf("not stored: %v, %d tickets, and %d is used", h.journal.told(), len(h.Tickets()), h.used(t))
+		}
+		if got, _ := h.again(t, payment(5), decision); makes && (got.Verdict != rules.Refer || h.used(t) != 8) {
+			t.Errorf("stored: %+v, and %d is used", got, h.used(t))
+		}
+	}
+}

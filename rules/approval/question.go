@@ -29,6 +29,9 @@ func (w *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error
 		r, used, changed := w.entry.look()
 		switch r.State {
 		case stateBegun: // nobody is told of a ticket that is not durable
+			if w.entry.doubtful() {
+				return w.decision(rules.Undecided, ""), nil, errDoubt
+			}
 			expired = nil
 		case stateNever:
 			return w.decision(rules.Undecided, ""), nil, errors.New("people could not be asked")
