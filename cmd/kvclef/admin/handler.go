@@ -66,7 +66,25 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("PUT "+pathAttestation, h.putAttestation)
 	mux.HandleFunc("POST "+pathPolicy, h.postPolicy)
 	mux.HandleFunc("/", h.mounted)
-	return mux
+	return h.readFirst(mux)
+}
+
+// readFirst reads a request before it is handled, as long as any may be: a caller who
+// is still writing when the answer comes finds a broken pipe in its place. What is
+// longer follows when a handler reads on.
+func (h *handler) readFirst(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		read, err := io.ReadAll(io.LimitReader(r.Body, maxMounted+1))
+		if err != nil {
+			h.refuse(w, r, http.StatusBadRequest, fmt.Errorf("reading the request: %w", err))
+			return
+		}
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(read), r.Body), r.Body}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // getBackup streams a copy. An answer that ends early, without the mark of its

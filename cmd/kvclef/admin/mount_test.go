@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,3 +79,30 @@ func TestMount(t *testing.T) {
 		t.Errorf("a body that is too large: %v", err)
 	}
 }
+
+// TestNobodyIsAnsweredWhileWriting: who is still writing when it is clear that the
+// request is refused would find a broken pipe in the place of the reason.
+func TestNobodyIsAnsweredWhileWriting(t *testing.T) {
+	t.Parallel()
+	recorder := httptest.NewRecorder()
+	left := maxMounted
+	body := func(p []byte) (int, error) {
+		if recorder.Body.Len() > 0 {
+			t.Errorf("answered with %d bytes to come", left)
+		}
+		n := min(len(p), left, 1000)
+		if left -= n; left == 0 {
+			return n, io.EOF
+		}
+		return n, nil
+	}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, PathTransactions, readerFunc(body))
+	newHandler(failingStore{}, slog.New(slog.DiscardHandler)).routes().ServeHTTP(recorder, request)
+	if left != 0 || recorder.Code != http.StatusConflict {
+		t.Errorf("%d bytes were not read; answered with %d", left, recorder.Code)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"net"
 	"sync"
 )
@@ -53,4 +54,15 @@ type placedConn struct {
 func (c *placedConn) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
+}
+
+// CloseWrite tells the caller that nothing more comes. The server does that, and
+// lingers, where it answered before it had read the request: a caller that is still
+// writing then finds the answer, and not a broken pipe.
+func (c *placedConn) CloseWrite() error {
+	conn, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return conn.CloseWrite()
 }
