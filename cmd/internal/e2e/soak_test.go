@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -16,12 +14,12 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kvclef/kvclef/backend/emulator"
 	"github.com/kvclef/kvclef/cmd/internal/devnet"
+	"github.com/kvclef/kvclef/cmd/internal/proxied"
 )
 
 const (
@@ -161,66 +159,38 @@ func (p programs) soakStage(t *testing.T) *soak {
 	}
 	t.Cleanup(func() { _ = vault.Close() })
 	s := &soak{}
-	for i := range soakAccounts {
-		key, err := vault.CreateKey("dev", fmt.Sprintf("payer-%d", i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.accounts = append(s.accounts, crypto.PubkeyToAddress(*key.Public))
+	if s.accounts, err = proxied.Accounts(vault, soakAccounts); err != nil {
+		t.Fatal(err)
 	}
 	s.node, err = devnet.Start(t.Context(), devnet.Config{Geth: p.geth, Dir: t.TempDir(), Fork: devnet.Osaka, Funded: s.accounts, Log: t.Output()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(t, s.node.Stop) })
-
-	dir := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	policy := write("policy.yaml", `version: 1
-rules:
-  - id: payments
-    effect: allow
-    match: {kind: transaction, method: eth_sendTransaction, to: "`+recipient+`", value_max: 1 ether, gas_max: 100000}
-    limits:
-      - {measure: value, max: 1000 ether, window: 24h}
-      - {measure: signatures, max: 1000000, window: 24h, per: [account]}
-`)
-	cfg := write("kvclef.yaml", fmt.Sprintf(`chainids: [%d]
-datadir: %s
-rules: {policy: %s}
-proxy: {node: %s, addr: 127.0.0.1, port: 0, poll_interval: 200ms, confirmations: 2000}
-vaults:
-  - name: dev
-    url: https://%s
-    custom_endpoint: true
-    authority: https://%[5]s/
-    ca_file: %s
-    requests_per_second: -1
-    credential: {kind: client-secret, tenant_id: %s, client_id: %s, secret_env: VAULT_SECRET}
-log: {level: warn}
-`, devnet.ChainID, filepath.Join(dir, "data"), policy, s.node.URL(), vault.Addr(), write("ca.pem", string(vault.CAPEM())), vault.TenantID(), vault.ClientID()))
-	env := []string{"HOME=" + dir, "VAULT_SECRET=" + vault.ClientSecret()}
-	for _, args := range [][]string{{"init", "--config", cfg}, {"rules", "attest", "--config", cfg, policy}} {
-		command := exec.CommandContext(t.Context(), p.kvclef, args...)
-		command.Env = env
-		if text, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("kvclef %v: %v\n%s", args, err, text)
-		}
-	}
-	proxy, err := devnet.StartProxy(t.Context(), p.kvclef, env, t.Output(), "proxy", "--config", cfg)
+	front, err := proxied.New(t.Context(), proxied.Config{
+		Kvclef: p.kvclef, Dir: t.TempDir(), Vault: vault, Node: s.node.URL(), Policy: soakPolicy, More: []string{"confirmations: 2000"}, Log: t.Output(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop(t, proxy.Stop) })
-	s.proxy = proxy.URL()
+	if err := front.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, front.Stop) })
+	s.proxy = front.URL()
 	return s
 }
+
+// soakPolicy allows payments, and counts them.
+const soakPolicy = `version: 1
+rules:
+  - id: payments
+    effect: allow
+    match: {kind: transaction, method: eth_sendTransaction, to: "` + recipient + `", value_max: 1 ether, gas_max: 100000}
+    limits:
+      - {measure: value, max: 1000 ether, window: 24h}
+      - {measure: signatures, max: 1000000, window: 24h, per: [account]}
+`
 
 // send asks for one payment, whose value is its number.
 func (s *soak) send(ctx context.Context, client *rpc.Client, number int, key string) (hash common.Hash, err error) {
