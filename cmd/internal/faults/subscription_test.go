@@ -29,7 +29,7 @@ func subscription(t *testing.T, w *world) {
 	for round := 1; round <= 3; round++ {
 		c := client(t, s.front.WS())
 		heads, subscribed := follow(t, c)
-		<-heads
+		soon(t, "a head", heads)
 		s.relay.Fail("eth_getBalance", hanging)
 		called := make(chan error, 1)
 		go func() {
@@ -44,10 +44,10 @@ func subscription(t *testing.T, w *world) {
 			s.relay.Drop()
 		}
 		var closed *websocket.CloseError
-		if err := <-subscribed.Err(); !errors.As(err, &closed) || closed.Code != websocket.CloseServiceRestart {
+		if err := soon(t, "the end of the subscription", subscribed.Err()); !errors.As(err, &closed) || closed.Code != websocket.CloseServiceRestart {
 			t.Errorf("the subscription ends with %v", err)
 		}
-		if err := <-called; err == nil {
+		if err := soon(t, "the end of the call", called); err == nil {
 			t.Error("a call whose connection broke has an answer")
 		}
 	}
@@ -57,17 +57,15 @@ func subscription(t *testing.T, w *world) {
 	ok(t, s.relay.Up(t.Context()))
 	c := client(t, s.front.WS())
 	heads, subscribed := follow(t, c)
+	soon(t, "a head over the new connection", heads)
 	s.paid++
 	hash, err := s.payAgain(t, c, "over the socket")
 	ok(t, err)
 	s.relay.Drop()
-	<-subscribed.Err()
+	soon(t, "the end of the subscription", subscribed.Err())
 	again, err := s.payAgain(t, client(t, s.front.WS()), "over the socket")
 	if err != nil || again != hash {
 		t.Errorf("a retry is %s, %v; want %s", again, err, hash)
-	}
-	for len(heads) > 0 {
-		<-heads
 	}
 	s.settled(t)
 }

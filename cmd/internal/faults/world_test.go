@@ -189,6 +189,17 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
+// soon receives what must come without being asked for.
+func soon[T any](t *testing.T, what string, from <-chan T) (received T) {
+	t.Helper()
+	select {
+	case received = <-from:
+	case <-time.After(patience):
+		t.Fatalf("%s: not within %s", what, patience)
+	}
+	return received
+}
+
 func ok(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
