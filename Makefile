@@ -40,6 +40,7 @@ crash: ## kill the signer CRASHES times (1000) under load, and look at what is l
 lint: $(TOOLS)/golangci-lint ## formatting, vet, linters, tidy modules
 	$(GO) mod tidy -diff
 	cd .ci/tools && $(GO) mod tidy -diff
+	cd .ci/tools/clef && $(GO) mod tidy -diff
 	cd $(OPCLIENT) && $(GO) mod tidy -diff
 	cd $(BROWSER) && $(GO) mod tidy -diff
 	$(TOOLS)/golangci-lint run ./...
@@ -86,4 +87,10 @@ $(TOOLS)/golangci-lint: PACKAGE := github.com/golangci/golangci-lint/v2/cmd/gola
 $(TOOLS)/govulncheck: PACKAGE := golang.org/x/vuln/cmd/govulncheck
 $(TOOLS)/%: .ci/tools/go.mod .ci/tools/go.sum
 	cd .ci/tools && $(GO) build -trimpath -o bin/ $(PACKAGE)
+	@touch $@
+
+# The last Clef has a module of its own: go-ethereum dropped it in v1.17.4, and
+# geth above is newer.
+$(TOOLS)/clef: .ci/tools/clef/go.mod .ci/tools/clef/go.sum
+	cd .ci/tools/clef && $(GO) build -trimpath -o ../bin/ github.com/ethereum/go-ethereum/cmd/clef
 	@touch $@
