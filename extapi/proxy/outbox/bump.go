@@ -62,10 +62,11 @@ func (o *Outbox) replace(ctx context.Context, hash common.Hash, raise uint64, ch
 		return common.Hash{}, refuse("transaction %v is of chain %v, the node of chain %v", hash, old.Chain, chain)
 	}
 	l := o.book.lane(old.lane())
-	if err := l.enter(ctx, o.cfg.MaxQueue); err != nil {
+	leave, err := o.takeTurn(ctx, l)
+	if err != nil {
 		return common.Hash{}, err
 	}
-	defer l.leave()
+	defer leave()
 	if err := o.settleDoubt(ctx, l); err != nil {
 		return common.Hash{}, err
 	}

@@ -17,6 +17,7 @@ import (
 // default.
 type Config struct {
 	Records  rules.Records
+	Shared   rules.Shared // of the same store, where other processes send from it too; nil: none do
 	Signer   Signer
 	Node     Node
 	ChainIDs []*big.Int // the node's chain must be one of them

@@ -53,6 +53,10 @@ func (o *Outbox) Run(ctx context.Context) error {
 
 // step takes one look at the chain. What can't be found out now is left to the next.
 func (o *Outbox) step(ctx context.Context) {
+	if err := o.takeOver(ctx); err != nil {
+		o.log.ErrorContext(ctx, "Transactions of others not taken over", "error", err)
+		return // what is known may not be so any more
+	}
 	o.sweepSometimes(ctx)
 	o.settleDoubts(ctx)
 	if !o.book.any() {

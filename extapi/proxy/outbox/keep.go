@@ -43,6 +43,8 @@ func (o *Outbox) keep(ctx context.Context, l *lane, r *record, old []byte, c *cl
 	changes := []rules.Change{{Key: r.key(), Old: old, New: value}}
 	if r.advanced = r.Nonce == l.next || r.Own && r.Nonce > l.next; r.advanced {
 		changes = append(changes, l.laneChange(r.Nonce+1))
+	} else if o.cfg.Shared != nil {
+		changes = append(changes, l.check())
 	}
 	if c != nil {
 		done, err := c.to(claimDone, r)
@@ -51,15 +53,31 @@ func (o *Outbox) keep(ctx context.Context, l *lane, r *record, old []byte, c *cl
 		}
 		changes = append(changes, done)
 	}
-	if err := o.changeRecords(ctx, changes...); err != nil {
+	e, err := o.keepNow(ctx, l, r, changes)
+	if err != nil {
 		if err := o.notKept(ctx, l, r, err); err != nil {
 			return nil, err
 		}
+		e = o.follow(l, r)
 	}
 	l.took(changes)
 	c.took(changes)
-	e := o.book.follow(l, r, true, o.cfg.Clock(), o.cfg.Rebroadcast)
 	return e, nil
+}
+
+// keepNow makes the changes that keep a transaction, and follows it.
+func (o *Outbox) keepNow(ctx context.Context, l *lane, r *record, changes []rules.Change) (*entry, error) {
+	o.shared.mu.RLock()
+	defer o.shared.mu.RUnlock()
+	if err := o.changeRecords(ctx, changes...); err != nil {
+		return nil, err
+	}
+	return o.follow(l, r), nil
+}
+
+// follow follows a transaction that is about to be sent for the first time.
+func (o *Outbox) follow(l *lane, r *record) *entry {
+	return o.book.follow(l, r, true, o.cfg.Clock(), o.cfg.Rebroadcast)
 }
 
 // notKept finds out whether a transaction was kept in spite of an error. It returns
@@ -67,7 +85,11 @@ func (o *Outbox) keep(ctx context.Context, l *lane, r *record, old []byte, c *cl
 func (o *Outbox) notKept(ctx context.Context, l *lane, r *record, err error) error {
 	switch {
 	case errors.Is(err, rules.ErrConflict):
-		if err := o.reload(context.WithoutCancel(ctx), l); err != nil {
+		again := o.reload
+		if o.cfg.Shared != nil {
+			again = o.catchUp
+		}
+		if err := again(context.WithoutCancel(ctx), l); err != nil {
 			return spentError{fmt.Errorf("reading a lane again: %w", err)}
 		}
 		return errMoved
@@ -133,6 +155,8 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 		}
 		changes = append(changes, claimed)
 	}
+	o.shared.mu.RLock()
+	defer o.shared.mu.RUnlock()
 	if err := o.insist(ctx, changes); err != nil {
 		return fmt.Errorf("recording a refusal: %w", err)
 	}

@@ -36,6 +36,8 @@ type lane struct {
 	used     uint64  // the nonce after the highest one that is known to be mined
 	final    uint64  // the same of those that are final
 
+	elsewhere []*record // the node refused them of others, and whose turn it is does not know yet
+
 	told     atomic.Uint64 // next, for those whose turn it is not
 	doubtful atomic.Bool   // whether there is a doubt, for those too
 }
@@ -140,6 +142,11 @@ func (o *Outbox) peek(ctx context.Context, id laneID) (uint64, error) {
 		return 0, err
 	}
 	defer l.leave()
+	if o.cfg.Shared != nil {
+		if err := o.catchUp(ctx, l); err != nil {
+			return 0, err
+		}
+	}
 	return o.number(ctx, l)
 }
 
@@ -151,7 +158,7 @@ func (l *lane) laneChange(next uint64) rules.Change {
 // took takes over what was made of the lane's record.
 func (l *lane) took(changes []rules.Change) {
 	for _, change := range changes {
-		if change.Key == l.key() {
+		if change.Key == l.key() && change.New != nil {
 			l.stored = change.New
 			next, _ := decodeLane(change.Key, change.New) // which was encoded here
 			l.move(next)
@@ -175,6 +182,8 @@ func (o *Outbox) settleDoubt(ctx context.Context, l *lane) error {
 		o.log.ErrorContext(ctx, "Account blocked: records can't be read", "account", l.id.account, "error", err)
 		return errBlocked
 	}
+	o.shared.mu.RLock()
+	defer o.shared.mu.RUnlock()
 	_, followed := o.book.find(r.Hash)
 	switch {
 	case kept != nil && kept.State == StateRejected && followed:

@@ -8,6 +8,9 @@ import (
 // load reads all records. Transactions that were under way are looked for at once:
 // whatever ended the process, they may not have been sent.
 func (o *Outbox) load(ctx context.Context) error {
+	if err := o.firstMark(ctx); err != nil {
+		return err
+	}
 	err := o.cfg.Records.EachRecord(ctx, prefixLanes, func(key string, value []byte) error {
 		id, err := laneOf(key)
 		if err != nil {

@@ -68,6 +68,7 @@ type Outbox struct {
 	sweepAfter   int64        // see the constant
 	sidecars     chan struct{}
 	follower     follower
+	shared       shared
 }
 
 // New reads the records and returns an outbox. A node that can't be reached is

@@ -37,7 +37,9 @@ func (o *Outbox) persist(ctx context.Context, updates []update) bool {
 				if errors.Is(err, rules.ErrRecordsFull) && updates[i].deep {
 					err = o.persistSome(ctx, []update{o.short(updates[i])})
 				}
-				if err != nil {
+				if o.byAnother(err) { // what it did is taken over with the next look
+					ok = false
+				} else if err != nil {
 					ok = false
 					o.log.ErrorContext(ctx, "Transaction's state not recorded", "hash", updates[i].hash, "error", err)
 				}
@@ -61,6 +63,8 @@ func (o *Outbox) short(u update) update {
 
 // persistSome makes updates that fit one change.
 func (o *Outbox) persistSome(ctx context.Context, updates []update) error {
+	o.shared.mu.RLock()
+	defer o.shared.mu.RUnlock()
 	var (
 		changes []rules.Change
 		records []*record
@@ -79,6 +83,10 @@ func (o *Outbox) persistSome(ctx context.Context, updates []update) error {
 		r, err := decodeRecord(u.key, old)
 		if err != nil {
 			return err
+		}
+		if !u.is(r) { // another has changed it, or it was changed here and that was not heard
+			o.took(ctx, u.entry, r)
+			continue
 		}
 		u.do(r)
 		value, err := r.encode()
@@ -124,16 +132,17 @@ func (o *Outbox) took(ctx context.Context, was entry, r *record) {
 	})
 }
 
-// errGone is for a transaction whose record or bytes are no longer there.
-var errGone = errors.New("the transaction's bytes are gone")
+// errGone is for a transaction that is not to be sent again: its bytes are no longer
+// there, or another process has found it mined or refused.
+var errGone = errors.New("the transaction is not under way any more")
 
-// raw reads the bytes of a transaction.
+// raw reads the bytes of a transaction that is under way.
 func (o *Outbox) raw(ctx context.Context, key string) ([]byte, error) {
 	r, err := o.read(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	if r == nil || len(r.Bytes) == 0 {
+	if r == nil || len(r.Bytes) == 0 || !r.State.InFlight() {
 		return nil, errGone
 	}
 	return r.Bytes, nil

@@ -102,6 +102,8 @@ func (o *Outbox) revive(ctx context.Context, l *lane, refused refusedTx) (bool, 
 	if err != nil {
 		return false, err
 	}
+	o.shared.mu.RLock()
+	defer o.shared.mu.RUnlock()
 	if r.State != StateRejected {
 		_, followed := o.book.find(r.Hash)
 		lost := r.State.InFlight() && !followed // an earlier attempt was made, and said nothing

@@ -31,10 +31,11 @@ func (o *Outbox) dispatch(ctx context.Context, d *draft, c *claim) (common.Hash,
 	if err := o.room(l); err != nil {
 		return common.Hash{}, err
 	}
-	if err := l.enter(ctx, o.cfg.MaxQueue); err != nil {
+	leave, err := o.takeTurn(ctx, l)
+	if err != nil {
 		return common.Hash{}, err
 	}
-	defer l.leave()
+	defer leave()
 	var last error
 	for try := range maxTries {
 		hash, err := o.try(ctx, l, d, c, try < maxTries-1)

@@ -12,14 +12,18 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// Records implements [rules.Records]. What it calls durable lasts as long as the
-// process.
+// Records implements [rules.Records], and [rules.Shared] for those who use the same in
+// one process. What it calls durable lasts as long as the process.
 type Records struct {
 	most size
 
-	mu   sync.Mutex
-	kept map[string][]byte // values are replaced, never changed
-	size size
+	mu      sync.Mutex
+	kept    map[string][]byte // values are replaced, never changed
+	size    size
+	mark    rules.Mark            // of the last change
+	changed map[string]rules.Mark // when each was changed, removed ones too
+
+	locks locks
 }
 
 // size is what records take.
@@ -31,7 +35,7 @@ var _ rules.Records = (*Records)(nil)
 func NewRecords() *Records { return newRecords(rules.MaxRecords, rules.MaxRecordBytes) }
 
 func newRecords(records, bytes int) *Records {
-	return &Records{most: size{records, bytes}, kept: make(map[string][]byte)}
+	return &Records{most: size{records, bytes}, kept: make(map[string][]byte), changed: make(map[string]rules.Mark)}
 }
 
 // Record returns a copy of a value, nil if there is none.
@@ -92,7 +96,9 @@ func (r *Records) ChangeRecords(ctx context.Context, changes ...rules.Change) er
 		return fmt.Errorf("%w: it would be %d with %d bytes, of at most %d with %d",
 			rules.ErrRecordsFull, after.records, after.bytes, r.most.records, r.most.bytes)
 	}
+	r.mark++
 	for _, c := range changes {
+		r.changed[c.Key] = r.mark
 		if c.New == nil {
 			delete(r.kept, c.Key)
 		} else {

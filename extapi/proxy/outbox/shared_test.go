@@ -1,0 +1,277 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store/memory"
+)
+
+// lawless is a store that gives everybody every lock, as one would that has lost its
+// holders out of sight.
+type lawless struct{ rules.Shared }
+
+func (lawless) Lock(context.Context, string) (func(), error) { return func() {}, nil }
+
+// newReplicas starts outboxes on the same records and node.
+func newReplicas(t testing.TB, n int, change func(*world)) []*world {
+	t.Helper()
+	records := memory.NewRecords()
+	first := newWorld(t, func(w *world) {
+		w.records, w.cfg.Records, w.cfg.Shared = records, records, records
+		if change != nil {
+			change(w)
+		}
+	})
+	replicas := []*world{first}
+	for range n - 1 {
+		other := *first
+		other.restart(t)
+		replicas = append(replicas, &other)
+	}
+	return replicas
+}
+
+// mineAll makes blocks until no replica follows anything that is under way.
+func mineAll(t testing.TB, replicas []*world) {
+	t.Helper()
+	for range 200 {
+		replicas[0].clock.move(20 * time.Second)
+		replicas[0].node.mine()
+		under := 0
+		for _, w := range replicas {
+			w.step(t.Context())
+			inFlight, _ := w.book.load()
+			under += inFlight
+		}
+		if under == 0 {
+			return
+		}
+	}
+	t.Fatal("transactions stay under way")
+}
+
+// wantChain checks that all hashes are mined, and that nothing else is.
+func wantChain(t testing.TB, w *world, hashes map[common.Hash]bool) {
+	t.Helper()
+	mined := 0
+	w.node.set(func(n *fakeNode) {
+		for _, block := range n.blocks {
+			for _, tx := range block.txs {
+				if mined++; !hashes[tx.Hash()] {
+					t.Errorf("nobody was told that %v, nonce %d, is under way", tx.Hash(), tx.Nonce())
+				}
+			}
+		}
+	})
+	if mined != len(hashes) {
+		t.Errorf("%d are mined, and %d were told to be under way", mined, len(hashes))
+	}
+}
+
+// race sends from all replicas at once, and returns what was told to be under way.
+func race(t *testing.T, replicas []*world, sends int) map[common.Hash]bool {
+	t.Helper()
+	var (
+		mu    sync.Mutex
+		told  = make(map[common.Hash]bool)
+		group sync.WaitGroup
+	)
+	for i := range sends {
+		w := replicas[rand.IntN(len(replicas))]
+		partial := w.transfer(t, i+1)
+		group.Go(func() {
+			hash, err := w.Send(t.Context(), partial, "")
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				t.Logf("%d: %v", i, err)
+			case told[hash]:
+				t.Errorf("%v was told twice", hash)
+			default:
+				told[hash] = true
+			}
+		})
+	}
+	group.Wait()
+	return told
+}
+
+// TestReplicasShareALane: what several processes send from one account at once has
+// nonces without a gap, and nothing is signed in vain.
+func TestReplicasShareALane(t *testing.T) {
+	t.Parallel()
+	replicas := newReplicas(t, 4, nil)
+	told := race(t, replicas, 64)
+	if signed := replicas[0].vault.signatures(); len(told) != 64 || signed != 64 {
+		t.Errorf("%d were sent, with %d signatures", len(told), signed)
+	}
+	mineAll(t, replicas)
+	wantChain(t, replicas[0], told)
+}
+
+// TestReplicasWithoutLocks: where locks are lost, comparing the lane keeps two from
+// sending with one nonce.
+func TestReplicasWithoutLocks(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		replicas := newReplicas(t, 4, func(w *world) { w.cfg.Shared = lawless{w.cfg.Shared} })
+		told := race(t, replicas, 32)
+		if len(told) == 0 {
+			t.Error("nothing was sent at all")
+		}
+		mineAll(t, replicas)
+		wantChain(t, replicas[0], told)
+	}
+}
+
+// TestReplicasOnABadNode: answers get lost, and calls fail that were made.
+func TestReplicasOnABadNode(t *testing.T) {
+	t.Parallel()
+	replicas := newReplicas(t, 3, nil)
+	calls := 0
+	replicas[0].node.set(func(n *fakeNode) {
+		n.fault = func(method string, _ []any) (bool, error) {
+			if calls++; calls%3 == 0 && method == "eth_sendRawTransaction" {
+				return calls%2 == 0, errReset
+			}
+			return false, nil
+		}
+	})
+	told := race(t, replicas, 48)
+	mineAll(t, replicas)
+	wantChain(t, replicas[0], told)
+}
+
+// TestAReplicaDies after it kept a transaction and before its node had it: another one
+// sends it.
+func TestAReplicaDies(t *testing.T) {
+	t.Parallel()
+	replicas := newReplicas(t, 2, nil)
+	died, lives := replicas[0], replicas[1]
+	died.node.set(func(n *fakeNode) {
+		n.fault = func(method string, _ []any) (bool, error) {
+			if method == "eth_sendRawTransaction" {
+				return false, errReset
+			}
+			return false, nil
+		}
+	})
+	hash := died.mustSend(t, died.transfer(t, 1), "key")
+	lives.node.set(func(n *fakeNode) { n.fault = nil })
+	lives.step(t.Context())
+	if accepted := len(lives.node.accepted); accepted != 0 {
+		t.Errorf("it was sent at once, while the other may be about to: %d", accepted)
+	}
+	if again := lives.mustSend(t, lives.transfer(t, 1), "key"); again != hash {
+		t.Errorf("the same key is %v, and was %v", again, hash)
+	}
+	second := lives.mustSend(t, lives.transfer(t, 2), "")
+	mineAll(t, replicas[1:])
+	wantChain(t, lives, map[common.Hash]bool{hash: true, second: true})
+}
+
+// TestRefusedElsewhere: what the node refused of one replica the other does not send
+// again, and its nonce is used.
+func TestRefusedElsewhere(t *testing.T) {
+	t.Parallel()
+	replicas := newReplicas(t, 2, nil)
+	one, other := replicas[0], replicas[1]
+	sent := one.mustSend(t, one.transfer(t, 1), "")
+	other.step(t.Context()) // it follows it
+	one.node.set(func(n *fakeNode) {
+		n.fault = func(method string, _ []any) (bool, error) {
+			if method == "eth_sendRawTransaction" {
+				return false, says("insufficient funds for gas * price + value")
+			}
+			return false, nil
+		}
+	})
+	if hash, err := one.Send(t.Context(), one.transfer(t, 2), ""); err == nil {
+		t.Fatalf("it was told to be under way: %v", hash)
+	}
+	one.node.set(func(n *fakeNode) { n.fault = nil })
+	third := other.mustSend(t, other.transfer(t, 3), "")
+	if tx := other.wantState(t, third, StateSent); tx.Nonce != 1 {
+		t.Errorf("it has nonce %d", tx.Nonce)
+	}
+	mineAll(t, replicas)
+	wantChain(t, one, map[common.Hash]bool{sent: true, third: true})
+}
+
+// TestBumpElsewhere: another replica than the one that sent it raises the fees.
+func TestBumpElsewhere(t *testing.T) {
+	t.Parallel()
+	replicas := newReplicas(t, 2, nil)
+	hash := replicas[0].mustSend(t, replicas[0].transfer(t, 1), "")
+	replicas[1].step(t.Context())
+	bumped, err := replicas[1].Bump(t.Context(), hash, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mineAll(t, replicas)
+	wantChain(t, replicas[0], map[common.Hash]bool{bumped: true})
+	replicas[0].wantState(t, hash, StateReplaced)
+	replicas[0].wantState(t, bumped, StateMined)
+}
+
+// TestRecordsOutOfReach: while others' transactions can't be read, nothing is sent.
+func TestRecordsOutOfReach(t *testing.T) {
+	t.Parallel()
+	w := newReplicas(t, 1, nil)[0]
+	gone := &unreachable{Shared: w.cfg.Shared}
+	w.cfg.Shared = gone
+	w.restart(t)
+	gone.err = errors.New("the database is gone")
+	if _, err := w.Send(t.Context(), w.transfer(t, 1), ""); err == nil {
+		t.Error("it was sent")
+	}
+	if signed := w.vault.signatures(); signed != 0 {
+		t.Errorf("%d signatures", signed)
+	}
+	gone.err = nil
+	w.mustSend(t, w.transfer(t, 1), "")
+}
+
+type unreachable struct {
+	rules.Shared
+	err error
+}
+
+func (u *unreachable) RecordsSince(ctx context.Context, prefix string, since rules.Mark, do func(string, []byte) error) (rules.Mark, error) {
+	if u.err != nil {
+		return since, u.err
+	}
+	return u.Shared.RecordsSince(ctx, prefix, since, do)
+}
+
+// TestOldNewsChangeNothing: a look at a chain that is older than what another replica
+// has recorded does not undo it.
+func TestOldNewsChangeNothing(t *testing.T) {
+	t.Parallel()
+	replicas := newReplicas(t, 2, func(w *world) { w.cfg.Confirmations = 1 })
+	one, other := replicas[0], replicas[1]
+	hash := one.mustSend(t, one.transfer(t, 1), "")
+	other.step(t.Context())
+	was, _ := other.book.find(hash)
+	one.block(t)
+	one.node.mine()
+	one.block(t)
+	one.wantState(t, hash, StateFinal)
+	other.persist(t.Context(), []update{other.returned(was)})
+	one.wantState(t, hash, StateFinal)
+	if _, followed := other.book.find(hash); followed {
+		t.Error("it is still followed")
+	}
+	if _, err := other.raw(t.Context(), was.key); err == nil {
+		t.Error("it would be sent again")
+	}
+}
