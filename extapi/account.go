@@ -47,6 +47,7 @@ type Config struct {
 	Repeat      time.Duration // how long an equal request gets the same signature; 0: it is signed anew
 	Excerpts    bool          // the audit log gets an excerpt of each request, and not the whole
 	Logger      *slog.Logger  // nil: discard
+	Observer    Observer      // nil: nobody is told of requests
 }
 
 // Account answers the JSON-RPC methods of the account namespace. Register it
@@ -61,6 +62,7 @@ type Account struct {
 	lenient   bool          // with other namespaces than account
 	sidecars  chan struct{} // a place for each sidecar that is worked on
 	log       *slog.Logger
+	observer  Observer // nil: nobody
 }
 
 // NewAccount returns the receiver of the account methods. It reads the file of
@@ -95,6 +97,7 @@ func NewAccount(cfg Config) (*Account, error) {
 		lenient:   cfg.Advanced || cfg.PolicyDecides,
 		sidecars:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		log:       cfg.Logger,
+		observer:  cfg.Observer,
 	}, nil
 }
 
@@ -108,7 +111,8 @@ func (a *Account) List(ctx context.Context) ([]common.Address, error) {
 }
 
 func (a *Account) list(ctx context.Context, method string) (addresses []common.Address, err error) {
-	defer a.finish(ctx, method, &err)
+	ctx, call := a.begin(ctx, method)
+	defer call.finish(ctx, &err)
 	// From memory, and before the decision: a signer that crashes here leaves no
 	// approval unsettled.
 	accounts := a.signer.Accounts()
@@ -120,7 +124,8 @@ func (a *Account) list(ctx context.Context, method string) (addresses []common.A
 // New answers account_new: it makes a key in a vault and returns its address.
 // Clef asks for a password at its console; here a decider judges.
 func (a *Account) New(ctx context.Context) (address common.Address, err error) {
-	defer a.finish(ctx, "account_new", &err)
+	ctx, call := a.begin(ctx, "account_new")
+	defer call.finish(ctx, &err)
 	if a.maker == nil {
 		return common.Address{}, refuse("account creation is off: name the vault for new keys in the signer's configuration")
 	}
@@ -132,8 +137,12 @@ func (a *Account) New(ctx context.Context) (address common.Address, err error) {
 // newRequest begins a request with what the transport knows of its caller.
 func (a *Account) newRequest(ctx context.Context, kind rules.Kind, method string, address common.Address) *rules.Request {
 	caller, principal := whoAsks(ctx)
+	id := RequestID(ctx)
+	if id == "" {
+		id = rand.Text()
+	}
 	return &rules.Request{
-		ID:        rand.Text(),
+		ID:        id,
 		Kind:      kind,
 		Method:    method,
 		Account:   rules.Account{Address: address},

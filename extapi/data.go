@@ -31,7 +31,8 @@ const maxContentType = 256
 // The answer is r‖s‖v in 65 bytes; v is 27 or 28, for Clique headers 0 or 1.
 func (a *Account) SignData(ctx context.Context, contentType string, address common.MixedcaseAddress, data json.RawMessage) (signature hexutil.Bytes, err error) {
 	const method = "account_signData"
-	defer a.finish(ctx, method, &err)
+	ctx, call := a.begin(ctx, method)
+	defer call.finish(ctx, &err)
 
 	if len(contentType) > maxContentType {
 		return nil, refuse("media type of %d bytes is too long: at most %d", len(contentType), maxContentType)

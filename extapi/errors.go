@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
-	"runtime/debug"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -45,6 +43,9 @@ const (
 	codeInvalidPayload     = -32012
 	codeDeniedPayload      = -32013
 )
+
+// codeDefault is the JSON-RPC code of an error that has none of its own.
+const codeDefault = -32000
 
 // codeNoMethod is the JSON-RPC code of a method that is not there.
 const codeNoMethod = -32601
@@ -132,8 +133,9 @@ func refuse(format string, args ...any) error {
 // busyError asks the caller to come back later. It implements rpc.Error and
 // rpc.DataError.
 type busyError struct {
-	text  string
-	after time.Duration
+	text    string
+	after   time.Duration
+	request string // the id that the log knows the request by, "" if there is none
 }
 
 // Error returns the text with the time to wait.
@@ -143,7 +145,13 @@ func (e *busyError) Error() string { return fmt.Sprintf("%s: retry after %d s", 
 func (e *busyError) ErrorCode() int { return codeBusy }
 
 // ErrorData returns the time to wait, for programs.
-func (e *busyError) ErrorData() any { return map[string]int{"retryAfterSeconds": e.seconds()} }
+func (e *busyError) ErrorData() any {
+	data := map[string]any{"retryAfterSeconds": e.seconds()}
+	if e.request != "" {
+		data["request"] = e.request
+	}
+	return data
+}
 
 // seconds rounds the time to wait up, as the Retry-After header does.
 func (e *busyError) seconds() int { return int(math.Ceil(e.after.Seconds())) }
@@ -223,27 +231,4 @@ func onWire(err error) error {
 	default:
 		return errInternal
 	}
-}
-
-// finish is deferred by every method: it turns a panic into a refusal, and an
-// error into the one for the wire. What the caller isn't told is in the log.
-// A request that never came to a decision is recorded here.
-func (a *Account) finish(ctx context.Context, method string, err *error) {
-	if crash := recover(); crash != nil {
-		a.log.ErrorContext(ctx, "Method crashed", "method", method, "panic", crash, "stack", string(debug.Stack()))
-		*err = errInternal
-	}
-	told := onWire(*err)
-	if told != nil {
-		var judged judgedError
-		if !errors.As(*err, &judged) {
-			_ = a.service.record(ctx, refused(ctx, method, told)) // it is refused anyway
-		}
-		level := slog.LevelDebug
-		if errors.Is(told, errInternal) || told.Error() != (*err).Error() {
-			level = slog.LevelError
-		}
-		a.log.Log(ctx, level, "Method failed", "method", method, "told", clipTo(told.Error(), loggedError), "error", clipTo((*err).Error(), loggedError))
-	}
-	*err = unclearIf(*err, told)
 }

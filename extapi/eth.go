@@ -40,8 +40,10 @@ func (e ethAPI) SignTransaction(ctx context.Context, args CompleteTransaction) (
 	return raw, withCodes(err, codeInvalidTransaction, codeDeniedTransaction)
 }
 
-func (e ethAPI) signTransaction(ctx context.Context, method string, args *CompleteTransaction) (hexutil.Bytes, error) {
-	if err := e.check(ctx, method, args); err != nil {
+func (e ethAPI) signTransaction(ctx context.Context, method string, args *CompleteTransaction) (raw hexutil.Bytes, err error) {
+	ctx, call := e.signatory.account.begin(ctx, method)
+	defer call.finish(ctx, &err)
+	if err := args.check(); err != nil {
 		return nil, err
 	}
 	signed, err := e.signatory.SignTransaction(ctx, method, args.Complete(), nil)
@@ -49,11 +51,6 @@ func (e ethAPI) signTransaction(ctx context.Context, method string, args *Comple
 		return nil, err
 	}
 	return signed.Raw, nil
-}
-
-func (e ethAPI) check(ctx context.Context, method string, args *CompleteTransaction) (err error) {
-	defer e.signatory.account.finish(ctx, method, &err)
-	return args.check()
 }
 
 // SignTypedData answers eth_signTypedData: an EIP-712 document. The answer is
@@ -78,20 +75,14 @@ type personalAPI struct{ signatory Signatory }
 // Sign answers personal_sign, which is eth_sign with its parameters the other way
 // round. There are no passwords here: one that is sent is refused, and an empty
 // one is none.
-func (p personalAPI) Sign(ctx context.Context, data hexutil.Bytes, address common.Address, password *string) (hexutil.Bytes, error) {
+func (p personalAPI) Sign(ctx context.Context, data hexutil.Bytes, address common.Address, password *string) (signature hexutil.Bytes, err error) {
 	const method = "personal_sign"
-	if err := p.check(ctx, method, password); err != nil {
-		return nil, err
+	ctx, call := p.signatory.account.begin(ctx, method)
+	defer call.finish(ctx, &err)
+	if password != nil && *password != "" {
+		return nil, refuse("accounts have no passwords here: leave the third parameter out")
 	}
 	return p.signatory.SignText(ctx, method, address, data)
-}
-
-func (p personalAPI) check(ctx context.Context, method string, password *string) (err error) {
-	defer p.signatory.account.finish(ctx, method, &err)
-	if password != nil && *password != "" {
-		return refuse("accounts have no passwords here: leave the third parameter out")
-	}
-	return nil
 }
 
 // healthAPI tells clients of op-signer that the signer is there.

@@ -82,5 +82,5 @@ func (h *httpHandler) identified(r *http.Request) (*http.Request, error) {
 		UserAgent: r.Header.Get("User-Agent"),
 		Origin:    r.Header.Get("Origin"),
 	}
-	return r.WithContext(WithCaller(r.Context(), caller, name)), nil
+	return r.WithContext(WithTraceParent(WithCaller(r.Context(), caller, name), r.Header)), nil
 }

@@ -26,7 +26,8 @@ type blockPayload struct {
 // signPayload takes a block payload to its signature: r‖s‖yparity, as the peers of
 // a sequencer check it.
 func (a *Account) signPayload(ctx context.Context, method string, payload *blockPayload) (signature hexutil.Bytes, err error) {
-	defer a.finish(ctx, method, &err)
+	ctx, call := a.begin(ctx, method)
+	defer call.finish(ctx, &err)
 	switch {
 	case payload.chain == nil || payload.chain.Sign() == 0:
 		return nil, refuse("chainId is missing from the block payload")

@@ -158,6 +158,7 @@ func refused(ctx context.Context, method string, err error) audit.Entry {
 	caller, principal := whoAsks(ctx)
 	return audit.Entry{
 		Event:     audit.EventRefused,
+		Request:   RequestID(ctx),
 		Principal: principal,
 		Transport: caller.Transport,
 		Remote:    caller.Remote,

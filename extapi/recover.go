@@ -13,7 +13,8 @@ import (
 // message (EIP-191, version 0x45). The signature is r‖s‖v with v 27 or 28. It
 // is not put to rules: it uses no key.
 func (a *Account) EcRecover(ctx context.Context, data, signature hexutil.Bytes) (address common.Address, err error) {
-	defer a.finish(ctx, "account_ecRecover", &err)
+	ctx, call := a.begin(ctx, "account_ecRecover")
+	defer call.finish(ctx, &err)
 	return recoverText(data, signature)
 }
 

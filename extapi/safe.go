@@ -83,7 +83,8 @@ func (s *SafeTransaction) UnmarshalJSON(raw []byte) error {
 // validated like a transaction.
 func (a *Account) SignGnosisSafeTx(ctx context.Context, address common.MixedcaseAddress, transaction SafeTransaction, methodSelector *string) (answer *GnosisSafeTx, err error) {
 	const method = "account_signGnosisSafeTx"
-	defer a.finish(ctx, method, &err)
+	ctx, of := a.begin(ctx, method)
+	defer of.finish(ctx, &err)
 
 	tx := &transaction.GnosisSafeTx
 	if err := tx.check(); err != nil {

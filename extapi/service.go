@@ -140,8 +140,11 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 // that is on record refuses.
 func (s *Service) decide(ctx context.Context, req *rules.Request, record *record) (rules.Decision, error) {
 	deciding, done := patient(ctx)
+	deciding, decided := step(deciding, StepDecide)
 	decision, err := s.decider.Decide(deciding, req)
+	decided(err)
 	done()
+	judged(ctx, req, decision)
 	refusal := s.refusal(ctx, req, decision, err)
 	recorded := s.record(ctx, record.decision(decision, err))
 	switch {
@@ -158,6 +161,8 @@ func (s *Service) decide(ctx context.Context, req *rules.Request, record *record
 // use signs with an account's key, and checks that the signature is its own. A
 // signer that crashes may have signed, so that the outcome is unknown.
 func (s *Service) use(ctx context.Context, address common.Address, digest common.Hash) (signed Signed, err error) {
+	ctx, done := step(ctx, StepSign)
+	defer func() { done(err) }()
 	defer func() {
 		if crash := recover(); crash != nil {
 			s.log.ErrorContext(ctx, "Signer crashed", "account", address, "panic", crash, "stack", string(debug.Stack()))
@@ -199,7 +204,10 @@ func (s *Service) settle(ctx context.Context, req *rules.Request, decision rules
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	log := s.log.With("request_id", req.ID, "outcome", result.Outcome.String())
-	if err := s.decider.Settle(ctx, req, decision, result); err != nil {
+	ctx, done := step(ctx, StepSettle)
+	err := s.decider.Settle(ctx, req, decision, result)
+	done(err)
+	if err != nil {
 		log.ErrorContext(ctx, "Approval not settled", "error", err)
 		return fmt.Errorf("settling the approval: %w", err)
 	}
@@ -218,7 +226,10 @@ func (s *Service) record(ctx context.Context, entry audit.Entry) (err error) {
 			err = errUnrecorded
 		}
 	}()
-	if err := s.auditor.Append(ctx, entry); err != nil {
+	ctx, done := step(ctx, StepRecord)
+	err = s.auditor.Append(ctx, entry)
+	done(err)
+	if err != nil {
 		s.log.ErrorContext(ctx, "Audit log not written: nothing is signed", "request_id", entry.Request, "event", string(entry.Event), "error", err)
 		return errUnrecorded
 	}

@@ -39,7 +39,8 @@ func (s Signatory) SignTransaction(ctx context.Context, method string, args Tran
 // SignText signs a personal message (EIP-191, version 0x45). The answer is r‖s‖v
 // in 65 bytes, v 27 or 28.
 func (s Signatory) SignText(ctx context.Context, method string, address common.Address, message []byte) (signature hexutil.Bytes, err error) {
-	defer s.account.finish(ctx, method, &err)
+	ctx, call := s.account.begin(ctx, method)
+	defer call.finish(ctx, &err)
 	if len(message) > maxDataBytes {
 		return nil, refuse("data of %d bytes is too large: at most %d are signed", len(message), maxDataBytes)
 	}
@@ -51,18 +52,20 @@ func (s Signatory) SignText(ctx context.Context, method string, address common.A
 
 // SignTypedData signs an EIP-712 document, in JSON as an object or as the text of
 // one: wallets send both. For eth_signTypedData_v3 one without arrays. The answer is r‖s‖v in 65 bytes, v 27 or 28.
-func (s Signatory) SignTypedData(ctx context.Context, method string, address common.Address, raw json.RawMessage) (hexutil.Bytes, error) {
-	document, err := s.document(ctx, method, raw)
+func (s Signatory) SignTypedData(ctx context.Context, method string, address common.Address, raw json.RawMessage) (signature hexutil.Bytes, err error) {
+	ctx, call := s.account.begin(ctx, method)
+	defer call.finish(ctx, &err)
+	document, err := documentFor(method, raw)
 	if err != nil {
 		return nil, err
 	}
 	return s.account.signTypedData(ctx, method, address, document)
 }
 
-// document decodes an EIP-712 document.
-func (s Signatory) document(ctx context.Context, method string, raw json.RawMessage) (document *TypedData, err error) {
-	defer s.account.finish(ctx, method, &err)
-	if document, err = decodeDocument(raw); err != nil {
+// documentFor decodes an EIP-712 document that a method is to sign.
+func documentFor(method string, raw json.RawMessage) (*TypedData, error) {
+	document, err := decodeDocument(raw)
+	if err != nil {
 		return nil, refuse("%v", err)
 	}
 	if method == methodTypedDataV3 && document.hasArrays() {

@@ -27,7 +27,8 @@ func (a *Account) SignTransaction(ctx context.Context, args TransactionArgs, met
 }
 
 func (a *Account) signTransaction(ctx context.Context, method string, args TransactionArgs, methodSelector *string, filled []string) (signed *SignedTransaction, err error) {
-	defer a.finish(ctx, method, &err)
+	ctx, call := a.begin(ctx, method)
+	defer call.finish(ctx, &err)
 	draft, err := a.draft(ctx, method, &args, methodSelector)
 	if err != nil {
 		return nil, err

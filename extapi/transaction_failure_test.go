@@ -50,7 +50,11 @@ func TestSignerErrors(t *testing.T) {
 				t.Errorf("error %v, want %d %q", err, c.code, c.text)
 			}
 			var data rpc.DataError
-			if errors.As(err, &data) && (data.ErrorData() != nil) != (c.code == codeBusy) {
+			if !errors.As(err, &data) {
+				t.Fatalf("error %v has no data", err)
+			}
+			told, _ := data.ErrorData().(map[string]any)
+			if id, _ := told["request"].(string); len(id) != 26 || (told["retryAfterSeconds"] != nil) != (c.code == codeBusy) {
 				t.Errorf("error data %v", data.ErrorData())
 			}
 			if len(decider.outcomes) != 1 || decider.outcomes[0] != c.outcome {

@@ -12,6 +12,18 @@ func (e unclearError) Unwrap() error { return e.error }
 // MayBeSigned is always true.
 func (unclearError) MayBeSigned() bool { return true }
 
+// ErrorCode returns the JSON-RPC code of the cause.
+func (e unclearError) ErrorCode() int { return codeOf(e.error) }
+
+// ErrorData returns the data of the cause, nil if it has none.
+func (e unclearError) ErrorData() any {
+	var of interface{ ErrorData() any }
+	if errors.As(e.error, &of) {
+		return of.ErrorData()
+	}
+	return nil
+}
+
 // unclearBusyError is one that has a code and data of its own.
 type unclearBusyError struct{ *busyError }
 

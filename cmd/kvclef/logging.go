@@ -8,13 +8,14 @@ import (
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 )
 
-// newLogger returns the log of a validated configuration.
+// newLogger returns the log of a validated configuration. Each line of a request has
+// its id.
 func newLogger(w io.Writer, cfg config.Log) *slog.Logger {
 	options := &slog.HandlerOptions{Level: levelOf(cfg.Level)}
 	if cfg.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(requestLog{Handler: slog.NewJSONHandler(w, options)})
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(requestLog{Handler: slog.NewTextHandler(w, options)})
 }
 
 // levelOf translates a level's name or Clef's number: 0 critical, 1 error,

@@ -175,13 +175,14 @@ func refuseBody(calls []message, batch bool, err *wireError) []byte {
 // callerContext returns the context of a method with what is known of the
 // caller.
 func callerContext(ctx context.Context, r *http.Request, transport, principal string) context.Context {
-	return extapi.WithCaller(ctx, rules.Caller{
+	ctx = extapi.WithCaller(ctx, rules.Caller{
 		Transport: transport,
 		Remote:    r.RemoteAddr,
 		Local:     r.Host,
 		UserAgent: r.UserAgent(),
 		Origin:    r.Header.Get("Origin"),
 	}, principal)
+	return extapi.WithTraceParent(ctx, r.Header)
 }
 
 // unknown logs that a caller is not known, or not any more.
