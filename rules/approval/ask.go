@@ -13,9 +13,12 @@ import (
 
 // Asked returns what people are asked already, or have answered a short while ago,
 // about an equal request; nil if nothing.
-func (q *Queue) Asked(_ context.Context, req *rules.Request, decision rules.Decision) (rules.Question, error) {
+func (q *Queue) Asked(ctx context.Context, req *rules.Request, decision rules.Decision) (rules.Question, error) {
 	subject, err := subjectText(req)
 	if err != nil {
+		return nil, err
+	}
+	if err := q.takeOver(ctx); err != nil {
 		return nil, err
 	}
 	q.mu.Lock()

@@ -3,6 +3,7 @@ package approval
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"time"
 
@@ -18,6 +19,9 @@ const changeTimeout = 10 * time.Second
 func (q *Queue) change(ctx context.Context, e *entry, to record) error {
 	if e.doubtful() {
 		return errDoubt
+	}
+	if q.cfg.Shared != nil {
+		to.Change = rand.Text()
 	}
 	raw, err := encodeRecord(&to)
 	if err != nil {
@@ -55,10 +59,11 @@ func (e *entry) doubts() {
 }
 
 // settleDoubt reads what is stored of a ticket, if that is not known, and does what
-// was left to do until it would be. The turn is the caller's.
+// was left to do until it would be. Where others change tickets too, it always reads
+// it. The turn is the caller's.
 func (q *Queue) settleDoubt(ctx context.Context, e *entry) error {
 	if !e.doubtful() {
-		return nil
+		return q.refresh(ctx, e)
 	}
 	before := e.now()
 	if before.State == stateBegun {

@@ -14,6 +14,7 @@ import (
 // Config is what a queue needs. All members without a default must be set.
 type Config struct {
 	Records rules.Records
+	Shared  rules.Shared // of the same store, where other processes ask people too; nil: none do
 	Ledger  rules.Ledger // that the engine holds limits in; nil: there are no limits
 	Journal Journal
 	Logger  *slog.Logger

@@ -49,93 +49,115 @@ type modelled struct {
 // its quorum, and no approval used twice.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		h := newHouse(t, nil)
-		records := &faultyRecords{Records: h.records}
-		change := func(cfg *approval.Config) {
-			cfg.Records = records
-			cfg.Remember, cfg.Keep, cfg.MaxOpen, cfg.MaxPerCaller = 5*time.Minute, time.Hour, 3, 3
+	rapid.Check(t, func(rt *rapid.T) { model(t, rt, false) })
+}
+
+// TestModelOfReplicas does the same with two queues on one store, each of which does
+// whatever is next.
+func TestModelOfReplicas(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) { model(t, rt, true) })
+}
+
+func model(t *testing.T, rt *rapid.T, replicas bool) {
+	t.Helper()
+	h := newHouse(t, nil)
+	records := &faultyRecords{Records: h.records}
+	change := func(cfg *approval.Config) {
+		cfg.Records = records
+		if replicas {
+			cfg.Shared = records
 		}
+		cfg.Remember, cfg.Keep, cfg.MaxOpen, cfg.MaxPerCaller = 5*time.Minute, time.Hour, 3, 3
+	}
+	h.open(t, change)
+	elsewhere := h.Queue
+	if replicas {
 		h.open(t, change)
-		charge := []rules.Charge{{Counter: "c", Limit: "daily", Amount: *uint256.NewInt(1), Cap: *uint256.NewInt(100), Window: 24 * time.Hour}}
-		all := make([]*modelled, 2)
-		for i := range all {
-			all[i] = &modelled{req: payment(int64(i)), signed: map[string]int{}, mayHave: map[string]int{}, approvers: map[string]map[string]bool{}}
-		}
-		decision := referral(finance())
-		decision.Charges = charge
-		rt.Repeat(map[string]func(*rapid.T){
-			"fail": func(rt *rapid.T) {
-				records.before, records.after = rapid.Bool().Draw(rt, "before"), rapid.Bool().Draw(rt, "after")
-				h.journal.mu.Lock()
-				h.journal.failing = rapid.SampledFrom([]approval.What{"", approval.WhatVote, approval.WhatOpened}).Draw(rt, "journal")
-				h.journal.mu.Unlock()
-			},
-			"mend": func(*rapid.T) {
-				records.before, records.after = false, false
-				h.journal.mu.Lock()
-				h.journal.failing = ""
-				h.journal.mu.Unlock()
-			},
-			"ask": func(rt *rapid.T) {
-				m := rapid.SampledFrom(all).Draw(rt, "request")
-				m.ask(t, rt, h, decision)
-			},
-			"vote": func(rt *rapid.T) {
-				m := rapid.SampledFrom(all).Draw(rt, "request")
-				m.vote(t, rt, h, rapid.SampledFrom([]string{"alice", "bob", "carol", "dave"}).Draw(rt, "person"), rapid.IntRange(0, 5).Draw(rt, "verdict") > 0)
-			},
-			"keep": func(rt *rapid.T) {
-				m := rapid.SampledFrom(all).Draw(rt, "request")
-				if m.hold == nil || m.kept {
-					return
-				}
-				if err := m.hold.Keep(t.Context()); err != nil {
-					m.hold = nil
-					return
-				}
-				if m.kept = true; m.signed[m.ticket]+m.mayHave[m.ticket] > 0 {
-					rt.Fatalf("ticket %s is used twice", m.ticket)
-				}
-				if n := len(m.approvers[m.ticket]); n < 2 {
-					rt.Fatalf("ticket %s is used with %d votes", m.ticket, n)
-				}
-			},
-			"settle": func(rt *rapid.T) {
-				m := rapid.SampledFrom(all).Draw(rt, "request")
-				if m.hold == nil {
-					return
-				}
-				if !m.kept {
-					m.hold.Drop()
-					m.hold = nil
-					return
-				}
-				outcome := rapid.SampledFrom([]rules.Outcome{rules.Signed, rules.NotSigned, rules.Unknown}).Draw(rt, "outcome")
-				_ = m.hold.Settle(t.Context(), m.req, rules.Result{Outcome: outcome}) // withholds, and the signature may exist
-				switch outcome {
-				case rules.Signed:
-					m.signed[m.ticket]++
-				case rules.Unknown:
+	}
+	charge := []rules.Charge{{Counter: "c", Limit: "daily", Amount: *uint256.NewInt(1), Cap: *uint256.NewInt(100), Window: 24 * time.Hour}}
+	all := make([]*modelled, 2)
+	for i := range all {
+		all[i] = &modelled{req: payment(int64(i)), signed: map[string]int{}, mayHave: map[string]int{}, approvers: map[string]map[string]bool{}}
+	}
+	decision := referral(finance())
+	decision.Charges = charge
+	rt.Repeat(map[string]func(*rapid.T){
+		"fail": func(rt *rapid.T) {
+			records.before, records.after = rapid.Bool().Draw(rt, "before"), rapid.Bool().Draw(rt, "after")
+			h.journal.mu.Lock()
+			h.journal.failing = rapid.SampledFrom([]approval.What{"", approval.WhatVote, approval.WhatOpened}).Draw(rt, "journal")
+			h.journal.mu.Unlock()
+		},
+		"mend": func(*rapid.T) {
+			records.before, records.after = false, false
+			h.journal.mu.Lock()
+			h.journal.failing = ""
+			h.journal.mu.Unlock()
+		},
+		"ask": func(rt *rapid.T) {
+			m := rapid.SampledFrom(all).Draw(rt, "request")
+			m.ask(t, rt, h, decision)
+		},
+		"vote": func(rt *rapid.T) {
+			m := rapid.SampledFrom(all).Draw(rt, "request")
+			m.vote(t, rt, h, rapid.SampledFrom([]string{"alice", "bob", "carol", "dave"}).Draw(rt, "person"), rapid.IntRange(0, 5).Draw(rt, "verdict") > 0)
+		},
+		"keep": func(rt *rapid.T) {
+			m := rapid.SampledFrom(all).Draw(rt, "request")
+			if m.hold == nil || m.kept {
+				return
+			}
+			if err := m.hold.Keep(t.Context()); err != nil {
+				m.hold = nil
+				return
+			}
+			if m.kept = true; m.signed[m.ticket]+m.mayHave[m.ticket] > 0 {
+				rt.Fatalf("ticket %s is used twice", m.ticket)
+			}
+			if n := len(m.approvers[m.ticket]); n < 2 {
+				rt.Fatalf("ticket %s is used with %d votes", m.ticket, n)
+			}
+		},
+		"settle": func(rt *rapid.T) {
+			m := rapid.SampledFrom(all).Draw(rt, "request")
+			if m.hold == nil {
+				return
+			}
+			if !m.kept {
+				m.hold.Drop()
+				m.hold = nil
+				return
+			}
+			outcome := rapid.SampledFrom([]rules.Outcome{rules.Signed, rules.NotSigned, rules.Unknown}).Draw(rt, "outcome")
+			_ = m.hold.Settle(t.Context(), m.req, rules.Result{Outcome: outcome}) // withholds, and the signature may exist
+			switch outcome {
+			case rules.Signed:
+				m.signed[m.ticket]++
+			case rules.Unknown:
+				m.mayHave[m.ticket]++
+			}
+			m.hold, m.kept = nil, false
+		},
+		"wait": func(rt *rapid.T) {
+			h.clock.pass(time.Duration(rapid.IntRange(0, 40).Draw(rt, "minutes")) * time.Minute)
+			h.Sweep(t.Context())
+		},
+		"elsewhere": func(*rapid.T) {
+			if replicas {
+				h.Queue, elsewhere = elsewhere, h.Queue
+			}
+		},
+		"restart": func(*rapid.T) {
+			for _, m := range all { // what is in use may have been signed
+				if m.kept {
 					m.mayHave[m.ticket]++
 				}
 				m.hold, m.kept = nil, false
-			},
-			"wait": func(rt *rapid.T) {
-				h.clock.pass(time.Duration(rapid.IntRange(0, 40).Draw(rt, "minutes")) * time.Minute)
-				h.Sweep(t.Context())
-			},
-			"restart": func(*rapid.T) {
-				for _, m := range all { // what is in use may have been signed
-					if m.kept {
-						m.mayHave[m.ticket]++
-					}
-					m.hold, m.kept = nil, false
-				}
-				h.open(t, change)
-			},
-			"": func(rt *rapid.T) { h.check(rt) },
-		})
+			}
+			h.open(t, change)
+		},
+		"": func(rt *rapid.T) { h.check(rt) },
 	})
 }
 

@@ -28,6 +28,8 @@ type Queue struct {
 	waiting  int                    // all of them
 	bytes    int                    // of their texts
 	watchers map[*watcher]struct{}
+
+	others others
 }
 
 // load is what waits for people.
@@ -83,6 +85,9 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 		watchers: make(map[*watcher]struct{}), hurried: make(chan struct{}),
 	}
 	q.hurry = sync.OnceFunc(func() { close(q.hurried) })
+	if err := q.firstMark(ctx); err != nil {
+		return nil, err
+	}
 	err := cfg.Records.EachRecord(ctx, recordPrefix, func(key string, value []byte) error {
 		r, content, err := decodeRecord(key, value)
 		if err != nil {

@@ -32,6 +32,10 @@ type record struct {
 	Holds   []rules.HoldID `json:"holds,omitempty"` // of limits, that are not settled
 	Held    time.Time      `json:"held,omitzero"`   // when
 	Charges []rules.Charge `json:"charges,omitempty"`
+
+	// Change is of one change alone, where others change tickets too: what another
+	// process has stored is not taken for what was to be stored here.
+	Change string `json:"change,omitempty"`
 }
 
 func encodeRecord(r *record) ([]byte, error) {

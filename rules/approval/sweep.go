@@ -16,12 +16,22 @@ const sweepInterval = time.Second
 func (q *Queue) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
+	others := make(<-chan time.Time)
+	if q.cfg.Shared != nil {
+		often := time.NewTicker(sharedInterval)
+		defer often.Stop()
+		others = often.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 			q.sweep(ctx)
+		case <-others:
+			if err := q.takeOver(ctx); err != nil && ctx.Err() == nil {
+				q.cfg.Logger.WarnContext(ctx, "Tickets of others not read", "error", err)
+			}
 		}
 	}
 }

@@ -85,14 +85,7 @@ func (o *Outbox) follow(l *lane, r *record) *entry {
 func (o *Outbox) notKept(ctx context.Context, l *lane, r *record, err error) error {
 	switch {
 	case errors.Is(err, rules.ErrConflict):
-		again := o.reload
-		if o.cfg.Shared != nil {
-			again = o.catchUp
-		}
-		if err := again(context.WithoutCancel(ctx), l); err != nil {
-			return spentError{fmt.Errorf("reading a lane again: %w", err)}
-		}
-		return errMoved
+		return o.moved(ctx, l)
 	case errors.Is(err, rules.ErrRecordsFull):
 		return spentError{&busyError{"the signer has no room for more transactions", time.Minute}}
 	}
@@ -108,6 +101,19 @@ func (o *Outbox) notKept(ctx context.Context, l *lane, r *record, err error) err
 	default:
 		return nil
 	}
+}
+
+// moved reads a lane again that another writer has changed, after something was signed
+// in vain. The error is errMoved, or what keeps from reading it.
+func (o *Outbox) moved(ctx context.Context, l *lane) error {
+	again := o.reload
+	if o.cfg.Shared != nil {
+		again = o.catchUp
+	}
+	if err := again(context.WithoutCancel(ctx), l); err != nil {
+		return spentError{fmt.Errorf("reading a lane again: %w", err)}
+	}
+	return errMoved
 }
 
 // wasKept reads whether the record of a transaction is as it was to be kept.

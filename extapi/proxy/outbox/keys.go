@@ -3,6 +3,7 @@ package outbox
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +39,9 @@ type claimRecord struct {
 	Time    time.Time    `json:"time"`
 	Hash    *common.Hash `json:"hash,omitempty"`   // of the transaction, unless begun
 	Record  string       `json:"record,omitempty"` // of the transaction, unless begun
+
+	// By is of one claim alone, where others claim keys too: theirs is never taken for it.
+	By string `json:"by,omitempty"`
 }
 
 // claim is a request's hold on its idempotency key.
@@ -113,6 +117,9 @@ func (o *Outbox) sendKeyed(ctx context.Context, given *extapi.PartialTransaction
 		return common.Hash{}, err
 	}
 	c := &claim{key: path, claimRecord: claimRecord{Version: recordVersion, State: claimBegun, Request: request, Time: o.cfg.Clock().UTC()}}
+	if o.cfg.Shared != nil {
+		c.By = rand.Text()
+	}
 	if err := o.begin(ctx, c); err != nil {
 		return common.Hash{}, err
 	}

@@ -135,7 +135,11 @@ func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, agai
 		if err != nil {
 			return common.Hash{}, spentError{err}
 		}
-		if same.State != StateRejected {
+		switch {
+		case same.State == StateRejected:
+		case o.cfg.Shared != nil && r.Own: // another process has sent an equal one, for another caller
+			return common.Hash{}, o.moved(ctx, l)
+		default:
 			return o.released(ctx, same, c)
 		}
 	}
