@@ -61,6 +61,7 @@ func call[T any](ctx context.Context, v *Vault, op operation, do func(context.Co
 		if !again || !fits(ctx, wait) || !v.retries.spend() || !sleep(ctx, wait) {
 			break
 		}
+		v.cfg.Observer.Retried(v.cfg.Name, op.permission)
 		attempt++
 	}
 	answer := last.Error
@@ -74,16 +75,25 @@ func call[T any](ctx context.Context, v *Vault, op operation, do func(context.Co
 func request[T any](ctx context.Context, v *Vault, op operation, client *azkeys.Client, do func(context.Context, *azkeys.Client) (T, error)) (result T, failed *failure, sent bool) {
 	probe, wait := v.breaker.enter(ctx)
 	if wait > 0 {
+		v.cfg.Observer.HeldBack(v.cfg.Name, HeldByCircuit)
 		return result, v.refusal(ctx, backend.KindUnavailable, wait, v.of("%s has not answered of late and is not asked now")), false
 	}
 	verdict := inconclusive
 	defer func() { v.breaker.leave(probe, verdict) }()
+	v.cfg.Observer.Waiting(v.cfg.Name, 1)
 	ok, wait := v.gate.enter(ctx, op.cost)
+	v.cfg.Observer.Waiting(v.cfg.Name, -1)
 	if !ok {
+		v.cfg.Observer.HeldBack(v.cfg.Name, HeldByLimit)
 		return result, v.refusal(ctx, backend.KindBusy, wait, v.of("%s is busy, its request limit is reached")), false
 	}
 	began := time.Now()
-	defer func() { v.gate.leave(began, failed == nil) }()
+	v.cfg.Observer.InFlight(v.cfg.Name, 1)
+	defer func() {
+		v.gate.leave(began, failed == nil)
+		v.cfg.Observer.InFlight(v.cfg.Name, -1)
+		v.cfg.Observer.Answered(v.cfg.Name, op.permission, statusOf(failed), time.Since(began))
+	}()
 	seen := &trace{}
 	result, err := try(context.WithValue(ctx, traceKey{}, seen), v.cfg.TryTimeout, client, do)
 	if err == nil {

@@ -67,6 +67,7 @@ func newClient(e endpoint, cfg Config, tune tuning, transport *transports) (*azk
 			Retry:           policy.RetryOptions{MaxRetries: -1},
 			Telemetry:       policy.TelemetryOptions{ApplicationID: applicationID},
 			PerCallPolicies: []policy.Policy{sameHostOnly{e.host}},
+			TracingProvider: cfg.Tracing,
 		},
 		DisableChallengeResourceVerification: e.custom,
 	})

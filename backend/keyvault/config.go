@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/tracing"
 )
 
 // Config says which vault to use, as whom, and how hard.
@@ -49,6 +51,10 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// Logger gets one line per event. nil: nothing is logged.
 	Logger *slog.Logger
+	// Observer is told of requests. nil: nobody is.
+	Observer Observer
+	// Tracing makes a span of each request. The zero value makes none.
+	Tracing tracing.Provider
 }
 
 // withDefaults checks the plain values and fills in what is left out.
@@ -71,6 +77,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.TryTimeout = min(c.TryTimeout, c.Timeout)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Observer == nil {
+		c.Observer = unobserved{}
 	}
 	return c, nil
 }
