@@ -10,6 +10,8 @@ BROWSER  := cmd/internal/browser
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 CRASHES  ?= 1000
+ROUNDS   ?= 5
+WINDOW   ?= 10s
 VULNDB   ?= https://vuln.go.dev
 
 # Paths of the machine that builds stay out of the binary. The version comes
@@ -17,7 +19,7 @@ VULNDB   ?= https://vuln.go.dev
 GOBUILD := $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test race crash lint fuzz bench vuln vulndb build install tools clean help
+.PHONY: run demo test race crash lint fuzz bench bench-peer vuln vulndb build install tools clean help
 
 run: build ## start a signer with an embedded vault and one account, for development
 	bin/kvclef dev --approve-all $(ARGS)
@@ -59,6 +61,9 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
+bench-peer: build $(TOOLS)/clef ## Clef and kvclef side by side, ROUNDS (5) windows of WINDOW (10s); half an hour
+	$(GO) run ./cmd/internal/benchpeer -kvclef bin/kvclef -clef $(TOOLS)/clef -rounds $(ROUNDS) -window $(WINDOW) -json bin/bench-peer.json
+
 vuln: $(TOOLS)/govulncheck ## known vulnerabilities in what is linked (asks VULNDB, https://vuln.go.dev)
 	$(TOOLS)/govulncheck -db $(VULNDB) ./...
 
@@ -79,7 +84,7 @@ clean: ## what was built
 	rm -rf bin $(TOOLS)
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
 
 # The tools module is apart so that go.mod holds only what the product needs.
 $(TOOLS)/geth: PACKAGE := github.com/ethereum/go-ethereum/cmd/geth
