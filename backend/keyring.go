@@ -16,6 +16,8 @@ type Keyring struct {
 	vaults   []Vault
 	snapshot atomic.Pointer[snapshot]
 	building sync.Mutex // held while a snapshot is made, so that an older one never replaces a newer
+	failed   failures
+	rotation atomic.Uint64
 
 	// searching holds one element: whoever takes it may search for an unknown
 	// address. searched is when the last search ended, and is guarded by it.
@@ -42,9 +44,9 @@ type holder struct {
 	account Account
 }
 
-// NewKeyring returns a keyring over the vaults, in order of preference: an
-// address that two of them hold is one account, signed for by the first vault
-// that can. A search for an unknown address asks the vaults at most once in
+// NewKeyring returns a keyring over the vaults: an address that two of them hold is
+// one account, which is shown as the first one's and signed for by whichever can do
+// it soonest. A search for an unknown address asks the vaults at most once in
 // each searchInterval.
 func NewKeyring(searchInterval time.Duration, vaults ...Vault) *Keyring {
 	k := &Keyring{vaults: vaults, interval: searchInterval, searching: make(chan struct{}, 1)}
@@ -109,36 +111,6 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// Sign signs digest with the key of an address. Where several vaults hold the
-// key, the next is asked when one fails: any signature of the same digest by
-// the same key authorises the same thing. The result names the vault that
-// signed. The error is ErrUnknownAccount or of type *Error, of the vault that
-// was asked last.
-func (k *Keyring) Sign(ctx context.Context, address common.Address, digest common.Hash) (Signed, error) {
-	holders := k.current().holders[address]
-	if len(holders) == 0 {
-		return Signed{}, ErrUnknownAccount
-	}
-	notSigned := true
-	for i, h := range holders {
-		signed, err := h.vault.Sign(ctx, h.account, digest)
-		if err == nil {
-			return signed, nil
-		}
-		var failure *Error
-		if !errors.As(err, &failure) {
-			failure = &Error{Message: "signing failed in vault " + h.vault.Name(), Cause: err}
-		}
-		notSigned = notSigned && failure.NotSigned
-		if i == len(holders)-1 || ctx.Err() != nil {
-			last := *failure
-			last.NotSigned = notSigned
-			return Signed{}, &last
-		}
-	}
-	return Signed{}, ErrUnknownAccount
-}
-
 // current returns the snapshot, made anew if a vault's accounts have changed.
 func (k *Keyring) current() *snapshot {
 	held := k.snapshot.Load()
@@ -160,10 +132,14 @@ func (k *Keyring) rebuild() *snapshot {
 			next.generations[i] = c.Generation() // before the accounts: a change in between is seen next time
 		}
 		for _, account := range vault.Accounts() {
-			if len(next.holders[account.Address]) == 0 {
+			held := next.holders[account.Address]
+			switch {
+			case len(held) == 0:
 				next.accounts = append(next.accounts, account)
+			case held[0].account.PublicKey != account.PublicKey:
+				continue // two keys of one address: nobody can make them, and nobody is to mix them
 			}
-			next.holders[account.Address] = append(next.holders[account.Address], holder{vault, account})
+			next.holders[account.Address] = append(held, holder{vault, account})
 		}
 	}
 	k.snapshot.Store(next)

@@ -60,6 +60,17 @@ func (b *breaker) enter(ctx context.Context) (probe bool, wait time.Duration) {
 	}
 }
 
+// blocked returns how long the vault is not to be asked, without asking to be let
+// in, and whether a request probes, for whose outcome all others would wait.
+func (b *breaker) blocked() (wait time.Duration, probing bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.opened == 0 {
+		return 0, false
+	}
+	return max(0, time.Until(b.until)), b.probing != nil
+}
+
 // leave takes in the outcome of a request that was let in.
 func (b *breaker) leave(probe bool, v verdict) {
 	b.mu.Lock()

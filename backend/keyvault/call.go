@@ -37,6 +37,10 @@ func call[T any](ctx context.Context, v *Vault, op operation, do func(context.Co
 	var zero T
 	var last *failure
 	certain, renewed := true, false
+	attempts := v.tune.attempts
+	if backend.HasFallback(ctx) {
+		attempts = 1
+	}
 	for attempt := 1; ; {
 		client := v.clients.current.Load()
 		result, failed, sent := request(ctx, v, op, client, do)
@@ -57,7 +61,7 @@ func call[T any](ctx context.Context, v *Vault, op operation, do func(context.Co
 			break
 		}
 		wait := v.backoff(attempt, failed)
-		again := sent && failed.retry && attempt < v.tune.attempts && (failed.NotSigned || !op.once)
+		again := sent && failed.retry && attempt < attempts && (failed.NotSigned || !op.once)
 		if !again || !fits(ctx, wait) || !v.retries.spend() || !sleep(ctx, wait) {
 			break
 		}
@@ -75,17 +79,14 @@ func call[T any](ctx context.Context, v *Vault, op operation, do func(context.Co
 func request[T any](ctx context.Context, v *Vault, op operation, client *azkeys.Client, do func(context.Context, *azkeys.Client) (T, error)) (result T, failed *failure, sent bool) {
 	probe, wait := v.breaker.enter(ctx)
 	if wait > 0 {
-		v.cfg.Observer.HeldBack(v.cfg.Name, HeldByCircuit)
-		return result, v.refusal(ctx, backend.KindUnavailable, wait, v.of("%s has not answered of late and is not asked now")), false
+		return result, v.away(ctx, wait), false
 	}
 	verdict := inconclusive
 	defer func() { v.breaker.leave(probe, verdict) }()
-	v.cfg.Observer.Waiting(v.cfg.Name, 1)
-	ok, wait := v.gate.enter(ctx, op.cost)
-	v.cfg.Observer.Waiting(v.cfg.Name, -1)
-	if !ok {
-		v.cfg.Observer.HeldBack(v.cfg.Name, HeldByLimit)
-		return result, v.refusal(ctx, backend.KindBusy, wait, v.of("%s is busy, its request limit is reached")), false
+	if !turnOf(ctx).use(v, op.cost) {
+		if ok, wait := v.wait(ctx, op.cost); !ok {
+			return result, v.busy(ctx, wait), false
+		}
 	}
 	began := time.Now()
 	v.cfg.Observer.InFlight(v.cfg.Name, 1)
@@ -119,6 +120,25 @@ func try[T any](ctx context.Context, timeout time.Duration, client *azkeys.Clien
 		}
 	}()
 	return do(ctx, client)
+}
+
+// wait waits for a turn.
+func (v *Vault) wait(ctx context.Context, cost int) (ok bool, retryAfter time.Duration) {
+	v.cfg.Observer.Waiting(v.cfg.Name, 1)
+	defer v.cfg.Observer.Waiting(v.cfg.Name, -1)
+	return v.gate.enter(ctx, cost)
+}
+
+// busy is the failure of a request whose turn would come too late.
+func (v *Vault) busy(ctx context.Context, wait time.Duration) *failure {
+	v.cfg.Observer.HeldBack(v.cfg.Name, HeldByLimit)
+	return v.refusal(ctx, backend.KindBusy, wait, v.of("%s is busy, its request limit is reached"))
+}
+
+// away is the failure of a request that the circuit breaker holds back.
+func (v *Vault) away(ctx context.Context, wait time.Duration) *failure {
+	v.cfg.Observer.HeldBack(v.cfg.Name, HeldByCircuit)
+	return v.refusal(ctx, backend.KindUnavailable, wait, v.of("%s has not answered of late and is not asked now"))
 }
 
 // refusal is the failure of a request that was not sent.

@@ -42,6 +42,9 @@ type Config struct {
 	RequestsPerSecond float64
 	// MaxInFlight caps the requests under way at once. Default 64.
 	MaxInFlight int
+	// MaxWaiting caps the requests that wait for their turn. When as many do, the
+	// caller that has the most of them waiting loses one. Default 2048.
+	MaxWaiting int
 	// TryTimeout bounds one request, Timeout a whole call with its waiting and
 	// retries. Defaults: 5 s and 20 s.
 	TryTimeout, Timeout time.Duration
@@ -62,11 +65,16 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.MaxInFlight < 0:
 		return c, fmt.Errorf("requests in flight %d: want a positive number", c.MaxInFlight)
+	case c.MaxWaiting < 0:
+		return c, fmt.Errorf("requests waiting %d: want a positive number", c.MaxWaiting)
 	case c.TryTimeout < 0 || c.Timeout < 0:
 		return c, errors.New("timeouts of a vault must not be negative")
 	}
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 64
+	}
+	if c.MaxWaiting == 0 {
+		c.MaxWaiting = 2048
 	}
 	if c.TryTimeout == 0 {
 		c.TryTimeout = 5 * time.Second

@@ -15,7 +15,7 @@ import (
 
 func TestGateKeepsTenSecondWindows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(400, 1, 64, time.Second)
+		g := newGate(400, 1, 64, 2048, time.Second)
 		var times []time.Time
 		for range 10_000 {
 			if ok, _ := g.enter(t.Context(), 1); !ok {
@@ -37,7 +37,7 @@ func TestGateKeepsTenSecondWindows(t *testing.T) {
 
 func TestGateTurnsAwayWhatWouldComeTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(10, 1, 64, time.Second)
+		g := newGate(10, 1, 64, 2048, time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var entered, turned atomic.Int32
@@ -66,7 +66,7 @@ func TestGateTurnsAwayWhatWouldComeTooLate(t *testing.T) {
 
 func TestGateCapsWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(-1, 1, 8, time.Second)
+		g := newGate(-1, 1, 8, 2048, time.Second)
 		var now, most atomic.Int32
 		var wg sync.WaitGroup
 		for range 100 {
@@ -101,7 +101,7 @@ func TestGateCapsWhatIsInFlight(t *testing.T) {
 
 func TestGatePausesAfterThrottling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(-1, 1, 8, time.Second)
+		g := newGate(-1, 1, 8, 2048, time.Second)
 		began := time.Now()
 		<-time.After(time.Millisecond)
 		if wait := g.throttled(began, 0); wait != time.Second {

@@ -22,10 +22,7 @@ func (v *Vault) Sign(ctx context.Context, account backend.Account, digest common
 	e := v.held.Load().find(id)
 	switch {
 	case e == nil:
-		return backend.Signed{}, &backend.Error{
-			Kind: backend.KindNotFound, NotSigned: true,
-			Message: fmt.Sprintf("key %s is not among the accounts of vault %s: it was disabled, has expired, or is not in keys", printable(id.String()), v.cfg.Name),
-		}
+		return backend.Signed{}, v.unheld(id)
 	case e.account.PublicKey != account.PublicKey || e.account.Address != account.Address:
 		return backend.Signed{}, &backend.Error{
 			Kind: backend.KindInvalid, NotSigned: true,
@@ -55,6 +52,14 @@ func (v *Vault) Sign(ctx context.Context, account backend.Account, digest common
 	return backend.Signed{
 		Signature: signature, Vault: e.account.Vault, Key: e.account.Key, Version: e.account.Version, RequestID: requestID,
 	}, nil
+}
+
+// unheld is the error of a key that the vault is not known to hold.
+func (v *Vault) unheld(id identifier) error {
+	return &backend.Error{
+		Kind: backend.KindNotFound, NotSigned: true,
+		Message: fmt.Sprintf("key %s is not among the accounts of vault %s: it was disabled, has expired, or is not in keys", printable(id.String()), v.cfg.Name),
+	}
 }
 
 // check holds the vault's answer against what was asked for and pinned.

@@ -95,7 +95,7 @@ func newVault(cfg Config, tune tuning) (*Vault, error) {
 		return nil, fmt.Errorf("vault %s: %w", cfg.Name, err)
 	}
 	v.costs = v.priceList()
-	v.gate = newGate(v.costs.units, max(v.costs.read, v.costs.sign)*v.costs.hardware, cfg.MaxInFlight, tune.throttle)
+	v.gate = newGate(v.costs.units, max(v.costs.read, v.costs.sign)*v.costs.hardware, cfg.MaxInFlight, cfg.MaxWaiting, tune.throttle)
 	v.breaker = &breaker{count: tune.outageCount, span: tune.outageSpan, openFor: tune.openFor}
 	v.retries = &retryBudget{tokens: float64(cfg.MaxInFlight), most: float64(cfg.MaxInFlight)}
 	v.held.Store(&holdings{})
