@@ -246,7 +246,7 @@ func TestAuditUsage(t *testing.T) {
 		want string
 	}{
 		{nil, "audit needs a command"},
-		{[]string{"verify", "a", "b"}, "one argument too many"},
+		{[]string{"verify", "a", "b"}, "no audit log at "},
 		{[]string{"verify"}, "/.kvclef: make it with kvclef init --datadir "},
 		{[]string{"verify", "--datadir", t.TempDir()}, "give the log's FILE, or the folder that it is in by --datadir"},
 		{[]string{"verify", "--datadir", t.TempDir() + "/none"}, "--datadir"},

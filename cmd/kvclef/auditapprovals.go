@@ -19,10 +19,13 @@ type approvalsCheck struct {
 	Proved    int      `json:"proved"`              // of those, by a passkey
 	Kept      int      `json:"kept,omitempty"`      // passkeys that the log was told of when it began
 	Approved  int      `json:"approved"`            // decisions that people approved
-	Unchecked int      `json:"unchecked,omitempty"` // votes and decisions that rest on older entries, which are kept elsewhere
+	Unchecked int      `json:"unchecked,omitempty"` // votes and decisions that rest on entries which are elsewhere
 	Unproved  []string `json:"unproved,omitempty"`
 
-	partial bool // older segments are kept elsewhere
+	of      string // names the log in faults; "": there is one
+	whole   bool   // the logs of all replicas are checked together
+	partial bool   // some of it is kept elsewhere: older segments, or the logs of other replicas
+	oneOf   bool // it is the log of one of several replicas
 	begun   bool // the log has told of people
 	faults  int
 	keys    map[string]string       // public keys by person and id
@@ -38,6 +41,9 @@ func newApprovalsCheck(partial bool) *approvalsCheck {
 
 // add looks at the next entry.
 func (c *approvalsCheck) add(e audit.Entry) {
+	if e.Replica != "" && !c.whole {
+		c.partial, c.oneOf = true, true
+	}
 	switch e.Event {
 	case audit.EventCredential:
 		c.credential(e)
@@ -58,7 +64,11 @@ func (c *approvalsCheck) add(e audit.Entry) {
 
 func (c *approvalsCheck) fault(e audit.Entry, format string, args ...any) {
 	if c.faults++; len(c.Unproved) < maxUnproved {
-		c.Unproved = append(c.Unproved, fmt.Sprintf("entry %d: ", e.Seq)+fmt.Sprintf(format, args...))
+		where := fmt.Sprintf("entry %d: ", e.Seq)
+		if c.of != "" {
+			where = fmt.Sprintf("%s, entry %d: ", c.of, e.Seq)
+		}
+		c.Unproved = append(c.Unproved, where+fmt.Sprintf(format, args...))
 	}
 }
 
@@ -68,6 +78,21 @@ func (c *approvalsCheck) failure() error {
 		return nil
 	}
 	return fmt.Errorf("%s about approvals: %s", counted(c.faults, "fault"), c.Unproved[0])
+}
+
+// lines are what is found for a report, none if nobody was asked or it is not told here.
+func (c *approvalsCheck) lines() string {
+	if c == nil {
+		return ""
+	}
+	var b strings.Builder
+	if text := c.text(); text != "" {
+		b.WriteString(reportLine("Approvals", text))
+	}
+	for _, fault := range c.Unproved {
+		b.WriteString(reportLine("UNPROVED", fault))
+	}
+	return b.String()
 }
 
 // text is what is found, "" if nobody was asked.
@@ -82,7 +107,7 @@ func (c *approvalsCheck) text() string {
 		parts = append(parts, counted(c.Kept, "passkey")+" from before this log")
 	}
 	if c.Unchecked > 0 {
-		parts = append(parts, fmt.Sprintf("%d of these can be checked with the older entries alone", c.Unchecked))
+		parts = append(parts, fmt.Sprintf("%d of these can be checked with the older entries, or the logs of other replicas, alone", c.Unchecked))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -18,7 +18,7 @@ func auditColumns() []string {
 		"digest", "listed", "verdict", "rule", "reason", "outcome", "released", "vault_request", "signature_hash", "micros", "error", "note",
 		"checkpoint_seq", "checkpoint_head", "checkpoint_time", "checkpoint_key", "checkpoint_signature", "prev", "hash",
 		"policy", "explain", "repeat", "first_request", "filled",
-		"ticket", "state", "ticket_hash", "quorum", "approver", "vote", "comment", "way", "credential", "public_key",
+		"ticket", "state", "ticket_hash", "quorum", "approver", "vote", "comment", "way", "credential", "public_key", "replica",
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,11 +19,12 @@ func (p *program) auditVerifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
 		Usage:     "check that the log is as it was written",
-		UsageText: "kvclef audit verify [FILE] [--datadir FOLDER] [--checkpoint SEQ:HASH|FILE]... [--checkpoint-key ADDRESS]... [--json]",
+		UsageText: "kvclef audit verify [FILE]... [--datadir FOLDER] [--checkpoint SEQ:HASH|FILE]... [--checkpoint-key ADDRESS]... [--json]",
 		Description: examples(
 			"the log of a data directory", "kvclef audit verify --datadir /var/lib/kvclef",
 			"is all still there that was there last month", "kvclef audit verify --checkpoint 4711:6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090",
 			"only checkpoints of one key count", "kvclef audit verify --checkpoint-key 0x71562b71999873DB5b286dF957af199Ec94617F7",
+			"the logs of all replicas, and what people approved at any of them", "kvclef audit verify a/audit.log b/audit.log c/audit.log",
 			"segments up to entry 5000 are in the archive", "kvclef audit verify --start 5001",
 		) + "\n\nEvery entry of all segments is checked against the one before. Damage is named by file, line, byte and entry, with exit code 1. " +
 			"Votes by passkey are checked against the keys that were added before, and what people approved against their votes. " +
@@ -39,34 +41,58 @@ func (p *program) auditVerifyCommand() *cli.Command {
 }
 
 func (p *program) auditVerify(c *cli.Context) error {
+	options, err := verifyOptions(c)
+	if err != nil {
+		return err
+	}
+	if c.NArg() > 1 {
+		return p.auditVerifyAll(c, options)
+	}
 	path, err := auditFile(c, 0)
 	if err != nil {
 		return err
 	}
-	approvals := newApprovalsCheck(c.Uint64("start") > 1)
-	options := audit.VerifyOptions{Start: c.Uint64("start"), Progress: p.verifyProgress(time.Now), Entry: approvals.add}
+	approvals := newApprovalsCheck(options.Start > 1)
+	options.Entry = approvals.add
+	found, err := p.verify(c.Context, path, options)
+	if err != nil {
+		return err
+	}
+	found.Approvals = approvals
+	if c.Bool("json") {
+		return errors.Join(p.printJSON(found.withDamage()), found.failure())
+	}
+	return errors.Join(p.printf("%s", found.text()), found.failure())
+}
+
+// verifyOptions reads what the log must hold.
+func verifyOptions(c *cli.Context) (audit.VerifyOptions, error) {
+	options := audit.VerifyOptions{Start: c.Uint64("start")}
 	for _, text := range c.StringSlice("checkpoint") {
 		checkpoint, err := readCheckpoint(text)
 		if err != nil {
-			return usagef("--checkpoint: %w", err)
+			return options, usagef("--checkpoint: %w", err)
 		}
 		options.Checkpoints = append(options.Checkpoints, checkpoint)
 	}
 	for _, text := range c.StringSlice("checkpoint-key") {
 		if !common.IsHexAddress(text) {
-			return usagef("--checkpoint-key: %q is no address, such as 0x71562b71999873DB5b286dF957af199Ec94617F7", text)
+			return options, usagef("--checkpoint-key: %q is no address, such as 0x71562b71999873DB5b286dF957af199Ec94617F7", text)
 		}
 		options.Keys = append(options.Keys, common.HexToAddress(text))
 	}
-	report, err := audit.Verify(c.Context, path, options)
-	found := verification{Log: path, Sound: err == nil, Report: report, pinned: len(options.Keys) > 0, Approvals: approvals}
+	return options, nil
+}
+
+// verify checks one log. Damage is in what it found.
+func (p *program) verify(ctx context.Context, path string, options audit.VerifyOptions) (verification, error) {
+	options.Progress = p.verifyProgress(time.Now)
+	report, err := audit.Verify(ctx, path, options)
+	found := verification{Log: path, Sound: err == nil, Report: report, pinned: len(options.Keys) > 0}
 	if err != nil && !errors.As(err, &found.damage) {
-		return auditError(err)
+		return found, auditError(err)
 	}
-	if c.Bool("json") {
-		return errors.Join(p.printJSON(found.withDamage()), found.failure())
-	}
-	return errors.Join(p.printf("%s", found.text()), found.failure())
+	return found, nil
 }
 
 // maxCheckpointFile is more than a file with a checkpoint has, in bytes.

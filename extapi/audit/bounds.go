@@ -29,7 +29,7 @@ func bounded(e Entry) Entry {
 	given := e
 	for _, text := range []*string{
 		&e.Request, &e.First, &e.Transport, &e.Method, &e.Kind, &e.Account, &e.KeyVersion, &e.To, &e.Selector, &e.Verdict, &e.Outcome,
-		&e.Ticket, &e.State, &e.Vote, &e.Way,
+		&e.Ticket, &e.State, &e.Vote, &e.Way, &e.Replica,
 	} {
 		*text = bound(*text, boundName)
 	}

@@ -55,7 +55,7 @@ func (e Event) known() bool {
 }
 
 // Entry is one line of the log. Members that don't apply are left out. Those
-// of the chain, Seq, Prev and Time, are set by [Log.Append].
+// of the chain, Seq, Prev and Time, are set by [Log.Append], and Replica by it too.
 //
 // Text that a caller chose is bounded by Append.
 type Entry struct {
@@ -63,6 +63,8 @@ type Entry struct {
 	Prev  string    `json:"prev"` // hash of the entry before, 64 hexadecimal digits
 	Time  time.Time `json:"time"` // UTC
 	Event Event     `json:"event"`
+
+	Replica string `json:"replica,omitempty"` // who wrote it, of several signers that share their limits
 
 	Request   string `json:"request,omitempty"` // request id; links decision and outcome
 	Principal string `json:"principal,omitempty"`

@@ -57,6 +57,7 @@ func (l *Log) append(ctx context.Context, e Entry) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("not writing an audit entry: %w", err)
 	}
+	e.Replica = l.options.Replica
 	body, err := encodeBody(e)
 	if err != nil {
 		return 0, err

@@ -18,6 +18,10 @@ type Options struct {
 	// log that is missing or was cut off before it is refused. Zero is none.
 	Known Head
 
+	// Replica is the name of the signer that writes the log, of several that share
+	// their limits. It is in each entry. "" is none.
+	Replica string
+
 	Logger *slog.Logger     // nil discards
 	Now    func() time.Time // nil is [time.Now]
 
