@@ -25,8 +25,8 @@ type approvalsCheck struct {
 	of      string // names the log in faults; "": there is one
 	whole   bool   // the logs of all replicas are checked together
 	partial bool   // some of it is kept elsewhere: older segments, or the logs of other replicas
-	oneOf   bool // it is the log of one of several replicas
-	begun   bool // the log has told of people
+	oneOf   bool   // it is the log of one of several replicas
+	begun   bool   // the log has told of people
 	faults  int
 	keys    map[string]string       // public keys by person and id
 	tickets map[string]*ticketSoFar // that have not ended in vain
