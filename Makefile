@@ -19,7 +19,7 @@ VULNDB   ?= https://vuln.go.dev
 GOBUILD := $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test race crash lint fuzz bench bench-peer vuln vulndb build install tools clean help
+.PHONY: run demo test race crash lint fuzz bench bench-peer vuln vulndb build install tools clefdirs clean help
 
 run: build ## start a signer with an embedded vault and one account, for development
 	bin/kvclef dev --approve-all $(ARGS)
@@ -79,6 +79,9 @@ install: build ## bin/kvclef to PREFIX/bin (/usr/local/bin)
 	install -D -m 0755 bin/kvclef $(DESTDIR)$(PREFIX)/bin/kvclef
 
 tools: $(TOOLS)/geth $(TOOLS)/golangci-lint $(TOOLS)/govulncheck ## the programs that tests and linting use
+
+clefdirs: $(TOOLS)/clef ## what tests have of Clef (cmd/kvclef/testdata/clef), made anew by Clef itself
+	KVCLEF_MAKE_CLEFDIRS=1 $(GO) test -count=1 -run TestMakeClefDirs ./cmd/kvclef
 
 clean: ## what was built
 	rm -rf bin $(TOOLS)

@@ -79,6 +79,12 @@ func newSelectors(customFile string) (*selectors, error) {
 	return &selectors{custom: custom}, nil
 }
 
+// CheckSelectors tells whether a custom file of method selectors can be used.
+func CheckSelectors(raw []byte) error {
+	_, err := parseSelectors(raw)
+	return err
+}
+
 // parseSelectors decodes {"a9059cbb": "transfer(address,uint256)", …}. An entry
 // whose hash is another would show a wrong method, and is an error.
 func parseSelectors(raw []byte) (map[[4]byte]string, error) {

@@ -13,7 +13,7 @@ import (
 // arrange brings a command line into the order that the flag parser needs: the
 // command, its flags, its arguments. Flags may so stand anywhere, before the
 // command as in Clef too; without a command it is serve. Flags of Clef that
-// have no use here are explained or dropped.
+// have no use in the command are explained or dropped.
 func (p *program) arrange(app *cli.App, args []string) ([]string, error) {
 	words, options, err := p.split(app, args[1:])
 	if err != nil {
@@ -30,6 +30,9 @@ func (p *program) arrange(app *cli.App, args []string) ([]string, error) {
 	}
 	path, command, words, err := resolve(app, words)
 	if err != nil {
+		return nil, err
+	}
+	if options, err = p.withoutClefs(command, options); err != nil {
 		return nil, err
 	}
 	for _, option := range options {
@@ -60,26 +63,38 @@ func (p *program) split(app *cli.App, args []string) (words, options []string, e
 		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		flag, isOurs := flagNamed(app, name)
 		clef, isClefs := clefFlagNamed(name)
-		switch {
-		case !isOurs && isClefs && clef.instead != "":
-			return nil, nil, usagef("--%s: %s", name, clef.instead)
-		case !isOurs && !isClefs && !isHelp(arg):
+		if !isOurs && !isClefs && !isHelp(arg) {
 			return nil, nil, usagef("unknown flag --%s%s", name, suggest.DidYouMean("--", name, flagNames(app)))
 		}
-		takesValue := isOurs && valued(flag) || !isOurs && clef.valued
+		takesValue := isOurs && valued(flag) || isClefs && clef.valued
 		if takesValue && !hasValue {
 			if i++; i == len(args) {
 				return nil, nil, usagef("--%s needs a value", name)
 			}
 			arg += "=" + args[i]
 		}
-		if !isOurs && isClefs {
-			p.sayf("kvclef: warning: --%s has no effect: %s", name, clef.unneeded)
-			continue
-		}
 		options = append(options, arg)
 	}
 	return words, options, nil
+}
+
+// withoutClefs drops flags of Clef that have no use in a command, with a warning,
+// and refuses those that the operator counts on.
+func (p *program) withoutClefs(command *cli.Command, options []string) (ours []string, err error) {
+	for _, option := range options {
+		name, _, _ := strings.Cut(strings.TrimLeft(option, "-"), "=")
+		clef, isClefs := clefFlagNamed(name)
+		has := command != nil && slices.ContainsFunc(command.Flags, func(flag cli.Flag) bool { return slices.Contains(flag.Names(), name) })
+		switch {
+		case !isClefs || has:
+			ours = append(ours, option)
+		case clef.instead != "":
+			return nil, usagef("--%s: %s", name, clef.instead)
+		default:
+			p.sayf("kvclef: warning: --%s has no effect: %s", name, clef.unneeded)
+		}
+	}
+	return ours, nil
 }
 
 // resolve finds the command that the first words name, and returns the words

@@ -39,8 +39,15 @@ func TestMain(m *testing.M) {
 // TestScripts plays the stories under testdata/script with the real main in
 // processes of its own. See the comment of each command below.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	stories := storyParams(clefHome)
+	stories.Dir = "testdata/script"
+	testscript.Run(t, stories)
+}
+
+// storyParams are what stories are played with. Of Clef they see a copy of a
+// folder that it made.
+func storyParams(clefMade string) testscript.Params {
+	return testscript.Params{
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
@@ -52,8 +59,11 @@ func TestScripts(t *testing.T) {
 			return os.Mkdir(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await":      cmdAwait,
-			"call":       cmdCall,
+			"await": cmdAwait,
+			"call":  cmdCall,
+			"clefhome": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(copyTree(clefMade, ts.MkAbs(args[0])))
+			},
 			"damage":     cmdDamage,
 			"exits":      cmdExits,
 			"expand":     cmdExpand,
@@ -68,7 +78,7 @@ func TestScripts(t *testing.T) {
 			"signtx":     cmdSignTx,
 			"turnedaway": cmdTurnedAway,
 		},
-	})
+	}
 }
 
 // cmdAwait waits until a file exists, or until a regular expression matches what
