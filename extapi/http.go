@@ -26,16 +26,19 @@ type httpServer struct {
 	wg       sync.WaitGroup
 }
 
-// startHTTP listens and serves until shutdown. Without a keeper of certificates
-// it serves in clear.
-func startHTTP(ctx context.Context, cfg ServerConfig, server *rpc.Server, keeper *TLSKeeper, refused *refusals) (*httpServer, error) {
+// startHTTP listens and serves until shutdown. Without TLS it serves in
+// clear. What was bound is what counts for who can reach it, whatever its name said.
+func startHTTP(ctx context.Context, cfg ServerConfig, server *rpc.Server, callers Callers, refused *refusals) (*httpServer, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTPAddr)
 	if err != nil {
 		return nil, fmt.Errorf("opening HTTP listener %s: %w", cfg.HTTPAddr, err)
 	}
+	if err := CheckReach(httpKeys, listener.Addr().String(), callers.TLS != nil, callers.Named()); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	s := &httpServer{
 		server: &http.Server{
-			Handler:           newHTTPHandler(cfg, server, keeper, refused),
+			Handler:           newHTTPHandler(cfg, server, callers, refused),
 			ReadHeaderTimeout: cfg.HeaderTimeout, // of a handshake, too
 			ReadTimeout:       cfg.ReadTimeout,
 			WriteTimeout:      cfg.RequestTimeout + rpcMargin, // for the rpc server; the handler extends it
@@ -43,7 +46,7 @@ func startHTTP(ctx context.Context, cfg ServerConfig, server *rpc.Server, keeper
 			MaxHeaderBytes:    maxHeaderBytes,
 		},
 	}
-	intake := Intake{MaxConns: cfg.MaxHTTPConns, TLS: keeper, Refused: refused.add, Logger: cfg.Logger}
+	intake := Intake{MaxConns: cfg.MaxHTTPConns, TLS: callers.TLS, Refused: refused.add, Logger: cfg.Logger}
 	s.listener = intake.Attach(s.server, listener)
 	s.wg.Go(func() {
 		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -14,16 +14,16 @@ import (
 // server sees it.
 type httpHandler struct {
 	rpc     *rpc.Server
-	keeper  *TLSKeeper // nil: in clear
+	callers Callers
 	guard   Guard
 	large   chan struct{} // places for large bodies
 	cfg     ServerConfig
 	refused *refusals
 }
 
-func newHTTPHandler(cfg ServerConfig, server *rpc.Server, keeper *TLSKeeper, refused *refusals) *httpHandler {
+func newHTTPHandler(cfg ServerConfig, server *rpc.Server, callers Callers, refused *refusals) *httpHandler {
 	return &httpHandler{
-		rpc: server, keeper: keeper, guard: NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins),
+		rpc: server, callers: callers, guard: NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins),
 		large: make(chan struct{}, maxLargeBodies), cfg: cfg, refused: refused,
 	}
 }
@@ -33,9 +33,8 @@ func newHTTPHandler(cfg ServerConfig, server *rpc.Server, keeper *TLSKeeper, ref
 func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	known, err := h.identified(r)
 	if err != nil {
-		h.refused.add(refusedCertificate, slog.String("reason", err.Error()), slog.String("remote", r.RemoteAddr))
-		w.Header().Set("Connection", "close") // a new one shows a new certificate
-		http.Error(w, err.Error(), http.StatusForbidden)
+		LogDenied(h.refused.add, r, err)
+		Deny(w, r, err)
 		return
 	}
 	r = known
@@ -66,12 +65,12 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.rpc.ServeHTTP(w, r)
 }
 
-// identified returns the request with who asks, where the connection is encrypted.
+// identified returns the request with who asks, where callers can prove it.
 func (h *httpHandler) identified(r *http.Request) (*http.Request, error) {
-	if h.keeper == nil {
+	if h.callers.TLS == nil && h.callers.Tokens == nil {
 		return r, nil
 	}
-	name, err := h.keeper.Principal(r)
+	who, err := h.callers.Identify(r)
 	if err != nil {
 		return nil, err
 	}
@@ -82,5 +81,5 @@ func (h *httpHandler) identified(r *http.Request) (*http.Request, error) {
 		UserAgent: r.Header.Get("User-Agent"),
 		Origin:    r.Header.Get("Origin"),
 	}
-	return r.WithContext(WithTraceParent(WithCaller(r.Context(), caller, name), r.Header)), nil
+	return r.WithContext(WithTraceParent(WithCaller(r.Context(), caller, who.Principal), r.Header)), nil
 }

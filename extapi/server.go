@@ -14,7 +14,7 @@ import (
 type Server struct {
 	cfg     ServerConfig
 	rpc     *rpc.Server
-	keeper  *TLSKeeper // nil: HTTP is in clear
+	callers Callers // of HTTP
 	refused *refusals
 	log     *slog.Logger
 
@@ -46,13 +46,13 @@ func serverOf(receivers map[string]any, cfg ServerConfig) (*Server, error) {
 	if err := register(server, receivers); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, rpc: server, refused: newRefusals(cfg.Logger), log: cfg.Logger}
+	s := &Server{cfg: cfg, rpc: server, callers: Callers{Tokens: cfg.Tokens}, refused: newRefusals(cfg.Logger), log: cfg.Logger}
 	if cfg.HTTPAddr != "" && cfg.TLS.on() {
 		keeper, err := NewTLSKeeper(cfg.TLS, cfg.Logger)
 		if err != nil {
 			return nil, err
 		}
-		s.keeper = keeper
+		s.callers.TLS = keeper
 	}
 	return s, nil
 }
@@ -69,27 +69,15 @@ func (s *Server) Start(ctx context.Context) error {
 		s.log.InfoContext(ctx, "IPC endpoint opened", "path", s.cfg.IPCPath)
 	}
 	if s.cfg.HTTPAddr != "" {
-		server, err := startHTTP(ctx, s.cfg, s.rpc, s.keeper, s.refused)
+		server, err := startHTTP(ctx, s.cfg, s.rpc, s.callers, s.refused)
 		if err != nil {
 			return errors.Join(err, s.Shutdown(ctx))
 		}
 		s.http = server
 		s.log.InfoContext(ctx, "HTTP server started", "address", server.addr(), "tls", s.cfg.TLS.on(),
-			"client_certificates", s.cfg.TLS.ClientCAFile != "", "vhosts", s.cfg.VirtualHosts, "origins", s.cfg.AllowedOrigins)
-		s.warn(ctx, server.addr())
+			"client_certificates", s.cfg.TLS.ClientCAFile != "", "tokens", s.cfg.Tokens != nil, "vhosts", s.cfg.VirtualHosts, "origins", s.cfg.AllowedOrigins)
 	}
 	return nil
-}
-
-// warn says what stands open to other machines.
-func (s *Server) warn(ctx context.Context, addr string) {
-	switch {
-	case Loopback(addr) || s.cfg.TLS.ClientCAFile != "":
-	case s.cfg.TLS.on():
-		s.log.WarnContext(ctx, "HTTP SERVER CAN BE REACHED BY OTHER MACHINES, AND ASKS FOR NO CLIENT CERTIFICATES: name their authority, or bind 127.0.0.1 instead", "address", addr)
-	default:
-		s.log.WarnContext(ctx, "HTTP SERVER CAN BE REACHED BY OTHER MACHINES, WITHOUT ENCRYPTION: bind 127.0.0.1 instead", "address", addr)
-	}
 }
 
 // HTTPAddr returns host:port of the HTTP listener, "" when there is none.

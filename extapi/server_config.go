@@ -27,12 +27,15 @@ type ServerConfig struct {
 	// takes a free one, see [Server.HTTPAddr].
 	HTTPAddr string
 
-	// LoopbackOnly refuses an HTTPAddr that other machines can reach. Without
-	// it such an address is served, with a warning unless TLS says who calls.
+	// LoopbackOnly refuses an HTTPAddr that other machines can reach. Without it such
+	// an address is served if it is encrypted and callers prove who they are.
 	LoopbackOnly bool
 
 	// TLS encrypts the HTTP listener. Default: it is in clear.
 	TLS TLSConfig
+
+	// Tokens name the callers of HTTP, see [Callers]. Default: nil, there are none.
+	Tokens Tokens
 
 	// VirtualHosts are the names that a Host header may have, beside IP
 	// addresses; "*" allows any. Default: localhost.
@@ -88,6 +91,9 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 	}
 }
 
+// httpKeys are the configuration's of the HTTP listener.
+const httpKeys = "listeners.http"
+
 // check refuses a configuration that could not be served or would lift a
 // limit: rpc reads a limit of zero or less as "none".
 func (c ServerConfig) check() error {
@@ -104,6 +110,11 @@ func (c ServerConfig) check() error {
 	}
 	if err := c.TLS.check(); err != nil {
 		return err
+	}
+	if c.HTTPAddr != "" {
+		if err := CheckReach(httpKeys, c.HTTPAddr, c.TLS.on(), c.Tokens != nil || c.TLS.ClientCAFile != ""); err != nil {
+			return err
+		}
 	}
 	for name, limit := range map[string]int64{
 		"MaxBody": c.MaxBody, "MaxBatch": int64(c.MaxBatch), "MaxResponse": int64(c.MaxResponse),

@@ -12,6 +12,7 @@ const (
 	refusedConnection   = "connection"
 	refusedHandshake    = "TLS handshake"
 	refusedCertificate  = "client certificate"
+	refusedToken        = "bearer token"
 	refusedHost         = "host: not in vhosts"
 	refusedOrigin       = "origin: not in the allowed origins"
 	refusedNotification = "notification: a call without id is never run"

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,6 +27,10 @@ type TLSConfig struct {
 	// and the certificate says who the caller is.
 	ClientCAFile string
 
+	// CallerName is the part of a caller's certificate that says who the caller is. A
+	// certificate without it is refused. Default: [NameFirst].
+	CallerName CallerName
+
 	// MinVersion is the oldest version spoken: [tls.VersionTLS12], or
 	// [tls.VersionTLS13], the default.
 	MinVersion uint16
@@ -44,6 +50,10 @@ func (c TLSConfig) check() error {
 		return nil
 	case c.CertFile == "" || c.KeyFile == "":
 		return errNoTLSFiles
+	case c.CallerName != NameFirst && !slices.Contains(CallerNames(), string(c.CallerName)):
+		return fmt.Errorf("callers can't be named by the part %q of their certificates: it is none of %s", c.CallerName, strings.Join(CallerNames(), ", "))
+	case c.CallerName != NameFirst && c.ClientCAFile == "":
+		return errors.New("callers are named by a part of their certificates, and show none: name the authorities of those as well")
 	case c.Interval < 0:
 		return fmt.Errorf("TLS files can't be taken for unchanged for %s: give a positive time", c.Interval)
 	case c.MinVersion != 0 && c.MinVersion != tls.VersionTLS12 && c.MinVersion != tls.VersionTLS13:

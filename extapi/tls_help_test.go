@@ -97,7 +97,7 @@ func (p *premises) open(receiver any, cfg ServerConfig) *Server {
 	p.t.Helper()
 	cfg.TLS = p.cfg
 	server := listeners(p.t, receiver, cfg)
-	server.keeper.interval = 0 // no caller has come yet
+	server.callers.TLS.interval = 0 // no caller has come yet
 	return server
 }
 

@@ -78,7 +78,7 @@ func (k *TLSKeeper) Principal(r *http.Request) (string, error) {
 		}
 		peer.verified.Store(&verification{material, chains})
 	}
-	return certificateName(certs[0])
+	return certificateName(certs[0], k.cfg.CallerName)
 }
 
 // verify checks a chain as a handshake does.
@@ -92,30 +92,33 @@ func (m *tlsMaterial) verify(certs []*x509.Certificate, now time.Time) ([][]*x50
 	})
 }
 
-// certificateName returns who a certificate names: its first DNS name, which is
-// op-signer's rule, else its first URI, else the common name of its subject. A
-// name of DNS has no capitals here, so that a caller has one name in a policy.
-//
-// The first that is there counts, also if it is no good: a caller can't choose.
-func certificateName(cert *x509.Certificate) (string, error) {
-	name := cert.Subject.CommonName
-	switch {
-	case len(cert.DNSNames) > 0:
-		name = strings.ToLower(cert.DNSNames[0])
-	case len(cert.URIs) > 0:
-		name = cert.URIs[0].String()
+// certificateName returns who a certificate names, in the part that says it. The
+// first name there counts, also if it is no good: a caller can't choose.
+func certificateName(cert *x509.Certificate, part CallerName) (string, error) {
+	name := part.of(cert)
+	if name == "" {
+		return "", fmt.Errorf("the client certificate names nobody: it needs %s", part.wanted())
 	}
-	switch {
-	case name == "":
-		return "", errors.New("the client certificate names nobody: it needs a DNS name, a URI or a common name")
-	case len(name) > maxPrincipal:
-		return "", fmt.Errorf("the name in the client certificate has more than %d bytes", maxPrincipal)
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unprintable) || strings.TrimSpace(name) != name:
-		return "", errors.New("the name in the client certificate has characters that a name can't have")
-	case strings.EqualFold(name, principalLocal) || strings.EqualFold(name, Anonymous):
-		return "", fmt.Errorf("the name in the client certificate is %q, which no certificate can have", strings.ToLower(name))
+	if err := checkName("client certificate", name); err != nil {
+		return "", err
 	}
 	return name, nil
+}
+
+// checkName refuses a name that nobody can prove to have: one that can't be written
+// in a policy, and those of the callers who prove nothing or come by the socket.
+func checkName(proof, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("the %s names nobody", proof)
+	case len(name) > maxPrincipal:
+		return fmt.Errorf("the name in the %s has more than %d bytes", proof, maxPrincipal)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unprintable) || strings.TrimSpace(name) != name:
+		return fmt.Errorf("the name in the %s has characters that a name can't have", proof)
+	case strings.EqualFold(name, principalLocal) || strings.EqualFold(name, Anonymous) || isUserName(name):
+		return fmt.Errorf("the name in the %s is %q, which no caller can prove to have", proof, strings.ToLower(name))
+	}
+	return nil
 }
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }

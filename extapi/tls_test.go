@@ -66,11 +66,11 @@ func TestTLSNamesThatAreNone(t *testing.T) {
 	}{
 		"no name":            {x509.Certificate{}, "names nobody"},
 		"organisation":       {x509.Certificate{Subject: pkix.Name{Organization: []string{"Example"}}}, "names nobody"},
-		"local":              {x509.Certificate{DNSNames: []string{"local"}}, `"local", which no certificate can have`},
-		"LOCAL":              {x509.Certificate{DNSNames: []string{"LoCaL"}}, `"local", which no certificate can have`},
-		"anonymous":          {x509.Certificate{Subject: pkix.Name{CommonName: "Anonymous"}}, `"anonymous", which no certificate can have`},
-		"URI local":          {x509.Certificate{URIs: []*url.URL{{Path: "local"}}}, `"local", which no certificate can have`},
-		"long s":             {x509.Certificate{Subject: pkix.Name{CommonName: "anonymouſ"}}, "which no certificate can have"},
+		"local":              {x509.Certificate{DNSNames: []string{"local"}}, `"local", which no caller can prove to have`},
+		"LOCAL":              {x509.Certificate{DNSNames: []string{"LoCaL"}}, `"local", which no caller can prove to have`},
+		"anonymous":          {x509.Certificate{Subject: pkix.Name{CommonName: "Anonymous"}}, `"anonymous", which no caller can prove to have`},
+		"URI local":          {x509.Certificate{URIs: []*url.URL{{Path: "local"}}}, `"local", which no caller can prove to have`},
+		"long s":             {x509.Certificate{Subject: pkix.Name{CommonName: "anonymouſ"}}, "which no caller can prove to have"},
 		"first is no good":   {x509.Certificate{DNSNames: []string{"local", "good.example"}, Subject: pkix.Name{CommonName: "good"}}, `"local"`},
 		"line feed":          {x509.Certificate{DNSNames: []string{"a\nb"}}, characters},
 		"zero byte":          {x509.Certificate{Subject: pkix.Name{CommonName: "a\x00b"}}, characters},
@@ -206,15 +206,15 @@ func TestTLSInClear(t *testing.T) {
 // TestTLSCertificateName fits what the audit log keeps of a name.
 func TestTLSCertificateName(t *testing.T) {
 	for _, name := range []string{"a", "Ä ö", strings.Repeat("a", maxPrincipal), strings.Repeat("é", maxPrincipal/2)} {
-		got, err := certificateName(&x509.Certificate{Subject: pkix.Name{CommonName: name}})
+		got, err := certificateName(&x509.Certificate{Subject: pkix.Name{CommonName: name}}, NameFirst)
 		if err != nil || got != name {
 			t.Errorf("%q: %q, %v", name, got, err)
 		}
 	}
-	if _, err := certificateName(&x509.Certificate{DNSNames: []string{""}, Subject: pkix.Name{CommonName: "good"}}); err == nil {
+	if _, err := certificateName(&x509.Certificate{DNSNames: []string{""}, Subject: pkix.Name{CommonName: "good"}}, NameFirst); err == nil {
 		t.Error("an empty DNS name is passed over")
 	}
-	if _, err := certificateName(&x509.Certificate{Subject: pkix.Name{CommonName: "a\xff"}}); err == nil {
+	if _, err := certificateName(&x509.Certificate{Subject: pkix.Name{CommonName: "a\xff"}}, NameFirst); err == nil {
 		t.Error("a name is taken that is no text")
 	}
 }
@@ -231,7 +231,7 @@ func FuzzCertificateName(f *testing.F) {
 		if dns {
 			cert.DNSNames = []string{text}
 		}
-		name, err := certificateName(cert)
+		name, err := certificateName(cert, NameFirst)
 		if err != nil {
 			if name != "" {
 				t.Errorf("%q with an error", name)

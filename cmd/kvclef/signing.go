@@ -28,7 +28,7 @@ type signing struct {
 	state        *durable
 	decider      extapi.Decider
 	loopbackOnly bool
-	proxyTLS     *extapi.TLSKeeper // of the listener in front of a node; nil: in clear
+	proxyCallers extapi.Callers // of the listener in front of a node
 	log          *slog.Logger
 
 	// ready is called when the listeners are open, with the accounts of callers.
@@ -134,7 +134,7 @@ type listening struct {
 func (s *signing) open(ctx context.Context, account *extapi.Account, signer extapi.Signer, reserved common.Address, listen extapi.ServerConfig) (_ *listening, err error) {
 	open := &listening{addresses: addresses{tls: s.cfg.Listeners.HTTP.TLS, proxyTLS: s.cfg.Proxy.TLS}}
 	if s.cfg.Proxy.Enabled() {
-		if s.proxyTLS, err = frontTLS(s.cfg.Proxy.TLS, s.log); err != nil {
+		if s.proxyCallers.TLS, err = frontTLS(s.cfg.Proxy.TLS, s.log); err != nil {
 			return nil, err
 		}
 		if open.hosted, err = s.openHosting(ctx, signer, func(of extapi.Signer) extapi.Signer { return reserve(of, reserved) }); err != nil {

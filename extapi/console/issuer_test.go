@@ -1,21 +1,18 @@
 package console
 
 import (
-	"bytes"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
-	"math/big"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/kvclef/kvclef/extapi/issuertest"
 )
 
 const (
@@ -23,21 +20,21 @@ const (
 	clientSecret = "s3cret/with+signs"
 )
 
-// idp is an issuer of OpenID Connect: discovery, keys, and the code flow with PKCE.
+// idp is an issuer of OpenID Connect: that of the tests of tokens, and the code flow
+// with PKCE.
 type idp struct {
-	*httptest.Server
+	*issuertest.Issuer
 	clock func() time.Time
 
-	mu      sync.Mutex
-	key     *rsa.PrivateKey
-	kid     string
-	grants  map[string]grant // by their codes
-	claims  jwt.MapClaims    // of whoever signs in
-	forge   func(token *jwt.Token) (key any)
-	answer  func(w http.ResponseWriter) bool // instead of a token; false: it did not
-	nonce   string                           // of the sign-in that was led elsewhere
-	padding int                              // bytes before what it says of itself
-	asked   url.Values                       // at the address at which people sign in
+	mu     sync.Mutex
+	key    *rsa.PrivateKey
+	kid    string
+	grants map[string]grant // by their codes
+	claims jwt.MapClaims    // of whoever signs in
+	forge  func(token *jwt.Token) (key any)
+	answer func(w http.ResponseWriter) bool // instead of a token; false: it did not
+	nonce  string                           // of the sign-in that was led elsewhere
+	asked  url.Values                       // at the address at which people sign in
 }
 
 type grant struct {
@@ -46,15 +43,16 @@ type grant struct {
 
 func newIDP(t *testing.T, clock func() time.Time) *idp {
 	t.Helper()
-	i := &idp{clock: clock, grants: make(map[string]grant), claims: jwt.MapClaims{"sub": "1", "email": "Bob@example.com", "email_verified": true}}
+	made, err := issuertest.New("none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := &idp{Issuer: made, clock: clock, grants: make(map[string]grant), claims: jwt.MapClaims{"sub": "1", "email": "Bob@example.com", "email_verified": true}}
 	i.rotate(t, "first")
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/openid-configuration", i.discovery)
-	mux.HandleFunc("GET /keys", i.keys)
+	mux := i.Mux
 	mux.HandleFunc("GET /authorize", i.authorize)
 	mux.HandleFunc("POST /token", i.token)
 	mux.HandleFunc("POST /elsewhere", i.elsewhere)
-	i.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(i.Close)
 	return i
 }
@@ -62,37 +60,17 @@ func newIDP(t *testing.T, clock func() time.Time) *idp {
 // rotate replaces the key that tokens are signed by.
 func (i *idp) rotate(t *testing.T, kid string) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	made, err := i.Rotate(kid)
 	if err != nil {
 		t.Fatal(err)
+	}
+	key, ok := made.(*rsa.PrivateKey)
+	if !ok {
+		t.Fatalf("the key is a %T", made)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.key, i.kid = key, kid
-}
-
-func write(w http.ResponseWriter, value any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value)
-}
-
-func (i *idp) discovery(w http.ResponseWriter, _ *http.Request) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	_, _ = w.Write(bytes.Repeat([]byte(" "), i.padding))
-	write(w, map[string]any{
-		"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
-		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
-	})
-}
-
-func (i *idp) keys(w http.ResponseWriter, _ *http.Request) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	write(w, map[string]any{"keys": []map[string]string{{
-		"kty": "RSA", "use": "sig", "alg": "RS256", "kid": i.kid, "n": base64.RawURLEncoding.EncodeToString(i.key.N.Bytes()),
-		"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(i.key.E)).Bytes()),
-	}}})
 }
 
 // authorize signs everybody in, and leads back with a code.
@@ -123,11 +101,11 @@ func (i *idp) token(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case id != clientID || password != clientSecret:
 		w.WriteHeader(http.StatusUnauthorized)
-		write(w, map[string]string{"error": "invalid_client"})
+		issuertest.Write(w, map[string]string{"error": "invalid_client"})
 		return
 	case !there || of.back != r.PostFormValue("redirect_uri") || of.challenge != base64.RawURLEncoding.EncodeToString(challenge[:]):
 		w.WriteHeader(http.StatusBadRequest)
-		write(w, map[string]string{"error": "invalid_grant"})
+		issuertest.Write(w, map[string]string{"error": "invalid_grant"})
 		return
 	case i.answer != nil && i.answer(w):
 		i.nonce = of.nonce
@@ -163,7 +141,7 @@ func (i *idp) issue(w http.ResponseWriter, nonce string) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	write(w, map[string]any{"access_token": "unused", "token_type": "Bearer", "expires_in": 300, "id_token": signed})
+	issuertest.Write(w, map[string]any{"access_token": "unused", "token_type": "Bearer", "expires_in": 300, "id_token": signed})
 }
 
 // with changes what the issuer does.

@@ -290,11 +290,11 @@ func TestAnIssuerThatDoesNotAnswer(t *testing.T) {
 		t.Errorf("%d", got.status)
 	}
 	h.issuer.cfg.Issuer = issuer
-	i.with(func() { i.padding = maxIssuer })
+	i.Pad(maxIssuer)
 	if got := h.newBrowser().get("/signin/oidc"); got.status != http.StatusServiceUnavailable {
 		t.Errorf("an endless answer: %d", got.status)
 	}
-	i.with(func() { i.padding = 0 })
+	i.Pad(0)
 	h.signedInBrowser("alice")
 	if got := h.newBrowser().comeIn(i); got.status != http.StatusOK {
 		t.Errorf("%d", got.status)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/gorilla/websocket"
@@ -50,6 +51,13 @@ func (w *witness) request() rules.Request {
 	return w.last
 }
 
+// agents takes the name that a client gives itself for a proof.
+type agents struct{}
+
+func (agents) Identify(_ context.Context, header http.Header) (string, time.Time, error) {
+	return header.Get("User-Agent") + "!", time.Time{}, nil
+}
+
 // TestMethodsKnowTheCaller asks the signer through the proxy and looks at who
 // asked it.
 func TestMethodsKnowTheCaller(t *testing.T) {
@@ -85,12 +93,9 @@ func TestMethodsKnowTheCaller(t *testing.T) {
 	for name, value := range said {
 		header.Set(name, value)
 	}
-	for principal, of := range map[string]func(*http.Request) (string, error){
-		"anonymous": nil,
-		"tester!":   func(r *http.Request) (string, error) { return r.UserAgent() + "!", nil },
-	} {
+	for principal, of := range map[string]extapi.Tokens{"anonymous": nil, "tester!": agents{}} {
 		t.Run(principal, func(t *testing.T) {
-			cfg.Principal = of
+			cfg.Callers.Tokens = of
 			p := started(t, cfg)
 			check(t, send(t, p, http.MethodPost, call, said).body, "http", principal, p.Addr())
 			batch := send(t, p, http.MethodPost, "["+call+"]", said).body

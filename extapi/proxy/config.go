@@ -62,16 +62,11 @@ type Config struct {
 	// https://app.example; "*" allows any. Default: none.
 	AllowedOrigins []string
 
-	// TLS encrypts the listener, and its certificates name who asks. A proxy that is
-	// mounted is given that of the listener that it is mounted on. Default: none, in
-	// clear.
-	TLS *extapi.TLSKeeper
-
-	// Principal names who asks, as far as the listener proves it; "" is nobody. A
-	// caller whom it does not know is refused. It is asked for each request, for each
-	// message on a WebSocket, and from time to time while there is none. Default: TLS
-	// is asked, and without it everybody is [extapi.Anonymous].
-	Principal func(*http.Request) (string, error)
+	// Callers encrypts the listener, and tells who asks. A proxy that is mounted is
+	// given that of the listener that it is mounted on. It is asked for each request,
+	// for each message on a WebSocket, and from time to time while there is none.
+	// Default: in clear, and everybody is [extapi.Anonymous].
+	Callers extapi.Callers
 
 	MaxBody       int64 // bytes of a request or of a client's WebSocket message; default 5 MiB
 	MaxBatch      int   // calls in a batch; default 1000
@@ -99,13 +94,6 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.VirtualHosts == nil {
 		c.VirtualHosts = []string{"localhost"}
-	}
-	switch {
-	case c.Principal != nil:
-	case c.TLS != nil:
-		c.Principal = c.TLS.Principal
-	default:
-		c.Principal = func(*http.Request) (string, error) { return extapi.Anonymous, nil }
 	}
 	if c.NodeTLS == nil {
 		c.NodeTLS = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -148,6 +136,9 @@ func (c Config) check() error {
 		if c.LoopbackOnly && !extapi.Loopback(c.Addr) {
 			return fmt.Errorf("proxy address %q can be reached by other machines: use 127.0.0.1", c.Addr)
 		}
+		if err := c.checkReach(c.Addr); err != nil {
+			return err
+		}
 	}
 	for name, limit := range map[string]int64{
 		"MaxBody": c.MaxBody, "MaxBatch": int64(c.MaxBatch), "MaxAnswer": c.MaxAnswer, "MaxHeld": c.MaxHeld, "MaxConns": int64(c.MaxConns),
@@ -166,6 +157,12 @@ func (c Config) check() error {
 		}
 	}
 	return nil
+}
+
+// checkReach refuses an address that other machines can reach, if it is not fit for
+// them.
+func (c Config) checkReach(addr string) error {
+	return extapi.CheckReach("proxy", addr, c.Callers.TLS != nil, c.Callers.Named())
 }
 
 var errNoNode = errors.New("no node is configured: give http(s)://, ws(s):// or the path of an IPC socket")

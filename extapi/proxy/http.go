@@ -30,11 +30,10 @@ var errTooLarge = errors.New("body is too large")
 // ServeHTTP answers one request: a call or batch by POST, or a WebSocket until it
 // ends. It sets deadlines on the connection, as the limits of [Config] have it.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	principal, err := p.cfg.Principal(r)
+	who, err := p.identify(r)
 	if err != nil {
-		p.unknown(r, err)
-		w.Header().Set("Connection", "close") // a new one shows a new certificate
-		http.Error(w, err.Error(), http.StatusForbidden)
+		extapi.LogDenied(p.refused, r, err)
+		extapi.Deny(w, r, err)
 		return
 	}
 	if !p.guard.HostAllowed(r.Host) {
@@ -47,9 +46,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
 	}
+	if preflight(r) {
+		allowOrigin(w.Header(), r.Header)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	if p.cfg.Pages != nil {
 		if page := p.cfg.Pages(r); page != nil {
-			page.ServeHTTP(w, r.WithContext(callerContext(r.Context(), r, "http", principal)))
+			page.ServeHTTP(w, r.WithContext(callerContext(r.Context(), r, "http", who.Principal)))
 			return
 		}
 	}
@@ -59,7 +63,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if websocket.IsWebSocketUpgrade(r) {
-		p.serveWebSocket(w, r, principal, trail)
+		p.serveWebSocket(w, r, who, trail)
 		return
 	}
 	allowOrigin(w.Header(), r.Header)
@@ -72,8 +76,23 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !jsonRequest(r.Header):
 		http.Error(w, "invalid content type, only application/json in UTF-8 without an encoding is supported", http.StatusUnsupportedMediaType)
 	default:
-		p.servePost(w, r, principal, trail)
+		p.servePost(w, r, who.Principal, trail)
 	}
+}
+
+// identify returns who asks. The question of a browser whether a page may call has no
+// token: it is answered, and nothing else is.
+func (p *Proxy) identify(r *http.Request) (extapi.Identity, error) {
+	callers := p.cfg.Callers
+	if preflight(r) {
+		callers.Tokens = nil
+	}
+	return callers.Identify(r)
+}
+
+// preflight reports whether a browser asks if a page may call.
+func preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // allowOrigin lets the page that calls read the answer: its origin was found to
@@ -89,7 +108,7 @@ func allowOrigin(answer, request http.Header) {
 		return
 	}
 	answer.Set("Access-Control-Allow-Methods", http.MethodPost)
-	answer.Set("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, X-Idempotency-Key")
+	answer.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key")
 	answer.Set("Access-Control-Max-Age", "600")
 	if request.Get("Access-Control-Request-Private-Network") == "true" {
 		answer.Set("Access-Control-Allow-Private-Network", "true")
@@ -183,11 +202,6 @@ func callerContext(ctx context.Context, r *http.Request, transport, principal st
 		Origin:    r.Header.Get("Origin"),
 	}, principal)
 	return extapi.WithTraceParent(ctx, r.Header)
-}
-
-// unknown logs that a caller is not known, or not any more.
-func (p *Proxy) unknown(r *http.Request, why error) {
-	p.refused("client certificate", slog.String("reason", clipTo(why.Error(), 256)), slog.String("remote", r.RemoteAddr))
 }
 
 // readBody reads the body whole and bounded. Leave gives the place of a large

@@ -119,7 +119,7 @@ func TestWhoMayCall(t *testing.T) {
 		"other name":     {"POST", call, map[string]string{"Host": "evil.example"}, 403, nil},
 		"page":           {"POST", call, map[string]string{"Origin": "https://app.example"}, 200, map[string]string{"Access-Control-Allow-Origin": "https://app.example", "Vary": "Origin"}},
 		"other page":     {"POST", call, map[string]string{"Origin": "https://evil.example"}, 403, map[string]string{"Access-Control-Allow-Origin": ""}},
-		"preflight":      {"OPTIONS", "", map[string]string{"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}, 204, map[string]string{"Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers": "Content-Type, Idempotency-Key, X-Idempotency-Key"}},
+		"preflight":      {"OPTIONS", "", map[string]string{"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}, 204, map[string]string{"Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key"}},
 		"evil preflight": {"OPTIONS", "", map[string]string{"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}, 403, nil},
 		"GET":            {"GET", "", nil, 405, map[string]string{"Allow": "POST, OPTIONS"}},
 		"PUT":            {"PUT", call, nil, 405, nil},

@@ -110,6 +110,9 @@ func (p *Proxy) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening proxy listener %s: %w", p.cfg.Addr, err)
 	}
+	if err := p.cfg.checkReach(listener.Addr().String()); err != nil { // whatever its name says
+		return errors.Join(err, listener.Close())
+	}
 	p.server = &http.Server{
 		Handler:           p,
 		ReadHeaderTimeout: p.cfg.HeaderTimeout,
@@ -117,23 +120,16 @@ func (p *Proxy) Start(ctx context.Context) error {
 		IdleTimeout:       p.cfg.IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 	}
-	intake := extapi.Intake{MaxConns: p.cfg.MaxConns, TLS: p.cfg.TLS, Refused: p.refused, Logger: p.log}
+	intake := extapi.Intake{MaxConns: p.cfg.MaxConns, TLS: p.cfg.Callers.TLS, Refused: p.refused, Logger: p.log}
 	p.listener = intake.Attach(p.server, listener)
 	p.wg.Go(func() {
 		if err := p.server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
 			p.log.Error("Proxy stopped", "error", err)
 		}
 	})
-	named := p.cfg.TLS != nil && p.cfg.TLS.NamesCallers()
-	p.log.InfoContext(ctx, "Proxy started", "address", p.Addr(), "tls", p.cfg.TLS != nil, "client_certificates", named,
-		"vhosts", p.cfg.VirtualHosts, "origins", p.cfg.AllowedOrigins)
-	switch {
-	case extapi.Loopback(p.Addr()) || named:
-	case p.cfg.TLS != nil:
-		p.log.WarnContext(ctx, "PROXY CAN BE REACHED BY OTHER MACHINES, AND ASKS FOR NO CLIENT CERTIFICATES: name their authority, or bind 127.0.0.1 instead", "address", p.Addr())
-	default:
-		p.log.WarnContext(ctx, "PROXY CAN BE REACHED BY OTHER MACHINES, WITHOUT ENCRYPTION: bind 127.0.0.1 instead", "address", p.Addr())
-	}
+	callers := p.cfg.Callers
+	p.log.InfoContext(ctx, "Proxy started", "address", p.Addr(), "tls", callers.TLS != nil, "client_certificates", callers.TLS != nil && callers.TLS.NamesCallers(),
+		"tokens", callers.Tokens != nil, "vhosts", p.cfg.VirtualHosts, "origins", p.cfg.AllowedOrigins)
 	return nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // goodbye is why a session ends: a code and text of the close frame.
@@ -22,7 +24,7 @@ func goingAway() goodbye {
 }
 
 // serveWebSocket serves a client until one side hangs up.
-func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, principal, trail string) {
+func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, who extapi.Identity, trail string) {
 	if len(r.Header["Idempotency-Key"])+len(r.Header["X-Idempotency-Key"]) > 0 {
 		http.Error(w, "header Idempotency-Key is for calls by POST: a connection has many", http.StatusBadRequest)
 		return
@@ -44,10 +46,10 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, principal
 	if err != nil {
 		return // the upgrader has answered
 	}
-	ctx, cancel := context.WithCancel(callerContext(withTrail(context.WithoutCancel(r.Context()), trail), r, "ws", principal))
+	ctx, cancel := context.WithCancel(callerContext(withTrail(context.WithoutCancel(r.Context()), trail), r, "ws", who.Principal))
 	defer cancel()
 	s := &session{
-		p: p, conn: conn, ctx: ctx, cancel: cancel, opening: r, principal: principal,
+		p: p, conn: conn, ctx: ctx, cancel: cancel, opening: r, who: who,
 		slots: make(chan struct{}, p.cfg.MaxInFlight), ended: make(chan struct{}),
 	}
 	if p.sessions.add(s) {
@@ -65,8 +67,8 @@ type session struct {
 	ctx    context.Context //nolint:containedctx // of the calls of the connection, which ends with it
 	cancel context.CancelFunc
 
-	opening   *http.Request // by which the connection became a WebSocket
-	principal string        // of it
+	opening *http.Request // by which the connection became a WebSocket
+	who     extapi.Identity
 
 	slots  chan struct{} // one for each message that waits for its answer
 	inside bool          // a message has begun; the reading goroutine's own
@@ -204,8 +206,12 @@ func (s *session) ping() {
 	ping, look := time.NewTicker(s.p.cfg.PingInterval), time.NewTicker(s.p.cfg.NodeTimeout/4+1)
 	defer ping.Stop()
 	defer look.Stop()
+	expires, stop := s.expiry()
+	defer stop()
 	for {
 		select {
+		case <-expires:
+			s.known()
 		case <-ping.C:
 			// A full pipe to the client shows in the writing of messages.
 			_ = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(s.p.cfg.PingInterval))

@@ -22,7 +22,7 @@ import (
 func TestTLSNamesTheCaller(t *testing.T) {
 	g, f := newTLSGate(t), newFake(t)
 	keeper := g.keeper()
-	mounted, err := New(Config{Node: f.http(), Methods: whoami(), TLS: keeper})
+	mounted, err := New(Config{Node: f.http(), Methods: whoami(), Callers: extapi.Callers{TLS: keeper}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestTLSNamesTheCaller(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	p := started(t, Config{Node: f.http(), Methods: whoami(), TLS: keeper, Pages: func(r *http.Request) http.Handler {
+	p := started(t, Config{Node: f.http(), Methods: whoami(), Callers: extapi.Callers{TLS: keeper}, Pages: func(r *http.Request) http.Handler {
 		switch r.URL.Path {
 		case "/services/1":
 			return mounted
@@ -67,7 +67,7 @@ func TestTLSNamesTheCaller(t *testing.T) {
 func TestTLSWithoutNames(t *testing.T) {
 	g, f := newTLSGate(t), newFake(t)
 	g.cfg.ClientCAFile = ""
-	p := started(t, Config{Node: f.http(), Methods: whoami(), TLS: g.keeper()})
+	p := started(t, Config{Node: f.http(), Methods: whoami(), Callers: extapi.Callers{TLS: g.keeper()}})
 	for _, ca := range []*tlstest.CA{nil, g.callers} {
 		client := g.client(p, ca, named("payments.example"))
 		if status, body, err := client.post("", whoCall); err != nil || status != 200 || body != answerOf("anonymous") {
@@ -84,7 +84,7 @@ func TestTLSWithoutNames(t *testing.T) {
 // TestTLSStrangersReachNothing: neither what is answered here nor the node.
 func TestTLSStrangersReachNothing(t *testing.T) {
 	g, f := newTLSGate(t), newFake(t)
-	p := started(t, Config{Node: f.http(), NodeWS: f.ws(), Methods: whoami(), TLS: g.keeper()})
+	p := started(t, Config{Node: f.http(), NodeWS: f.ws(), Methods: whoami(), Callers: extapi.Callers{TLS: g.keeper()}})
 	expired, early, forServers := named("payments.example"), named("payments.example"), named("payments.example")
 	expired.NotBefore, expired.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Second)
 	early.NotBefore, early.NotAfter = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
@@ -141,7 +141,7 @@ func TestTLSStrangersReachNothing(t *testing.T) {
 // answers nobody.
 func TestTLSNamelessMount(t *testing.T) {
 	g, f := newTLSGate(t), newFake(t)
-	mounted, err := New(Config{Node: f.http(), Methods: whoami(), TLS: g.keeper()})
+	mounted, err := New(Config{Node: f.http(), Methods: whoami(), Callers: extapi.Callers{TLS: g.keeper()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestTLSAuthorityIsReplaced(t *testing.T) {
 	for way, cfg := range configs(f) {
 		t.Run(way, func(t *testing.T) {
 			g := newTLSGate(t)
-			cfg.Methods, cfg.TLS = whoami(), g.keeper()
+			cfg.Methods, cfg.Callers.TLS = whoami(), g.keeper()
 			p := started(t, cfg)
 			second := authority(t)
 			old, newer := g.client(p, g.callers, named("payments.example")), g.client(p, second, named("payments.example"))
@@ -202,7 +202,7 @@ func TestTLSAuthorityIsReplaced(t *testing.T) {
 // that expires.
 func TestTLSOnlyListening(t *testing.T) {
 	g, f := newTLSGate(t), newFake(t)
-	p := started(t, Config{Node: f.ws(), TLS: g.keeper(), PingInterval: 200 * time.Millisecond})
+	p := started(t, Config{Node: f.ws(), Callers: extapi.Callers{TLS: g.keeper()}, PingInterval: 200 * time.Millisecond})
 	short := named("payments.example")
 	short.NotAfter = time.Now().Add(3 * time.Second)
 	conn := g.client(p, g.callers, short).mustOpen("")
@@ -223,32 +223,11 @@ func wantGoodbye(t *testing.T, conn *websocket.Conn, text string) {
 	}
 }
 
-// TestOtherPrincipal: a connection is one caller's.
-func TestOtherPrincipal(t *testing.T) {
-	f := newFake(t)
-	name := make(chan string, 1)
-	name <- "first"
-	p := started(t, Config{Node: f.http(), Methods: whoami(), Principal: func(*http.Request) (string, error) {
-		current := <-name
-		name <- current
-		return current, nil
-	}})
-	conn := dial(t, p, nil)
-	tell(t, conn, whoCall)
-	if got := hear(t, conn); got != answerOf("first") {
-		t.Error(got)
-	}
-	<-name
-	name <- "second"
-	tell(t, conn, whoCall)
-	wantGoodbye(t, conn, errOtherCaller.Error())
-}
-
 // TestSilentConnectionsMakeRoom: who takes a place and says nothing gives it up, who
 // has a WebSocket keeps it.
 func TestSilentConnectionsMakeRoom(t *testing.T) {
 	g, f := newTLSGate(t), newFake(t)
-	p := started(t, Config{Node: f.http(), Methods: whoami(), TLS: g.keeper(), MaxConns: 2})
+	p := started(t, Config{Node: f.http(), Methods: whoami(), Callers: extapi.Callers{TLS: g.keeper()}, MaxConns: 2})
 	client := g.client(p, g.callers, named("payments.example"))
 	conn := client.mustOpen("")
 	silent, err := new(net.Dialer).DialContext(t.Context(), "tcp", p.Addr())
