@@ -7,6 +7,7 @@ GO       ?= go
 TOOLS    := .ci/tools/bin
 OPCLIENT := cmd/internal/opclient
 BROWSER  := cmd/internal/browser
+SBOM     := cmd/packaging/sbom
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 CRASHES  ?= 1000
@@ -19,7 +20,7 @@ VULNDB   ?= https://vuln.go.dev
 GOBUILD := $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test race crash lint fuzz bench bench-peer vuln vulndb build install tools clefdirs clean help
+.PHONY: run demo test race crash lint fuzz bench bench-peer vuln vulndb build install man release release-check tools clefdirs clean help
 
 run: build ## start a signer with an embedded vault and one account, for development
 	bin/kvclef dev --approve-all $(ARGS)
@@ -32,6 +33,7 @@ test: $(TOOLS)/geth ## all tests, with a real geth, the OP stack's signer client
 	$(GO) test -timeout 15m ./...
 	cd $(OPCLIENT) && $(GO) test -count=1 -timeout 5m ./...
 	cd $(BROWSER) && $(GO) test -count=1 -timeout 5m ./...
+	cd $(SBOM) && $(GO) test -timeout 2m ./...
 
 race: ## the tests that need no other program, under the race detector
 	$(GO) test -race -short -timeout 15m ./...
@@ -45,9 +47,11 @@ lint: $(TOOLS)/golangci-lint ## formatting, vet, linters, tidy modules
 	cd .ci/tools/clef && $(GO) mod tidy -diff
 	cd $(OPCLIENT) && $(GO) mod tidy -diff
 	cd $(BROWSER) && $(GO) mod tidy -diff
+	cd $(SBOM) && $(GO) mod tidy -diff
 	$(TOOLS)/golangci-lint run ./...
 	cd $(OPCLIENT) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
 	cd $(BROWSER) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
+	cd $(SBOM) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/golangci-lint run --build-tags failpoint ./cmd/kvclef
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
@@ -78,6 +82,16 @@ build: ## bin/kvclef
 install: build ## bin/kvclef to PREFIX/bin (/usr/local/bin)
 	install -D -m 0755 bin/kvclef $(DESTDIR)$(PREFIX)/bin/kvclef
 
+man: ## bin/man: the manual page
+	@mkdir -p bin/man
+	$(GO) run -trimpath ./cmd/kvclef man >bin/man/kvclef.1
+
+release: ## bin/release: archives for TARGETS (all six platforms), checksums, SPDX document
+	TARGETS="$(TARGETS)" TOOLCHAIN="$(TOOLCHAIN)" cmd/packaging/release.sh
+
+release-check: ## build the release of the last commit twice, in two places: it must be the same
+	TARGETS="$(TARGETS)" TOOLCHAIN="$(TOOLCHAIN)" cmd/packaging/release-check.sh
+
 tools: $(TOOLS)/geth $(TOOLS)/golangci-lint $(TOOLS)/govulncheck ## the programs that tests and linting use
 
 clefdirs: $(TOOLS)/clef ## what tests have of Clef (cmd/kvclef/testdata/clef), made anew by Clef itself
@@ -87,7 +101,7 @@ clean: ## what was built
 	rm -rf bin $(TOOLS)
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
 
 # The tools module is apart so that go.mod holds only what the product needs.
 $(TOOLS)/geth: PACKAGE := github.com/ethereum/go-ethereum/cmd/geth

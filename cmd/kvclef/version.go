@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,6 +21,8 @@ type versionInfo struct {
 	ExternalAPI string `json:"external_api"`
 	Go          string `json:"go"`
 	Platform    string `json:"platform"`
+
+	Time time.Time `json:"-"` // of the revision
 }
 
 func (p *program) versionCommand() *cli.Command {
@@ -74,6 +77,8 @@ func buildVersion() versionInfo {
 		switch setting.Key {
 		case "vcs.revision":
 			info.Revision = setting.Value
+		case "vcs.time":
+			info.Time, _ = time.Parse(time.RFC3339, setting.Value) // zero if it is of another form
 		case "vcs.modified":
 			info.Modified = setting.Value == "true"
 		}
