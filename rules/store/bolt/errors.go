@@ -3,37 +3,32 @@ package bolt
 import (
 	"errors"
 	"fmt"
-	"time"
+
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // Why a store is not opened. The errors that wrap these name the file and say
 // what to do.
 var (
-	ErrMissing = errors.New("there is no store")
+	ErrMissing = store.ErrMissing
 	ErrExists  = errors.New("the file exists already")
-	ErrForeign = errors.New("this is not a store of kvclef")
-	ErrNewer   = errors.New("the store was made by a newer kvclef")
+	ErrForeign = store.ErrForeign
+	ErrNewer   = store.ErrNewer
 	ErrCorrupt = errors.New("the store is damaged")
 	ErrLocked  = errors.New("the store is in use by another process")
 )
 
 // What the methods of an open store answer with.
 var (
-	ErrClosed   = errors.New("the store is closed")
+	ErrClosed   = store.ErrClosed
 	ErrBroken   = errors.New("the store can't tell what is on the disk, and accepts nothing until kvclef is started again")
-	ErrNoHold   = errors.New("there is no such hold: it was settled before, or never made")
-	ErrTxClosed = errors.New("the storage transaction has ended")
-	ErrBounds   = errors.New("beyond the bounds of the storage")
+	ErrNoHold   = store.ErrNoHold
+	ErrTxClosed = store.ErrTxClosed
+	ErrBounds   = store.ErrBounds
 )
 
 // BusyError is a queue that is full. Nothing was done.
-type BusyError struct{ Queue string }
-
-// Error names the queue.
-func (e *BusyError) Error() string { return "the queue of " + e.Queue + " is full: try again later" }
-
-// RetryAfter is when it may be worth to try again.
-func (e *BusyError) RetryAfter() time.Duration { return time.Second }
+type BusyError = store.BusyError
 
 // damaged names the file, and the command that looks into it.
 func damaged(path string, err error) error {

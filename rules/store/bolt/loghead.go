@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	bbolt "go.etcd.io/bbolt"
+
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // maxLogHeads bounds the logs that are remembered; the ones used longest ago
@@ -20,12 +21,7 @@ const maxLogHeads = 16
 const maxLogHeadRecord = 128 << 10
 
 // LogHead is how far an audit log had come when it was used last.
-type LogHead struct {
-	Log  string    `json:"log"`  // its absolute path
-	Seq  uint64    `json:"seq"`  // of its last entry
-	Hash string    `json:"hash"` // of that, in hexadecimal
-	Time time.Time `json:"time"` // UTC
-}
+type LogHead = store.LogHead
 
 // KeepLogHead remembers how far an audit log has come. It is durable when
 // KeepLogHead returns.

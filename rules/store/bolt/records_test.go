@@ -302,7 +302,7 @@ func TestRecordsSummary(t *testing.T) {
 	ok(t, store.ChangeRecords(t.Context(), added("tx/1", "one"), added("tx/2", ""), added("sealed/1", "secret"), added("sealed", "open"), added("lone", "x")))
 	ok(t, store.Close())
 	summary := inspect(t, path)
-	want := []bolt.RecordKind{{"lone", 1, 5}, {"sealed", 2, 24}, {"tx", 2, 11}}
+	want := []bolt.RecordKind{{Kind: "lone", Records: 1, Bytes: 5}, {Kind: "sealed", Records: 2, Bytes: 24}, {Kind: "tx", Records: 2, Bytes: 11}}
 	if !reflect.DeepEqual(summary.Records, want) {
 		t.Errorf("%v, want %v", summary.Records, want)
 	}

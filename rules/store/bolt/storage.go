@@ -8,16 +8,18 @@ import (
 	"sync"
 
 	bbolt "go.etcd.io/bbolt"
+
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // Bounds of the storage.
 const (
-	MaxKey     = 1 << 10   // bytes of a key
-	MaxValue   = 1 << 20   // bytes of a value
-	MaxKeys    = 100_000   // of the store
-	MaxBytes   = 256 << 20 // of all keys and values of the store
-	maxTxBytes = 16 << 20  // that a transaction holds in memory
-	perKey     = 64        // bytes that a key costs there, however short
+	MaxKey     = store.MaxKey
+	MaxValue   = store.MaxValue
+	MaxKeys    = store.MaxKeys
+	MaxBytes   = store.MaxBytes
+	maxTxBytes = store.MaxTxBytes
+	perKey     = store.PerKey
 )
 
 // storage is what the transactions of a rule file share. What is committed

@@ -9,60 +9,24 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holiman/uint256"
-
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // maxReads bounds how often a file is read anew that changed meanwhile.
 const maxReads = 100
 
 // Summary is what a store holds.
-type Summary struct {
-	Path        string             `json:"path"`
-	Version     int                `json:"version"`
-	ID          string             `json:"id"`
-	Created     time.Time          `json:"created"`
-	Latest      time.Time          `json:"latest"`                // latest time seen; the zero time if none
-	Attestation *rules.Attestation `json:"attestation,omitempty"` // of the rule file
-
-	PolicyAttestation *rules.Attestation `json:"policy_attestation,omitempty"`
-
-	Keys     int               `json:"keys"`             // of the storage
-	Bytes    int64             `json:"bytes"`            // of its keys and values
-	Values   map[string]string `json:"values,omitempty"` // if asked for
-	Counters []Counter         `json:"counters"`         // by name
-	Holds    []Hold            `json:"holds"`            // not settled, by id
-
-	Records      []RecordKind      `json:"records"`                 // by kind
-	RecordValues map[string]string `json:"record_values,omitempty"` // if asked for; never those that are sealed
-}
+type Summary = store.Summary
 
 // RecordKind is what the records are whose keys begin with the same name.
-type RecordKind struct {
-	Kind    string `json:"kind"` // what stands before the first slash of the keys
-	Records int    `json:"records"`
-	Bytes   int64  `json:"bytes"` // of keys and values
-}
-
-// sealed is how the keys begin of records whose values nobody is shown.
-const sealed = "sealed/"
+type RecordKind = store.RecordKind
 
 // Counter is what counts against the limits of a counter.
-type Counter struct {
-	Name    string      `json:"name"`
-	Used    uint256.Int `json:"used"`          // held and spent within the windows
-	Held    uint256.Int `json:"held"`          // of that, by holds that are not settled
-	Next    time.Time   `json:"next,omitzero"` // when the next of its charges no longer counts
-	Charges int         `json:"charges"`       // that count, or would if others of their slots did not
-}
+type Counter = store.Counter
 
 // Hold is a hold that is not settled.
-type Hold struct {
-	ID      rules.HoldID `json:"id"`
-	Charges int          `json:"charges"`
-	Expires time.Time    `json:"expires"` // when the last of them no longer counts
-}
+type Hold = store.Hold
 
 // Inspect reads the store at a path, also while a process has it open, and
 // changes nothing. Counters are as of now, or the latest time seen. With an error comes what could be
@@ -127,7 +91,7 @@ func (s *survey) record(bucket string, key, value []byte) {
 	case bucketRecords:
 		kind, _, _ := strings.Cut(string(key), "/")
 		s.kinds[kind] = s.kinds[kind].plus(recordCost(string(key), value))
-		if s.values && !bytes.HasPrefix(key, []byte(sealed)) {
+		if s.values && !bytes.HasPrefix(key, []byte(store.Sealed)) {
 			s.summed.RecordValues[string(key)] = string(value)
 		}
 	case bucketQueue:

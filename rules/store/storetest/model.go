@@ -134,8 +134,14 @@ func (m *model) mark() {
 }
 
 // forget leaves alone what a ledger may have forgotten when it is opened again:
-// holds whose windows have passed.
-func (m *model) forget() {
-	maps.DeleteFunc(m.open, func(_ rules.HoldID, live bool) bool { return !live })
+// holds whose windows have passed. It returns the ids of those.
+func (m *model) forget() (forgotten []rules.HoldID) {
+	maps.DeleteFunc(m.open, func(id rules.HoldID, live bool) bool {
+		if !live {
+			forgotten = append(forgotten, id)
+		}
+		return !live
+	})
 	clear(m.committed)
+	return forgotten
 }

@@ -36,7 +36,7 @@ func TestDurableModel(t *testing.T, create func(t *testing.T) (open func(t *test
 			p.noError(r, "closing", store.Close())
 			store = open(t, clock.Now)
 			p.ledger = store
-			p.model.forget()
+			p.forget()
 		}
 		if crash != nil {
 			actions["crash"] = func(*rapid.T) {
@@ -46,7 +46,7 @@ func TestDurableModel(t *testing.T, create func(t *testing.T) (open func(t *test
 				for _, id := range slices.Sorted(maps.Keys(p.model.committed)) {
 					_ = store.Commit(t.Context(), id) // which may not have been durable
 				}
-				p.model.forget()
+				p.forget()
 			}
 		}
 		r.Repeat(actions)
@@ -169,6 +169,12 @@ func (p *property) release(r *rapid.T) {
 	if err == nil {
 		p.model.release(id)
 	}
+}
+
+// forget is for a ledger that was opened again.
+func (p *property) forget() {
+	forgotten := p.model.forget()
+	p.ids = slices.DeleteFunc(p.ids, func(id rules.HoldID) bool { return slices.Contains(forgotten, id) })
 }
 
 // settled waits until what was committed can be read: a release that follows it

@@ -1,0 +1,161 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	version        = 1       // of the schema
+	minServer      = 14_0000 // the first with idle_session_timeout
+	connectTimeout = 5 * time.Second
+	idleLimit      = 60 * time.Second // of a session that holds a lock and says nothing
+	heartbeat      = idleLimit / 3
+)
+
+// parse reads a DSN. It may hold a password, wherever what is wrong with it
+// stands: the error shows nothing of it.
+func parse(dsn string) (*pgxpool.Config, error) {
+	if strings.TrimSpace(dsn) == "" {
+		return nil, errors.New("no database is named: give a DSN, such as service=kvclef")
+	}
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("the DSN is malformed, or names a file that can't be read; it is not shown, for it may hold a password: " +
+			"write a URL, in which special characters are percent-encoded, or settings such as host=db dbname=kvclef sslmode=verify-full")
+	}
+	return config, nil
+}
+
+// place says which store it is, for people.
+func place(config *pgxpool.Config, schema string) string {
+	c := config.ConnConfig
+	return "postgres://" + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) + "/" + c.Database + " schema " + schema
+}
+
+// warnings tells what is unwise in how the database is reached.
+func warnings(config *pgxpool.Config) []string {
+	var all []string
+	hosts := []*pgconn.FallbackConfig{{Host: config.ConnConfig.Host, TLSConfig: config.ConnConfig.TLSConfig}}
+	told := make(map[string]bool)
+	for _, h := range append(hosts, config.ConnConfig.Fallbacks...) {
+		verified := h.TLSConfig != nil && !h.TLSConfig.InsecureSkipVerify
+		if verified || local(h.Host) || told[h.Host] {
+			continue
+		}
+		told[h.Host] = true
+		all = append(all, fmt.Sprintf("the connection to the database at %s is not verified: whoever is between can change limits; use sslmode=verify-full", h.Host))
+	}
+	return all
+}
+
+// local tells whether a host is this machine.
+func local(host string) bool {
+	if strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// ident quotes a name.
+func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// settings are what every connection has, whatever the role or the database
+// has. Plans are made for tables that are large, also while they are not yet.
+func settings(schema string) map[string]string {
+	return map[string]string{
+		"search_path":                         ident(schema) + ", pg_temp",
+		"default_transaction_isolation":       "read committed",
+		"default_transaction_read_only":       "off",
+		"idle_in_transaction_session_timeout": "10000",
+		"enable_seqscan":                      "off",
+		"jit":                                 "off",
+		"bytea_output":                        "hex",
+	}
+}
+
+// kept is what a connection finds.
+type kept struct {
+	format  string
+	version int
+	id      string
+	created time.Time
+	standby bool
+	fsync   bool
+	pages   bool // full_page_writes
+	server  int
+	holds   int64 // the last id of a hold
+	mark    int64 // of records
+	replace bool  // nothing
+}
+
+// greet makes a connection ready, and finds what it leads to.
+func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]string) (kept, error) {
+	var k kept
+	set := settings(schema)
+	for name, value := range more {
+		set[name] = value
+	}
+	names, values := make([]string, 0, len(set)), make([]string, 0, len(set))
+	for name, value := range set {
+		names, values = append(names, name), append(values, value)
+	}
+	var here, filled, lax bool
+	err := conn.QueryRow(ctx, `SELECT to_regclass($3) IS NOT NULL,
+		EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $4),
+		pg_is_in_recovery(), current_setting('fsync')::boolean, current_setting('full_page_writes')::boolean,
+		current_setting('server_version_num')::integer, current_setting('synchronous_commit') IN ('off', 'local'),
+		(SELECT count(set_config(s.name, s.value, false)) FROM unnest($1::text[], $2::text[]) AS s (name, value)) IS NULL`,
+		names, values, ident(schema)+".format", schema).
+		Scan(&here, &filled, &k.standby, &k.fsync, &k.pages, &k.server, &lax, &k.replace)
+	switch {
+	case err != nil:
+		return k, err
+	case k.server < minServer:
+		return k, fmt.Errorf("the server is PostgreSQL %d, and must be %d or newer", k.server/10000, minServer/10000)
+	case k.standby:
+		return k, fmt.Errorf("%w: name the primary, or add target_session_attrs=read-write", ErrStandby)
+	case !k.fsync:
+		return k, fmt.Errorf("%w: fsync is off in the server's configuration, and a crash would forget limits: turn it on", ErrUnsafe)
+	case !here && filled:
+		return k, fmt.Errorf("%w: the schema has other tables: name another schema", ErrForeign)
+	case !here:
+		return k, fmt.Errorf("%w: make one with kvclef init", ErrMissing)
+	}
+	if lax {
+		if _, err := conn.Exec(ctx, "SET synchronous_commit = on"); err != nil {
+			return k, err
+		}
+	}
+	err = conn.QueryRow(ctx, "SELECT format, version, id, created FROM format").Scan(&k.format, &k.version, &k.id, &k.created)
+	var answer *pgconn.PgError
+	switch {
+	case errors.Is(err, pgx.ErrNoRows), errors.As(err, &answer) && answer.Code[:2] == "42" && answer.Code != "42501", err == nil && k.format != "kvclef":
+		return k, fmt.Errorf("%w: name another schema", ErrForeign)
+	case err != nil:
+		return k, err
+	case k.version < version:
+		return k, fmt.Errorf("%w: it has version %d, and this kvclef needs %d: bring it up with kvclef init, when no older kvclef runs any more", ErrOlder, k.version, version)
+	case k.version > version:
+		return k, fmt.Errorf("%w: it has version %d, and this kvclef knows %d: use a newer kvclef", ErrNewer, k.version, version)
+	}
+	return k, conn.QueryRow(ctx, "SELECT h.last_value, r.mark FROM hold_id h, records_size r").Scan(&k.holds, &k.mark)
+}
+
+// lockKey is a number for what is locked by a name.
+func lockKey(parts ...string) int64 {
+	hash := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return int64(binary.BigEndian.Uint64(hash[:]))
+}
