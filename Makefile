@@ -20,7 +20,7 @@ VULNDB   ?= https://vuln.go.dev
 GOBUILD := $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test race crash lint fuzz bench bench-peer vuln vulndb build install man release release-check tools clefdirs clean help
+.PHONY: run demo test race crash lint fuzz bench bench-peer vuln vulndb build install man deb release release-check tools clefdirs clean help
 
 run: build ## start a signer with an embedded vault and one account, for development
 	bin/kvclef dev --approve-all $(ARGS)
@@ -82,12 +82,16 @@ build: ## bin/kvclef
 install: build ## bin/kvclef to PREFIX/bin (/usr/local/bin)
 	install -D -m 0755 bin/kvclef $(DESTDIR)$(PREFIX)/bin/kvclef
 
-man: ## bin/man: the manual page
+man: ## bin/man: the manual pages
 	@mkdir -p bin/man
 	$(GO) run -trimpath ./cmd/kvclef man >bin/man/kvclef.1
+	cmd/packaging/configuration-man.sh >bin/man/kvclef.yaml.5
 
 release: ## bin/release: archives for TARGETS (all six platforms), checksums, SPDX document
 	TARGETS="$(TARGETS)" TOOLCHAIN="$(TOOLCHAIN)" cmd/packaging/release.sh
+
+deb: ## bin/deb: the Debian package, of the work tree as it is
+	DIRTY=1 TARGETS="linux/$$($(GO) env GOARCH)" TOOLCHAIN="$(TOOLCHAIN)" DIST=bin/deb cmd/packaging/release.sh
 
 release-check: ## build the release of the last commit twice, in two places: it must be the same
 	TARGETS="$(TARGETS)" TOOLCHAIN="$(TOOLCHAIN)" cmd/packaging/release-check.sh

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -68,7 +69,7 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string) (err
 	if !state.decides() {
 		log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
 	}
-	signer := &signing{cfg: cfg, name: name, vaults: vaults, state: state, decider: state.decider(), log: log, ready: p.announce}
+	signer := &signing{cfg: cfg, name: name, vaults: vaults, state: state, decider: state.decider(), log: log, ready: p.announceService(c.Context)}
 	return signer.run(c.Context)
 }
 
@@ -93,6 +94,16 @@ func needVaults(cfg *config.Config) error {
 		return usagef("no vault: give --vault https://NAME.vault.azure.net, or --config FILE with vaults in it")
 	}
 	return nil
+}
+
+// announceService prints where the signer listens, and tells the service manager.
+func (p *program) announceService(ctx context.Context) func(addresses, []rules.Account) error {
+	return func(open addresses, accounts []rules.Account) error {
+		if err := p.announce(open, accounts); err != nil {
+			return err
+		}
+		return notifyReady(ctx)
+	}
 }
 
 // announce prints where the signer listens.

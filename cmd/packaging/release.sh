@@ -11,8 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 targets=${TARGETS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64}
 dist=$(mkdir -p "${DIST:-bin/release}" && cd "${DIST:-bin/release}" && pwd)
 
-if [[ -n $(git status --porcelain) ]]; then
-	echo "release: the work tree has changes, and a release is made of a commit: commit or stash them" >&2
+if [[ -n $(git status --porcelain) && -z ${DIRTY:-} ]]; then
+	echo "release: the work tree has changes, and a release is made of a commit: commit or stash them; DIRTY=1 builds what is no release" >&2
 	exit 1
 fi
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
@@ -25,7 +25,7 @@ for name in GOPROXY GOSUMDB GONOSUMDB GOPRIVATE GOINSECURE GOMODCACHE GOCACHE; d
 	export "$name=$(go env "$name")"
 done
 export GOENV=off GOTOOLCHAIN=${TOOLCHAIN:-$(awk '$1 == "toolchain" { print $2 }' go.mod)}
-export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C CGO_ENABLED=0 GOFLAGS= GOWORK=off GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
+export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C CGO_ENABLED=0 GOFLAGS='' GOWORK=off GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
 unset GOEXPERIMENT GOOS GOARCH
 umask 022
 
@@ -66,12 +66,14 @@ gobuild() {
 
 gobuild "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" "$build/host"
 version=$(go version -m "$build/host" | awk '$1 == "mod" { print $3 }')
+[[ $version != "(devel)" ]] || version=v0.0.0-devel # Go does not tell it in a work tree beside the clone
 version=${version#v}
 mkdir "$build/common" "$build/common/completions"
 "$build/host" man >"$build/common/kvclef.1"
 for shell in bash zsh fish powershell; do
 	"$build/host" completion "$shell" >"$build/common/completions/kvclef.$shell"
 done
+cmd/packaging/configuration-man.sh "$version" >"$build/common/kvclef.yaml.5"
 cp LICENSE README.md "$build/common/"
 
 linked=()
@@ -94,6 +96,12 @@ published=("kvclef_$version.spdx.json")
 for one in "${linked[@]}"; do
 	name=${one%%=*}
 	cp -R "$build/common/." "$build/$name/"
+	arch=${name##*_}
+	if [[ $name == *_linux_* ]] && command -v dpkg-deb >/dev/null; then
+		deb=kvclef_${version//-/\~}_$arch.deb
+		cmd/packaging/deb/build.sh "$build/$name/kvclef" "$build/common" "$version" "$arch" "$dist/$deb"
+		published+=("$deb")
+	fi
 	find "$build/$name" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 	if [[ $name == *_windows_* ]]; then
 		rm -f "$dist/$name.zip"
