@@ -20,7 +20,7 @@ VULNDB   ?= https://vuln.go.dev
 GOBUILD := $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test race crash lint fuzz bench bench-peer vuln vulndb build install man deb release release-check tools clefdirs clean help
+.PHONY: run demo test race crash lint fuzz bench bench-peer vuln vulndb build install man deb release release-check packaging tools clefdirs clean help
 
 run: build ## start a signer with an embedded vault and one account, for development
 	bin/kvclef dev --approve-all $(ARGS)
@@ -95,6 +95,11 @@ deb: ## bin/deb: the Debian package, of the work tree as it is
 
 release-check: ## build the release of the last commit twice, in two places: it must be the same
 	TARGETS="$(TARGETS)" TOOLCHAIN="$(TOOLCHAIN)" cmd/packaging/release-check.sh
+
+packaging: ## release-check for this platform with the Go that is here, and the Debian package's faults
+	rm -rf bin/check
+	TARGETS="linux/$$($(GO) env GOARCH)" TOOLCHAIN=local DIST=bin/check cmd/packaging/release-check.sh
+	cmd/packaging/deb/check.sh bin/check/*.deb
 
 tools: $(TOOLS)/geth $(TOOLS)/golangci-lint $(TOOLS)/govulncheck ## the programs that tests and linting use
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Builds the release twice, by different users as it were: in two folders, with
 # a compiler cache of its own, another home, time zone, language and umask. Every
-# byte must be the same, and no path of a builder may be in it.
+# byte must be the same, and no path of a builder may be in it. What was built goes
+# to DIST, if that is set.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 work=$(mktemp -d)
-[[ -n ${KEEP:-} ]] || trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+dist=${DIST:+$(mkdir -p "$DIST" && cd "$DIST" && pwd)}
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 other="$work/another folder/with/a/longer/name"
 mkdir -p "$other" "$work/home"
 modules=$(go env GOMODCACHE)
@@ -26,6 +28,7 @@ cd "$work"
 diff -r first second
 mkdir unpacked
 for archive in second/*.tar.gz; do tar -C unpacked -xzf "$archive"; done
+for package in second/*.deb; do [[ ! -e $package ]] || dpkg-deb -R "$package" "unpacked/${package##*/}"; done
 for path in "$work" "$modules" "$HOME/" "$(go env GOROOT)"; do
 	if [[ $path != / ]] && grep -rlF -- "$path" unpacked; then
 		echo "release-check: the path $path of the builder is in these" >&2
@@ -35,3 +38,4 @@ done
 (cd second && sha256sum --quiet -c SHA256SUMS)
 echo "release-check: both are the same"
 sed 's/^/  /' second/SHA256SUMS
+[[ -z $dist ]] || cp second/* "$dist"
