@@ -8,6 +8,7 @@ TOOLS    := .ci/tools/bin
 OPCLIENT := cmd/internal/opclient
 BROWSER  := cmd/internal/browser
 SBOM     := cmd/packaging/sbom
+CHART    := cmd/packaging/helm/charttest
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 CRASHES  ?= 1000
@@ -48,6 +49,7 @@ lint: $(TOOLS)/golangci-lint ## formatting, vet, linters, tidy modules
 	cd $(OPCLIENT) && $(GO) mod tidy -diff
 	cd $(BROWSER) && $(GO) mod tidy -diff
 	cd $(SBOM) && $(GO) mod tidy -diff
+	cd $(CHART) && $(GO) mod tidy -diff
 	$(TOOLS)/golangci-lint run ./...
 	cd $(OPCLIENT) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
 	cd $(BROWSER) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
@@ -96,7 +98,9 @@ deb: ## bin/deb: the Debian package, of the work tree as it is
 release-check: ## build the release of the last commit twice, in two places: it must be the same
 	TARGETS="$(TARGETS)" TOOLCHAIN="$(TOOLCHAIN)" cmd/packaging/release-check.sh
 
-packaging: ## release-check for this platform with the Go that is here, and the Debian package's faults
+packaging: ## checks of the Helm chart, of the Debian package, and release-check for this platform with the Go that is here
+	cd $(CHART) && $(GO) test -timeout 5m ./...
+	if command -v terraform >/dev/null; then terraform fmt -check -diff cmd/packaging/terraform; fi
 	rm -rf bin/check
 	TARGETS="linux/$$($(GO) env GOARCH)" TOOLCHAIN=local DIST=bin/check cmd/packaging/release-check.sh
 	cmd/packaging/deb/check.sh bin/check/*.deb

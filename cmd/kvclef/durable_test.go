@@ -11,14 +11,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	bbolt "go.etcd.io/bbolt"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
@@ -178,16 +176,7 @@ func hashOf(source string) string { return common.Hash(sha256.Sum256([]byte(sour
 // makeNewer writes a later version into a store.
 func makeNewer(t *testing.T, path string) {
 	t.Helper()
-	db, err := bbolt.Open(path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte("kvclef"))
-		record := regexp.MustCompile(`"version":\d+,`).ReplaceAll(bucket.Get([]byte("format")), []byte(`"version":99,`))
-		return bucket.Put([]byte("format"), record)
-	})
-	if err := errors.Join(err, db.Close()); err != nil {
+	if err := asNewer(path); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -18,7 +18,7 @@ func (p *program) initCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "make the data directory, with an empty state",
-		UsageText: "kvclef init [--datadir DIR]",
+		UsageText: "kvclef init [--datadir DIR] [--if-missing]",
 		Description: examples(
 			"in the home directory", "kvclef init",
 			"for a service, as its user", "kvclef init --datadir /var/lib/kvclef",
@@ -26,7 +26,10 @@ func (p *program) initCommand() *cli.Command {
 			"\nsigner that began with an empty one because a path was mistyped would forget what was spent." +
 			"\nUnlike Clef's init it makes no master seed and asks for no password: there are none, the keys" +
 			"\nstay in the vault.",
-		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef")),
+		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{&cli.BoolFlag{
+			Name: "if-missing", DisableDefaultText: true,
+			Usage: "leave a state that is there already as it is, for installations by machine",
+		}}),
 		Action: action(p.init),
 	}
 }
@@ -47,7 +50,9 @@ func (p *program) init(c *cli.Context) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	if err := bolt.Create(dir.Store()); errors.Is(err, bolt.ErrExists) {
+	if err := bolt.Create(dir.Store()); errors.Is(err, bolt.ErrExists) && c.Bool("if-missing") {
+		return p.printf("State           %s, as it was\n", dir.Store())
+	} else if errors.Is(err, bolt.ErrExists) {
 		return usagef("%s is a data directory already: look into it with kvclef state show; to begin anew, which forgets what was spent, move %s away first",
 			dir.Path(), dir.Store())
 	} else if err != nil {
@@ -80,13 +85,19 @@ func afterInit(dir datadir.Dir, record string, named bool) string {
 // path, or by kvclef init, is wrong usage.
 func openStore(ctx context.Context, dir datadir.Dir, options bolt.Options) (*bolt.Store, error) {
 	store, err := bolt.Open(ctx, dir.Store(), options)
-	switch {
-	case errors.Is(err, bolt.ErrMissing):
-		return nil, usagef("the data directory %s has no state: make it with kvclef init --datadir %s", dir.Path(), shellQuote(dir.Path()))
-	case errors.Is(err, bolt.ErrForeign), errors.Is(err, bolt.ErrNewer):
-		return nil, &usageError{err}
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, storeError(dir, err)
 	}
 	return store, nil
+}
+
+// storeError tells wrong usage from what failed.
+func storeError(dir datadir.Dir, err error) error {
+	switch {
+	case errors.Is(err, bolt.ErrMissing):
+		return usagef("the data directory %s has no state: make it with kvclef init --datadir %s", dir.Path(), shellQuote(dir.Path()))
+	case errors.Is(err, bolt.ErrForeign), errors.Is(err, bolt.ErrNewer):
+		return &usageError{err}
+	}
+	return err
 }

@@ -71,11 +71,13 @@ func storyParams(clefMade string) testscript.Params {
 			"issue":      cmdIssue,
 			"loadenv":    cmdLoadEnv,
 			"mode":       cmdMode,
+			"newer":      cmdNewer,
 			"oneline":    cmdOneLine,
 			"setline":    cmdSetLine,
 			"setvar":     cmdSetVar,
 			"signal":     cmdSignal,
 			"signtx":     cmdSignTx,
+			"stored":     cmdStored,
 			"turnedaway": cmdTurnedAway,
 		},
 	}

@@ -60,12 +60,8 @@ func backup(ctx context.Context, dir datadir.Dir, w io.Writer) (int64, error) {
 	case !errors.Is(err, admin.ErrNotRunning):
 		return 0, err
 	}
-	store, err := openStore(ctx, dir, bolt.Options{})
-	if err != nil {
-		return 0, err
-	}
-	n, err := store.Backup(w)
-	return n, errors.Join(err, store.Close())
+	n, err := bolt.Copy(dir.Store(), w)
+	return n, storeError(dir, err)
 }
 
 // backupFile makes a durable copy, for its owner alone, and checks it. A copy

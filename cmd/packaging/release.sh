@@ -64,42 +64,49 @@ gobuild() {
 	GOOS=$1 GOARCH=$2 go build -trimpath -buildvcs=true -toolexec="$build/toolexec" -ldflags='-s -w' -o "$3" ./cmd/kvclef
 }
 
-gobuild "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" "$build/host"
-version=$(go version -m "$build/host" | awk '$1 == "mod" { print $3 }')
+host=$(go env GOHOSTOS)-$(go env GOHOSTARCH)
+for target in $targets; do
+	echo "release: building for $target"
+	mkdir "$build/${target/\//-}"
+	suffix=
+	[[ $target == windows/* ]] && suffix=.exe
+	gobuild "${target%/*}" "${target#*/}" "$build/${target/\//-}/kvclef$suffix"
+done
+[[ -d $build/$host ]] || gobuild "${host%-*}" "${host#*-}" "$build/$host/kvclef"
+kvclef=$build/$host/kvclef
+
+version=$(go version -m "$kvclef" | awk '$1 == "mod" { print $3 }')
 [[ $version != "(devel)" ]] || version=v0.0.0-devel # Go does not tell it in a work tree beside the clone
 version=${version#v}
-mkdir "$build/common" "$build/common/completions"
-"$build/host" man >"$build/common/kvclef.1"
+common=$build/common
+mkdir -p "$common/completions"
+"$kvclef" man >"$common/kvclef.1"
 for shell in bash zsh fish powershell; do
-	"$build/host" completion "$shell" >"$build/common/completions/kvclef.$shell"
+	"$kvclef" completion "$shell" >"$common/completions/kvclef.$shell"
 done
-cmd/packaging/configuration-man.sh "$version" >"$build/common/kvclef.yaml.5"
-cp LICENSE README.md "$build/common/"
+cmd/packaging/configuration-man.sh "$version" >"$common/kvclef.yaml.5"
+cp LICENSE README.md "$common/"
 
 linked=()
 for target in $targets; do
-	os=${target%/*} arch=${target#*/} suffix=
-	[[ $os == windows ]] && suffix=.exe
-	name=kvclef_${version}_${os}_$arch
-	echo "release: building $name"
-	mkdir "$build/$name"
-	gobuild "$os" "$arch" "$build/$name/kvclef$suffix"
-	linked+=("$name=$build/$name/kvclef$suffix")
+	name=kvclef_${version}_${target/\//_}
+	mv "$build/${target/\//-}" "$build/$name"
+	linked+=("$name=$(echo "$build/$name"/kvclef*)")
 done
 
 root=$PWD
 (cd cmd/packaging/sbom && go build -trimpath -o "$build/sbom" .)
 "$build/sbom" -root "$root" -version "v$version" -created "$SOURCE_DATE_EPOCH" \
-	-o "$dist/kvclef_$version.spdx.json" -notices "$build/common/NOTICES.txt" "${linked[@]}"
+	-o "$dist/kvclef_$version.spdx.json" -notices "$common/NOTICES.txt" "${linked[@]}"
 
 published=("kvclef_$version.spdx.json")
 for one in "${linked[@]}"; do
 	name=${one%%=*}
-	cp -R "$build/common/." "$build/$name/"
+	cp -R "$common/." "$build/$name/"
 	arch=${name##*_}
 	if [[ $name == *_linux_* ]] && command -v dpkg-deb >/dev/null; then
 		deb=kvclef_${version//-/\~}_$arch.deb
-		cmd/packaging/deb/build.sh "$build/$name/kvclef" "$build/common" "$version" "$arch" "$dist/$deb"
+		cmd/packaging/deb/build.sh "$build/$name/kvclef" "$common" "$version" "$arch" "$dist/$deb"
 		published+=("$deb")
 	fi
 	find "$build/$name" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

@@ -3,6 +3,7 @@ package bolt
 import (
 	"fmt"
 	"io"
+	"os"
 
 	bbolt "go.etcd.io/bbolt"
 )
@@ -27,6 +28,21 @@ func (s *Store) Backup(w io.Writer) (n int64, err error) {
 		return n, fmt.Errorf("writing the backup: %w", err)
 	}
 	return n, nil
+}
+
+// Copy writes a copy of the store at a path, which no process has open, and
+// returns its size in bytes. It is as it is: a store of an older format stays one,
+// so that the kvclef that wrote it opens the copy. [ErrLocked] tells that a process
+// has it open, whose Backup copies it.
+func Copy(path string, w io.Writer) (n int64, err error) {
+	_, err = unwritten(path, func(file *os.File) error {
+		info, err := file.Stat()
+		if err == nil {
+			n, err = io.Copy(w, io.NewSectionReader(file, 0, info.Size()))
+		}
+		return err
+	})
+	return n, err
 }
 
 // headsInTurn swaps the two heads of a copy. A transaction with an odd number has

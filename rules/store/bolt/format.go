@@ -84,7 +84,7 @@ func decodeFormat(data []byte) (format, error) {
 		return f, ErrForeign
 	}
 	if name.Version > formatVersion {
-		return f, fmt.Errorf("%w: it has version %d and this kvclef knows up to %d: use a newer kvclef", ErrNewer, name.Version, formatVersion)
+		return f, fmt.Errorf("%w: it has version %d and this kvclef knows up to %d: use a newer kvclef, or a copy of the state from before the upgrade, which forgets what was spent since", ErrNewer, name.Version, formatVersion)
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
 		return f, fmt.Errorf("%w: format: %w", errRecord, err)

@@ -170,3 +170,35 @@ func TestRoomIsBounded(t *testing.T) {
 		t.Errorf("in front: %v", err)
 	}
 }
+
+// TestCopy of a store that nobody has open is the same file, of whatever version.
+func TestCopy(t *testing.T) {
+	for version := 1; version < 3; version++ {
+		path := older(t, version)
+		before, err := os.ReadFile(path)
+		ok(t, err)
+		var copied bytes.Buffer
+		n, err := bolt.Copy(path, &copied)
+		ok(t, err)
+		after, err := os.ReadFile(path)
+		ok(t, err)
+		if n != int64(len(before)) || !bytes.Equal(copied.Bytes(), before) || !bytes.Equal(after, before) {
+			t.Errorf("version %d: %d bytes of %d, or they differ", version, n, len(before))
+		}
+	}
+
+	path := newFile(t)
+	store := open(t, path, atNoon())
+	var copied bytes.Buffer
+	if _, err := bolt.Copy(path, &copied); !errors.Is(err, bolt.ErrLocked) || copied.Len() > 0 {
+		t.Errorf("of an open one: %v, %d bytes", err, copied.Len())
+	}
+	ok(t, store.Close())
+	if _, err := bolt.Copy(path+"x", &copied); !errors.Is(err, bolt.ErrMissing) {
+		t.Error(err)
+	}
+	ok(t, os.WriteFile(path, []byte("this is no store"), 0o600))
+	if _, err := bolt.Copy(path, &copied); !errors.Is(err, bolt.ErrForeign) || copied.Len() > 0 {
+		t.Error(err)
+	}
+}

@@ -133,7 +133,11 @@ func settings(opened **os.File) *bbolt.Options {
 }
 
 // openable reads the file while nobody writes it.
-func openable(path string) (contents, error) {
+func openable(path string) (contents, error) { return unwritten(path, nil) }
+
+// unwritten reads the file while nobody writes it, and if it is sound goes on
+// with what is to be done meanwhile, which may be nil.
+func unwritten(path string, meanwhile func(*os.File) error) (contents, error) {
 	file, err := openRegular(path)
 	if err != nil {
 		return contents{}, err
@@ -153,6 +157,9 @@ func openable(path string) (contents, error) {
 		return contents{}, openError(path, errors.Join(err, headErr))
 	}
 	found, err := verify(file, nil)
+	if err == nil && meanwhile != nil {
+		err = meanwhile(file)
+	}
 	if err = errors.Join(err, lock.Close()); err != nil {
 		return contents{}, openError(path, err)
 	}
