@@ -9,6 +9,7 @@ OPCLIENT := cmd/internal/opclient
 BROWSER  := cmd/internal/browser
 SBOM     := cmd/packaging/sbom
 CHART    := cmd/packaging/helm/charttest
+IMAGE    := cmd/packaging/docker/imagetest
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 CRASHES  ?= 1000
@@ -50,10 +51,12 @@ lint: $(TOOLS)/golangci-lint ## formatting, vet, linters, tidy modules
 	cd $(BROWSER) && $(GO) mod tidy -diff
 	cd $(SBOM) && $(GO) mod tidy -diff
 	cd $(CHART) && $(GO) mod tidy -diff
+	cd $(IMAGE) && $(GO) mod tidy -diff
 	$(TOOLS)/golangci-lint run ./...
 	cd $(OPCLIENT) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
 	cd $(BROWSER) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
 	cd $(SBOM) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
+	cd $(IMAGE) && $(CURDIR)/$(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/golangci-lint run --build-tags failpoint ./cmd/kvclef
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
@@ -98,8 +101,9 @@ deb: ## bin/deb: the Debian package, of the work tree as it is
 release-check: ## build the release of the last commit twice, in two places: it must be the same
 	TARGETS="$(TARGETS)" TOOLCHAIN="$(TOOLCHAIN)" cmd/packaging/release-check.sh
 
-packaging: ## checks of the Helm chart, of the Debian package, and release-check for this platform with the Go that is here
+packaging: ## checks of the Helm chart, the Dockerfile, the Debian package, and release-check for this platform with the Go that is here
 	cd $(CHART) && $(GO) test -timeout 5m ./...
+	cd $(IMAGE) && $(GO) test -timeout 5m ./...
 	if command -v terraform >/dev/null; then terraform fmt -check -diff cmd/packaging/terraform; fi
 	rm -rf bin/check
 	TARGETS="linux/$$($(GO) env GOARCH)" TOOLCHAIN=local DIST=bin/check cmd/packaging/release-check.sh

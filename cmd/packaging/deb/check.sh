@@ -45,6 +45,56 @@ for page in man1/kvclef.1 man5/kvclef.yaml.5; do
 done
 bash -n "$work/tree/usr/share/bash-completion/completions/kvclef"
 
+# What it asks of the kernel, the unit permits. The service manager is not here to
+# try that, so the system calls of a start, a signature and an end are compared with
+# the unit's list.
+expand() { # GROUP or CALL...: system calls, a line each
+	local word
+	for word in "$@"; do
+		if [[ $word == @* ]]; then
+			mapfile -t members < <(systemd-analyze syscall-filter "$word" | sed -n 's/^    \([^# ]*\)$/\1/p')
+			[[ ${#members[@]} -gt 0 ]] || fail "systemd knows no system calls $word"
+			expand "${members[@]}"
+		else
+			echo "$word"
+		fi
+	done
+}
+expand @default >"$work/allowed"
+while IFS= read -r words; do
+	read -ra words <<<"$words"
+	if [[ ${words[0]} == ~* ]]; then
+		words[0]=${words[0]#\~}
+		expand "${words[@]}" | sort -u >"$work/denied"
+		sort -u "$work/allowed" | comm -23 - "$work/denied" >"$work/rest"
+		mv "$work/rest" "$work/allowed"
+	else
+		expand "${words[@]}" >>"$work/allowed"
+	fi
+done < <(sed -n 's/^SystemCallFilter=//p' "$units/kvclef.service")
+
+strace -f -qq -o "$work/trace" "$kvclef" dev --approve-all --datadir "$work/data" --http.port 0 >"$work/dev" 2>&1 &
+tracer=$!
+for ((i = 0; i < 300; i++)); do
+	grep -q '127\.0\.0\.1:' "$work/dev" && [[ -S $work/data/kvclef.ipc ]] && break
+	sleep 0.1
+done
+port=$(sed -n 's#.*http://127\.0\.0\.1:\([0-9]*\).*#\1#p' "$work/dev" | head -n 1)
+account=$(grep -o '0x[0-9a-fA-F]\{40\}' "$work/dev" | head -n 1)
+body='{"jsonrpc":"2.0","id":1,"method":"account_signData","params":["text/plain","'$account'","0x68656c6c6f"]}'
+exec 3<>"/dev/tcp/127.0.0.1/$port"
+printf 'POST / HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' ${#body} "$body" >&3
+grep -q '"result":"0x[0-9a-f]\{130\}"' <&3 || fail "nothing was signed: $(cat "$work/dev")"
+exec 3>&-
+"$kvclef" state backup "$work/copy.db" --datadir "$work/data" >/dev/null
+kill -TERM "$(head -n 1 "$work/trace" | cut -d ' ' -f 1)"
+wait $tracer || true
+sed -n 's/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' "$work/trace" | sort -u >"$work/used"
+grep -qx fdatasync "$work/used" || fail "the trace has not even a write to the state"
+refused=$(sort -u "$work/allowed" | comm -13 - "$work/used")
+[[ -z $refused ]] || fail "the unit does not permit what kvclef asks for: $refused"
+echo "deb: the unit permits the $(wc -l <"$work/used") system calls that are made"
+
 # Another version, in its place: upgrade, downgrade, remove, purge.
 dpkg-deb -R "$package" "$work/newer"
 sed -i 's/^Version: .*/Version: 9999.0/' "$work/newer/DEBIAN/control"
