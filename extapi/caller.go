@@ -1,6 +1,7 @@
 package extapi
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/ethereum/go-ethereum/rpc"
@@ -29,8 +30,8 @@ func whoAsks(ctx context.Context) (rules.Caller, string) {
 	if known, ok := ctx.Value(callerKey{}).(asker); ok {
 		return known.caller, known.principal
 	}
-	caller := callerOf(rpc.PeerInfoFromContext(ctx))
-	return caller, principalOf(caller)
+	peer := rpc.PeerInfoFromContext(ctx)
+	return callerOf(peer), principalOf(peer)
 }
 
 // PrincipalOf returns who asks by the requests of a context, [Anonymous] where
@@ -40,21 +41,21 @@ func PrincipalOf(ctx context.Context) string {
 	return principal
 }
 
-// Anonymous is the principal of everybody who comes over HTTP without a
-// certificate. No certificate can have that name, nor principalLocal, the callers'
-// of the socket.
+// Anonymous is the principal of everybody who comes over HTTP and proves nothing. No
+// certificate and no token can have that name, nor principalLocal, that of the callers
+// of a socket that tells nobody apart.
 const (
 	Anonymous      = "anonymous"
 	principalLocal = "local"
 )
 
-// principalOf returns who asks, as far as the listener proves it: the socket's
-// mode admits one user, HTTP without certificates admits everybody. What the caller says of itself has
-// no part in it, and who came no known way is nobody.
-func principalOf(caller rules.Caller) string {
-	switch caller.Transport {
+// principalOf returns who asks, as far as the listener proves it: over the socket that
+// is the user of the machine, see [Users], over HTTP without proofs everybody. What the
+// caller says of itself has no part in it, and who came no known way is nobody.
+func principalOf(peer rpc.PeerInfo) string {
+	switch peer.Transport {
 	case ipcTransport:
-		return principalLocal
+		return cmp.Or(peer.RemoteAddr, principalLocal) // the listener's own word, see exchange; in the same process there is none
 	case httpTransport:
 		return Anonymous
 	default:

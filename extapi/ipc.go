@@ -27,7 +27,7 @@ type ipcServer struct {
 
 // startIPC opens the endpoint and serves it until shutdown.
 func startIPC(ctx context.Context, cfg ServerConfig, server *rpc.Server, refused *refusals) (*ipcServer, error) {
-	listener, err := listenIPC(ctx, cfg.IPCPath)
+	listener, err := listenIPC(ctx, cfg.IPCPath, cfg.IPCGroup)
 	if err != nil {
 		return nil, fmt.Errorf("opening IPC endpoint %s: %w", cfg.IPCPath, err)
 	}
@@ -45,7 +45,13 @@ func (s *ipcServer) accept() {
 		if err != nil {
 			return // closed by shutdown
 		}
+		uid, principal, ok := s.identify(conn)
+		if !ok {
+			_ = conn.Close() // nothing was promised on it
+			continue
+		}
 		c := newIPCConn(conn, s.cfg, s.refused, s.large)
+		c.uid, c.principal = uid, principal
 		if !s.track(c) {
 			_ = c.Close()
 			continue
@@ -63,8 +69,23 @@ func (s *ipcServer) track(c *ipcConn) bool {
 	if s.draining {
 		return false
 	}
+	if s.cfg.Users != nil && s.of(c.uid) >= max(1, s.cfg.MaxIPCConns/2) {
+		s.refused.add(refusedConnection, slog.String("transport", "ipc"), slog.String("reason", "the user has half of the connections"), slog.Uint64("uid", uint64(c.uid)))
+		return false
+	}
 	s.conns[c] = struct{}{}
 	return true
+}
+
+// of returns how many connections a user has.
+func (s *ipcServer) of(uid uint32) int {
+	count := 0
+	for c := range s.conns {
+		if c.uid == uid {
+			count++
+		}
+	}
+	return count
 }
 
 func (s *ipcServer) untrack(c *ipcConn) {

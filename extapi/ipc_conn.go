@@ -22,6 +22,9 @@ var errMessageTooLarge = errors.New("message too large")
 // once begun must arrive within the read timeout.
 type ipcConn struct {
 	net.Conn
+	uid       uint32 // of the caller, if the listener tells users apart
+	principal string
+
 	cfg     ServerConfig
 	refused *refusals
 	flight  *flight

@@ -12,17 +12,24 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/kvclef/kvclef/extapi/unixpeer"
 )
 
-// listenIPC opens a unix socket that its owner alone can use (mode 0600). A
+// listenIPC opens a unix socket that its owner alone can use (mode 0600), or a group of
+// the machine too (0660), which then must be able to reach the folder. A
 // missing folder is made for the owner alone too. A socket left over by a dead
 // process is replaced; one that answers, and anything that is no socket, is an
 // error.
-func listenIPC(ctx context.Context, path string) (net.Listener, error) {
-	if limit := len(syscall.RawSockaddrUnix{}.Path); len(path) >= limit {
-		return nil, fmt.Errorf("path has %d bytes: a socket's path has at most %d", len(path), limit-1)
+func listenIPC(ctx context.Context, path, group string) (net.Listener, error) {
+	if err := checkLength(path); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	gid, err := reachedBy(path, group)
+	if err != nil {
 		return nil, err
 	}
 	if err := removeStale(ctx, path); err != nil {
@@ -38,14 +45,53 @@ func listenIPC(ctx context.Context, path string) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("listening gave a %T", listener), listener.Close())
 	}
 	unix.SetUnlinkOnClose(false) // by then the path may be another process's
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	info, err := os.Lstat(path)
+	info, err := unixpeer.Admit(path, gid)
 	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return nil, errors.Join(fmt.Errorf("listeners.ipc.socket_group: %w", err), listener.Close(), os.Remove(path))
 	}
 	return &socketListener{UnixListener: unix, path: path, info: info}, nil
+}
+
+func checkLength(path string) error {
+	if limit := len(syscall.RawSockaddrUnix{}.Path); len(path) >= limit {
+		return fmt.Errorf("path has %d bytes: a socket's path has at most %d", len(path), limit-1)
+	}
+	return nil
+}
+
+// checkPlace returns what would keep a socket from being opened, as far as that is
+// seen without opening it. A missing folder will be made, for its owner alone.
+func checkPlace(path, group string) error {
+	if err := checkLength(path); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return noSocket(path)
+	}
+	_, err := reachedBy(path, group)
+	return err
+}
+
+func noSocket(path string) error {
+	return fmt.Errorf("%s exists and is no socket: remove it or choose another path", path)
+}
+
+// reachedBy returns the group that may use a socket, and refuses a folder that it can't
+// enter, or in which others could put a socket in the place of ours.
+func reachedBy(path, group string) (gid int, err error) {
+	gid, err = unixpeer.GroupID(group)
+	if err != nil || gid == unixpeer.NoGroup {
+		return gid, err
+	}
+	folder := filepath.Dir(path)
+	if err := unixpeer.CheckFolder(folder); err != nil {
+		return 0, err
+	}
+	info, err := os.Stat(folder)
+	if err == nil && info.Mode().Perm()&0o011 == 0 {
+		err = fmt.Errorf("listeners.ipc.socket_group: nobody else can enter the folder %s: run chgrp %s %[1]s and chmod g+x %[1]s", folder, group)
+	}
+	return gid, err
 }
 
 // restrict sets the mode before the socket gets its name, where the system
@@ -65,7 +111,7 @@ func removeStale(ctx context.Context, path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s exists and is no socket: remove it or choose another path", path)
+		return noSocket(path)
 	}
 	dialer := net.Dialer{Timeout: time.Second}
 	conn, err := dialer.DialContext(ctx, "unix", path)

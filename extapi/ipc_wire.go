@@ -75,6 +75,9 @@ func (x *exchange) Read(p []byte) (int, error) {
 // Write sends the answer.
 func (x *exchange) Write(p []byte) (int, error) { return deadlineWriter{x.conn}.Write(p) }
 
+// RemoteAddr tells the server who asks, see [whoAsks].
+func (x *exchange) RemoteAddr() string { return x.conn.principal }
+
 // SetWriteDeadline does nothing: the deadline is set by Write.
 func (x *exchange) SetWriteDeadline(time.Time) error { return nil }
 

@@ -23,6 +23,14 @@ type ServerConfig struct {
 	// "" turns IPC off.
 	IPCPath string
 
+	// IPCGroup is a group of the machine, by name or number, whose members may use the
+	// socket too, which needs Users. Default: its owner alone.
+	IPCGroup string
+
+	// Users says who the users of the machine are who come by the socket. Default:
+	// nil, whoever may use it is one principal, "local".
+	Users *Users
+
 	// HTTPAddr is host:port of the HTTP listener; "" turns HTTP off. Port 0
 	// takes a free one, see [Server.HTTPAddr].
 	HTTPAddr string
@@ -91,6 +99,23 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 	}
 }
 
+// Check returns all that is wrong with a configuration, as far as that is seen without
+// opening anything: values, the files of TLS, and the place of the socket.
+func (c ServerConfig) Check() error {
+	c = c.withDefaults()
+	problems := []error{c.check()}
+	if c.HTTPAddr != "" && c.TLS.on() && c.TLS.check() == nil {
+		_, err := NewTLSKeeper(c.TLS, c.Logger)
+		problems = append(problems, err)
+	}
+	if c.IPCPath != "" {
+		if err := checkPlace(c.IPCPath, c.IPCGroup); err != nil {
+			problems = append(problems, fmt.Errorf("opening IPC endpoint %s: %w", c.IPCPath, err))
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // httpKeys are the configuration's of the HTTP listener.
 const httpKeys = "listeners.http"
 
@@ -99,6 +124,9 @@ const httpKeys = "listeners.http"
 func (c ServerConfig) check() error {
 	if c.IPCPath == "" && c.HTTPAddr == "" {
 		return errors.New("no listener is configured: give an IPC path or an HTTP address")
+	}
+	if err := c.checkUsers(); err != nil {
+		return err
 	}
 	if c.HTTPAddr != "" {
 		if _, _, err := net.SplitHostPort(c.HTTPAddr); err != nil {

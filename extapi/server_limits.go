@@ -163,6 +163,9 @@ func (c *limitedConn) Close() error {
 	return c.Conn.Close()
 }
 
+// NetConn returns the connection itself.
+func (c *limitedConn) NetConn() net.Conn { return c.Conn }
+
 // CloseWrite lets net/http send a last answer to a caller who is still sending.
 func (c *limitedConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {

@@ -39,7 +39,8 @@ type TLSConfig struct {
 	Interval time.Duration
 }
 
-var errNoTLSFiles = errors.New("TLS needs a certificate and its private key: give both files")
+// ErrNoTLSFiles is that one of the two files is missing without which there is no TLS.
+var ErrNoTLSFiles = errors.New("TLS needs a certificate and its private key: give both files")
 
 // on reports whether the listener is encrypted.
 func (c TLSConfig) on() bool { return c != TLSConfig{} }
@@ -49,7 +50,7 @@ func (c TLSConfig) check() error {
 	case !c.on():
 		return nil
 	case c.CertFile == "" || c.KeyFile == "":
-		return errNoTLSFiles
+		return ErrNoTLSFiles
 	case c.CallerName != NameFirst && !slices.Contains(CallerNames(), string(c.CallerName)):
 		return fmt.Errorf("callers can't be named by the part %q of their certificates: it is none of %s", c.CallerName, strings.Join(CallerNames(), ", "))
 	case c.CallerName != NameFirst && c.ClientCAFile == "":

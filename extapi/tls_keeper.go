@@ -29,7 +29,7 @@ type TLSKeeper struct {
 // read again, and when they can't be.
 func NewTLSKeeper(cfg TLSConfig, log *slog.Logger) (*TLSKeeper, error) {
 	if !cfg.on() {
-		return nil, errNoTLSFiles
+		return nil, ErrNoTLSFiles
 	}
 	if err := cfg.check(); err != nil {
 		return nil, err

@@ -121,4 +121,7 @@ func checkName(proof, name string) error {
 	return nil
 }
 
+// CheckCallerName refuses a name that no caller can have who proves it.
+func CheckCallerName(name string) error { return checkName("configuration", name) }
+
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }

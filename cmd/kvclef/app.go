@@ -94,21 +94,47 @@ func action(do func(*cli.Context) error) cli.ActionFunc {
 	}
 }
 
-// report prints an error as one line and returns the exit code.
+// report prints an error, or each of several, as one line and returns the exit code.
 func (p *program) report(err error) int {
 	if err == nil {
 		return exitOK
 	}
-	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-	if errors.Is(err, context.Canceled) {
-		text = "interrupted"
+	said := make(map[string]bool)
+	for _, one := range several(err) {
+		text := strings.Join(strings.FieldsFunc(one.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+		if errors.Is(one, context.Canceled) {
+			text = "interrupted"
+		}
+		if !said[text] {
+			p.sayf("kvclef: %s", text)
+		}
+		said[text] = true
 	}
-	p.sayf("kvclef: %s", text)
 	var run *runError
 	if errors.As(err, &run) {
 		return exitFailure
 	}
 	return exitUsage
+}
+
+// several returns the errors that were joined, each by itself.
+func several(err error) []error {
+	switch outer := err.(type) { //nolint:errorlint // what is below a text is a part of it
+	case *usageError:
+		return several(outer.err)
+	case *runError:
+		return several(outer.err)
+	case interface{ Unwrap() []error }:
+		if errors.Join(outer.Unwrap()...).Error() != err.Error() {
+			break // a text of its own
+		}
+		var all []error
+		for _, one := range outer.Unwrap() {
+			all = append(all, several(one)...)
+		}
+		return all
+	}
+	return []error{err}
 }
 
 // sayf prints a line on the standard error stream. There is nowhere to report

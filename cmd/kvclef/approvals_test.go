@@ -189,7 +189,17 @@ func TestPeopleAreKnown(t *testing.T) {
 	if who := personOf(nil); who(0) != "" {
 		t.Error("root is somebody without being configured")
 	}
-	same := samePerson(cfg.Approvals.People, 1000)
+	same := samePerson(cfg.Approvals.People, 1000, nil)
+	users, err := (&config.IPC{Principals: map[string]string{"1001": "batcher"}}).Users()
+	if err != nil {
+		t.Fatal(err)
+	}
+	apart := samePerson(cfg.Approvals.People, 1000, users.Principal)
+	for principal, want := range map[string]bool{"batcher": true, "uid:1001": true, "bob": true, "uid:1000": false, "local": false} {
+		if got := apart(principal, "ipc", "bob"); got != want {
+			t.Errorf("%s is bob: %v", principal, got)
+		}
+	}
 	for _, c := range []struct {
 		principal, transport, person string
 		want                         bool

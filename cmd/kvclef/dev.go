@@ -49,12 +49,12 @@ func (p *program) dev(c *cli.Context) (err error) {
 	if err := keepMemory(c); err != nil {
 		return err
 	}
-	cfg, err := p.devSettings(c)
-	if err != nil {
-		return err
+	cfg, wrong := p.devSettings(c)
+	if cfg == nil {
+		return wrong
 	}
 	ui, err := p.uiStreams(c, cfg)
-	if err != nil {
+	if err := examine(c.Context, examination{cfg: cfg, options: durableOptions{make: true}, loopbackOnly: true}, errors.Join(wrong, err)); err != nil {
 		return err
 	}
 	log := newLogger(p.stderr, cfg.Log)
@@ -112,11 +112,6 @@ func devDecider(ctx context.Context, approveAll bool, state *durable, log *slog.
 // devVaults opens the vaults named, or else an embedded one.
 func (p *program) devVaults(c *cli.Context, cfg *config.Config, log *slog.Logger) (vaultSet, func(), error) {
 	if len(cfg.Vaults) > 0 {
-		for _, name := range []string{"import", "vault-latency"} {
-			if c.IsSet(name) {
-				return nil, nil, usagef("--%s is for the embedded vault, and --vault or the configuration names another: remove one of them", name)
-			}
-		}
 		vaults, err := openVaults(c.Context, cfg.Vaults, log)
 		return vaults, vaults.close, err
 	}
@@ -147,46 +142,55 @@ func (p *program) embeddedLogger(cfg config.Log) *slog.Logger {
 }
 
 // devSettings returns the configuration of dev: HTTP is on unless it is turned
-// off, and what would reach beyond this machine or a private chain is refused.
+// off, and what would reach beyond this machine or a private chain is refused. With an
+// error comes what could be read of it, nil for nothing.
 func (p *program) devSettings(c *cli.Context) (*config.Config, error) {
 	if _, err := arguments(c); err != nil {
 		return nil, err
 	}
-	cfg, err := settings(c)
-	if err != nil {
-		return nil, err
+	cfg, wrong := settings(c)
+	if cfg == nil {
+		return nil, wrong
 	}
 	l := &cfg.Listeners
 	if !c.IsSet("http") {
 		l.HTTP.Enabled = true
 	}
 	if c.Bool("approve-all") && (cfg.Rules.Policy != "" || cfg.Rules.File != "") {
-		return nil, usagef("--approve-all approves everything, and --policy and --rules decide by a file: remove one of them")
+		wrong = errors.Join(wrong, usagef("--approve-all approves everything, and --policy and --rules decide by a file: remove one of them"))
 	}
 	if cfg.DataDir != "" {
-		if cfg.DataDir, err = dataDir(cfg); err != nil {
-			return nil, err
-		}
+		path, err := dataDir(cfg)
+		cfg.DataDir, wrong = path, errors.Join(wrong, err)
 		if l.IPC.Path == "" && cfg.ConfigDir == "" {
 			l.IPC.Path = cfg.DataDir + "/" + ownSocket
 		}
 	}
 	if host := l.HTTP.Addr; l.HTTP.Enabled && host != "localhost" && !net.ParseIP(host).IsLoopback() {
-		return nil, usagef("--http.addr: dev listens on this machine only, not on %q: use localhost, or kvclef serve", host)
+		wrong = errors.Join(wrong, usagef("--http.addr: dev listens on this machine only, not on %q: use localhost, or kvclef serve", host))
+		l.HTTP.Addr = "localhost" // nothing more need be said of it
+	}
+	for _, name := range []string{"import", "vault-latency"} {
+		if c.IsSet(name) && len(cfg.Vaults) > 0 {
+			wrong = errors.Join(wrong, usagef("--%s is for the embedded vault, and --vault or the configuration names another: remove one of them", name))
+		}
 	}
 	switch {
 	case len(cfg.ChainIDs) > 0:
+	case wrong != nil: // the node need not be asked
 	case cfg.Proxy.Enabled():
-		if cfg.ChainIDs, err = chainOfNode(c.Context, cfg, newLogger(p.stderr, cfg.Log)); err != nil {
+		ids, err := chainOfNode(c.Context, cfg, newLogger(p.stderr, cfg.Log))
+		if err != nil {
 			return nil, err
 		}
+		cfg.ChainIDs = ids
 	default:
 		cfg.ChainIDs = []uint64{devChain}
 	}
 	for _, id := range cfg.ChainIDs {
 		if name, public := publicChainNamed(id); public {
-			return nil, usagef("--chainid: %d is %s, a public network; dev signs for private chains only: use kvclef serve", id, name)
+			wrong = errors.Join(wrong, usagef("--chainid: %d is %s, a public network; dev signs for private chains only: use kvclef serve", id, name))
 		}
 	}
-	return cfg, nil
+	return cfg, wrong
 }

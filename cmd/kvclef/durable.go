@@ -80,7 +80,7 @@ func needsDataDir(cfg *config.Config) bool {
 // openDurable opens everything, or nothing: a signer never starts with a part.
 func openDurable(ctx context.Context, cfg *config.Config, options durableOptions, log *slog.Logger) (*durable, error) {
 	d := &durable{options: options, log: log}
-	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadPolicy, d.loadRules, d.joinRules, d.loadShadow, d.openAudit, d.openApprovals} {
+	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadFiles, d.joinRules, d.loadShadow, d.openAudit, d.openApprovals} {
 		if err := open(ctx, cfg); err != nil {
 			return nil, errors.Join(err, d.close(ctx))
 		}

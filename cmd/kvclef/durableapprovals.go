@@ -24,7 +24,7 @@ func (d *durable) openApprovals(ctx context.Context, cfg *config.Config) (err er
 	}
 	d.approvals, err = approval.New(ctx, approval.Config{
 		Records: d.store, Ledger: d.store, Journal: approvalsJournal{d}, Logger: d.log,
-		Default: a.Default.Quorum(), SamePerson: samePerson(a.People, os.Getuid()), InForce: d.policyHash, Shares: cfg.Limits.Repeat > 0,
+		Default: a.Default.Quorum(), SamePerson: samePerson(a.People, os.Getuid(), principalsOf(&cfg.Listeners.IPC)), InForce: d.policyHash, Shares: cfg.Limits.Repeat > 0,
 		Remember: a.Remember, Keep: a.Keep, MaxOpen: a.MaxOpen, MaxPerCaller: a.MaxOpenPerCaller,
 	})
 	if err != nil {
@@ -80,11 +80,11 @@ func knowPeople(cfg *config.Config, loaded *policy.Policy) error {
 }
 
 // samePerson tells whether a person may be the one who asks. Over the socket the
-// signer's own user asks, or root.
-func samePerson(people map[string]config.Person, user int) func(principal, transport, person string) bool {
+// signer's own user asks, or root, or where it tells its users apart the person's.
+func samePerson(people map[string]config.Person, user int, principalOf func(uid uint32) string) func(principal, transport, person string) bool {
 	return func(principal, transport, name string) bool {
 		person := people[name]
-		if name == principal || slices.Contains(person.Principals, principal) {
+		if name == principal || slices.Contains(person.Principals, principal) || asksAs(principalOf, person, principal) {
 			return true
 		}
 		return transport == "ipc" && person.UID != nil && (int64(*person.UID) == int64(user) || *person.UID == 0)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -11,6 +12,11 @@ import (
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
 )
+
+// loadFiles loads the policy and the rule file, and tells what is wrong with both.
+func (d *durable) loadFiles(ctx context.Context, cfg *config.Config) error {
+	return errors.Join(d.loadPolicy(ctx, cfg), d.loadRules(ctx, cfg))
+}
 
 // loadRules loads the rule file, if there is one. One that does not load, or
 // may not be used, stops the start.
@@ -57,9 +63,15 @@ func (d *durable) admit(ctx context.Context, cfg *config.Config, kind rules.File
 // be signed by the pinned key if there is one.
 func (d *durable) checkAttestation(ctx context.Context, file rulesFile, pinned string) error {
 	attestation, found, err := d.store.Attestation(ctx, file.kind)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return d.judgeAttestation(file, attestation, found, pinned)
+}
+
+// judgeAttestation compares a file with an attestation that was found.
+func (d *durable) judgeAttestation(file rulesFile, attestation rules.Attestation, found bool, pinned string) error {
+	switch {
 	case !found:
 		return usagef("the %v %s is not attested: read it, then run %s (its SHA-256 is %x)", file.kind, file.path, d.attestCommand(file, pinned), file.sha256)
 	case attestation.SHA256 != file.sha256:

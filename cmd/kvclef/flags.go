@@ -112,6 +112,7 @@ func signerFlags(ipcPath string) []cli.Flag {
 		stringFlag(categoryListeners, "http.tls.cert", "PEM `FILE` with the certificate of the HTTP listener", "none, HTTP is in clear"),
 		stringFlag(categoryListeners, "http.tls.key", "PEM `FILE` with its private key, which others can't read", ""),
 		stringFlag(categoryListeners, "http.tls.clientca", "PEM `FILE` with the authorities of callers' certificates, which say who they are", "none, callers are anonymous"),
+		stringFlag(categoryListeners, "http.jwtsecret", "`FILE` with 64 hexadecimal digits, as geth's --authrpc.jwtsecret: callers send tokens that are signed with it", "none, callers need no token"),
 	}
 }
 
@@ -132,6 +133,7 @@ func proxyFlags() []cli.Flag {
 		stringFlag(categoryNode, "proxy.tls.cert", "PEM `FILE` with the certificate of the listener for applications", "none, it is in clear"),
 		stringFlag(categoryNode, "proxy.tls.key", "PEM `FILE` with its private key, which others can't read", ""),
 		stringFlag(categoryNode, "proxy.tls.clientca", "PEM `FILE` with the authorities of applications' certificates, which say who they are", "none, callers are anonymous"),
+		stringFlag(categoryNode, "proxy.jwtsecret", "`FILE` with 64 hexadecimal digits, as geth's --authrpc.jwtsecret: applications send tokens that are signed with it", "none, callers need no token"),
 		listFlag(categoryNode, "proxy.allow", "`METHODS` of the node to pass on that are not by default, such as debug_*", "none"),
 		listFlag(categoryNode, "proxy.deny", "`METHODS` of the node not to pass on", "none"),
 		stringFlag(categoryNode, "proxy.hosting-key", "`FILE` with the key that seals the services which are managed over the admin socket", "none: no such services"),

@@ -95,9 +95,14 @@ func openStore(ctx context.Context, dir datadir.Dir, options bolt.Options) (*bol
 func storeError(dir datadir.Dir, err error) error {
 	switch {
 	case errors.Is(err, bolt.ErrMissing):
-		return usagef("the data directory %s has no state: make it with kvclef init --datadir %s", dir.Path(), shellQuote(dir.Path()))
+		return noState(dir)
 	case errors.Is(err, bolt.ErrForeign), errors.Is(err, bolt.ErrNewer):
 		return &usageError{err}
 	}
 	return err
+}
+
+// noState is that a data directory was not made by kvclef init.
+func noState(dir datadir.Dir) error {
+	return usagef("the data directory %s has no state: make it with kvclef init --datadir %s", dir.Path(), shellQuote(dir.Path()))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -37,29 +38,27 @@ func (p *program) proxy(c *cli.Context) error {
 	if _, err := arguments(c); err != nil {
 		return err
 	}
-	cfg, err := settings(c)
-	if err != nil {
-		return err
+	cfg, wrong := settings(c)
+	if cfg == nil {
+		return wrong
 	}
 	name, err := hostedDocuments(c, cfg)
-	if err != nil {
-		return err
-	}
+	wrong = errors.Join(wrong, err)
 	if !cfg.Proxy.Enabled() {
-		return usagef("no node: give --node http://localhost:8545, the path of its socket, or proxy.node in the configuration")
+		return errors.Join(wrong, usagef("no node: give --node http://localhost:8545, the path of its socket, or proxy.node in the configuration"))
 	}
 	if !c.IsSet("ipcdisable") && cfg.Listeners.IPC.Path == "" && cfg.ConfigDir == "" {
 		cfg.Listeners.IPC.Disabled = true
 	}
-	if len(cfg.ChainIDs) == 0 {
+	if len(cfg.ChainIDs) == 0 && wrong == nil {
 		if cfg.ChainIDs, err = chainOfNode(c.Context, cfg, newLogger(p.stderr, cfg.Log)); err != nil {
 			return err
 		}
 	}
 	if err := needVaults(cfg); err != nil && cfg.Proxy.HostingKeyFile == "" {
-		return err
+		wrong = errors.Join(wrong, err)
 	}
-	return p.signWith(c, cfg, name)
+	return p.signWith(c, cfg, name, wrong)
 }
 
 // hostedDocuments puts the documents of a hosted CloudHSM into the configuration,

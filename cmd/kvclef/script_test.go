@@ -22,6 +22,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kvclef/kvclef/extapi/issuertest"
 )
 
 // patienceInTests bounds what a story waits for.
@@ -56,6 +58,7 @@ func storyParams(clefMade string) testscript.Params {
 			env.Setenv("USERID", strconv.Itoa(os.Getuid()))
 			env.Setenv("GROUPID", strconv.Itoa(os.Getgid()))
 			env.Values["authorities"] = make(authorities)
+			env.Values["issuers"] = make(map[string]*issuertest.Issuer)
 			return os.Mkdir(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -69,6 +72,8 @@ func storyParams(clefMade string) testscript.Params {
 			"expand":     cmdExpand,
 			"freeport":   cmdFreePort,
 			"issue":      cmdIssue,
+			"issuer":     cmdIssuer,
+			"lines":      cmdLines,
 			"loadenv":    cmdLoadEnv,
 			"mode":       cmdMode,
 			"newer":      cmdNewer,
@@ -78,6 +83,7 @@ func storyParams(clefMade string) testscript.Params {
 			"signal":     cmdSignal,
 			"signtx":     cmdSignTx,
 			"stored":     cmdStored,
+			"token":      cmdToken,
 			"turnedaway": cmdTurnedAway,
 		},
 	}
@@ -184,6 +190,15 @@ func cmdFreePort(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("no free port found")
 }
 
+// cmdLines checks that the last program said so many lines on the standard error
+// stream, each by itself: lines COUNT.
+func cmdLines(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile("stderr")
+	if count := strconv.Itoa(strings.Count(text, "\n")); count != args[0] || strings.Count(text, "\n") != strings.Count("\n"+text, "\nkvclef: ") {
+		ts.Fatalf("%s lines, want %s:\n%s", count, args[0], text)
+	}
+}
+
 // cmdLoadEnv sets the variables that a file of export lines sets: loadenv FILE.
 func cmdLoadEnv(ts *testscript.TestScript, _ bool, args []string) {
 	for line := range strings.Lines(ts.ReadFile(args[0])) {
@@ -259,7 +274,7 @@ func dial(ts *testscript.TestScript, endpoint string) (client *rpc.Client) {
 		if strings.HasPrefix(endpoint, "https://") {
 			client, err = dialHTTPS(ctx, ts, endpoint)
 		} else {
-			client, err = rpc.DialContext(ctx, endpoint)
+			client, err = rpc.DialOptions(ctx, endpoint, withToken(ts)...)
 		}
 		if err != nil {
 			return err

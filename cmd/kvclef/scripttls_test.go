@@ -72,5 +72,5 @@ func dialHTTPS(ctx context.Context, ts *testscript.TestScript, endpoint string) 
 		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	transport := &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}
-	return rpc.DialOptions(ctx, endpoint, rpc.WithHTTPClient(&http.Client{Transport: transport}))
+	return rpc.DialOptions(ctx, endpoint, append(withToken(ts), rpc.WithHTTPClient(&http.Client{Transport: transport}))...)
 }

@@ -33,25 +33,26 @@ func (p *program) serve(c *cli.Context) error {
 		return err
 	}
 	cfg, err := serveSettings(c)
-	if err != nil {
+	if cfg == nil {
 		return err
 	}
-	return p.signWith(c, cfg, "")
+	return p.signWith(c, cfg, "", err)
 }
 
 // signWith runs a signer with the configured vaults. The name is what its service
-// in front of a node is called, "" if it has none.
-func (p *program) signWith(c *cli.Context, cfg *config.Config, name string) (err error) {
+// in front of a node is called, "" if it has none. What is wrong with the settings
+// already is told together with all else that is.
+func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wrong error) (err error) {
 	log := newLogger(p.stderr, cfg.Log)
 	ui, err := p.uiStreams(c, cfg)
-	if err != nil {
-		return err
-	}
+	wrong = errors.Join(wrong, err)
 	options := durableOptions{attested: true}
 	if needsDataDir(cfg) || ui.out != nil {
-		if options.path, err = dataDir(cfg); err != nil {
-			return err
-		}
+		options.path, err = dataDir(cfg)
+		wrong = errors.Join(wrong, err)
+	}
+	if err := examine(c.Context, examination{cfg: cfg, options: options}, wrong); err != nil {
+		return err
 	}
 	state, err := openDurable(c.Context, cfg, options, log)
 	if err != nil {
@@ -74,19 +75,22 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string) (err
 }
 
 // serveSettings returns the configuration of serve, which needs a chain and a
-// vault.
+// vault. With an error comes what could be read of it, nil for nothing.
 func serveSettings(c *cli.Context) (*config.Config, error) {
 	if _, err := arguments(c); err != nil {
 		return nil, err
 	}
 	cfg, err := settings(c)
-	if err != nil {
+	if cfg == nil {
 		return nil, err
 	}
-	if len(cfg.ChainIDs) == 0 {
-		return nil, usagef("no chain id: give --chainid, such as --chainid 1 for Ethereum (there is no default, so that nothing is signed for the wrong chain)")
+	if misread := (*config.MisreadError)(nil); errors.As(err, &misread) {
+		return cfg, err // what is missing may be what was not read
 	}
-	return cfg, needVaults(cfg)
+	if len(cfg.ChainIDs) == 0 {
+		err = errors.Join(err, usagef("no chain id: give --chainid, such as --chainid 1 for Ethereum (there is no default, so that nothing is signed for the wrong chain)"))
+	}
+	return cfg, errors.Join(err, needVaults(cfg))
 }
 
 func needVaults(cfg *config.Config) error {

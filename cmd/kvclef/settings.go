@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -14,21 +15,17 @@ import (
 
 // settings returns the configuration of a command: the flags, else the
 // KVCLEF_* variables, else the file, else the defaults. Flags and variables
-// come in one step because the flag parser puts the flag first.
+// come in one step because the flag parser puts the flag first. With an
+// error comes what could be read of it, nil for nothing.
 func settings(c *cli.Context) (*config.Config, error) {
-	cfg := config.Default()
+	cfg, wrong := config.Default(), error(nil)
 	if file := c.String("config"); file != "" {
-		loaded, err := config.Load(file)
-		if err != nil {
-			return nil, &usageError{err}
+		if cfg, wrong = config.Load(file); cfg == nil {
+			return nil, &usageError{wrong}
 		}
-		cfg = loaded
 	}
-	if err := override(c, cfg); err != nil {
-		return nil, err
-	}
-	if err := cfg.Validate(); err != nil {
-		return nil, &usageError{err}
+	if wrong = errors.Join(wrong, override(c, cfg), cfg.Validate()); wrong != nil {
+		return cfg, &usageError{wrong}
 	}
 	return cfg, nil
 }
@@ -49,7 +46,8 @@ func dropEmptyVariables() error {
 	return nil
 }
 
-// override puts what the flags and variables say into the configuration.
+// override puts what the flags and variables say into the configuration, all that can
+// be meant.
 func override(c *cli.Context, cfg *config.Config) error {
 	l := &cfg.Listeners
 	set(c, "loglevel", c.String, &cfg.Log.Level)
@@ -80,34 +78,28 @@ func override(c *cli.Context, cfg *config.Config) error {
 	set(c, "http.tls.cert", c.String, &l.HTTP.TLS.CertFile)
 	set(c, "http.tls.key", c.String, &l.HTTP.TLS.KeyFile)
 	set(c, "http.tls.clientca", c.String, &l.HTTP.TLS.ClientCAFile)
+	set(c, "http.jwtsecret", c.String, &l.HTTP.JWT.SecretFile)
+	var wrong []error
 	for _, name := range []string{
 		"policy", "rules", "auditlog", "datadir", "approvals.socket", "http.tls.cert", "http.tls.key", "http.tls.clientca",
-		"proxy.tls.cert", "proxy.tls.key", "proxy.tls.clientca",
+		"proxy.tls.cert", "proxy.tls.key", "proxy.tls.clientca", "http.jwtsecret", "proxy.jwtsecret",
 	} {
 		if c.IsSet(name) && c.String(name) == "" {
-			return usagef("--%s: an empty path; %s", name, emptyPath(name))
+			wrong = append(wrong, usagef("--%s: an empty path; %s", name, emptyPath(name)))
 		}
 	}
 	// As from a variable that is not set, in a unit that means to pin a key.
 	for _, name := range []string{"rules.attest-key", "audit.checkpoint-key"} {
 		if c.IsSet(name) && c.String(name) == "" {
-			return usagef("--%s: no key; remove the flag to do without, or give one", name)
+			wrong = append(wrong, usagef("--%s: no key; remove the flag to do without, or give one", name))
 		}
 	}
-	if err := setPort(c, "http.port", &l.HTTP.Port); err != nil {
-		return err
-	}
-	if err := overrideProxy(c, &cfg.Proxy); err != nil {
-		return err
-	}
+	wrong = append(wrong, setPort(c, "http.port", &l.HTTP.Port), overrideProxy(c, &cfg.Proxy))
 	if c.IsSet("chainid") {
 		ids, err := chainIDs(c.StringSlice("chainid"))
-		if err != nil {
-			return err
-		}
-		cfg.ChainIDs = ids
+		cfg.ChainIDs, wrong = ids, append(wrong, err)
 	}
-	return overrideVaults(c, cfg)
+	return errors.Join(append(wrong, overrideVaults(c, cfg))...)
 }
 
 // overrideProxy puts what the flags say of the node into the configuration. A node
@@ -126,6 +118,7 @@ func overrideProxy(c *cli.Context, proxy *config.Proxy) error {
 	set(c, "proxy.tls.cert", c.String, &proxy.TLS.CertFile)
 	set(c, "proxy.tls.key", c.String, &proxy.TLS.KeyFile)
 	set(c, "proxy.tls.clientca", c.String, &proxy.TLS.ClientCAFile)
+	set(c, "proxy.jwtsecret", c.String, &proxy.JWT.SecretFile)
 	set(c, "proxy.allow", c.StringSlice, &proxy.Allow)
 	set(c, "proxy.deny", c.StringSlice, &proxy.Deny)
 	set(c, "proxy.other-accounts", c.String, &proxy.OtherAccounts)
@@ -158,6 +151,8 @@ func emptyPath(flag string) string {
 		return "remove the flag to do without a rule file, or name one"
 	case "http.tls.cert", "http.tls.key", "proxy.tls.cert", "proxy.tls.key":
 		return "remove the flag for HTTP in clear, or name a file"
+	case "http.jwtsecret", "proxy.jwtsecret":
+		return "remove the flag if callers need no token, or name a file"
 	case "http.tls.clientca", "proxy.tls.clientca":
 		return "remove the flag if callers are to be anonymous, or name a file"
 	default:

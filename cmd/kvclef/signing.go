@@ -17,6 +17,7 @@ import (
 	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/identity"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -127,6 +128,9 @@ type listening struct {
 	server *extapi.Server
 	front  *front
 	hosted *hostRunner // nil: nothing is hosted
+
+	tokens    *identity.Tokens // of the server; nil: none
+	stopFront func()           // what tells who calls; nil: there is no front
 	addresses
 }
 
@@ -134,7 +138,7 @@ type listening struct {
 func (s *signing) open(ctx context.Context, account *extapi.Account, signer extapi.Signer, reserved common.Address, listen extapi.ServerConfig) (_ *listening, err error) {
 	open := &listening{addresses: addresses{tls: s.cfg.Listeners.HTTP.TLS, proxyTLS: s.cfg.Proxy.TLS}}
 	if s.cfg.Proxy.Enabled() {
-		if s.proxyCallers.TLS, err = frontTLS(s.cfg.Proxy.TLS, s.log); err != nil {
+		if s.proxyCallers, open.stopFront, err = frontCallers(&s.cfg.Proxy, s.log); err != nil {
 			return nil, err
 		}
 		if open.hosted, err = s.openHosting(ctx, signer, func(of extapi.Signer) extapi.Signer { return reserve(of, reserved) }); err != nil {
@@ -147,6 +151,12 @@ func (s *signing) open(ctx context.Context, account *extapi.Account, signer exta
 	}
 	if listen.IPCPath == "" && listen.HTTPAddr == "" {
 		return open, nil
+	}
+	if open.tokens, err = openTokens(&s.cfg.Listeners.HTTP.JWT, "listeners.http.jwt", s.log); err != nil {
+		return nil, errors.Join(err, open.shutdown(ctx))
+	}
+	if open.tokens != nil {
+		listen.Tokens = open.tokens
 	}
 	listen.Release = buildVersion().Version
 	server, err := extapi.NewServer(account, listen)
@@ -172,7 +182,14 @@ func (l *listening) shutdown(ctx context.Context) error {
 	if l.hosted != nil {
 		group.Go(func() error { return l.hosted.registry.Close(ctx) })
 	}
-	return group.Wait()
+	err := group.Wait()
+	if l.tokens != nil {
+		l.tokens.Close()
+	}
+	if l.stopFront != nil {
+		l.stopFront()
+	}
+	return err
 }
 
 func (s *signing) approvesAll() bool {
@@ -255,9 +272,15 @@ func (s *signing) serverConfig() (extapi.ServerConfig, error) {
 	if err != nil {
 		return extapi.ServerConfig{}, err
 	}
+	users, err := s.cfg.Listeners.IPC.Users()
+	if err != nil {
+		return extapi.ServerConfig{}, &usageError{err}
+	}
 	l, h := s.cfg.Limits, s.cfg.Listeners.HTTP
 	listen := extapi.ServerConfig{
 		IPCPath:        ipc,
+		IPCGroup:       s.cfg.Listeners.IPC.SocketGroup,
+		Users:          users,
 		LoopbackOnly:   s.loopbackOnly,
 		VirtualHosts:   h.VirtualHosts,
 		AllowedOrigins: h.Origins,
@@ -301,7 +324,7 @@ func bigIDs(ids []uint64) []*big.Int {
 }
 
 func tlsConfig(cfg config.TLS) extapi.TLSConfig {
-	converted := extapi.TLSConfig{CertFile: cfg.CertFile, KeyFile: cfg.KeyFile, ClientCAFile: cfg.ClientCAFile}
+	converted := extapi.TLSConfig{CertFile: cfg.CertFile, KeyFile: cfg.KeyFile, ClientCAFile: cfg.ClientCAFile, CallerName: extapi.CallerName(cfg.CallerName)}
 	if cfg.MinVersion == "1.2" {
 		converted.MinVersion = tls.VersionTLS12
 	}

@@ -56,7 +56,7 @@ func newIssuer(cfg Issuer, clock func() time.Time) (*issuer, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
 	made := &issuer{cfg: cfg}
@@ -67,7 +67,9 @@ func newIssuer(cfg Issuer, clock func() time.Time) (*issuer, error) {
 	return made, nil
 }
 
-func (c Issuer) check() error {
+// Check refuses an issuer that can't be meant, or whose tokens would not be safe. It
+// asks nobody.
+func (c Issuer) Check() error {
 	for name, text := range map[string]string{"issuer": c.URL, "address of its keys": c.KeysURL} {
 		at, err := url.Parse(text)
 		switch {

@@ -16,11 +16,12 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
+	"github.com/kvclef/kvclef/extapi/unixpeer"
 	"github.com/kvclef/kvclef/rules/approval"
 )
 
 // ErrUnsupported is for systems that don't tell who connects to a socket.
-var ErrUnsupported = errors.New("this system does not tell who connects to a socket, so that nobody can vote from a terminal")
+var ErrUnsupported = fmt.Errorf("%w, so that nobody can vote from a terminal", unixpeer.ErrUnsupported)
 
 type handler struct {
 	cfg     Config

@@ -5,7 +5,12 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+
+	"github.com/kvclef/kvclef/extapi/unixpeer"
 )
+
+// Supported reports whether the system tells who connects.
+const Supported = unixpeer.Supported
 
 // Bounds of the connections at a time. One above them is closed at once: a user of
 // the machine can't keep others from voting.
@@ -32,7 +37,7 @@ func (l *peerListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		uid, err := peerUser(conn)
+		uid, err := unixpeer.User(conn)
 		if err != nil || !l.enter(uid) {
 			_ = conn.Close()
 			continue

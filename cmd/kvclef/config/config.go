@@ -125,6 +125,18 @@ type IPC struct {
 	// Path is the socket if it ends in ".ipc"; otherwise, as in Clef, a folder,
 	// and clef.ipc in it is the socket. Default: ~/.kvclef/kvclef.ipc.
 	Path string `yaml:"path"`
+
+	// SocketGroup is a group of the machine, by its name or its number, whose members
+	// may use the socket too. Default: none, the user of the signer alone.
+	SocketGroup string `yaml:"socket_group"`
+
+	// Principals are the names of callers by the numbers of their users of the machine.
+	// Others are called uid:NUMBER. Default: none, and without socket_group whoever may
+	// use the socket is called local.
+	Principals map[string]string `yaml:"principals"`
+
+	// OnlyKnown refuses users who are not among the principals. Default: false.
+	OnlyKnown bool `yaml:"only_known"`
 }
 
 // HTTP is the HTTP listener.
@@ -148,6 +160,7 @@ type HTTP struct {
 	Origins []string `yaml:"origins"`
 
 	TLS TLS `yaml:"tls"`
+	JWT JWT `yaml:"jwt"`
 }
 
 // TLS encrypts a listener. The files are read again when they change.
@@ -164,6 +177,11 @@ type TLS struct {
 	// With it a caller without one is not heard, and the certificate says who the
 	// caller is. Default: none, callers are anonymous.
 	ClientCAFile string `yaml:"client_ca_file"`
+
+	// CallerName is the part of a caller's certificate that says who the caller is: dns,
+	// uri, email, common_name or subject. Default: the first DNS name, else the first
+	// URI, else the common name.
+	CallerName string `yaml:"caller_name"`
 
 	// MinVersion is the oldest version of TLS that is spoken, 1.2 or 1.3. Default:
 	// 1.3.

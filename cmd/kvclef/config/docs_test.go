@@ -57,6 +57,8 @@ func keysOf(typ reflect.Type, path string) []string {
 			keys = append(keys, keysOf(field.Type, key)...)
 		case field.Type.Kind() == reflect.Slice && field.Type.Elem().Kind() == reflect.Struct:
 			keys = append(keys, keysOf(field.Type.Elem(), key+"[]")...)
+		case field.Type.Kind() == reflect.Map && field.Type.Elem().Kind() != reflect.Struct:
+			keys = append(keys, key)
 		case field.Type.Kind() == reflect.Map:
 			keys = append(keys, keysOf(field.Type.Elem(), key+".NAME")...)
 		default:

@@ -17,24 +17,32 @@ import (
 // maxSize bounds a configuration file, in bytes.
 const maxSize = 1 << 20
 
+// MisreadError is that parts of a file have no meaning. The others were read.
+type MisreadError struct{ Problems error }
+
+// Error tells them, each on a line.
+func (e *MisreadError) Error() string { return e.Problems.Error() }
+
+// Unwrap returns them, each by itself.
+func (e *MisreadError) Unwrap() []error { return []error{e.Problems} }
+
 // Load reads a configuration file over the defaults. A file that holds a
-// secret must be readable by its owner alone.
+// secret must be readable by its owner alone. With a [MisreadError], or if others can
+// read it, comes what could be read.
 func Load(path string) (*Config, error) {
 	data, mode, err := ReadOrdinary(path, maxSize)
 	if err != nil {
 		return nil, fmt.Errorf("opening the configuration: %w", err)
 	}
 	cfg, err := Parse(path, data)
-	if err != nil {
+	if cfg == nil {
 		return nil, err
 	}
-	if err := checkMode(path, mode, cfg); err != nil {
-		return nil, err
-	}
-	return cfg, nil
+	return cfg, errors.Join(err, checkMode(path, mode, cfg))
 }
 
-// Parse reads a configuration over the defaults. The file's name is for errors.
+// Parse reads a configuration over the defaults. The file's name is for errors. With a
+// [MisreadError] comes what could be read.
 func Parse(file string, data []byte) (*Config, error) {
 	cfg := Default()
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -45,9 +53,7 @@ func Parse(file string, data []byte) (*Config, error) {
 	case err != nil:
 		return nil, syntaxError(file, err)
 	}
-	if err := (checker{file}).check(document.Content[0], reflect.TypeFor[Config](), ""); err != nil {
-		return nil, err
-	}
+	misread := (checker{file}).check(document.Content[0], reflect.TypeFor[Config](), "")
 	var second yaml.Node
 	switch err := decoder.Decode(&second); {
 	case err == nil:
@@ -55,7 +61,11 @@ func Parse(file string, data []byte) (*Config, error) {
 	case !errors.Is(err, io.EOF):
 		return nil, syntaxError(file, err)
 	}
-	if err := document.Content[0].Decode(cfg); err != nil {
+	err := document.Content[0].Decode(cfg)
+	switch {
+	case misread != nil:
+		return cfg, &MisreadError{misread}
+	case err != nil:
 		return nil, syntaxError(file, err)
 	}
 	return cfg, nil

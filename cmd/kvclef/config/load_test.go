@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,8 +19,8 @@ datadir: /var/lib/kvclef
 rules: {policy: policy.yaml, shadow: next.yaml, file: rules.js, attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8a, timeout: 2s}
 audit: {file: /var/log/kvclef/audit.log, max_bytes: 1000000, requests: excerpt, checkpoint_key: prod/audit, checkpoint_interval: 30s}
 listeners:
-  ipc: {disabled: true, path: /run/kvclef}
-  http: {enabled: true, addr: 127.0.0.1, port: 8551, vhosts: [signer], origins: ["https://wallet.example"], tls: {cert_file: server.crt, key_file: server.key, client_ca_file: clients.crt, min_version: 1.2}}
+  ipc: {disabled: true, path: /run/kvclef, socket_group: callers, principals: {1000: batcher}, only_known: true}
+  http: {enabled: true, addr: 127.0.0.1, port: 8551, vhosts: [signer], origins: ["https://wallet.example"], tls: {cert_file: server.crt, key_file: server.key, client_ca_file: clients.crt, caller_name: uri, min_version: 1.2}, jwt: {secret_file: jwt.hex, secret_principal: consensus, issuer: "https://issuer.example", audience: signer, jwks_url: "https://issuer.example/keys", principal_claim: azp, algorithms: [ES256]}}
 proxy:
   node: http://localhost:8545
   node_ws: ws://localhost:8546
@@ -88,10 +89,11 @@ func TestParse(t *testing.T) {
 	want := `{ChainIDs:[1 10] ConfigDir:/etc/clef Advanced:true FourByteFile:selectors.json ` +
 		`DataDir:/var/lib/kvclef Rules:{Policy:policy.yaml Shadow:next.yaml File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
 		`Audit:{File:/var/log/kvclef/audit.log MaxBytes:1000000 Requests:excerpt CheckpointKey:prod/audit CheckpointInterval:30s} ` +
-		`Listeners:{IPC:{Disabled:true Path:/run/kvclef} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example] ` +
-		`TLS:{CertFile:server.crt KeyFile:server.key ClientCAFile:clients.crt MinVersion:1.2}}} ` +
+		`Listeners:{IPC:{Disabled:true Path:/run/kvclef SocketGroup:callers Principals:map[1000:batcher] OnlyKnown:true} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example] ` +
+		`TLS:{CertFile:server.crt KeyFile:server.key ClientCAFile:clients.crt CallerName:uri MinVersion:1.2} JWT:{SecretFile:jwt.hex SecretPrincipal:consensus Issuer:https://issuer.example Audience:signer ` +
+		`JWKSURL:https://issuer.example/keys PrincipalClaim:azp Algorithms:[ES256]}}} ` +
 		`Proxy:{Node:http://localhost:8545 NodeFile: NodeWS:ws://localhost:8546 NodeHeadersFile:headers NodeTimeout:8s Addr:127.0.0.1 Port:8552 VirtualHosts:[proxy] ` +
-		`Origins:[https://app.example] TLS:{CertFile:proxy.crt KeyFile:proxy.key ClientCAFile:apps.crt MinVersion:1.2} Allow:[debug_*] Deny:[txpool_*] OtherAccounts:forward HostingKeyFile:hosting.key GasMargin:1.5 TxFeeCap:2.5 PollInterval:3s Confirmations:64 Retain:24h0m0s} ` +
+		`Origins:[https://app.example] TLS:{CertFile:proxy.crt KeyFile:proxy.key ClientCAFile:apps.crt CallerName: MinVersion:1.2} JWT:{SecretFile: SecretPrincipal: Issuer: Audience: JWKSURL: PrincipalClaim: Algorithms:[]} Allow:[debug_*] Deny:[txpool_*] OtherAccounts:forward HostingKeyFile:hosting.key GasMargin:1.5 TxFeeCap:2.5 PollInterval:3s Confirmations:64 Retain:24h0m0s} ` +
 		`Approvals:{People:map[alice:{UID:<nil> Principals:[alice-laptop] OIDC:alice@example.com}] ` +
 		`Default:{Threshold:1 Of:[alice] Requester:included Expires:2h0m0s Wait:5s} Remember:1m0s Keep:24h0m0s MaxOpen:10 MaxOpenPerCaller:5 ` +
 		`Socket:/run/kvclef/approvals.sock SocketGroup:approvers Console:{Enabled:true Addr:0.0.0.0 Port:8443 URL:https://approvals.example.com ` +
@@ -267,10 +269,11 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("? [x]\n: y\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cfg, err := Parse("f", data)
-		if (cfg == nil) == (err == nil) {
+		misread := (*MisreadError)(nil)
+		if (cfg != nil) != (err == nil || errors.As(err, &misread)) {
 			t.Fatalf("configuration %v with error %v", cfg, err)
 		}
-		if err == nil {
+		if cfg != nil {
 			_ = cfg.Validate() // must not panic
 		}
 	})

@@ -55,6 +55,9 @@ type Proxy struct {
 	// TLS encrypts the listener, and names its callers, as listeners.http.tls does.
 	TLS TLS `yaml:"tls"`
 
+	// JWT are tokens that name its callers, as listeners.http.jwt.
+	JWT JWT `yaml:"jwt"`
+
 	// Allow are methods of the node, such as debug_traceTransaction or debug_*,
 	// that are passed on though they are not by default. Default: none.
 	Allow []string `yaml:"allow"`
@@ -103,40 +106,26 @@ func defaultProxy() Proxy {
 }
 
 func (c *Config) validateProxy() error {
-	p := c.Proxy
-	switch {
-	case p.Node != "" && p.NodeFile != "":
-		return errors.New("proxy: node and node_file both name the node: remove one of them")
-	case p.OtherAccounts != RefuseOthers && p.OtherAccounts != ForwardOthers:
-		return fmt.Errorf("proxy.other_accounts: %q; it must be %s or %s", p.OtherAccounts, RefuseOthers, ForwardOthers)
-	case p.GasMargin < 1 || p.GasMargin > 10:
-		return fmt.Errorf("proxy.gas_margin: %v; it must be from 1 to 10", p.GasMargin)
-	case !(p.TxFeeCap >= 0 && p.TxFeeCap <= 1e9): // NaN too
-		return fmt.Errorf("proxy.tx_fee_cap: %v; it must be from 0 to 1000000000", p.TxFeeCap)
-	case p.NodeTimeout <= 0:
-		return fmt.Errorf("proxy.node_timeout: %s; it must be above 0s", p.NodeTimeout)
-	case p.PollInterval < 10*time.Millisecond || p.PollInterval > time.Hour:
-		return fmt.Errorf("proxy.poll_interval: %s; it must be from 10ms to 1h", p.PollInterval)
-	case p.Confirmations < 1 || p.Confirmations > 10_000:
-		return fmt.Errorf("proxy.confirmations: %d; it must be from 1 to 10000", p.Confirmations)
-	case p.Retain < time.Hour:
-		return fmt.Errorf("proxy.retain: %s; it must be at least 1h", p.Retain)
+	var p problems
+	v := c.Proxy
+	p.when(v.Node != "" && v.NodeFile != "", "proxy: node and node_file both name the node: remove one of them")
+	p.when(v.OtherAccounts != RefuseOthers && v.OtherAccounts != ForwardOthers, "proxy.other_accounts: %q; it must be %s or %s", v.OtherAccounts, RefuseOthers, ForwardOthers)
+	p.when(v.GasMargin < 1 || v.GasMargin > 10, "proxy.gas_margin: %v; it must be from 1 to 10", v.GasMargin)
+	p.when(!(v.TxFeeCap >= 0 && v.TxFeeCap <= 1e9), "proxy.tx_fee_cap: %v; it must be from 0 to 1000000000", v.TxFeeCap) // NaN too
+	p.when(v.NodeTimeout <= 0, "proxy.node_timeout: %s; it must be above 0s", v.NodeTimeout)
+	p.when(v.PollInterval < 10*time.Millisecond || v.PollInterval > time.Hour, "proxy.poll_interval: %s; it must be from 10ms to 1h", v.PollInterval)
+	p.when(v.Confirmations < 1 || v.Confirmations > 10_000, "proxy.confirmations: %d; it must be from 1 to 10000", v.Confirmations)
+	p.when(v.Retain < time.Hour, "proxy.retain: %s; it must be at least 1h", v.Retain)
+	if v.Node != "" {
+		p = append(p, checkNode("proxy.node", v.Node))
 	}
-	if p.Node != "" {
-		if err := checkNode("proxy.node", p.Node); err != nil {
-			return err
-		}
+	if v.NodeWS != "" {
+		err := checkNode("proxy.node_ws", v.NodeWS)
+		scheme, _, _ := strings.Cut(v.NodeWS, "://")
+		p = append(p, err)
+		p.when(err == nil && scheme != "ws" && scheme != "wss", "proxy.node_ws: it must begin with ws:// or wss://")
 	}
-	if p.NodeWS == "" {
-		return nil
-	}
-	if err := checkNode("proxy.node_ws", p.NodeWS); err != nil {
-		return err
-	}
-	if scheme, _, _ := strings.Cut(p.NodeWS, "://"); scheme != "ws" && scheme != "wss" {
-		return errors.New("proxy.node_ws: it must begin with ws:// or wss://")
-	}
-	return nil
+	return errors.Join(p...)
 }
 
 // checkNode checks a node's endpoint, which no error shows: it may hold a secret.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -17,7 +18,7 @@ type checker struct {
 	file string
 }
 
-// check reports the first key or value of the node that has no place in t.
+// check reports the keys and values of the node that have no place in t.
 // The path is the node's own, such as "listeners.http".
 func (c checker) check(node *yaml.Node, t reflect.Type, path string) error {
 	switch {
@@ -48,7 +49,7 @@ func pins(path string) string {
 		return "key"
 	case "rules.policy":
 		return "policy"
-	case "approvals.socket_group", "approvals.console.oidc.group":
+	case "approvals.socket_group", "listeners.ipc.socket_group", "approvals.console.oidc.group":
 		return "group"
 	case "listeners.http.tls", "listeners.http.tls.cert_file", "listeners.http.tls.key_file",
 		"proxy.tls", "proxy.tls.cert_file", "proxy.tls.key_file",
@@ -56,6 +57,11 @@ func pins(path string) string {
 		return "certificate and key"
 	case "listeners.http.tls.client_ca_file", "proxy.tls.client_ca_file":
 		return "authority"
+	case "listeners.http.tls.caller_name", "proxy.tls.caller_name", "listeners.ipc.principals", "listeners.ipc.only_known":
+		return "name"
+	case "listeners.http.jwt", "listeners.http.jwt.secret_file", "listeners.http.jwt.issuer", "listeners.http.jwt.algorithms",
+		"proxy.jwt", "proxy.jwt.secret_file", "proxy.jwt.issuer", "proxy.jwt.algorithms":
+		return "proof of who calls"
 	default:
 		return ""
 	}
@@ -79,21 +85,22 @@ func (c checker) mapping(node *yaml.Node, t reflect.Type, path string) error {
 	}
 	fields := fieldsOf(t)
 	seen := make(map[string]int)
+	var problems []error
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		field, known := fields[key.Value]
-		if key.Kind != yaml.ScalarNode || !known {
-			return c.errorf(key, "unknown key %q%s", join(path, key.Value), suggest.DidYouMean("", key.Value, namesOf(fields)))
-		}
-		if line, again := seen[key.Value]; again {
-			return c.errorf(key, "duplicate key %q, first on line %d: remove one", join(path, key.Value), line)
-		}
-		seen[key.Value] = key.Line
-		if err := c.check(value, field, join(path, key.Value)); err != nil {
-			return err
+		line, again := seen[key.Value]
+		switch {
+		case key.Kind != yaml.ScalarNode || !known:
+			problems = append(problems, c.errorf(key, "unknown key %q%s", join(path, key.Value), suggest.DidYouMean("", key.Value, namesOf(fields))))
+		case again:
+			problems = append(problems, c.errorf(key, "duplicate key %q, first on line %d: remove one", join(path, key.Value), line))
+		default:
+			seen[key.Value] = key.Line
+			problems = append(problems, c.check(value, field, join(path, key.Value)))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 // named checks a mapping whose keys are names.
@@ -102,32 +109,32 @@ func (c checker) named(node *yaml.Node, element reflect.Type, path string) error
 		return c.errorf(node, "%s: want names and what each is, not %s", path, kindOf(node))
 	}
 	seen := make(map[string]int)
+	var problems []error
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		if key.Kind != yaml.ScalarNode || key.Tag == "!!null" || key.Tag == "!!merge" || key.Anchor != "" {
-			return c.errorf(key, "%s: want a name here, not %s", path, kindOf(key))
-		}
-		if line, again := seen[key.Value]; again {
-			return c.errorf(key, "%s: %q is there twice, first on line %d: remove one", path, key.Value, line)
-		}
-		seen[key.Value] = key.Line
-		if err := c.check(value, element, join(path, key.Value)); err != nil {
-			return err
+		line, again := seen[key.Value]
+		switch {
+		case key.Kind != yaml.ScalarNode || key.Tag == "!!null" || key.Tag == "!!merge" || key.Anchor != "":
+			problems = append(problems, c.errorf(key, "%s: want a name here, not %s", path, kindOf(key)))
+		case again:
+			problems = append(problems, c.errorf(key, "%s: %q is there twice, first on line %d: remove one", path, key.Value, line))
+		default:
+			seen[key.Value] = key.Line
+			problems = append(problems, c.check(value, element, join(path, key.Value)))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 func (c checker) sequence(node *yaml.Node, element reflect.Type, path string) error {
 	if node.Kind != yaml.SequenceNode {
 		return c.errorf(node, "%s: want a list, not %s", path, kindOf(node))
 	}
+	problems := make([]error, len(node.Content))
 	for i, item := range node.Content {
-		if err := c.check(item, element, fmt.Sprintf("%s[%d]", path, i)); err != nil {
-			return err
-		}
+		problems[i] = c.check(item, element, fmt.Sprintf("%s[%d]", path, i))
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 func (c checker) scalar(node *yaml.Node, t reflect.Type, path string) error {

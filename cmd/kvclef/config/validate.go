@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kvclef/kvclef/backend/keyvault"
+	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules/suggest"
 )
 
@@ -16,51 +17,53 @@ func CredentialKinds() []string {
 	return []string{"environment", "client-secret", "client-certificate", "workload-identity", "managed-identity", "azure-cli", "default"}
 }
 
-// Validate completes the configuration and reports the first value that can't
-// be meant. What only a vault's client can judge is left to it.
+// problems are values that can't be meant.
+type problems []error
+
+// when adds one if it is there.
+func (p *problems) when(wrong bool, format string, args ...any) {
+	if wrong {
+		*p = append(*p, fmt.Errorf(format, args...))
+	}
+}
+
+// Validate completes the configuration and reports every value that can't be meant. What only a vault's client can judge is left to it.
 func (c *Config) Validate() error {
-	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.Listeners.HTTP.TLS.validate("listeners.http.tls"), c.Proxy.TLS.validate("proxy.tls"), c.validateProxy(), c.validateApprovals(), c.validateLog(), c.validateLimits())
+	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.Listeners.HTTP.TLS.validate("listeners.http.tls"), c.Proxy.TLS.validate("proxy.tls"), c.validateIdentity(), c.validateProxy(), c.validateApprovals(), c.validateLog(), c.validateLimits())
 }
 
 func (c *Config) validateChains() error {
+	var p problems
 	for i, id := range c.ChainIDs {
-		if id == 0 {
-			return errors.New("chainids: 0 is no chain id; it starts at 1")
-		}
-		if slices.Contains(c.ChainIDs[:i], id) {
-			return fmt.Errorf("chainids: %d is given twice", id)
-		}
+		p.when(id == 0, "chainids: 0 is no chain id; it starts at 1")
+		p.when(id != 0 && slices.Contains(c.ChainIDs[:i], id), "chainids: %d is given twice", id)
 	}
-	return nil
+	return errors.Join(p...)
 }
 
 func (c *Config) validateVaults() error {
+	var p problems
 	names := make([]string, 0, len(c.Vaults))
 	for i := range c.Vaults {
 		vault := &c.Vaults[i]
 		if vault.URL == "" {
-			return fmt.Errorf("vaults[%d].url is missing: give the vault's address, such as https://kv-prod.vault.azure.net", i)
+			p.when(true, "vaults[%d].url is missing: give the vault's address, such as https://kv-prod.vault.azure.net", i)
+			continue
 		}
 		vault.Name = vault.Label()
-		if slices.Contains(names, vault.Name) {
-			return fmt.Errorf("vaults[%d].name: %q is given twice; name one of them otherwise", i, vault.Name)
-		}
+		p.when(slices.Contains(names, vault.Name), "vaults[%d].name: %q is given twice; name one of them otherwise", i, vault.Name)
 		names = append(names, vault.Name)
 		if vault.Credential.Kind == "" {
 			vault.Credential.Kind = "environment"
 		}
-		if kind := vault.Credential.Kind; !slices.Contains(CredentialKinds(), kind) {
-			return fmt.Errorf("vaults[%d].credential.kind: %q is not one of %s%s", i, kind,
-				strings.Join(CredentialKinds(), ", "), suggest.DidYouMean("", kind, CredentialKinds()))
-		}
-		if vault.MaxInFlight < 0 || vault.TryTimeout < 0 || vault.Timeout < 0 {
-			return fmt.Errorf("vaults[%d]: max_in_flight, try_timeout and timeout can't be negative", i)
-		}
+		kind := vault.Credential.Kind
+		p.when(!slices.Contains(CredentialKinds(), kind), "vaults[%d].credential.kind: %q is not one of %s%s", i, kind,
+			strings.Join(CredentialKinds(), ", "), suggest.DidYouMean("", kind, CredentialKinds()))
+		p.when(vault.MaxInFlight < 0 || vault.TryTimeout < 0 || vault.Timeout < 0, "vaults[%d]: max_in_flight, try_timeout and timeout can't be negative", i)
 	}
-	if name := c.AccountNew.Vault; name != "" && !slices.Contains(names, name) {
-		return fmt.Errorf("account_new.vault: no vault is called %q%s", name, suggest.DidYouMean("", name, names))
-	}
-	return nil
+	name := c.AccountNew.Vault
+	p.when(name != "" && !slices.Contains(names, name), "account_new.vault: no vault is called %q%s", name, suggest.DidYouMean("", name, names))
+	return errors.Join(p...)
 }
 
 // IsURL reports whether a text names a vault by its address, not by its name.
@@ -94,6 +97,10 @@ func (t TLS) validate(key string) error {
 		return nil
 	case t.CertFile == "" || t.KeyFile == "":
 		return fmt.Errorf("%s: cert_file and key_file go together, and the other keys go with them: give both", key)
+	case t.CallerName != "" && !slices.Contains(extapi.CallerNames(), t.CallerName):
+		return fmt.Errorf("%s.caller_name: %q is none of %s", key, t.CallerName, strings.Join(extapi.CallerNames(), ", "))
+	case t.CallerName != "" && t.ClientCAFile == "":
+		return fmt.Errorf("%s.caller_name: it is a part of the callers' certificates: give client_ca_file as well", key)
 	case !slices.Contains([]string{"", "1.2", "1.3"}, t.MinVersion):
 		return fmt.Errorf("%s.min_version: %q is neither 1.2 nor 1.3", key, t.MinVersion)
 	}
@@ -101,30 +108,22 @@ func (t TLS) validate(key string) error {
 }
 
 func (c *Config) validateLog() error {
-	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
-		return fmt.Errorf("log.format: %q is neither text nor json", c.Log.Format)
-	}
+	var p problems
+	p.when(!slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format: %q is neither text nor json", c.Log.Format)
 	levels := []string{"error", "warn", "info", "debug", "0", "1", "2", "3", "4", "5"}
-	if !slices.Contains(levels, strings.ToLower(c.Log.Level)) {
-		return fmt.Errorf("log.level: %q is none of error, warn, info, debug, nor a number from 0 to 5", c.Log.Level)
-	}
-	return nil
+	p.when(!slices.Contains(levels, strings.ToLower(c.Log.Level)), "log.level: %q is none of error, warn, info, debug, nor a number from 0 to 5", c.Log.Level)
+	return errors.Join(p...)
 }
 
 // maxRepeat bounds how long signatures are kept in memory.
 const maxRepeat = 24 * time.Hour
 
 func (c *Config) validateLimits() error {
+	var p problems
 	l := c.Limits
-	switch {
-	case l.BodyBytes <= 0, l.Batch <= 0, l.ResponseBytes <= 0:
-		return errors.New("limits: body_bytes, batch and response_bytes must be above 0")
-	case l.RequestTimeout <= 0, l.SignTimeout <= 0, l.ShutdownTimeout <= 0:
-		return errors.New("limits: request_timeout, sign_timeout and shutdown_timeout must be above 0s")
-	case l.Repeat < 0 || l.Repeat > maxRepeat:
-		return fmt.Errorf("limits.repeat: %s is not from 0s, for never, to %s", l.Repeat, maxRepeat)
-	case c.RefreshInterval < 0:
-		return errors.New("refresh_interval can't be negative; 0s is never")
-	}
-	return nil
+	p.when(l.BodyBytes <= 0 || l.Batch <= 0 || l.ResponseBytes <= 0, "limits: body_bytes, batch and response_bytes must be above 0")
+	p.when(l.RequestTimeout <= 0 || l.SignTimeout <= 0 || l.ShutdownTimeout <= 0, "limits: request_timeout, sign_timeout and shutdown_timeout must be above 0s")
+	p.when(l.Repeat < 0 || l.Repeat > maxRepeat, "limits.repeat: %s is not from 0s, for never, to %s", l.Repeat, maxRepeat)
+	p.when(c.RefreshInterval < 0, "refresh_interval can't be negative; 0s is never")
+	return errors.Join(p...)
 }

@@ -1,4 +1,4 @@
-package approvals
+package unixpeer
 
 import (
 	"net"
@@ -9,14 +9,14 @@ import (
 // Supported reports whether the system tells who connects.
 const Supported = true
 
-// peerUser returns the user at the other end, as it was when it connected.
-func peerUser(conn *net.UnixConn) (uid uint32, err error) {
+// User returns the user at the other end, as it was when it connected.
+func User(conn *net.UnixConn) (uid uint32, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
-	var found *unix.Xucred
-	failed := raw.Control(func(fd uintptr) { found, err = unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED) })
+	var found *unix.Ucred
+	failed := raw.Control(func(fd uintptr) { found, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
 	switch {
 	case failed != nil:
 		return 0, failed

@@ -1,11 +1,11 @@
 //go:build !linux && !darwin
 
-package approvals
+package unixpeer
 
 import "net"
 
 // Supported reports whether the system tells who connects.
 const Supported = false
 
-// peerUser knows nobody.
-func peerUser(*net.UnixConn) (uid uint32, err error) { return 0, ErrUnsupported }
+// User knows nobody.
+func User(*net.UnixConn) (uid uint32, err error) { return 0, ErrUnsupported }
