@@ -161,7 +161,7 @@ func (e *examination) rules(ctx context.Context, known *durable) {
 	}
 	if r.File != "" {
 		if file, ok := e.read(rules.RuleFile, r.File, "rules"); ok {
-			e.file(ctx, known, file, clefjs.Check(file.name(), file.source)) //nolint:contextcheck // a time limit bounds it
+			e.file(ctx, known, file, clefjs.Check(file.name(), file.source))
 		}
 	}
 }
