@@ -96,7 +96,7 @@ done
 
 root=$PWD
 (cd cmd/packaging/sbom && go build -trimpath -o "$build/sbom" .)
-"$build/sbom" -root "$root" -version "v$version" -created "$SOURCE_DATE_EPOCH" \
+"$build/sbom" -root "$root" -package ./cmd/kvclef -version "v$version" -created "$SOURCE_DATE_EPOCH" \
 	-o "$dist/kvclef_$version.spdx.json" -notices "$common/NOTICES.txt" "${linked[@]}"
 
 published=("kvclef_$version.spdx.json")

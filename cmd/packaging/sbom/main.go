@@ -4,7 +4,8 @@
 //
 // It reads the modules from the build information in the binaries themselves,
 // not from go.mod: what is listed is what is linked, platform by platform. A
-// module whose licence it does not recognise is an error. It writes the same
+// module whose licence it does not recognise, or does not know as one that the
+// product may be linked with, is an error. It writes the same
 // bytes for the same binaries, and never changes what it reads.
 //
 //	sbom -root . -version v1.0.0 -created 1790000000 -o kvclef.spdx.json -notices NOTICES.txt \
@@ -35,6 +36,9 @@ type release struct {
 	version  string
 	created  time.Time
 	binaries []named
+
+	mainPackage string   // that the binaries are made of
+	targets     []system // as binaries, of which there are none
 }
 
 // named is a binary, and the file in which it is shipped.
@@ -46,6 +50,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	flags.StringVar(&r.root, "root", ".", "folder of the product's module")
 	flags.StringVar(&r.version, "version", "", "version of the release")
+	flags.StringVar(&r.mainPackage, "package", ".", "package that the binaries are made of, below the root")
+	targets := flags.String("targets", "", "OS/ARCH,…: in place of binaries, to look at the licences alone")
 	created := flags.Int64("created", 0, "time of the release in seconds of Unix time")
 	document := flags.String("o", "", "file for the SPDX document")
 	notices := flags.String("notices", "", "file for the licences")
@@ -60,6 +66,16 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		}
 		r.binaries = append(r.binaries, named{file, path})
 	}
+	for target := range strings.SplitSeq(*targets, ",") {
+		if goos, arch, ok := strings.Cut(target, "/"); ok {
+			r.targets = append(r.targets, system{goos, arch, "0"})
+		} else if target != "" {
+			return fmt.Errorf("%q: want OS/ARCH", target)
+		}
+	}
+	if len(r.targets) > 0 && len(r.binaries) == 0 && *document == "" {
+		return writeNotices(ctx, r, *notices)
+	}
 	if r.version == "" || *created <= 0 || len(r.binaries) == 0 || *document == "" && *notices == "" {
 		return errors.New("need -version, -created, -o or -notices, and FILE=BINARY")
 	}
@@ -68,8 +84,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	if *notices != "" {
-		if err := os.WriteFile(*notices, parts.notices(), 0o644); err != nil { //nolint:gosec // it is published
-			return fmt.Errorf("writing the licences: %w", err)
+		if err := parts.writeNotices(*notices); err != nil {
+			return err
 		}
 	}
 	if *document == "" {
@@ -81,6 +97,22 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	if err := os.WriteFile(*document, text, 0o644); err != nil { //nolint:gosec // it is published
 		return fmt.Errorf("writing the SPDX document: %w", err)
+	}
+	return nil
+}
+
+// writeNotices looks at the licences alone, and writes them if a file is named.
+func writeNotices(ctx context.Context, r release, file string) error {
+	parts, err := readParts(ctx, r)
+	if err != nil || file == "" {
+		return err
+	}
+	return parts.writeNotices(file)
+}
+
+func (p parts) writeNotices(file string) error {
+	if err := os.WriteFile(file, p.notices(), 0o644); err != nil { //nolint:gosec // it is published
+		return fmt.Errorf("writing the licences: %w", err)
 	}
 	return nil
 }

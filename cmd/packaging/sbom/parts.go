@@ -31,9 +31,11 @@ type parts struct {
 	in  map[string][]part // by the file that is shipped
 }
 
-// readParts returns what the binaries are made of, without the product itself.
+// readParts returns what the binaries, and those of the targets, are made of,
+// without the product itself.
 func readParts(ctx context.Context, r release) (parts, error) {
 	found := parts{in: map[string][]part{}}
+	systems := slices.Clone(r.targets)
 	for _, binary := range r.binaries {
 		info, err := buildinfo.ReadFile(binary.path)
 		if err != nil {
@@ -48,6 +50,20 @@ func readParts(ctx context.Context, r release) (parts, error) {
 		}
 		found.in[binary.file] = linked
 		found.all = append(found.all, linked...)
+		systems = append(systems, systemOf(info))
+	}
+	inside := map[string][]string{} // folders of linked packages, by module
+	for _, s := range systems {
+		packages, err := listLinked(ctx, r, s)
+		if err != nil {
+			return parts{}, err
+		}
+		for _, p := range packages {
+			inside[p.Module.Path+"@"+p.Module.Version] = append(inside[p.Module.Path+"@"+p.Module.Version], p.folders()...)
+			if slices.Contains(r.targets, s) {
+				found.all = append(found.all, part{path: p.Module.Path, version: p.Module.Version})
+			}
+		}
 	}
 	byPath := func(a, b part) int {
 		return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.version, b.version))
@@ -59,11 +75,29 @@ func readParts(ctx context.Context, r release) (parts, error) {
 		return parts{}, err
 	}
 	for i, p := range found.all {
-		if found.all[i].licence, err = readLicence(folders[p.path+"@"+p.version]); err != nil {
+		name := p.path + "@" + p.version
+		below := slices.Sorted(slices.Values(inside[name]))
+		if found.all[i].licence, err = readLicence(folders[name], slices.Compact(below)...); err != nil {
 			return parts{}, fmt.Errorf("%s %s: %w", p.path, p.version, err)
 		}
 	}
 	return found, nil
+}
+
+// systemOf is the one that a binary is made for.
+func systemOf(info *buildinfo.BuildInfo) system {
+	var s system
+	for _, setting := range info.Settings {
+		switch setting.Key {
+		case "GOOS":
+			s.os = setting.Value
+		case "GOARCH":
+			s.arch = setting.Value
+		case "CGO_ENABLED":
+			s.cgo = setting.Value
+		}
+	}
+	return s
 }
 
 // moduleFolders returns where the sources are, which the Go command has checked
@@ -104,9 +138,17 @@ func moduleFolders(ctx context.Context, root string, all []part) (map[string]str
 }
 
 func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	return goCommandFor(ctx, dir, system{}, args...)
+}
+
+// goCommandFor runs the Go command as if it built for a system.
+func goCommandFor(ctx context.Context, dir string, s system, args ...string) ([]byte, error) {
 	command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the modules of a binary of ours
 	command.Dir = dir
 	command.Stderr = os.Stderr
+	if s.os != "" {
+		command.Env = append(os.Environ(), "GOOS="+s.os, "GOARCH="+s.arch, "CGO_ENABLED="+s.cgo)
+	}
 	out, err := command.Output()
 	if err != nil {
 		return nil, fmt.Errorf("running go %s: %w", args[0], err)

@@ -115,8 +115,15 @@ func TestSameBytes(t *testing.T) {
 // TestLicences of folders as modules have them.
 func TestLicences(t *testing.T) {
 	mit := string(read(t, "testdata/mit.txt"))
+	gpl := "Licensed under the GPL, version 3. " + `This program is free software: you can redistribute it and/or modify
+it under the terms of the GNU General Public License as published by the Free Software Foundation, either version 3 of the
+License, or (at your option) any later version. This program is distributed in the hope that it will be useful, but WITHOUT ANY
+WARRANTY; without even the implied warranty of MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE. See the GNU General Public
+License for more details. You should have received a copy of the GNU General Public License along with this program. If not, see
+<https://www.gnu.org/licenses/>.`
 	for name, c := range map[string]struct {
 		files map[string]string
+		below string
 		want  string
 		err   string
 	}{
@@ -126,6 +133,11 @@ func TestLicences(t *testing.T) {
 		"none":            {files: map[string]string{"README": mit}, err: "not recognised"},
 		"mostly its own":  {files: map[string]string{"LICENCE": mit + strings.Repeat("But not for money, and not by those whom I do not like. ", 90)}, err: "not recognised"},
 		"a folder":        {files: map[string]string{"LICENSE/MIT": mit}, err: "not recognised"},
+		"not permitted":   {files: map[string]string{"LICENSE": gpl}, err: "may not be linked"},
+		"a part's":        {files: map[string]string{"LICENSE": mit, "part/LICENSE_LUCENE": "You may use this on Sundays."}, below: "part", err: "not recognised"},
+		"a part's GPL":    {files: map[string]string{"LICENSE": mit, "part/COPYING": gpl}, below: "part", err: "may not be linked"},
+		"a part without":  {files: map[string]string{"LICENSE": mit, "part/x.go": ""}, below: "part", want: "MIT"},
+		"a part's alone":  {files: map[string]string{"part/LICENSE": mit}, below: "part", err: "not recognised"},
 		"in another case": {files: map[string]string{"license.txt": mit}, want: "MIT"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,11 +151,39 @@ func TestLicences(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, err := readLicence(dir)
+			var below []string
+			if c.below != "" {
+				below = append(below, filepath.Join(dir, c.below))
+			}
+			got, err := readLicence(dir, below...)
 			if c.err == "" && (err != nil || got.id != c.want) || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("%q, %v", got.id, err)
 			}
 		})
+	}
+}
+
+// TestLinked is what the product's licences are checked by: the modules of a
+// system, without a binary, and the files that say themselves that they are GPL.
+func TestLinked(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "notices.txt")
+	if err := run(t.Context(), []string{"-targets", "linux/amd64,windows/arm64", "-notices", out}, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if text := string(read(t, out)); !strings.Contains(text, "github.com/google/licensecheck v0.3.1: BSD-3-Clause") || strings.Contains(text, "spdx/tools-golang") {
+		t.Error("what is linked and what only tests need are not told apart")
+	}
+	dir := t.TempDir()
+	for text, bad := range map[string]bool{
+		"// under the terms of the GNU Lesser General Public License": false,
+		"// under the terms of the GNU General Public License":        true,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "x.go"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := (linkedPackage{Dir: dir, GoFiles: []string{"x.go"}}).checkFiles(); (err != nil) != bad {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
@@ -155,6 +195,7 @@ func TestUsage(t *testing.T) {
 		{"-version", "v1", "-created", "1", "-o", "x", "binary"},
 		{"-version", "v1", "-created", "1", "a=b"},
 		{"-nonsense"},
+		{"-targets", "linux"},
 		{"-version", "v1", "-created", "1", "-o", filepath.Join(t.TempDir(), "x"), "a=sbom_test.go"},
 	} {
 		if err := run(t.Context(), args, io.Discard); err == nil {
