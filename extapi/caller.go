@@ -42,11 +42,11 @@ func PrincipalOf(ctx context.Context) string {
 }
 
 // Anonymous is the principal of everybody who comes over HTTP and proves nothing. No
-// certificate and no token can have that name, nor principalLocal, that of the callers
+// certificate and no token can have that name, nor Local, that of the callers
 // of a socket that tells nobody apart.
 const (
-	Anonymous      = "anonymous"
-	principalLocal = "local"
+	Anonymous = "anonymous"
+	Local     = "local"
 )
 
 // principalOf returns who asks, as far as the listener proves it: over the socket that
@@ -55,7 +55,7 @@ const (
 func principalOf(peer rpc.PeerInfo) string {
 	switch peer.Transport {
 	case ipcTransport:
-		return cmp.Or(peer.RemoteAddr, principalLocal) // the listener's own word, see exchange; in the same process there is none
+		return cmp.Or(peer.RemoteAddr, Local) // the listener's own word, see exchange; in the same process there is none
 	case httpTransport:
 		return Anonymous
 	default:

@@ -42,7 +42,7 @@ func (u *Users) Principal(uid uint32) string {
 
 // CheckUserName refuses a name that a user of the machine can't be given.
 func CheckUserName(name string) error {
-	if name == principalLocal { // rules may have it already
+	if name == Local { // rules may have it already
 		return nil
 	}
 	return checkName("configuration", name)
@@ -70,7 +70,7 @@ func (c ServerConfig) checkUsers() error {
 // identify returns who has connected to the socket; false for one who is refused.
 func (s *ipcServer) identify(conn net.Conn) (uid uint32, principal string, ok bool) {
 	if s.cfg.Users == nil {
-		return 0, principalLocal, true
+		return 0, Local, true
 	}
 	uid, err := unixpeer.Of(conn)
 	if err != nil {

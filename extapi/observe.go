@@ -86,3 +86,34 @@ func Methods() []string {
 		"opsigner_signBlockPayload", "opsigner_signBlockPayloadV2", "personal_sign",
 	}
 }
+
+// Observers returns an observer that tells two. The first may put into the context what
+// the second finds there.
+func Observers(first, second Observer) Observer { return both{first, second} }
+
+type both struct{ first, second Observer }
+
+// Begin tells both.
+func (b both) Begin(ctx context.Context, asked Asked) (context.Context, Observation) {
+	ctx, first := b.first.Begin(ctx, asked)
+	ctx, second := b.second.Begin(ctx, asked)
+	return ctx, bothObservations{first, second}
+}
+
+type bothObservations struct{ first, second Observation }
+
+// Step tells both.
+func (b bothObservations) Step(ctx context.Context, step Step) (context.Context, func(error)) {
+	ctx, first := b.first.Step(ctx, step)
+	ctx, second := b.second.Step(ctx, step)
+	return ctx, func(err error) {
+		second(err)
+		first(err)
+	}
+}
+
+// End tells both.
+func (b bothObservations) End(ending Ending) {
+	b.second.End(ending)
+	b.first.End(ending)
+}

@@ -115,7 +115,7 @@ func checkName(proof, name string) error {
 		return fmt.Errorf("the name in the %s has more than %d bytes", proof, maxPrincipal)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unprintable) || strings.TrimSpace(name) != name:
 		return fmt.Errorf("the name in the %s has characters that a name can't have", proof)
-	case strings.EqualFold(name, principalLocal) || strings.EqualFold(name, Anonymous) || isUserName(name):
+	case strings.EqualFold(name, Local) || strings.EqualFold(name, Anonymous) || isUserName(name):
 		return fmt.Errorf("the name in the %s is %q, which no caller can prove to have", proof, strings.ToLower(name))
 	}
 	return nil

@@ -24,7 +24,7 @@ func (j approvalsJournal) Record(ctx context.Context, event approval.Event) erro
 	if j.state.audit == nil {
 		return errors.New("there is no audit log")
 	}
-	return j.state.audit.Append(ctx, ticketEntry(event))
+	return j.state.auditor().Append(ctx, ticketEntry(event))
 }
 
 // ticketEntry is the entry of an event.
@@ -83,7 +83,7 @@ func (j approvalsJournal) Credential(ctx context.Context, event passkey.Event) e
 	if j.state.audit == nil {
 		return errors.New("there is no audit log")
 	}
-	return j.state.audit.Append(ctx, credentialEntry(event))
+	return j.state.auditor().Append(ctx, credentialEntry(event))
 }
 
 // The states of a credential's entry.

@@ -36,7 +36,7 @@ func (p *program) devCommand() *cli.Command {
 			"a real vault, on a private chain", "kvclef dev --approve-all --vault https://kv-test.vault.azure.net",
 		) + "\n\nNOT FOR PRODUCTION. It listens on this machine only and refuses the chain ids of public networks." +
 			"\nThe data directory and its state are made where they are missing, and policies and rule files need no attestation.",
-		Flags: slices.Concat(generalFlags(), dataFlags("a temporary one, and keys in memory"), ruleFlags(), uiFlags(), proxyFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), []cli.Flag{
+		Flags: slices.Concat(generalFlags(), dataFlags("a temporary one, and keys in memory"), ruleFlags(), uiFlags(), proxyFlags(), vaultFlags(), signerFlags("kvclef.ipc in --datadir, or ~/.kvclef/kvclef.ipc"), observeFlags(), []cli.Flag{
 			boolFlag(categoryDev, "approve-all", "sign everything that is asked for; without it nothing is signed"),
 			stringFlag(categoryDev, "import", "`FILE` with a private key in hexadecimal to put into the embedded vault", ""),
 			durationFlag(categoryDev, "vault-latency", "`TIME` that the embedded vault takes for each operation", "0s"),
@@ -62,12 +62,18 @@ func (p *program) dev(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	watch, err := newWatch(c.Context, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer watch.close(c.Context)
+	options.watch = watch
 	state, err := openDurable(c.Context, cfg, options, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, state.close(c.Context)) }()
-	vaults, closeVaults, err := p.devVaults(c, cfg, log)
+	vaults, closeVaults, err := p.devVaults(c, cfg, log, watch)
 	if err != nil {
 		return err
 	}
@@ -76,7 +82,7 @@ func (p *program) dev(c *cli.Context) (err error) {
 		return err
 	}
 	signer := &signing{
-		cfg: cfg, vaults: vaults, state: state, decider: devDecider(c.Context, c.Bool("approve-all"), state, log), loopbackOnly: true, log: log,
+		cfg: cfg, vaults: vaults, state: state, decider: devDecider(c.Context, c.Bool("approve-all"), state, log), loopbackOnly: true, watch: watch, log: log,
 	}
 	signer.ready = func(open addresses, accounts []rules.Account) error {
 		return p.welcome(open, accounts, cfg, state.dir.Path(), c.Bool("approve-all"))
@@ -110,9 +116,9 @@ func devDecider(ctx context.Context, approveAll bool, state *durable, log *slog.
 }
 
 // devVaults opens the vaults named, or else an embedded one.
-func (p *program) devVaults(c *cli.Context, cfg *config.Config, log *slog.Logger) (vaultSet, func(), error) {
+func (p *program) devVaults(c *cli.Context, cfg *config.Config, log *slog.Logger, watch *watch) (vaultSet, func(), error) {
 	if len(cfg.Vaults) > 0 {
-		vaults, err := openVaults(c.Context, cfg.Vaults, log)
+		vaults, err := openVaults(c.Context, cfg.Vaults, log, watch)
 		return vaults, vaults.close, err
 	}
 	var imported *ecdsa.PrivateKey
@@ -124,7 +130,7 @@ func (p *program) devVaults(c *cli.Context, cfg *config.Config, log *slog.Logger
 		imported = key
 	}
 	embedded, err := startEmbedded(c.Context, embeddedOptions{
-		dataDir: cfg.DataDir, latency: c.Duration("vault-latency"), imported: imported, log: p.embeddedLogger(cfg.Log),
+		dataDir: cfg.DataDir, latency: c.Duration("vault-latency"), imported: imported, log: p.embeddedLogger(cfg.Log), watch: watch,
 	})
 	if err != nil {
 		return nil, nil, err

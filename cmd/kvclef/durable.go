@@ -37,6 +37,7 @@ type durableOptions struct {
 	make      bool   // the directory and its state, if they are missing
 	temporary bool   // the directory is removed at the end
 	attested  bool   // the rule file must be attested
+	watch     *watch // what follows the signer; nil: nothing
 }
 
 // durable is what a signer decides by and writes to while it runs. The zero
@@ -106,7 +107,7 @@ func (d *durable) openState(ctx context.Context, _ *config.Config) (err error) {
 			return err
 		}
 	}
-	if d.store, err = openStore(ctx, d.dir, bolt.Options{Logger: d.log, Hook: failpointHook()}); err != nil {
+	if d.store, err = openStore(ctx, d.dir, bolt.Options{Logger: d.log, Hook: d.options.watch.hook(failpointHook())}); err != nil {
 		return err
 	}
 	d.admin, err = admin.Start(ctx, d.dir.AdminSocket(), d.store, d.log)
@@ -125,7 +126,7 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error)
 	if err != nil {
 		return err
 	}
-	options := audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: failpointHook()}
+	options := audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: d.options.watch.hook(failpointHook())}
 	if d.store != nil {
 		heads, err := d.store.LogHeads(ctx)
 		if err != nil {
@@ -160,13 +161,13 @@ func (d *durable) remember(ctx context.Context) error {
 func (d *durable) decider() extapi.Decider {
 	switch {
 	case d.inForce.policy != nil: // decides about everything
-		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.exchangeable())}, Ledger: d.store, Approver: d.approver}
+		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.exchangeable())}, Ledger: d.options.watch.ledger(d.store), Approver: d.approver}
 	case d.ruleset != nil:
-		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.ruleset)}, Ledger: d.store, Approver: d.approver}
+		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.ruleset)}, Ledger: d.options.watch.ledger(d.store), Approver: d.approver}
 	case d.ui != nil: // it decides about everything
-		return &rules.Engine{Ledger: d.store, Approver: d.approver}
+		return &rules.Engine{Ledger: d.options.watch.ledger(d.store), Approver: d.approver}
 	case d.asksAll:
-		return &rules.Engine{Rules: []rules.Rule{listings{}}, Ledger: d.store, Approver: d.approver}
+		return &rules.Engine{Rules: []rules.Rule{listings{}}, Ledger: d.options.watch.ledger(d.store), Approver: d.approver}
 	default:
 		return rules.NoRules{}
 	}
@@ -183,7 +184,7 @@ func (d *durable) auditor() extapi.Auditor {
 	if d.audit == nil {
 		return noAudit{}
 	}
-	return d.audit
+	return d.options.watch.auditor(d.audit)
 }
 
 // begin records that a signer starts, and what it decides by.

@@ -80,5 +80,6 @@ func (d *durable) allowReload(cfg *config.Config) {
 func (d *durable) exchangeable() rules.Rule {
 	d.current.Store(d.inForce.policy)
 	d.live.Exchange(d.inForce.policy)
+	d.options.watch.namePrincipals(d.inForce.file.source)
 	return &d.live
 }

@@ -32,6 +32,7 @@ type embeddedOptions struct {
 	latency  time.Duration
 	imported *ecdsa.PrivateKey // nil: none
 	log      *slog.Logger
+	watch    *watch // nil: nothing follows it
 }
 
 // embedded is a vault inside the process. The Azure clients are the real ones:
@@ -40,6 +41,7 @@ type embedded struct {
 	server *emulator.Server
 	vaults vaultSet
 	log    *slog.Logger
+	watch  *watch
 }
 
 // startEmbedded starts a vault that this machine alone can reach, and opens it.
@@ -57,7 +59,7 @@ func startEmbedded(ctx context.Context, opts embeddedOptions) (*embedded, error)
 	if err != nil {
 		return nil, fmt.Errorf("starting the embedded vault: %w", err)
 	}
-	e := &embedded{server: server, log: opts.log}
+	e := &embedded{server: server, log: opts.log, watch: opts.watch}
 	if e.vaults, err = e.open(ctx); err == nil {
 		err = e.addKeys(ctx, opts.imported)
 	}
@@ -104,7 +106,7 @@ func (e *embedded) addKeys(ctx context.Context, imported *ecdsa.PrivateKey) erro
 func (e *embedded) open(ctx context.Context) (vaultSet, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(e.server.CAPEM())
-	return openConfigs(ctx, []keyvault.Config{{
+	return openConfigs(ctx, []keyvault.Config{e.watch.vault(keyvault.Config{
 		Name:              embeddedVault,
 		URL:               e.server.VaultURL(embeddedVault),
 		RequestsPerSecond: -1, // there is nobody to be spared
@@ -115,7 +117,7 @@ func (e *embedded) open(ctx context.Context) (vaultSet, error) {
 			Kind:     "client-secret",
 			TenantID: e.server.TenantID(), ClientID: e.server.ClientID(), Secret: keyvault.NewSecret(e.server.ClientSecret()),
 		},
-	}}, e.log)
+	})}, e.log)
 }
 
 // close stops the vault and its clients.

@@ -16,6 +16,7 @@ const (
 	categoryRules     = "Rules and records"
 	categoryNode      = "In front of a node"
 	categoryDev       = "Development"
+	categoryObserve   = "Metrics and traces"
 )
 
 // envOf is the environment variable of a flag: KVCLEF_HTTP_PORT for http.port.

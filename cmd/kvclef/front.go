@@ -69,6 +69,8 @@ func (s *signing) openFront(ctx context.Context, account *extapi.Account, signer
 		node.close()
 		return nil, err
 	}
+	s.outboxes.put("", f.outbox)
+	s.node.Store(node)
 	s.state.serveTransactions(f.outbox, hosted, s.log)
 	if err := f.proxy.Start(ctx); err != nil {
 		node.close()

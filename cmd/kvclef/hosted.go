@@ -134,7 +134,7 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 			running.free()
 		}
 	}()
-	if running.vaults, err = openVaults(ctx, []config.Vault{configuration.Vault}, h.signing.log); err != nil {
+	if running.vaults, err = openVaults(ctx, []config.Vault{configuration.Vault}, h.signing.log, h.signing.watch); err != nil {
 		return nil, err
 	}
 	parts := frontParts{

@@ -73,7 +73,7 @@ func (p *program) withVaults(c *cli.Context, do func(vaultSet) error) error {
 	if err != nil {
 		return err
 	}
-	vaults, err := openVaults(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log))
+	vaults, err := openVaults(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log), nil)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (p *program) withVault(c *cli.Context, do func(*keyvault.Vault, config.Vaul
 		}
 		return usagef("%s works on one vault: choose by --vault among %s", commandName(c), strings.Join(names, ", "))
 	}
-	vaults, err := openVaults(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log))
+	vaults, err := openVaults(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log), nil)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (p *program) proxyCommand() *cli.Command {
 			"\nsigned and sent; everything else reaches the node as it is. A policy or a rule file decides, as for kvclef serve," +
 			"\nwhich does the same where its configuration has a node. Without --chainid the node's chain is signed for." +
 			"\nThe data directory, which kvclef init makes, keeps the transactions under way: see kvclef tx.",
-		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), proxyFlags(), vaultFlags(), signerFlags("none"), []cli.Flag{
+		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), proxyFlags(), vaultFlags(), signerFlags("none"), observeFlags(), []cli.Flag{
 			stringFlag(categoryVaults, "cloudhsm", "`FILE` with the configuration of a hosted CloudHSM, whose vault is used", ""),
 			stringFlag(categoryVaults, "cloudhsm-service", "`FILE` with the service of a hosted CloudHSM, whose name is told", ""),
 		}),

@@ -23,7 +23,7 @@ func (p *program) serveCommand() *cli.Command {
 		) + "\n\nA policy decides what is signed, --policy FILE, or a rule file of Clef, --rules FILE. They need the data" +
 			"\ndirectory, which kvclef init makes, and must be attested, by kvclef rules attest. Without either accounts" +
 			"\nare listed, and every signing request is refused.",
-		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), uiFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc")),
+		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), uiFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc"), observeFlags()),
 		Action: action(p.serve),
 	}
 }
@@ -54,12 +54,18 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 	if err := examine(c.Context, examination{cfg: cfg, options: options}, wrong); err != nil {
 		return err
 	}
+	watch, err := newWatch(c.Context, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer watch.close(c.Context)
+	options.watch = watch
 	state, err := openDurable(c.Context, cfg, options, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, state.close(c.Context)) }()
-	vaults, err := openVaults(c.Context, cfg.Vaults, log)
+	vaults, err := openVaults(c.Context, cfg.Vaults, log, watch)
 	if err != nil {
 		return err
 	}
@@ -70,7 +76,7 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 	if !state.decides() {
 		log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
 	}
-	signer := &signing{cfg: cfg, name: name, vaults: vaults, state: state, decider: state.decider(), log: log, ready: p.announceService(c.Context)}
+	signer := &signing{cfg: cfg, name: name, vaults: vaults, state: state, decider: state.decider(), watch: watch, log: log, ready: p.announceService(c.Context)}
 	return signer.run(c.Context)
 }
 
@@ -123,7 +129,12 @@ func (p *program) announce(open addresses, _ []rules.Account) error {
 		}
 	}
 	if open.proxy != "" {
-		return p.printf("Proxy %s\n", open.proxyURL())
+		if err := p.printf("Proxy %s\n", open.proxyURL()); err != nil {
+			return err
+		}
+	}
+	if open.metrics != "" {
+		return p.printf("Metrics http://%s/metrics\n", open.metrics)
 	}
 	return nil
 }

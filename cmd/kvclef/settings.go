@@ -94,7 +94,7 @@ func override(c *cli.Context, cfg *config.Config) error {
 			wrong = append(wrong, usagef("--%s: no key; remove the flag to do without, or give one", name))
 		}
 	}
-	wrong = append(wrong, setPort(c, "http.port", &l.HTTP.Port), overrideProxy(c, &cfg.Proxy))
+	wrong = append(wrong, setPort(c, "http.port", &l.HTTP.Port), overrideProxy(c, &cfg.Proxy), overrideObserve(c, cfg))
 	if c.IsSet("chainid") {
 		ids, err := chainIDs(c.StringSlice("chainid"))
 		cfg.ChainIDs, wrong = ids, append(wrong, err)

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -30,7 +31,11 @@ type signing struct {
 	decider      extapi.Decider
 	loopbackOnly bool
 	proxyCallers extapi.Callers // of the listener in front of a node
+	watch        *watch
 	log          *slog.Logger
+
+	outboxes outboxes
+	node     atomic.Pointer[nodeClient] // nil: it stands in front of none, or not yet
 
 	// ready is called when the listeners are open, with the accounts of callers.
 	ready func(addresses, []rules.Account) error
@@ -38,7 +43,7 @@ type signing struct {
 
 // addresses is where a signer listens; "" is off.
 type addresses struct {
-	ipc, http, proxy string
+	ipc, http, proxy, metrics string
 
 	tls, proxyTLS config.TLS // of http and proxy
 }
@@ -69,6 +74,11 @@ func (s *signing) run(ctx context.Context) (err error) {
 		return err
 	}
 	s.state.allowReload(s.cfg)
+	metricsAddr, stopWatching, err := s.serveMetrics(ctx, signer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopWatching(ctx)) }() // it is watched to the end
 	stopApprovals, err := s.serveApprovals(ctx, signer)
 	if err != nil {
 		return err
@@ -85,6 +95,7 @@ func (s *signing) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	open.metrics = metricsAddr
 	go s.prepare(ctx)
 	return s.serve(ctx, keyring, signer, open)
 }
@@ -113,6 +124,7 @@ func (s *signing) newAccount(signer extapi.Signer, maker extapi.KeyMaker, decide
 		Repeat:        s.cfg.Limits.Repeat,
 		Excerpts:      s.cfg.Audit.Requests == config.RequestExcerpts,
 		Logger:        s.log,
+		Observer:      s.watch.observer(),
 	}))
 	if err != nil {
 		return nil, &usageError{err}
@@ -224,6 +236,7 @@ func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer ex
 		if err := s.state.startUI(ctx, open.addresses); err != nil {
 			return err
 		}
+		s.watch.listening(true)
 		return s.ready(open.addresses, signer.Accounts())
 	})
 	if open.front != nil {
@@ -238,6 +251,7 @@ func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer ex
 	group.Go(func() error { return s.state.sweepApprovals(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
+		s.watch.listening(false)
 		s.log.InfoContext(ctx, "Shutting down", "timeout", s.cfg.Limits.ShutdownTimeout)
 		s.state.hurryApprovals()
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.ShutdownTimeout)

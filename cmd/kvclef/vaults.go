@@ -27,10 +27,10 @@ type vaultSet []*keyvault.Vault
 // openVaults opens the configured vaults at the same time and reads their keys.
 // One that can't be opened is an error: a signer that starts without a part of
 // its accounts looks sound and is not.
-func openVaults(ctx context.Context, vaults []config.Vault, log *slog.Logger) (vaultSet, error) {
+func openVaults(ctx context.Context, vaults []config.Vault, log *slog.Logger, watch *watch) (vaultSet, error) {
 	configs := make([]keyvault.Config, len(vaults))
 	for i, vault := range vaults {
-		configs[i] = vaultConfig(vault, log)
+		configs[i] = watch.vault(vaultConfig(vault, log))
 	}
 	return openConfigs(ctx, configs, log)
 }

@@ -26,7 +26,7 @@ func (d *durable) tellWebhooks(ctx context.Context, cfg *config.Config) error {
 	if d.approvals == nil || len(d.webhooks) == 0 {
 		return nil
 	}
-	return webhook.Run(ctx, webhook.Config{Tickets: d.approvals, Hooks: d.webhooks, Link: ticketLink(&cfg.Approvals.Console), Logger: d.log})
+	return webhook.Run(ctx, webhook.Config{Tickets: d.approvals, Hooks: d.webhooks, Link: ticketLink(&cfg.Approvals.Console), Logger: d.log, Told: d.options.watch.webhook()})
 }
 
 // ticketLink returns the link to a ticket's page, if there is a console.

@@ -42,3 +42,7 @@ func (p places) enter(ctx context.Context, patience time.Duration) (leave func()
 	}
 	return nil, &BusyError{For: "other calls of the rule file to end", Wait: time.Since(started).Round(time.Millisecond), Err: wait.Err()}
 }
+
+// Calls returns how many calls run, and how many may at the same time. A call that
+// holds the storage is not among them: it needs no place.
+func (r *Ruleset) Calls() (running, most int) { return len(r.places), cap(r.places) }

@@ -57,6 +57,9 @@ type Config struct {
 
 	Log    Log    `yaml:"log"`
 	Limits Limits `yaml:"limits"`
+
+	Metrics Metrics `yaml:"metrics"`
+	Tracing Tracing `yaml:"tracing"`
 }
 
 // Rules decide what is signed.
@@ -346,5 +349,7 @@ func Default() *Config {
 			Repeat:          10 * time.Minute,
 			ShutdownTimeout: 10 * time.Second,
 		},
+		Metrics: Metrics{Addr: "127.0.0.1", Port: 9545},
+		Tracing: Tracing{Sample: 1},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"path/filepath"
 	"runtime"
@@ -171,26 +170,7 @@ func (p *Proxy) Endpoint() (string, error) {
 
 // NodeHeaders returns the headers of requests to the node.
 func (p *Proxy) NodeHeaders() (http.Header, error) {
-	headers := make(http.Header)
-	if p.NodeHeadersFile == "" {
-		return headers, nil
-	}
-	text, err := readSecret("proxy.node_headers_file", p.NodeHeadersFile)
-	if err != nil {
-		return nil, err
-	}
-	for i, line := range strings.Split(text, "\n") {
-		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		name, value, found := strings.Cut(line, ":")
-		name, value = textproto.TrimString(name), textproto.TrimString(value)
-		if !found || !token(name) || !headerValue(value) {
-			return nil, fmt.Errorf("proxy.node_headers_file: %s:%d is not NAME: VALUE", p.NodeHeadersFile, i+1)
-		}
-		headers.Add(name, value)
-	}
-	return headers, nil
+	return readHeaders("proxy.node_headers_file", p.NodeHeadersFile)
 }
 
 // token reports whether a text may be the name of a header (RFC 9110).

@@ -27,6 +27,19 @@ const (
 	EventExpired = "expired" // or lapsed: approved, and nobody came for the signature
 )
 
+// What comes of an attempt to deliver a message.
+const (
+	ResultDelivered = "delivered"
+	ResultRetried   = "retried"  // it failed, and is made again
+	ResultGivenUp   = "given_up" // it failed for good
+	ResultDropped   = "dropped"  // it was never made: too many messages waited
+)
+
+// Results returns what may come of an attempt.
+func Results() []string {
+	return []string{ResultDelivered, ResultRetried, ResultGivenUp, ResultDropped}
+}
+
 // Bounds of what waits.
 const (
 	maxChanges = 256  // that were not looked at
@@ -54,6 +67,7 @@ type Config struct {
 	Hooks   []Hook
 	Link    func(ticket string) string // to the ticket's page, "" if there is none
 	Logger  *slog.Logger
+	Told    func(result string) // what came of each attempt, one of [Results]; nil: nobody wants to know
 
 	First time.Duration     // until a message is sent again; it doubles each time. Default: 1 second
 	Most  time.Duration     // between two attempts. Default: 5 minutes
@@ -94,6 +108,9 @@ func (c *Config) complete() {
 	}
 	if c.Link == nil {
 		c.Link = func(string) string { return "" }
+	}
+	if c.Told == nil {
+		c.Told = func(string) {}
 	}
 	if c.Trip == nil {
 		c.Trip = http.DefaultTransport
