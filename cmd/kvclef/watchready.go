@@ -47,7 +47,7 @@ func (s *signing) checks(signer extapi.Signer) func() []health.Check {
 	}
 }
 
-func needs(there bool, reason health.Reason) error {
+func needs(there bool, reason health.ReasonError) error {
 	if there {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (s *signing) lookAtStore(ctx context.Context) error {
 func (s *signing) lookAtAudit(context.Context) error {
 	last := &s.watch.record
 	if last.broken.Load() {
-		return health.Reason("it is broken: nothing is signed until the signer is started again")
+		return health.ReasonError("it is broken: nothing is signed until the signer is started again")
 	}
 	failed := last.failed.Load()
 	return needs(failed == nil || time.Since(*failed) > recordDoubt, "the last entry could not be written")
@@ -74,7 +74,7 @@ func (s *signing) lookAtAudit(context.Context) error {
 func (s *signing) lookAtNode(ctx context.Context) error {
 	node := s.node.Load()
 	if node == nil {
-		return health.Reason("it is not asked yet")
+		return health.ReasonError("it is not asked yet")
 	}
 	var chain hexutil.Uint64
 	return needs(node.CallContext(ctx, &chain, "eth_chainId") == nil, "it does not answer")

@@ -76,6 +76,8 @@ account_new: {vault: prod, prefix: app}
 refresh_interval: 90s
 log: {level: debug, format: json}
 limits: {body_bytes: 1, batch: 2, response_bytes: 3, request_timeout: 4s, sign_timeout: 5s, repeat: 7s, shutdown_timeout: 6s}
+metrics: {enabled: true, addr: 10.0.0.1, port: 9000}
+tracing: {endpoint: "https://otel.example", sample: 0.25, headers_file: otel.headers}
 `
 
 func TestParse(t *testing.T) {
@@ -106,7 +108,7 @@ func TestParse(t *testing.T) {
 		`Credential:{Kind:environment TenantID: ClientID: SecretFile: SecretEnv: CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[] Secret:[redacted]} ` +
 		`CAFile: RequestsPerSecond:0 MaxInFlight:0 TryTimeout:0s Timeout:0s CustomEndpoint:true Authority:https://login.example/}] ` +
 		`AccountNew:{Vault:prod Prefix:app} RefreshInterval:1m30s Log:{Level:debug Format:json} ` +
-		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s SignTimeout:5s Repeat:7s ShutdownTimeout:6s}}`
+		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s SignTimeout:5s Repeat:7s ShutdownTimeout:6s} Metrics:{Enabled:true Addr:10.0.0.1 Port:9000} Tracing:{Endpoint:https://otel.example Sample:0.25 HeadersFile:otel.headers}}`
 	if got := fmt.Sprintf("%+v", *cfg); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -18,15 +18,15 @@ type Check struct {
 	Name string
 
 	// Look returns nil if it is there, else why not, in words for everybody: a
-	// [Reason]. What else it returns is logged, and told as "not usable".
+	// [ReasonError]. What else it returns is logged, and told as "not usable".
 	Look func(context.Context) error
 }
 
-// Reason is why something is not there, without secrets and addresses.
-type Reason string
+// ReasonError is why something is not there, without secrets and addresses.
+type ReasonError string
 
 // Error returns the text.
-func (r Reason) Error() string { return string(r) }
+func (r ReasonError) Error() string { return string(r) }
 
 // Report is what /readyz tells.
 type Report struct {
@@ -90,7 +90,7 @@ func (r *Readiness) Report(ctx context.Context) Report {
 // look looks at one thing.
 func (r *Readiness) look(ctx context.Context, check Check) Result {
 	err := check.Look(ctx)
-	switch reason, told := err.(Reason); { //nolint:errorlint // what wraps a reason may hold more than that
+	switch reason, told := err.(ReasonError); { //nolint:errorlint // what wraps a reason may hold more than that
 	case err == nil:
 		return Result{Name: check.Name, OK: true}
 	case told:

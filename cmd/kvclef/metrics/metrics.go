@@ -67,7 +67,8 @@ func New(registry *prometheus.Registry, build Build) (*Metrics, error) {
 	}, func() float64 { return 1 })
 	all := []prometheus.Collector{
 		info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.webhooks, gatherer{&m.sources, newDescriptions()},
+		m.webhooks,
+		gatherer{&m.sources, newDescriptions()},
 	}
 	for _, c := range slices.Concat(all, m.requests.all(), m.vaults.all(), m.disk.all(), m.limits.all()) {
 		if err := registry.Register(c); err != nil {

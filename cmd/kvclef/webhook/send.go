@@ -71,7 +71,7 @@ func (s *sender) add(ctx context.Context, m message) {
 	if len(s.waiting) >= maxWaiting {
 		s.waiting = s.waiting[1:]
 		s.dropped++
-		s.cfg.Told(ResultDropped)
+		s.cfg.told(ResultDropped)
 	}
 	s.waiting = append(s.waiting, m)
 	dropped := s.dropped
@@ -132,15 +132,15 @@ func (s *sender) deliver(ctx context.Context, m message) error {
 	for wait := s.cfg.First; ; wait = min(2*wait, s.cfg.Most) {
 		again, err := s.attempt(ctx, m, body)
 		if err == nil {
-			s.cfg.Told(ResultDelivered)
+			s.cfg.told(ResultDelivered)
 			return nil
 		}
 		pause := max(wait, min(again, s.cfg.Most))
 		if again < 0 || time.Now().Add(pause).After(end) {
-			s.cfg.Told(ResultGivenUp)
+			s.cfg.told(ResultGivenUp)
 			return err
 		}
-		s.cfg.Told(ResultRetried)
+		s.cfg.told(ResultRetried)
 		s.log.WarnContext(ctx, "Message not delivered: it is sent again", "ticket", m.notice.Ticket, "event", m.notice.Event, "in", pause, "error", err)
 		select {
 		case <-time.After(pause):

@@ -97,6 +97,13 @@ func Run(ctx context.Context, cfg Config) error {
 	return group.Wait()
 }
 
+// told counts what came of an attempt.
+func (c *Config) told(result string) {
+	if c.Told != nil {
+		c.Told(result)
+	}
+}
+
 func (c *Config) complete() {
 	for _, d := range []struct {
 		value *time.Duration
@@ -108,9 +115,6 @@ func (c *Config) complete() {
 	}
 	if c.Link == nil {
 		c.Link = func(string) string { return "" }
-	}
-	if c.Told == nil {
-		c.Told = func(string) {}
 	}
 	if c.Trip == nil {
 		c.Trip = http.DefaultTransport
