@@ -141,7 +141,7 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 func (s *Service) decide(ctx context.Context, req *rules.Request, record *record) (rules.Decision, error) {
 	deciding, done := patient(ctx)
 	deciding, decided := step(deciding, StepDecide)
-	decision, err := s.decider.Decide(deciding, req)
+	decision, err := s.judge(deciding, req)
 	decided(err)
 	done()
 	judged(ctx, req, decision)
@@ -155,6 +155,21 @@ func (s *Service) decide(ctx context.Context, req *rules.Request, record *record
 		return decision, judgedError{errors.Join(recorded, s.settle(ctx, req, decision, rules.Result{Outcome: rules.NotSigned}))}
 	default:
 		return decision, nil
+	}
+}
+
+// judge asks the decider. One that crashes has decided nothing.
+func (s *Service) judge(ctx context.Context, req *rules.Request) (decision rules.Decision, err error) {
+	defer s.crashed(ctx, "decider", req.ID, func() { decision, err = rules.Decision{}, errInternal })
+	return s.decider.Decide(ctx, req)
+}
+
+// crashed is deferred: a panic is logged and becomes what refused makes of it, so
+// that what must follow does.
+func (s *Service) crashed(ctx context.Context, part, request string, refused func()) {
+	if crash := recover(); crash != nil {
+		s.log.ErrorContext(ctx, "Crashed on the way to a signature: none is released", "part", part, "request_id", request, "panic", crash, "stack", string(debug.Stack()))
+		refused()
 	}
 }
 
@@ -205,7 +220,10 @@ func (s *Service) settle(ctx context.Context, req *rules.Request, decision rules
 	defer cancel()
 	log := s.log.With("request_id", req.ID, "outcome", result.Outcome.String())
 	ctx, done := step(ctx, StepSettle)
-	err := s.decider.Settle(ctx, req, decision, result)
+	err := func() (err error) {
+		defer s.crashed(ctx, "decider", req.ID, func() { err = errInternal })
+		return s.decider.Settle(ctx, req, decision, result)
+	}()
 	done(err)
 	if err != nil {
 		log.ErrorContext(ctx, "Approval not settled", "error", err)
@@ -220,12 +238,7 @@ func (s *Service) settle(ctx context.Context, req *rules.Request, decision rules
 func (s *Service) record(ctx context.Context, entry audit.Entry) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	defer func() {
-		if crash := recover(); crash != nil {
-			s.log.ErrorContext(ctx, "Audit log crashed: nothing is signed", "request_id", entry.Request, "panic", crash, "stack", string(debug.Stack()))
-			err = errUnrecorded
-		}
-	}()
+	defer s.crashed(ctx, "audit log", entry.Request, func() { err = errUnrecorded })
 	ctx, done := step(ctx, StepRecord)
 	err = s.auditor.Append(ctx, entry)
 	done(err)

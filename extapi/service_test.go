@@ -22,6 +22,7 @@ type scripted struct {
 	sign    func(ctx context.Context, digest common.Hash) (Signed, error)
 	audit   *entries // nil: one that works
 	settle  error
+	panics  bool // when it is told what became of an approval
 	account common.Address
 
 	settled []rules.Outcome
@@ -35,6 +36,9 @@ func (s *scripted) Decide(_ context.Context, req *rules.Request) (rules.Decision
 func (s *scripted) Settle(ctx context.Context, _ *rules.Request, _ rules.Decision, result rules.Result) error {
 	s.settled = append(s.settled, result.Outcome)
 	s.expired = s.expired || ctx.Err() != nil
+	if s.panics {
+		panic("boom")
+	}
 	return s.settle
 }
 
@@ -165,6 +169,39 @@ func TestCrashedRecordIsNone(t *testing.T) {
 	_, err := service.sign(t.Context(), &rules.Request{Kind: rules.KindText, Account: rules.Account{Address: address}, Digest: common.Hash{1}})
 	if !errors.Is(err, errUnrecorded) || !slices.Equal(decider.settled, once(rules.NotSigned)) {
 		t.Errorf("%v, settled %v", err, decider.settled)
+	}
+}
+
+// TestCrashedDeciderIsOnRecord: a decider that crashes has decided nothing, and one
+// that crashes when the signature is there leaves an outcome that is not released,
+// and that may be signed.
+func TestCrashedDeciderIsOnRecord(t *testing.T) {
+	key := newKey(t)
+	address := crypto.PubkeyToAddress(key.PublicKey)
+	for _, late := range []bool{false, true} {
+		decide := func(*rules.Request) (rules.Decision, error) { panic("boom") }
+		if late {
+			decide = verdict(rules.Approve, nil)
+		}
+		decider := &scripted{decide: decide, sign: signingWith(key), account: address, panics: late}
+		var events []audit.Entry
+		record := &entries{before: func(entry audit.Entry) { events = append(events, entry) }}
+		service := NewService(decider, decider, record, time.Second, time.Minute, slog.New(slog.DiscardHandler))
+		signature, err := service.sign(t.Context(), &rules.Request{Kind: rules.KindText, Account: rules.Account{Address: address}, Digest: common.Hash{1}})
+		var unclear interface{ MayBeSigned() bool }
+		var judged judgedError
+		if err == nil || signature != [65]byte{} || !errors.As(err, &judged) || errors.As(err, &unclear) != late {
+			t.Errorf("late %v: %x, %v", late, signature, err)
+		}
+		if !late {
+			if len(events) != 1 || events[0].Event != audit.EventDecision || events[0].Verdict != "undecided" {
+				t.Errorf("recorded %+v", events)
+			}
+			continue
+		}
+		if len(events) != 2 || events[1].Event != audit.EventOutcome || events[1].Outcome != "signed" || *events[1].Released {
+			t.Errorf("recorded %+v", events)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 	if e.Ledger == nil {
 		return 0, decision.refused(), errors.New("the decision counts against limits, and there is no ledger")
 	}
-	id, err := e.Ledger.Hold(ctx, decision.Charges)
+	id, err := e.hold(ctx, decision.Charges)
 	var over *OverLimitError
 	if errors.As(err, &over) && board != nil && !over.Charge.Firm {
 		decision = decision.referred(over, board)
@@ -29,7 +29,7 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 		}
 		// It counts while people think, and afterwards, as what has room does.
 		decision.Charges = lifted(decision.Charges)
-		id, err = e.Ledger.Hold(ctx, decision.Charges)
+		id, err = e.hold(ctx, decision.Charges)
 	}
 	var full *SlotError
 	switch {
@@ -84,4 +84,17 @@ func lifted(charges []Charge) []Charge {
 		}
 	}
 	return charges
+}
+
+// hold asks the ledger. One that panics may hold something, which then goes on
+// counting; what the rule keeps aside must be dropped nevertheless.
+func (e *Engine) hold(ctx context.Context, charges []Charge) (id HoldID, err error) {
+	defer crashed("the ledger", &err)
+	return e.Ledger.Hold(ctx, charges)
+}
+
+// ledger tells the ledger what becomes of a hold.
+func ledger(ctx context.Context, id HoldID, do func(context.Context, HoldID) error) (err error) {
+	defer crashed("the ledger", &err)
+	return do(ctx, id)
 }

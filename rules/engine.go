@@ -173,9 +173,9 @@ func (e *Engine) Settle(ctx context.Context, req *Request, decision Decision, re
 	if mine.limits != 0 {
 		switch result.Outcome {
 		case Signed:
-			failures = append(failures, e.Ledger.Commit(ctx, mine.limits))
+			failures = append(failures, ledger(ctx, mine.limits, e.Ledger.Commit))
 		case NotSigned:
-			failures = append(failures, e.Ledger.Release(ctx, mine.limits))
+			failures = append(failures, ledger(ctx, mine.limits, e.Ledger.Release))
 		default: // a signature may exist: the hold goes on counting
 		}
 	}
@@ -184,11 +184,7 @@ func (e *Engine) Settle(ctx context.Context, req *Request, decision Decision, re
 
 // settle tells a rule's hold what became of the request.
 func settle(ctx context.Context, hold Hold, req *Request, result Result) (err error) {
-	defer func() {
-		if crash := recover(); crash != nil {
-			err = fmt.Errorf("a rule crashed: %v\n%s", crash, debug.Stack())
-		}
-	}()
+	defer crashed("a rule", &err)
 	return hold.Settle(ctx, req, result)
 }
 
@@ -197,7 +193,7 @@ func (e *Engine) release(ctx context.Context, id HoldID) error {
 	if id == 0 {
 		return nil
 	}
-	return still(ctx, "giving limits back", func(ctx context.Context) error { return e.Ledger.Release(ctx, id) })
+	return still(ctx, "giving limits back", func(ctx context.Context) error { return ledger(ctx, id, e.Ledger.Release) })
 }
 
 // keep makes a hold durable.

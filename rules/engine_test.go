@@ -259,6 +259,55 @@ func TestEngineResumes(t *testing.T) {
 	}
 }
 
+// brokenLedger panics at one of its calls.
+type brokenLedger struct {
+	at  string
+	log *[]string
+}
+
+func (l brokenLedger) call(name string) error {
+	*l.log = append(*l.log, name)
+	if name == l.at {
+		panic("boom")
+	}
+	return nil
+}
+
+func (l brokenLedger) Hold(context.Context, []rules.Charge) (rules.HoldID, error) {
+	return 7, l.call("hold")
+}
+
+func (l brokenLedger) Commit(context.Context, rules.HoldID) error  { return l.call("commit") }
+func (l brokenLedger) Release(context.Context, rules.HoldID) error { return l.call("release") }
+
+// TestEngineBrokenLedger: a ledger that panics fails the request, and what the rule
+// keeps aside, such as a lock, is let go of all the same.
+func TestEngineBrokenLedger(t *testing.T) {
+	for at, want := range map[string]string{
+		"hold":    "hold, drop",
+		"release": "hold, keep, release", // it could not be kept
+		"commit":  "hold, keep, settle signed, commit",
+	} {
+		var log []string
+		rule := scriptedRule{verdict: rules.Approve, charges: charge(), log: &log}
+		if at == "release" {
+			rule.keep = errBoom
+		}
+		engine := &rules.Engine{Rules: []rules.Rule{rule}, Ledger: brokenLedger{at, &log}}
+		req := &rules.Request{Kind: rules.KindText}
+		decision, err := engine.Decide(t.Context(), req)
+		if at == "commit" && err == nil {
+			err = engine.Settle(t.Context(), req, decision, rules.Result{Outcome: rules.Signed})
+		}
+		if err == nil || !strings.Contains(err.Error(), "the ledger crashed") {
+			t.Errorf("%s: %v", at, err)
+		}
+		if got := strings.Join(log, ", "); got != want {
+			t.Errorf("%s: %s, want %s", at, got, want)
+		}
+	}
+}
+
 // TestEngineAsksInOrder: the first rule that decides binds.
 func TestEngineAsksInOrder(t *testing.T) {
 	var log []string

@@ -45,12 +45,16 @@ func (h holds) Keep(ctx context.Context) error {
 
 // kept makes one durable. One that panics has kept nothing.
 func kept(ctx context.Context, hold Hold) (err error) {
-	defer func() {
-		if crash := recover(); crash != nil {
-			err = fmt.Errorf("a rule crashed: %v\n%s", crash, debug.Stack())
-		}
-	}()
+	defer crashed("a rule", &err)
 	return hold.Keep(ctx)
+}
+
+// crashed is deferred: a panic is an error, so that who called goes on with what
+// must be done.
+func crashed(what string, err *error) {
+	if crash := recover(); crash != nil {
+		*err = fmt.Errorf("%s crashed: %v\n%s", what, crash, debug.Stack())
+	}
 }
 
 // Settle tells all what became of the request.
