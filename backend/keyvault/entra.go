@@ -98,8 +98,11 @@ func parseEntraCode(body []byte) string {
 	if m := entraCode.FindStringSubmatch(answer.Description); m != nil {
 		return m[1]
 	}
-	if len(answer.Codes) > 0 && entraCode.MatchString("AADSTS"+answer.Codes[0].String()) {
-		return answer.Codes[0].String()
+	if len(answer.Codes) > 0 {
+		code := answer.Codes[0].String()
+		if entraCode.FindString("AADSTS"+code) == "AADSTS"+code {
+			return code // no number of another length, and nothing that follows it
+		}
 	}
 	return ""
 }
