@@ -100,10 +100,11 @@ func (s HostedService) check() error {
 
 // parseDocument reads one document, JSON or YAML, strictly.
 func parseDocument(path string, data []byte, into any) error {
+	if len(data) > maxSize {
+		return fmt.Errorf("%s: larger than %d bytes, which no such document is", path, maxSize)
+	}
 	var document yaml.Node
 	switch err := yaml.Unmarshal(data, &document); {
-	case len(data) > maxSize:
-		return fmt.Errorf("%s: larger than %d bytes, which no such document is", path, maxSize)
 	case err != nil:
 		return syntaxError(path, err)
 	case len(document.Content) != 1:
