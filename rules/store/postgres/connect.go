@@ -151,6 +151,9 @@ func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]s
 	case k.version > version:
 		return k, fmt.Errorf("%w: it has version %d, and this kvclef knows %d: use a newer kvclef", ErrNewer, k.version, version)
 	}
+	if err := privileges(ctx, conn); err != nil {
+		return k, err
+	}
 	return k, conn.QueryRow(ctx, "SELECT h.last_value, r.mark FROM hold_id h, records_size r").Scan(&k.holds, &k.mark)
 }
 

@@ -2,8 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"io"
+	"syscall"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // queryer is a connection, for one statement. A statement is a transaction of its
@@ -27,4 +31,25 @@ func (s *Store) durably(ctx context.Context, do func(q queryer) error) error {
 	}
 	s.options.Hook("store.after-commit")
 	return nil
+}
+
+// again asks once more, of another connection, when one ended while it was asked.
+// It is for what changes nothing.
+func again(ctx context.Context, ask func() error) (err error) {
+	for range maxTries {
+		err = ask()
+		if err == nil || ctx.Err() != nil || refusedByDatabase(err) || !lost(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// lost tells whether an error is a connection's that ended.
+func lost(err error) bool {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) {
+		return answer.Severity == "FATAL" || answer.SeverityUnlocalized == "FATAL"
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

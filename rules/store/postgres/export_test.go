@@ -1,6 +1,6 @@
 package postgres
 
-import "time"
+import "context"
 
 // WithRecordBounds bounds the records.
 func (o Options) WithRecordBounds(records, bytes int) Options {
@@ -18,5 +18,26 @@ func (s *Store) Doubted() bool {
 	return s.fence.doubtful || s.fence.generation > 0
 }
 
-// Settled tells how long a step may take.
-func (s *Store) Timeout() time.Duration { return s.options.Timeout }
+// Schema is where the store is.
+func (s *Store) Schema() string { return s.options.Schema }
+
+// Setting is what a connection has.
+func (s *Store) Setting(ctx context.Context, name string) (value string, err error) {
+	err = s.work.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
+	return value, err
+}
+
+// Count counts rows.
+func (s *Store) Count(ctx context.Context, of string) (n int, err error) {
+	err = s.work.QueryRow(ctx, "SELECT count(*) FROM "+of).Scan(&n)
+	return n, err
+}
+
+// WarningsOf are those of a DSN.
+func WarningsOf(dsn string) ([]string, error) {
+	config, err := parse(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return warnings(config), nil
+}

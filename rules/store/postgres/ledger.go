@@ -126,6 +126,7 @@ func (s *Store) tryHold(ctx context.Context, jobs []*holdJob) (done bool, err er
 		}
 	}
 	var answered int
+	var last int64
 	err = s.durably(ctx, func(q queryer) error {
 		rows, err := q.Query(ctx, `SELECT item, id, place, used::text, more::text, full_slot
 			FROM hold($1, $2, $3, $4::text[]::numeric[], $5::text[]::numeric[], $6, $7)`,
@@ -153,10 +154,13 @@ func (s *Store) tryHold(ctx context.Context, jobs []*holdJob) (done bool, err er
 					return err
 				}
 			}
-			saw(&s.lastHold, id)
+			last = max(last, id)
 		}
 		return rows.Err()
 	})
+	if err == nil {
+		saw(&s.lastHold, last)
+	}
 	if err == nil && answered != 0 && answered != len(jobs) {
 		err = fmt.Errorf("%d holds were answered of %d", answered, len(jobs))
 	}

@@ -29,7 +29,9 @@ func (s *Store) Record(ctx context.Context, key string) (value []byte, err error
 		return nil, err
 	}
 	defer cancel()
-	err = s.work.QueryRow(ctx, "SELECT value FROM records WHERE key = $1", []byte(key)).Scan(&value)
+	err = again(ctx, func() error {
+		return s.work.QueryRow(ctx, "SELECT value FROM records WHERE key = $1", []byte(key)).Scan(&value)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -107,7 +109,11 @@ func (s *Store) read(ctx context.Context, do func(ctx context.Context, tx pgx.Tx
 	defer context.AfterFunc(s.base, func() { cancel(ErrClosed) })()
 	begin, stop := context.WithTimeout(ctx, s.options.Timeout)
 	defer stop()
-	tx, err := s.work.BeginTx(begin, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	var tx pgx.Tx
+	err := again(begin, func() (err error) {
+		tx, err = s.work.BeginTx(begin, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("beginning to read: %w", err)
 	}
@@ -199,7 +205,8 @@ func (s *Store) tryChange(ctx context.Context, jobs []*changeJob, generation int
 			keys, olds, news = append(keys, []byte(c.Key)), append(olds, c.Old), append(news, c.New)
 		}
 	}
-	return s.durably(ctx, func(q queryer) error {
+	var mark int64
+	err := s.durably(ctx, func(q queryer) error {
 		rows, err := q.Query(ctx, "SELECT item, place, records, bytes FROM change($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 			s.fence.session, generation, s.fence.lock, of, keys, olds, news, s.options.most.keys, s.options.most.bytes)
 		if err != nil {
@@ -211,6 +218,10 @@ func (s *Store) tryChange(ctx context.Context, jobs []*changeJob, generation int
 			var place, records, size int64
 			if err := rows.Scan(&item, &place, &records, &size); err != nil {
 				return err
+			}
+			if item == -1 {
+				mark = place
+				continue
 			}
 			if item < 0 || int(item) >= len(jobs) || place < 0 || int(place) > len(keys) {
 				return fmt.Errorf("the database answers with item %d at %d", item, place)
@@ -224,4 +235,8 @@ func (s *Store) tryChange(ctx context.Context, jobs []*changeJob, generation int
 		}
 		return rows.Err()
 	})
+	if err == nil {
+		saw(&s.lastMark, mark)
+	}
+	return err
 }

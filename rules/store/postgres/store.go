@@ -111,9 +111,6 @@ func (s *Store) connect(ctx context.Context, config *pgxpool.Config) error {
 	if !s.found.pages {
 		s.warnings = append(s.warnings, "full_page_writes is off in the server's configuration: a power cut may damage the database, unless its file system can't tear pages")
 	}
-	if err := privileges(ctx, conn.Conn()); err != nil {
-		return err
-	}
 	err = conn.QueryRow(ctx, "INSERT INTO sessions (replica) VALUES ($1) RETURNING id, generation", s.options.Replica).Scan(&s.fence.session, &s.fence.generation)
 	s.fence.lock = lockKey(s.found.id, "session", fmt.Sprint(s.fence.session))
 	s.storage.lock = lockKey(s.found.id, "storage")
@@ -135,12 +132,14 @@ func (s *Store) pool(from *pgxpool.Config, name string, more map[string]string) 
 		config.ConnConfig.ConnectTimeout = min(connectTimeout, s.options.Timeout)
 	}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		hold, mark := s.lastHold.Load(), s.lastMark.Load() // before it is read: they grow meanwhile
 		found, err := greet(ctx, conn, s.options.Schema, more)
 		if err != nil {
 			return err
 		}
-		return s.recognise(found)
+		return s.recognise(found, hold, mark)
 	}
+	config.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return quiet(conn.PgConn().Conn()), nil }
 	return pgxpool.NewWithConfig(s.base, config)
 }
 
@@ -150,11 +149,11 @@ func shorten(name string) string { return name[:min(len(name), maxSchema)] }
 // brokenError is a store that was replaced.
 type brokenError struct{ err error }
 
-// recognise refuses a database that is behind what it has told: an older copy,
-// in which limits that were used up would be free again.
-func (s *Store) recognise(found kept) error {
-	id, hold, mark := s.found.id, s.lastHold.Load(), s.lastMark.Load()
-	switch {
+// recognise refuses a database that is behind what it has told before, which was
+// a hold and a mark at least: an older copy, in which limits that were used up
+// would be free again.
+func (s *Store) recognise(found kept, hold, mark int64) error {
+	switch id := s.found.id; {
 	case id == "": // the first
 		return nil
 	case found.id != id:
@@ -175,7 +174,7 @@ func (s *Store) breakUp(err error) error {
 	return s.broken.Load().err
 }
 
-// saw remembers the greatest of numbers that only grow.
+// saw remembers the greatest of numbers that only grow, of what is durable.
 func saw(last *atomic.Int64, n int64) {
 	for {
 		before := last.Load()

@@ -1,6 +1,9 @@
+//go:build linux
+
 package postgres_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -20,7 +23,13 @@ var (
 	schemas atomic.Int64
 )
 
+// checks is how many random runs a test makes if the command line does not say.
+const checks = "6"
+
 func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", checks); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		shared.Remove()
 		os.Exit(code)
@@ -45,7 +54,7 @@ func newStoreAt(t testing.TB, dsn string) place {
 }
 
 func (p place) options() postgres.Options {
-	return postgres.Options{DSN: p.dsn, Schema: p.schema, Replica: "one", Conns: 8}
+	return postgres.Options{DSN: p.dsn, Schema: p.schema, Replica: "one", Conns: 8, Timeout: time.Minute}
 }
 
 func open(t testing.TB, options postgres.Options) *postgres.Store {
@@ -65,10 +74,6 @@ func ok(t testing.TB, err error) {
 	}
 }
 
-func TestStorage(t *testing.T) {
-	storetest.TestStorage(t, func(t *testing.T) rules.Storage { return open(t, newStore(t).options()) })
-}
-
 // reset empties a store, which is quicker than to make one.
 const reset = `DELETE FROM counters; DELETE FROM charges; DELETE FROM holds; DELETE FROM records; DELETE FROM removed; DELETE FROM storage;
 	UPDATE clock SET latest = 0; UPDATE records_size SET records = 0, bytes = 0, mark = 0; UPDATE storage_size SET keys = 0, bytes = 0`
@@ -77,7 +82,7 @@ const reset = `DELETE FROM counters; DELETE FROM charges; DELETE FROM holds; DEL
 // has open twice.
 type emptied struct {
 	place
-	last *postgres.Store
+	last []*postgres.Store
 }
 
 func newEmptied(t testing.TB) *emptied { return &emptied{place: newStore(t)} }
@@ -92,7 +97,7 @@ func (e *emptied) open(t *testing.T, clock func() time.Time) *postgres.Store {
 	options.Clock = clock
 	store, err := postgres.Open(t.Context(), options)
 	ok(t, err)
-	e.last = store
+	e.last = append(e.last, store)
 	return store
 }
 
@@ -108,14 +113,21 @@ func (e *emptied) create(t *testing.T) func(*testing.T, func() time.Time) storet
 
 // crash loses all connections at once, with whatever was under way.
 func (e *emptied) crash(t *testing.T, store storetest.Store) {
-	shared.Start(t).Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'kvclef/%'")
+	shared.Start(t).Exec(t, "postgres", "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'kvclef/%'")
 	ok(t, store.Close())
 }
 
 func (e *emptied) close(t *testing.T) {
-	if e.last != nil {
-		ok(t, e.last.Close())
+	for _, store := range e.last {
+		ok(t, store.Close())
 	}
+	e.last = nil
+}
+
+// several opens an empty store as several replicas have it open.
+func (e *emptied) several(t *testing.T, clock func() time.Time) storetest.SharedStore {
+	e.empty(t)
+	return storetest.Spread(e.open(t, clock), e.open(t, clock))
 }
 
 func TestLedger(t *testing.T) {
@@ -128,10 +140,6 @@ func TestLedgerModel(t *testing.T) {
 	e := newEmptied(t)
 	defer e.close(t)
 	storetest.TestLedgerModel(t, e.newLedger)
-}
-
-func TestRecords(t *testing.T) {
-	storetest.TestRecords(t, func(t *testing.T) rules.Records { return open(t, newStore(t).options()) })
 }
 
 func TestRecordsModel(t *testing.T) {

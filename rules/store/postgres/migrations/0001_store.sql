@@ -339,7 +339,8 @@ $$;
 
 -- change makes the changes of several calls, each call wholly or not at all, in
 -- their order, and returns a row for each that was refused: with the place of the
--- record that is not as expected, or 0 and what the records would take.
+-- record that is not as expected, or 0 and what the records would take. The place
+-- in a row of item -1 is the mark.
 CREATE FUNCTION change(p_session integer, p_generation bigint, p_lock bigint, p_of integer[], p_keys bytea[], p_olds bytea[], p_news bytea[], p_records bigint, p_bytes bigint)
 RETURNS TABLE (item integer, place bigint, records bigint, bytes bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -389,6 +390,8 @@ BEGIN
 	END LOOP;
 	IF any_made THEN
 		UPDATE records_size s SET records = size.records, bytes = size.bytes, mark = size.mark;
+		item := -1; place := size.mark; records := 0; bytes := 0;
+		RETURN NEXT;
 	ELSE
 		PERFORM set_config('synchronous_commit', 'off', true);
 	END IF;

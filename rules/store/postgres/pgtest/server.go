@@ -1,7 +1,5 @@
-// Package pgtest starts a PostgreSQL server for tests: a real one, of its own,
-// on a unix socket and on loopback, with the durability that a server has.
-//
-// Only tests import it.
+//go:build linux
+
 package pgtest
 
 import (
@@ -12,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -112,8 +111,9 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
 	cmd.Dir = s.Dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
-	if credential, err := unprivileged(); err == nil && credential != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT} // it ends with the tests, however they end
+	if credential, err := unprivileged(); err == nil {
+		cmd.SysProcAttr.Credential = credential
 	}
 	return cmd
 }
@@ -170,7 +170,7 @@ func (s *Server) Start(ctx context.Context) error {
 
 // DSN leads to a database by the socket.
 func (s *Server) DSN(database string) string {
-	return fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s sslmode=disable", s.Dir, s.Port, User, Password, database)
+	return fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s sslmode=disable connect_timeout=30", s.Dir, s.Port, User, Password, database)
 }
 
 // TCP leads to a database by loopback.
@@ -184,10 +184,31 @@ func (s *Server) Stop() { s.end(syscall.SIGINT) }
 // Kill ends the server and all its processes at once, as a power cut would that
 // leaves the disk.
 func (s *Server) Kill() {
-	for _, pid := range s.processes() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGSTOP) // it would start others
+	pids := s.processes()
+	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	s.end(syscall.SIGKILL)
+	_ = s.cmd.Process.Kill()
+	<-s.done
+	s.cmd = nil
+	for deadline := time.Now().Add(startTimeout); slices.ContainsFunc(pids, alive) && time.Now().Before(deadline); {
+		<-time.After(time.Millisecond)
+	}
+}
+
+// alive tells whether a process has not ended: one that has may still be waited
+// for.
+func alive(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
 func (s *Server) end(signal syscall.Signal) {
