@@ -28,6 +28,8 @@ type watch struct {
 	metrics  *metrics.Metrics
 	tracing  *tracing.Tracing // nil: off
 
+	named []string // principals of the configuration
+
 	open   atomic.Bool // the listeners are
 	record lastAppend
 }
@@ -40,6 +42,8 @@ func newWatch(ctx context.Context, cfg *config.Config, log *slog.Logger) (*watch
 	if w.metrics, err = metrics.New(w.registry, metrics.Build{Version: version.Version, Revision: version.Revision, Go: version.Go}); err != nil {
 		return nil, err
 	}
+	w.named = configuredPrincipals(cfg)
+	w.metrics.NamePrincipals(w.named)
 	if cfg.Tracing.Endpoint == "" && !tracing.Wanted() {
 		return w, nil
 	}
@@ -116,10 +120,11 @@ func (w *watch) webhook() func(result string) {
 	return w.metrics.Webhook
 }
 
-// namePrincipals says whose requests are counted by name: those whom a policy names.
+// namePrincipals says whose requests are counted by name: those whom the policy names,
+// and the configuration.
 func (w *watch) namePrincipals(source []byte) {
 	if w != nil {
-		w.metrics.NamePrincipals(principalsIn(source))
+		w.metrics.NamePrincipals(append(principalsIn(source), w.named...))
 	}
 }
 

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kvclef/kvclef/cmd/internal/policytest"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/health"
 	"github.com/kvclef/kvclef/cmd/kvclef/metrics"
 	"github.com/kvclef/kvclef/extapi/proxy/outbox"
@@ -161,6 +165,17 @@ func (r *limitReader) look(ctx context.Context) ([]metrics.LimitUse, int, error)
 		}
 	}
 	return uses, len(summary.Holds), nil
+}
+
+// configuredPrincipals returns the principals that a configuration names.
+func configuredPrincipals(cfg *config.Config) []string {
+	names := slices.Collect(maps.Values(cfg.Listeners.IPC.Principals))
+	for _, jwt := range []config.JWT{cfg.Listeners.HTTP.JWT, cfg.Proxy.JWT} {
+		if jwt.SecretFile != "" {
+			names = append(names, cmp.Or(jwt.SecretPrincipal, "jwt"))
+		}
+	}
+	return names
 }
 
 // principalsIn returns the principals that a policy names. What it can't read names

@@ -31,6 +31,9 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 	if open.proxy != "" {
 		fmt.Fprintf(&b, "Proxy    %s\n", open.proxyURL())
 	}
+	if open.metrics != "" {
+		fmt.Fprintf(&b, "Metrics  http://%s/metrics\n", open.metrics)
+	}
 	fmt.Fprintf(&b, "State    %s\n", dataDir)
 	if cfg.Rules.Policy != "" {
 		fmt.Fprintf(&b, "Policy   %s\n", cfg.Rules.Policy)
