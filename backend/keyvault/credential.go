@@ -198,5 +198,5 @@ func (c Credential) readSecret() (string, error) {
 		}
 		return secret, nil
 	}
-	return c.Secret.value, nil
+	return c.Secret.reveal(), nil
 }

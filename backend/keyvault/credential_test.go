@@ -328,7 +328,9 @@ func TestSecretNeverPrints(t *testing.T) {
 	cred := Credential{Kind: "client-secret", Secret: secret}
 	var texts []string
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T"} {
-		texts = append(texts, fmt.Sprintf(verb, secret), fmt.Sprintf(verb, &secret), fmt.Sprintf(verb, cred), fmt.Sprintf(verb, &cred))
+		// In members that are not exported nothing is asked to print itself.
+		hidden := struct{ cred Credential }{cred}
+		texts = append(texts, fmt.Sprintf(verb, secret), fmt.Sprintf(verb, &secret), fmt.Sprintf(verb, cred), fmt.Sprintf(verb, &cred), fmt.Sprintf(verb, hidden))
 	}
 	asJSON, err := json.Marshal(cred)
 	if err != nil {
@@ -342,7 +344,7 @@ func TestSecretNeverPrints(t *testing.T) {
 		}
 	}
 	var back Secret
-	if err := back.UnmarshalText([]byte("hunter2")); err != nil || back.value != "hunter2" || back.IsZero() {
+	if err := back.UnmarshalText([]byte("hunter2")); err != nil || back.reveal() != "hunter2" || back.IsZero() {
 		t.Errorf("reading a secret: %v", err)
 	}
 }

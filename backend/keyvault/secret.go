@@ -9,14 +9,29 @@ import (
 const redacted = "[redacted]"
 
 // Secret holds a client secret that came with a configuration. It prints,
-// logs and marshals as "[redacted]" under every verb and encoding.
-type Secret struct{ value string }
+// logs and marshals as "[redacted]" under every verb and encoding. Where it stands in
+// a member that is not exported, package fmt asks it for nothing and looks inside:
+// there is an address.
+type Secret struct{ value *string }
 
 // NewSecret wraps a secret.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{&value}
+}
 
 // IsZero reports whether there is no secret.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.value == nil }
+
+// reveal returns the secret, "" if there is none.
+func (s Secret) reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // String returns "[redacted]".
 func (s Secret) String() string { return redacted }
@@ -32,6 +47,6 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // UnmarshalText takes the secret from a configuration.
 func (s *Secret) UnmarshalText(text []byte) error {
-	s.value = string(text)
+	*s = NewSecret(string(text))
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -105,6 +106,12 @@ type OIDC struct {
 	// Client asks the issuer. Default: one with the system's roots and 10 s.
 	Client *http.Client
 }
+
+// Format names the issuer alone, whatever the verb.
+func (o OIDC) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "issuer "+o.Issuer) }
+
+// LogValue names the issuer alone.
+func (o OIDC) LogValue() slog.Value { return slog.StringValue("issuer " + o.Issuer) }
 
 // LimitUse is what is used of a limit, or of the part of it that is for one account,
 // recipient and so on. Amounts are as people read them.

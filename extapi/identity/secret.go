@@ -3,6 +3,9 @@ package identity
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -17,7 +20,7 @@ const secretSize = 32
 // next 60 s. Whoever has it can write any claim, so that no claim says who asks: all
 // of them are one principal.
 type Secret struct {
-	key       []byte
+	key       func() []byte // whatever else it were, package fmt would look into it
 	principal string
 }
 
@@ -35,19 +38,25 @@ func NewSecret(text, principal string) (*Secret, error) {
 	if principal == "" {
 		return nil, errors.New("those who have the secret have no name")
 	}
-	return &Secret{key, principal}, nil
+	return &Secret{func() []byte { return key }, principal}, nil
 }
 
 // String shows nothing.
-func (*Secret) String() string { return "a secret" }
+func (Secret) String() string { return "a secret" }
 
-// GoString shows nothing.
-func (*Secret) GoString() string { return "a secret" }
+// Format shows nothing, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "a secret") }
+
+// LogValue shows nothing.
+func (Secret) LogValue() slog.Value { return slog.StringValue("a secret") }
+
+// MarshalText shows nothing; it serves JSON and YAML too.
+func (Secret) MarshalText() ([]byte, error) { return []byte("a secret"), nil }
 
 // identify returns what those are called who have the secret. That a token is fresh
 // is asked when it is sent: it ends only if it says so.
-func (s *Secret) identify(signed *jose.JSONWebSignature, now time.Time) (string, time.Time, error) {
-	payload, err := signed.Verify(s.key)
+func (s Secret) identify(signed *jose.JSONWebSignature, now time.Time) (string, time.Time, error) {
+	payload, err := signed.Verify(s.key())
 	if err != nil {
 		return "", time.Time{}, errors.New("the token is not signed with the secret")
 	}

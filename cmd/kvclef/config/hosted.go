@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,6 +41,14 @@ type HostedVault struct {
 	// VaultName is the vault's name in Azure.
 	VaultName string `yaml:"vault_name" json:"vault_name"`
 }
+
+// Format names the vault alone, whatever the verb.
+func (h HostedVault) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "hosted vault "+h.VaultName)
+}
+
+// LogValue names the vault alone.
+func (h HostedVault) LogValue() slog.Value { return slog.StringValue("hosted vault " + h.VaultName) }
 
 // HostedDocument is the whole document of such a configuration.
 type HostedDocument struct {

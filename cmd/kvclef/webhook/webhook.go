@@ -11,6 +11,8 @@ package webhook
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -60,6 +62,13 @@ type Hook struct {
 	Template string   // "json", "slack" or "teams"
 	Events   []string // none: all
 }
+
+// Format names the host alone, whatever the verb: the secret is one, and the path of
+// the URL may be.
+func (h Hook) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhook at "+hostOf(h.URL)) }
+
+// LogValue names the host alone.
+func (h Hook) LogValue() slog.Value { return slog.StringValue("webhook at " + hostOf(h.URL)) }
 
 // Config is what messages are made of and where they go.
 type Config struct {
