@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -68,17 +69,17 @@ func (p *program) attestor(ctx context.Context, cfg *config.Config) (into attest
 	if !errors.Is(err, admin.ErrNotRunning) {
 		return nil, false, err
 	}
-	if isDevFolder(dir) {
+	if isDevFolder(dir) && !cfg.Store.Postgres.Enabled() {
 		if err := bolt.Create(dir.Store()); err != nil {
 			return nil, false, err
 		}
 		p.sayf("kvclef: %s is a folder of kvclef dev: made the store in it", path)
 	}
-	store, err := openStore(ctx, dir, bolt.Options{})
+	state, err := openStateStore(ctx, cfg, dir, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return nil, false, err
 	}
-	return store, false, nil
+	return state, false, nil
 }
 
 // isDevFolder reports whether a folder holds the keys of an embedded vault, and

@@ -9,7 +9,6 @@ import (
 
 	"github.com/kvclef/kvclef/cmd/internal/policytest"
 	"github.com/kvclef/kvclef/extapi/console"
-	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
 // consoleLimitsAge is how old may be what the console shows of limits: reading the
@@ -40,7 +39,7 @@ func (c *consoleLimits) uses(ctx context.Context) ([]console.LimitUse, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	summary, err := bolt.Inspect(ctx, c.state.dir.Store(), time.Now(), false)
+	summary, err := c.state.summary(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/kvclef/kvclef/rules/clefjs"
 	"github.com/kvclef/kvclef/rules/clefui"
 	"github.com/kvclef/kvclef/rules/policy"
+	"github.com/kvclef/kvclef/rules/store"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -47,7 +48,7 @@ type durable struct {
 	log     *slog.Logger
 
 	dir     datadir.Dir
-	store   *bolt.Store     // nil: none
+	store   stateStore      // nil: none
 	admin   *admin.Server   // nil: none
 	inForce policyInForce   // its policy is nil: none
 	file    rulesFile       // of the ruleset
@@ -67,15 +68,15 @@ type durable struct {
 	live      rules.Exchangeable // what inForce is decided by
 	reloading sync.Mutex         // guards inForce once the signer runs
 
-	auditPath string       // absolute
-	auditNew  bool         // nothing was decided with this log before
-	before    bolt.LogHead // of the audit log that was used last, if that was another
+	auditPath string        // absolute
+	auditNew  bool          // nothing was decided with this log before
+	before    store.LogHead // of the audit log that was used last, if that was another
 }
 
 // needsDataDir reports whether a configuration can't do without the data
 // directory.
 func needsDataDir(cfg *config.Config) bool {
-	return cfg.DataDir != "" || cfg.Approvals.Enabled() || cfg.Rules.Policy != "" || cfg.Rules.File != "" || cfg.Audit.CheckpointKey != "" || cfg.Proxy.Enabled()
+	return cfg.DataDir != "" || cfg.Approvals.Enabled() || cfg.Rules.Policy != "" || cfg.Rules.File != "" || cfg.Store.Postgres.Enabled() || cfg.Audit.CheckpointKey != "" || cfg.Proxy.Enabled()
 }
 
 // openDurable opens everything, or nothing: a signer never starts with a part.
@@ -91,7 +92,7 @@ func openDurable(ctx context.Context, cfg *config.Config, options durableOptions
 
 // openState opens the data directory, its store, and the socket for commands
 // that need the store meanwhile.
-func (d *durable) openState(ctx context.Context, _ *config.Config) (err error) {
+func (d *durable) openState(ctx context.Context, cfg *config.Config) (err error) {
 	if d.options.path == "" {
 		return nil
 	}
@@ -102,15 +103,15 @@ func (d *durable) openState(ctx context.Context, _ *config.Config) (err error) {
 	if d.dir, err = open(d.options.path); err != nil {
 		return &usageError{err}
 	}
-	if d.options.make {
+	if d.options.make && !cfg.Store.Postgres.Enabled() {
 		if err := bolt.Create(d.dir.Store()); err != nil && !errors.Is(err, bolt.ErrExists) {
 			return err
 		}
 	}
-	if d.store, err = openStore(ctx, d.dir, bolt.Options{Logger: d.log, Hook: d.options.watch.hook(failpointHook())}); err != nil {
+	if d.store, err = openStateStore(ctx, cfg, d.dir, d.log, d.options.watch.hook(failpointHook())); err != nil {
 		return err
 	}
-	d.admin, err = admin.Start(ctx, d.dir.AdminSocket(), d.store, d.log)
+	d.admin, err = admin.Start(ctx, d.dir.AdminSocket(), ofAdmin(d.store), d.log)
 	return err
 }
 
@@ -126,7 +127,11 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error)
 	if err != nil {
 		return err
 	}
-	options := audit.Options{MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: d.options.watch.hook(failpointHook())}
+	replica, err := cfg.ReplicaName()
+	if err != nil {
+		return &usageError{err}
+	}
+	options := audit.Options{Replica: replica, MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: d.options.watch.hook(failpointHook())}
 	if d.store != nil {
 		heads, err := d.store.LogHeads(ctx)
 		if err != nil {
@@ -135,7 +140,7 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error)
 		d.auditNew = true
 		for _, head := range heads {
 			if d.before = head; head.Log == d.auditPath {
-				options.Known, d.before = audit.Head{Seq: head.Seq, Hash: head.Hash}, bolt.LogHead{}
+				options.Known, d.before = audit.Head{Seq: head.Seq, Hash: head.Hash}, store.LogHead{}
 				d.auditNew = false
 			}
 		}
@@ -154,7 +159,7 @@ func (d *durable) remember(ctx context.Context) error {
 	if seq == 0 {
 		return nil
 	}
-	return d.store.KeepLogHead(ctx, bolt.LogHead{Log: d.auditPath, Seq: seq, Hash: hash, Time: time.Now().UTC()})
+	return d.store.KeepLogHead(ctx, store.LogHead{Log: d.auditPath, Seq: seq, Hash: hash, Time: time.Now().UTC()})
 }
 
 // decider returns what judges requests.

@@ -23,7 +23,7 @@ func (d *durable) openApprovals(ctx context.Context, cfg *config.Config) (err er
 		return nil
 	}
 	d.approvals, err = approval.New(ctx, approval.Config{
-		Records: d.store, Ledger: d.store, Journal: approvalsJournal{d}, Logger: d.log,
+		Records: d.store, Shared: d.shared(), Ledger: d.store, Journal: approvalsJournal{d}, Logger: d.log,
 		Default: a.Default.Quorum(), SamePerson: samePerson(a.People, os.Getuid(), principalsOf(&cfg.Listeners.IPC)), InForce: d.policyHash, Shares: cfg.Limits.Repeat > 0,
 		Remember: a.Remember, Keep: a.Keep, MaxOpen: a.MaxOpen, MaxPerCaller: a.MaxOpenPerCaller,
 	})

@@ -43,6 +43,7 @@ type frontParts struct {
 	account *extapi.Account
 	holds   func(context.Context, common.Address) bool // whether it sends for an account
 	records rules.Records
+	shared  rules.Shared // of the same store, nil if others don't send from it
 	node    *nodeClient
 	gate    *gate // before its methods, nil for none
 	nodeWS  string
@@ -61,7 +62,7 @@ func (s *signing) openFront(ctx context.Context, account *extapi.Account, signer
 		return nil, err
 	}
 	f, err := s.newFront(ctx, frontParts{
-		name: s.name, chains: s.cfg.ChainIDs, vaults: s.vaults, signer: signer, account: account, records: s.state.store,
+		name: s.name, chains: s.cfg.ChainIDs, vaults: s.vaults, signer: signer, account: account, records: s.state.store, shared: s.state.shared(),
 		holds: hosted.holds(ownPart, s.cfg.ChainIDs, signer),
 		node:  node, nodeWS: cfg.NodeWS, addr: net.JoinHostPort(cfg.Addr, strconv.Itoa(int(cfg.Port))), pages: hosted.pages(),
 	})
@@ -86,7 +87,7 @@ func (s *signing) newFront(ctx context.Context, parts frontParts) (_ *front, err
 	f := &front{node: parts.node}
 	signatory := extapi.NewSignatory(parts.account)
 	f.outbox, err = outbox.New(ctx, outbox.Config{
-		Records: parts.records, Signer: signatory, Node: parts.node, ChainIDs: bigIDs(parts.chains), Holds: parts.holds,
+		Records: parts.records, Shared: parts.shared, Signer: signatory, Node: parts.node, ChainIDs: bigIDs(parts.chains), Holds: parts.holds,
 		GasMargin: cfg.GasMargin, FeeCap: weiOf(cfg.TxFeeCap), Timeout: cfg.NodeTimeout, Interval: cfg.PollInterval, Confirmations: cfg.Confirmations, Retain: cfg.Retain,
 		MaxFinished: parts.maxFinished,
 		Logger:      s.log,

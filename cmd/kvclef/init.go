@@ -50,13 +50,20 @@ func (p *program) init(c *cli.Context) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	if err := bolt.Create(dir.Store()); errors.Is(err, bolt.ErrExists) && c.Bool("if-missing") {
+	place, old, made, err := makeState(c.Context, cfg, dir)
+	if errors.Is(err, bolt.ErrExists) && c.Bool("if-missing") {
 		return p.printf("State           %s, as it was\n", dir.Store())
 	} else if errors.Is(err, bolt.ErrExists) {
 		return usagef("%s is a data directory already: look into it with kvclef state show; to begin anew, which forgets what was spent, move %s away first",
 			dir.Path(), dir.Store())
 	} else if err != nil {
 		return err
+	}
+	switch {
+	case old > 0 && old == made:
+		place += ", which other signers may use already"
+	case old > 0:
+		place += fmt.Sprintf(", brought from version %d to %d", old, made)
 	}
 	record, err := auditPath(cfg, dir)
 	if err != nil {
@@ -65,17 +72,17 @@ func (p *program) init(c *cli.Context) error {
 	if _, err := os.Stat(record); err == nil {
 		p.sayf("kvclef: warning: %s is of a signer that had another state: what it spent of limits is not known here", record)
 	}
-	return p.printf("%s", afterInit(dir, record, c.IsSet("datadir")))
+	return p.printf("%s", afterInit(dir, place, record, c.IsSet("datadir")))
 }
 
 // afterInit says what was made and what comes next.
-func afterInit(dir datadir.Dir, record string, named bool) string {
+func afterInit(dir datadir.Dir, place, record string, named bool) string {
 	flag := ""
 	if named {
 		flag = " --datadir " + shellQuote(dir.Path())
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Data directory  %s\nState           %s\nAudit log       %s, from the first start\n", dir.Path(), dir.Store(), record)
+	fmt.Fprintf(&b, "Data directory  %s\nState           %s\nAudit log       %s, from the first start\n", dir.Path(), place, record)
 	fmt.Fprintf(&b, "\nNext, allow a rule file and start with it:\n  kvclef rules attest%s rules.js\n"+
 		"  kvclef serve%s --rules rules.js --chainid ID --vault https://NAME.vault.azure.net\n", flag, flag)
 	return b.String()

@@ -16,7 +16,7 @@ import (
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/policy"
-	"github.com/kvclef/kvclef/rules/store/bolt"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 func (p *program) policyExplainCommand() *cli.Command {
@@ -120,7 +120,7 @@ func (p *program) withStandings(c *cli.Context, explanations []policy.Explanatio
 	if err != nil {
 		return nil, stateError(err)
 	}
-	counters := make(map[string]bolt.Counter)
+	counters := make(map[string]store.Counter)
 	for _, counter := range state.Counters {
 		counters[counter.Name] = counter
 	}

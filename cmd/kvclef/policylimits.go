@@ -14,7 +14,7 @@ import (
 	"github.com/kvclef/kvclef/cmd/internal/policytest"
 	"github.com/kvclef/kvclef/rules/limit"
 	"github.com/kvclef/kvclef/rules/policy"
-	"github.com/kvclef/kvclef/rules/store/bolt"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 func (p *program) policyLimitsCommand() *cli.Command {
@@ -89,7 +89,7 @@ func useTable(uses []limitUse) string {
 }
 
 // usesOf returns what is used of each limit and budget of a policy.
-func usesOf(of *policy.Policy, names policytest.Names, counters []bolt.Counter) []limitUse {
+func usesOf(of *policy.Policy, names policytest.Names, counters []store.Counter) []limitUse {
 	uses := []limitUse{}
 	for _, l := range of.Limits() {
 		found := false
@@ -100,7 +100,7 @@ func usesOf(of *policy.Policy, names policytest.Names, counters []bolt.Counter) 
 			}
 		}
 		if !found {
-			uses = append(uses, useOf(&l, names, "", bolt.Counter{}))
+			uses = append(uses, useOf(&l, names, "", store.Counter{}))
 		}
 	}
 	return uses
@@ -112,7 +112,7 @@ func countsFor(l *limit.Limit, counter string) (per string, ok bool) {
 	return strings.Join(named.Per, " "), named.Limit == l.ID && named.Measure == l.Measure
 }
 
-func useOf(l *limit.Limit, names policytest.Names, per string, counter bolt.Counter) limitUse {
+func useOf(l *limit.Limit, names policytest.Names, per string, counter store.Counter) limitUse {
 	free := new(uint256.Int)
 	if counter.Used.Lt(&l.Max) {
 		free.Sub(&l.Max, &counter.Used)

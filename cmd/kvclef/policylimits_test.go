@@ -8,7 +8,7 @@ import (
 
 	"github.com/kvclef/kvclef/cmd/internal/policytest"
 	"github.com/kvclef/kvclef/rules/limit"
-	"github.com/kvclef/kvclef/rules/store/bolt"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 func TestUseOf(t *testing.T) {
@@ -16,11 +16,11 @@ func TestUseOf(t *testing.T) {
 	names := policytest.NamesOf([]byte(`tokens: {USDC: {address: "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48", decimals: 6}}`))
 	ether := uint256.NewInt(1e18)
 	l := &limit.Limit{ID: "day", Measure: limit.Spend, Max: *ether, Window: 24 * time.Hour}
-	use := useOf(l, names, "0x71", bolt.Counter{Used: *uint256.NewInt(25e16), Held: *uint256.NewInt(1e16)})
+	use := useOf(l, names, "0x71", store.Counter{Used: *uint256.NewInt(25e16), Held: *uint256.NewInt(1e16)})
 	if use.shown != [4]string{"0.25 ether", "0.01 ether", "1 ether", "0.75 ether"} || use.Window != "24h" || use.Per != "0x71" || use.Free.Uint64() != 75e16 {
 		t.Errorf("%+v", use)
 	}
-	if use := useOf(l, names, "", bolt.Counter{Used: *uint256.NewInt(2e18)}); use.shown[3] != "0 ether" {
+	if use := useOf(l, names, "", store.Counter{Used: *uint256.NewInt(2e18)}); use.shown[3] != "0 ether" {
 		t.Errorf("more is used than there is: %+v", use)
 	}
 }

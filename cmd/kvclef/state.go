@@ -10,7 +10,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
+	"github.com/kvclef/kvclef/rules/store"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -67,14 +69,6 @@ func (p *program) stateShow(c *cli.Context) error {
 	return errors.Join(p.printf("%s", shown), err)
 }
 
-// stateError marks the errors of a store that is not there or not ours.
-func stateError(err error) error {
-	if errors.Is(err, bolt.ErrMissing) || errors.Is(err, bolt.ErrForeign) || errors.Is(err, bolt.ErrNewer) {
-		return &usageError{err}
-	}
-	return err
-}
-
 // look reads the store of the data directory, or the file that is named. A
 // running signer's may change faster than it is read, so that a copy is read.
 // With an error comes what could be read.
@@ -88,22 +82,26 @@ func (p *program) look(c *cli.Context) (shown shownState, err error) {
 
 // lookAtData reads the store of the data directory.
 func (p *program) lookAtData(c *cli.Context) (shown shownState, err error) {
-	dir, err := p.findDataDir(c)
+	cfg, dir, err := p.findState(c)
 	if err != nil {
 		return shown, err
 	}
 	if client, err := admin.Connect(c.Context, dir.AdminSocket()); err == nil {
 		shown.Running = true
+		if cfg.Store.Postgres.Enabled() {
+			shown.Summary, err = inspectState(c.Context, cfg, dir, c.Bool("values"))
+			return shown, err
+		}
 		if shown.Summary, err = lookAtCopy(c.Context, client, c.Bool("values")); err == nil {
 			shown.Path = dir.Store()
 			return shown, nil
 		}
 	}
-	shown.Summary, err = bolt.Inspect(c.Context, dir.Store(), time.Now(), c.Bool("values"))
+	shown.Summary, err = inspectState(c.Context, cfg, dir, c.Bool("values"))
 	return shown, err
 }
 
-func lookAtCopy(ctx context.Context, client *admin.Client, values bool) (_ *bolt.Summary, err error) {
+func lookAtCopy(ctx context.Context, client *admin.Client, values bool) (_ *store.Summary, err error) {
 	file, err := os.CreateTemp("", "kvclef-state-")
 	if err != nil {
 		return nil, err
@@ -118,17 +116,24 @@ func lookAtCopy(ctx context.Context, client *admin.Client, values bool) (_ *bolt
 
 // findDataDir returns the data directory that a command looks into.
 func (p *program) findDataDir(c *cli.Context) (datadir.Dir, error) {
+	_, dir, err := p.findState(c)
+	return dir, err
+}
+
+// findState returns the configuration, and the data directory, of a command that looks
+// into the state.
+func (p *program) findState(c *cli.Context) (*config.Config, datadir.Dir, error) {
 	cfg, err := settings(c)
 	if err != nil {
-		return datadir.Dir{}, err
+		return nil, datadir.Dir{}, err
 	}
 	path, err := dataDir(cfg)
 	if err != nil {
-		return datadir.Dir{}, err
+		return nil, datadir.Dir{}, err
 	}
 	dir, err := datadir.Find(path)
 	if err != nil {
-		return datadir.Dir{}, &usageError{err}
+		return nil, datadir.Dir{}, &usageError{err}
 	}
-	return dir, nil
+	return cfg, dir, nil
 }

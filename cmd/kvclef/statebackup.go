@@ -36,9 +36,12 @@ func (p *program) stateBackup(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := p.findDataDir(c)
+	cfg, dir, err := p.findState(c)
 	if err != nil {
 		return err
+	}
+	if cfg.Store.Postgres.Enabled() {
+		return &usageError{errNoBackup}
 	}
 	if args[0] == "-" {
 		_, err := backup(c.Context, dir, p.stdout)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/kvclef/kvclef/rules"
-	"github.com/kvclef/kvclef/rules/store/bolt"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // shownValue is how much of a stored value is printed for people, in bytes.
@@ -17,7 +17,7 @@ const shownValue = 200
 
 // shownState is what state show prints.
 type shownState struct {
-	*bolt.Summary
+	*store.Summary
 
 	Running bool `json:"running"` // whether a signer answers on the data directory
 }

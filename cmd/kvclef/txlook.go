@@ -25,7 +25,7 @@ func (p *program) txList(c *cli.Context) error {
 		account := common.HexToAddress(text)
 		filter.Account = &account
 	}
-	dir, err := p.findDataDir(c)
+	cfg, dir, err := p.findState(c)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (p *program) txList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	look := transactionLook{dir: dir}
+	look := transactionLook{cfg: cfg, dir: dir}
 	if c.Bool("all-services") {
 		if service != "" {
 			return usagef("--service and --all-services say two things: give one of them")
@@ -68,7 +68,7 @@ func (p *program) txShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := p.findDataDir(c)
+	cfg, dir, err := p.findState(c)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (p *program) txShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	look := transactionLook{dir: dir}
+	look := transactionLook{cfg: cfg, dir: dir}
 	shown, err := look.show(c.Context, hash, service)
 	switch {
 	case shown.Transaction == nil:

@@ -10,19 +10,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/extapi/proxy/outbox"
-	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
 // transactionLook looks at transactions: it asks the running signer, or reads the
 // state if none is running. With an error comes what could be read.
 type transactionLook struct {
+	cfg  *config.Config
 	dir  datadir.Dir
 	kept keptRecords // nil: not read yet
 }
@@ -146,7 +146,7 @@ func (l *transactionLook) read(ctx context.Context) error {
 	if l.kept != nil {
 		return nil
 	}
-	summary, err := bolt.Inspect(ctx, l.dir.Store(), time.Now(), true)
+	summary, err := inspectState(ctx, l.cfg, l.dir, true)
 	if summary != nil && summary.Version > 0 {
 		l.kept = summary.RecordValues
 	}

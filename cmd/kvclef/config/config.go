@@ -36,6 +36,14 @@ type Config struct {
 	// kvclef init. Default: ~/.kvclef; dev takes a temporary one.
 	DataDir string `yaml:"datadir"`
 
+	// Store is where the state is kept that several signers share. Default: in the data
+	// directory, for one signer.
+	Store Store `yaml:"store"`
+
+	// Replica is what this signer is called among those that share a store, another
+	// name for each. It is in the audit log. Default: the machine's name.
+	Replica string `yaml:"replica"`
+
 	Rules Rules `yaml:"rules"`
 	Audit Audit `yaml:"audit"`
 
@@ -336,6 +344,7 @@ func Default() *Config {
 			HTTP: HTTP{Addr: "localhost", Port: 8550, VirtualHosts: []string{"localhost"}},
 		},
 		Proxy:           defaultProxy(),
+		Store:           defaultStore(),
 		Approvals:       defaultApprovals(),
 		AccountNew:      AccountNew{Prefix: "kvclef"},
 		RefreshInterval: 5 * time.Minute,

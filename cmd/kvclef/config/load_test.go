@@ -16,6 +16,8 @@ configdir: /etc/clef
 advanced: true
 fourbyte_file: selectors.json
 datadir: /var/lib/kvclef
+store: {postgres: {schema: signers, max_connections: 8, timeout: 3s}}
+replica: signer-a
 rules: {policy: policy.yaml, shadow: next.yaml, file: rules.js, attest_key: 0x7156526fbD7a3C72969B54f64e42c10fbb768C8a, timeout: 2s}
 audit: {file: /var/log/kvclef/audit.log, max_bytes: 1000000, requests: excerpt, checkpoint_key: prod/audit, checkpoint_interval: 30s}
 listeners:
@@ -89,7 +91,7 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{ChainIDs:[1 10] ConfigDir:/etc/clef Advanced:true FourByteFile:selectors.json ` +
-		`DataDir:/var/lib/kvclef Rules:{Policy:policy.yaml Shadow:next.yaml File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
+		`DataDir:/var/lib/kvclef Store:{Postgres:{DSN: DSNFile: Schema:signers MaxConnections:8 Timeout:3s}} Replica:signer-a Rules:{Policy:policy.yaml Shadow:next.yaml File:rules.js AttestKey:0x7156526fbD7a3C72969B54f64e42c10fbb768C8a Timeout:2s} ` +
 		`Audit:{File:/var/log/kvclef/audit.log MaxBytes:1000000 Requests:excerpt CheckpointKey:prod/audit CheckpointInterval:30s} ` +
 		`Listeners:{IPC:{Disabled:true Path:/run/kvclef SocketGroup:callers Principals:map[1000:batcher] OnlyKnown:true} HTTP:{Enabled:true Addr:127.0.0.1 Port:8551 VirtualHosts:[signer] Origins:[https://wallet.example] ` +
 		`TLS:{CertFile:server.crt KeyFile:server.key ClientCAFile:clients.crt CallerName:uri MinVersion:1.2} JWT:{SecretFile:jwt.hex SecretPrincipal:consensus Issuer:https://issuer.example Audience:signer ` +
