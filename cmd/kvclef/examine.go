@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
-	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
 // examination looks for everything that would keep a signer from starting, so that an
@@ -134,6 +132,12 @@ func (e *examination) data() (known *durable) {
 		return known
 	}
 	known.dir = dir
+	if p := &e.cfg.Store.Postgres; p.Enabled() {
+		_, err := p.ReadDSN()
+		_, unnamed := e.cfg.ReplicaName()
+		e.add(errors.Join(err, unnamed, ownState(dir)))
+		return known
+	}
 	if _, err := os.Stat(dir.Store()); errors.Is(err, os.ErrNotExist) {
 		e.add(noState(dir))
 	}
@@ -185,7 +189,7 @@ func (e *examination) file(ctx context.Context, known *durable, file rulesFile, 
 		e.add(wrong)
 		return
 	}
-	held, err := bolt.Inspect(ctx, known.dir.Store(), time.Now(), false)
+	held, err := inspectState(ctx, e.cfg, known.dir, false)
 	if err != nil {
 		e.add(wrong) // what is wrong with the state is told once it is all
 		return

@@ -51,15 +51,14 @@ func (p *program) init(c *cli.Context) error {
 		return &usageError{err}
 	}
 	place, old, made, err := makeState(c.Context, cfg, dir)
-	if errors.Is(err, bolt.ErrExists) && c.Bool("if-missing") {
+	switch {
+	case errors.Is(err, bolt.ErrExists) && c.Bool("if-missing"):
 		return p.printf("State           %s, as it was\n", dir.Store())
-	} else if errors.Is(err, bolt.ErrExists) {
+	case errors.Is(err, bolt.ErrExists):
 		return usagef("%s is a data directory already: look into it with kvclef state show; to begin anew, which forgets what was spent, move %s away first",
 			dir.Path(), dir.Store())
-	} else if err != nil {
+	case err != nil:
 		return err
-	}
-	switch {
 	case old > 0 && old == made:
 		place += ", which other signers may use already"
 	case old > 0:

@@ -51,15 +51,23 @@ func openStateStore(ctx context.Context, cfg *config.Config, dir datadir.Dir, lo
 	return opened, nil
 }
 
-// openPostgres opens the state in a database. A data directory that has one of its own
-// is refused: what was spent there would be forgotten.
-func openPostgres(ctx context.Context, cfg *config.Config, dir datadir.Dir, log *slog.Logger, hook func(string)) (*postgres.Store, error) {
-	p := &cfg.Store.Postgres
+// ownState refuses a data directory that has a state of its own, where the state is in a
+// database: what was spent there would be forgotten.
+func ownState(dir datadir.Dir) error {
 	switch _, err := os.Stat(dir.Store()); {
 	case err == nil:
-		return nil, usagef("%s is the state of a signer without store.postgres, and what it has spent of limits is not in the database: move it away if that does not matter any more", dir.Store())
+		return usagef("%s is the state of a signer without store.postgres, and what it has spent of limits is not in the database: move it away if that does not matter any more", dir.Store())
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("looking for another state: %w", err)
+		return fmt.Errorf("looking for another state: %w", err)
+	}
+	return nil
+}
+
+// openPostgres opens the state in a database.
+func openPostgres(ctx context.Context, cfg *config.Config, dir datadir.Dir, log *slog.Logger, hook func(string)) (*postgres.Store, error) {
+	p := &cfg.Store.Postgres
+	if err := ownState(dir); err != nil {
+		return nil, err
 	}
 	dsn, err := p.ReadDSN()
 	if err != nil {
@@ -115,7 +123,7 @@ func inspectState(ctx context.Context, cfg *config.Config, dir datadir.Dir, valu
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, opened.Close()) }()
+	defer func() { err = errors.Join(err, opened.Close()) }() //nolint:contextcheck // what is open is closed in any case
 	return opened.Summary(ctx, values)
 }
 

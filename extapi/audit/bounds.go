@@ -20,7 +20,7 @@ const (
 
 // maxLine is more than the longest line: each bounded byte can become six, as
 // in \u0001.
-const maxLine = 256 << 10
+const maxLine = 260 << 10
 
 // bounded returns the entry as it may be written: its texts are bounded, valid
 // UTF-8, and without what could lead a terminal astray. Its result for what it
