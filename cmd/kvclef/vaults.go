@@ -28,6 +28,7 @@ type vaultSet []*keyvault.Vault
 // One that can't be opened is an error: a signer that starts without a part of
 // its accounts looks sound and is not.
 func openVaults(ctx context.Context, vaults []config.Vault, log *slog.Logger, watch *watch) (vaultSet, error) {
+	warnOfOpenSecrets(ctx, vaults, log)
 	configs := make([]keyvault.Config, len(vaults))
 	for i, vault := range vaults {
 		configs[i] = watch.vault(vaultConfig(vault, log))

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -188,15 +187,15 @@ func headerValue(text string) bool {
 // maxSecret bounds a file with a secret, in bytes.
 const maxSecret = 64 << 10
 
-// readSecret reads a file that its owner alone may read. No error shows what is in
+// readSecret reads a file that the signer's user alone may read. No error shows what is in
 // it.
 func readSecret(key, path string) (string, error) {
-	data, mode, err := ReadOrdinary(path, maxSecret)
+	data, info, err := readOrdinary(path, maxSecret)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
-	if mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return "", fmt.Errorf("%s: %s has mode %#o, so that others can read it: run chmod 600 %s", key, path, mode.Perm(), path)
+	if OpenToOthers(info) {
+		return "", fmt.Errorf("%s: %s has mode %#o, so that others can read it: run chmod 600 %s", key, path, info.Mode().Perm(), path)
 	}
 	return string(data), nil
 }
