@@ -17,9 +17,16 @@ func TestModesOfSecrets(t *testing.T) {
 		mode        fs.FileMode
 		open        bool
 	}{
-		{1000, 1000, 0o600, false}, {1000, 1000, 0o400, false}, {1000, 1000, 0o640, true}, {1000, 1000, 0o604, true},
-		{0, 0, 0o600, false}, {0, 0, 0o640, true},
-		{0, 65532, 0o440, false}, {0, 65532, 0o640, false}, {0, 65532, 0o660, true}, {0, 65532, 0o644, true},
+		{1000, 1000, 0o600, false},
+		{1000, 1000, 0o400, false},
+		{1000, 1000, 0o640, true},
+		{1000, 1000, 0o604, true},
+		{0, 0, 0o600, false},
+		{0, 0, 0o640, true},
+		{0, 65532, 0o440, false},
+		{0, 65532, 0o640, false},
+		{0, 65532, 0o660, true},
+		{0, 65532, 0o644, true},
 		{1000, 65532, 0o640, true},
 	} {
 		if open := c.mode&closedTo(c.owner, c.user) != 0; open != c.open {
