@@ -12,6 +12,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/kvclef/kvclef/extapi/callers"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -43,6 +44,11 @@ type Config struct {
 	// It may be missing if it is DefaultFourByteFile; empty: none.
 	FourByteFile string
 
+	// Desk keeps callers within their bounds, for all accounts that share it. Default:
+	// one of this account, without bounds but of work.
+	Desk *callers.Desk
+
+	MaxWait     time.Duration // how long a request may wait for its turn at a vault; 0: DefaultMaxWait
 	SignTimeout time.Duration // bounds the work after a decision; 0: DefaultSignTimeout
 	Repeat      time.Duration // how long an equal request gets the same signature; 0: it is signed anew
 	Excerpts    bool          // the audit log gets an excerpt of each request, and not the whole
@@ -63,6 +69,8 @@ type Account struct {
 	sidecars  chan struct{} // a place for each sidecar that is worked on
 	log       *slog.Logger
 	observer  Observer // nil: nobody
+	desk      *callers.Desk
+	shed      *refusals
 }
 
 // NewAccount returns the receiver of the account methods. It reads the file of
@@ -87,6 +95,12 @@ func NewAccount(cfg Config) (*Account, error) {
 	}
 	service := NewService(cfg.Decider, cfg.Signer, cfg.Auditor, cfg.SignTimeout, cfg.Repeat, cfg.Logger)
 	service.excerpts = cfg.Excerpts
+	if cfg.MaxWait > 0 {
+		service.maxWait = cfg.MaxWait
+	}
+	if cfg.Desk == nil {
+		cfg.Desk = callers.New(callers.Config{})
+	}
 	return &Account{
 		service:   service,
 		signer:    cfg.Signer,
@@ -98,6 +112,8 @@ func NewAccount(cfg Config) (*Account, error) {
 		sidecars:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		log:       cfg.Logger,
 		observer:  cfg.Observer,
+		desk:      cfg.Desk,
+		shed:      newRefusals(cfg.Logger),
 	}, nil
 }
 
@@ -113,6 +129,9 @@ func (a *Account) List(ctx context.Context) ([]common.Address, error) {
 func (a *Account) list(ctx context.Context, method string) (addresses []common.Address, err error) {
 	ctx, call := a.begin(ctx, method)
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return nil, err
+	}
 	// From memory, and before the decision: a signer that crashes here leaves no
 	// approval unsettled.
 	accounts := a.signer.Accounts()
@@ -126,6 +145,9 @@ func (a *Account) list(ctx context.Context, method string) (addresses []common.A
 func (a *Account) New(ctx context.Context) (address common.Address, err error) {
 	ctx, call := a.begin(ctx, "account_new")
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return common.Address{}, err
+	}
 	if a.maker == nil {
 		return common.Address{}, refuse("account creation is off: name the vault for new keys in the signer's configuration")
 	}

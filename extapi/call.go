@@ -21,6 +21,7 @@ type call struct {
 	nested   bool // it is a part of another, which ends it
 	observed Observation
 	ending   Ending
+	visit    stay
 }
 
 // callKey is the context's key of the call.
@@ -107,8 +108,13 @@ func (c *call) finish(ctx context.Context, err *error) {
 	if c.nested {
 		return
 	}
+	c.visit.leave()
 	told := onWire(*err)
-	if told != nil {
+	var shed shedError
+	switch {
+	case errors.As(*err, &shed):
+		a.shed.add(shed.why, slog.String("request_id", c.id), slog.String("method", c.method), slog.String("principal", PrincipalOf(ctx)), slog.String("told", told.Error()))
+	case told != nil:
 		var judged judgedError
 		if !errors.As(*err, &judged) {
 			_ = a.service.record(ctx, refused(ctx, c.method, told)) // it is refused anyway

@@ -33,6 +33,9 @@ func (a *Account) SignData(ctx context.Context, contentType string, address comm
 	const method = "account_signData"
 	ctx, call := a.begin(ctx, method)
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return nil, err
+	}
 
 	if len(contentType) > maxContentType {
 		return nil, refuse("media type of %d bytes is too long: at most %d", len(contentType), maxContentType)

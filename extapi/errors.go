@@ -146,7 +146,7 @@ func (e *busyError) ErrorCode() int { return codeBusy }
 
 // ErrorData returns the time to wait, for programs.
 func (e *busyError) ErrorData() any {
-	data := map[string]any{"retryAfterSeconds": e.seconds()}
+	data := map[string]any{"retryAfterSeconds": e.seconds(), "retry_after_ms": max(1, int64(math.Ceil(float64(e.after)/float64(time.Millisecond))))}
 	if e.request != "" {
 		data["request"] = e.request
 	}

@@ -43,6 +43,9 @@ func (e ethAPI) SignTransaction(ctx context.Context, args CompleteTransaction) (
 func (e ethAPI) signTransaction(ctx context.Context, method string, args *CompleteTransaction) (raw hexutil.Bytes, err error) {
 	ctx, call := e.signatory.account.begin(ctx, method)
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return nil, err
+	}
 	if err := args.check(); err != nil {
 		return nil, err
 	}
@@ -79,6 +82,9 @@ func (p personalAPI) Sign(ctx context.Context, data hexutil.Bytes, address commo
 	const method = "personal_sign"
 	ctx, call := p.signatory.account.begin(ctx, method)
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return nil, err
+	}
 	if password != nil && *password != "" {
 		return nil, refuse("accounts have no passwords here: leave the third parameter out")
 	}

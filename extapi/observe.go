@@ -42,6 +42,7 @@ type Step string
 
 // The steps, in their order.
 const (
+	StepQueue  Step = "queue"  // for a turn at the vault
 	StepDecide Step = "decide" // by rules, limits and people
 	StepRecord Step = "record" // in the audit log
 	StepSign   Step = "sign"   // in a vault
@@ -49,7 +50,7 @@ const (
 )
 
 // Steps returns all steps.
-func Steps() []Step { return []Step{StepDecide, StepRecord, StepSign, StepSettle} }
+func Steps() []Step { return []Step{StepQueue, StepDecide, StepRecord, StepSign, StepSettle} }
 
 // Ending is what became of a request.
 type Ending struct {

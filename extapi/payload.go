@@ -28,6 +28,9 @@ type blockPayload struct {
 func (a *Account) signPayload(ctx context.Context, method string, payload *blockPayload) (signature hexutil.Bytes, err error) {
 	ctx, call := a.begin(ctx, method)
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return nil, err
+	}
 	switch {
 	case payload.chain == nil || payload.chain.Sign() == 0:
 		return nil, refuse("chainId is missing from the block payload")

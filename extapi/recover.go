@@ -15,6 +15,9 @@ import (
 func (a *Account) EcRecover(ctx context.Context, data, signature hexutil.Bytes) (address common.Address, err error) {
 	ctx, call := a.begin(ctx, "account_ecRecover")
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return common.Address{}, err
+	}
 	return recoverText(data, signature)
 }
 

@@ -101,6 +101,7 @@ func (g *given) enter(ctx context.Context, address common.Address, digest common
 		if other == nil {
 			return mine, nil
 		}
+		rules.Waits(ctx)
 		select {
 		case <-other.ended:
 			if !other.clear {
@@ -110,6 +111,18 @@ func (g *given) enter(ctx context.Context, address common.Address, digest common
 			return new(turn), waitedError{fmt.Errorf("waiting for an equal request that is being signed: %w", ctx.Err())}
 		}
 	}
+}
+
+// remembers reports whether an equal request would get the same signature now.
+func (g *given) remembers(address common.Address, digest common.Hash) bool {
+	if g.window <= 0 {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.forget()
+	_, known := g.known[repeatKey{address, digest}]
+	return known
 }
 
 // take finds the signature or takes the turn; else it is another's.

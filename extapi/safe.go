@@ -85,7 +85,9 @@ func (a *Account) SignGnosisSafeTx(ctx context.Context, address common.Mixedcase
 	const method = "account_signGnosisSafeTx"
 	ctx, of := a.begin(ctx, method)
 	defer of.finish(ctx, &err)
-
+	if err := of.enter(ctx); err != nil {
+		return nil, err
+	}
 	tx := &transaction.GnosisSafeTx
 	if err := tx.check(); err != nil {
 		return nil, err

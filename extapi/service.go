@@ -76,6 +76,7 @@ type Service struct {
 	auditor Auditor
 	timeout time.Duration
 	given   *given
+	maxWait time.Duration // for a turn at the vault
 	log     *slog.Logger
 
 	excerpts bool // the audit log gets no whole requests
@@ -85,11 +86,11 @@ type Service struct {
 // which goes on when the caller hangs up; an equal request within the time of
 // repeat gets the same signature.
 func NewService(decider Decider, signer Signer, auditor Auditor, timeout, repeat time.Duration, log *slog.Logger) *Service {
-	return &Service{decider: decider, signer: signer, auditor: auditor, timeout: timeout, given: newGiven(repeat, time.Now), log: log}
+	return &Service{decider: decider, signer: signer, auditor: auditor, timeout: timeout, given: newGiven(repeat, time.Now), maxWait: DefaultMaxWait, log: log}
 }
 
-// sign is the path of every signature: decide, record, sign and verify or
-// repeat, settle, record. The account is looked up first so that rules see its
+// sign is the path of every signature: wait for a turn, decide, record, sign and
+// verify or repeat, settle, record. The account is looked up first so that rules see its
 // vault, but its absence is told only after an approval, so that callers can't
 // enumerate accounts.
 func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error) {
@@ -99,6 +100,11 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 	if known = known && account.Address == address; known {
 		req.Account = account
 	}
+	ctx, leave, err := s.queue(ctx, address, digest, known)
+	if err != nil {
+		return [65]byte{}, err
+	}
+	defer leave()
 	record := newRecord(req)
 	if !s.excerpts {
 		record.whole(req)

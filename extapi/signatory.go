@@ -41,6 +41,9 @@ func (s Signatory) SignTransaction(ctx context.Context, method string, args Tran
 func (s Signatory) SignText(ctx context.Context, method string, address common.Address, message []byte) (signature hexutil.Bytes, err error) {
 	ctx, call := s.account.begin(ctx, method)
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return nil, err
+	}
 	if len(message) > maxDataBytes {
 		return nil, refuse("data of %d bytes is too large: at most %d are signed", len(message), maxDataBytes)
 	}
@@ -55,6 +58,9 @@ func (s Signatory) SignText(ctx context.Context, method string, address common.A
 func (s Signatory) SignTypedData(ctx context.Context, method string, address common.Address, raw json.RawMessage) (signature hexutil.Bytes, err error) {
 	ctx, call := s.account.begin(ctx, method)
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return nil, err
+	}
 	document, err := documentFor(method, raw)
 	if err != nil {
 		return nil, err

@@ -29,6 +29,12 @@ func (a *Account) SignTransaction(ctx context.Context, args TransactionArgs, met
 func (a *Account) signTransaction(ctx context.Context, method string, args TransactionArgs, methodSelector *string, filled []string) (signed *SignedTransaction, err error) {
 	ctx, call := a.begin(ctx, method)
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return nil, err
+	}
+	if err := work(ctx, workOf(&args)); err != nil {
+		return nil, err
+	}
 	draft, err := a.draft(ctx, method, &args, methodSelector)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,9 @@ func (a *Account) SignTypedData(ctx context.Context, address common.MixedcaseAdd
 func (a *Account) signTypedData(ctx context.Context, method string, address common.Address, document *TypedData) (signature hexutil.Bytes, err error) {
 	ctx, call := a.begin(ctx, method)
 	defer call.finish(ctx, &err)
+	if err := call.enter(ctx); err != nil {
+		return nil, err
+	}
 	req := a.newRequest(ctx, rules.KindTypedData, method, address)
 	if err := a.describeTypedData(req, document); err != nil {
 		return nil, err

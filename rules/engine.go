@@ -93,6 +93,7 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	if question != nil || decision.Verdict == Refer {
 		// What the rule wrote is not kept: people may take their time.
 		drop(hold)
+		Waits(ctx)
 		decision, hold, err = e.people(ctx, question, rule, req, decision, limits)
 		limits = 0
 	}

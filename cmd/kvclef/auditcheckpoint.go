@@ -111,6 +111,14 @@ func (s reservingSigner) Find(ctx context.Context, address common.Address) (rule
 	return s.Signer.Find(ctx, address)
 }
 
+// Queue waits for a turn at a vault; for the reserved account there is none.
+func (s reservingSigner) Queue(ctx context.Context, address common.Address, caller string, weight int) (extapi.Place, error) {
+	if address == s.reserved {
+		return nil, nil //nolint:nilnil // nothing is signed
+	}
+	return queueAt(ctx, s.Signer, address, caller, weight)
+}
+
 // Sign does not sign with the reserved account.
 func (s reservingSigner) Sign(ctx context.Context, address common.Address, digest common.Hash) (extapi.Signed, error) {
 	if address == s.reserved {

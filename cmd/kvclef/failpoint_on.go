@@ -88,6 +88,10 @@ type failingSigner struct {
 	point *failpoint
 }
 
+func (s failingSigner) Queue(ctx context.Context, address common.Address, caller string, weight int) (extapi.Place, error) {
+	return queueAt(ctx, s.Signer, address, caller, weight)
+}
+
 func (s failingSigner) Sign(ctx context.Context, address common.Address, digest common.Hash) (extapi.Signed, error) {
 	s.point.pass("signer.before-sign")
 	signed, err := s.Signer.Sign(ctx, address, digest)

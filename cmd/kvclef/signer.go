@@ -50,6 +50,39 @@ func (s keyringSigner) Sign(ctx context.Context, address common.Address, digest 
 	}, nil
 }
 
+// Queue waits for a turn at a vault. Its failures are fit for the caller.
+func (s keyringSigner) Queue(ctx context.Context, address common.Address, caller string, weight int) (extapi.Place, error) {
+	of := backend.Caller{Name: caller, Weight: weight}
+	place, err := s.keyring.Enter(backend.WithCaller(ctx, of), address)
+	switch {
+	case err != nil:
+		return nil, asVaultError(err)
+	case place == nil:
+		return nil, nil //nolint:nilnil // as it is told
+	}
+	return callerPlace{place, of}, nil
+}
+
+// callerPlace is a place of a caller, who waits again if it asks the vault again.
+type callerPlace struct {
+	*backend.Place
+	caller backend.Caller
+}
+
+// Into returns a context by which Sign uses the place.
+func (p callerPlace) Into(ctx context.Context) context.Context {
+	return p.Place.Into(backend.WithCaller(ctx, p.caller))
+}
+
+// queueAt waits for a turn of a signer that another one stands before.
+func queueAt(ctx context.Context, signer extapi.Signer, address common.Address, caller string, weight int) (extapi.Place, error) {
+	queue, ok := signer.(extapi.Queue)
+	if !ok {
+		return nil, nil //nolint:nilnil // there is nothing to wait for
+	}
+	return queue.Queue(ctx, address, caller, weight)
+}
+
 // ruleAccount is an account as rules see it: without its public key.
 func ruleAccount(a backend.Account) rules.Account {
 	return rules.Account{Address: a.Address, Vault: a.Vault, Key: a.Key, Version: a.Version, Tags: a.Tags}

@@ -29,6 +29,7 @@ type signing struct {
 	vaults       vaultSet
 	state        *durable
 	decider      extapi.Decider
+	desk         desk
 	loopbackOnly bool
 	proxyCallers extapi.Callers // of the listener in front of a node
 	watch        *watch
@@ -120,6 +121,8 @@ func (s *signing) newAccount(signer extapi.Signer, maker extapi.KeyMaker, decide
 		Advanced:      s.cfg.Advanced,
 		PolicyDecides: policyDecides,
 		FourByteFile:  s.cfg.FourByteFile,
+		Desk:          s.desk.open(s.cfg.Limits.Callers),
+		MaxWait:       s.cfg.Limits.MaxWait,
 		SignTimeout:   s.cfg.Limits.SignTimeout,
 		Repeat:        s.cfg.Limits.Repeat,
 		Excerpts:      s.cfg.Audit.Requests == config.RequestExcerpts,

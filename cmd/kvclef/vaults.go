@@ -116,6 +116,7 @@ func vaultConfig(v config.Vault, log *slog.Logger) keyvault.Config {
 		CAFile:            v.CAFile,
 		RequestsPerSecond: v.RequestsPerSecond,
 		MaxInFlight:       v.MaxInFlight,
+		MaxWaiting:        v.MaxWaiting,
 		TryTimeout:        v.TryTimeout,
 		Timeout:           v.Timeout,
 		Logger:            log,

@@ -233,6 +233,10 @@ type Vault struct {
 	// MaxInFlight bounds the requests under way at the same time. Default: 64.
 	MaxInFlight int `yaml:"max_in_flight"`
 
+	// MaxWaiting bounds the requests that wait for their turn. When as many do, the
+	// caller with the most of them loses one. Default: 2048.
+	MaxWaiting int `yaml:"max_waiting"`
+
 	// TryTimeout bounds one try of a request. Default: 5s.
 	TryTimeout time.Duration `yaml:"try_timeout"`
 
@@ -322,6 +326,13 @@ type Limits struct {
 	// Default: 30s.
 	RequestTimeout time.Duration `yaml:"request_timeout"`
 
+	// Callers bound what each caller may ask.
+	Callers Callers `yaml:"callers"`
+
+	// MaxWait is how long a request may wait for its turn at a vault; one that would
+	// wait longer is told at once when to come back. Default: 10s.
+	MaxWait time.Duration `yaml:"max_wait"`
+
 	// SignTimeout bounds the work after an approval, which goes on when the
 	// caller hangs up. Default: 25s.
 	SignTimeout time.Duration `yaml:"sign_timeout"`
@@ -354,6 +365,8 @@ func Default() *Config {
 			Batch:           1000,
 			ResponseBytes:   25_000_000,
 			RequestTimeout:  30 * time.Second,
+			Callers:         defaultCallers(),
+			MaxWait:         10 * time.Second,
 			SignTimeout:     25 * time.Second,
 			Repeat:          10 * time.Minute,
 			ShutdownTimeout: 10 * time.Second,

@@ -69,6 +69,7 @@ vaults:
     ca_file: ca.pem
     requests_per_second: 12.5
     max_in_flight: 7
+    max_waiting: 8
     try_timeout: 2s
     timeout: 9s
   - url: https://hsm.example:8443
@@ -77,7 +78,7 @@ vaults:
 account_new: {vault: prod, prefix: app}
 refresh_interval: 90s
 log: {level: debug, format: json}
-limits: {body_bytes: 1, batch: 2, response_bytes: 3, request_timeout: 4s, sign_timeout: 5s, repeat: 7s, shutdown_timeout: 6s}
+limits: {body_bytes: 1, batch: 2, response_bytes: 3, request_timeout: 4s, callers: {default: {rate: 9/s, burst: 10, in_flight: 11, weight: 12}, principals: {batcher: {rate: 1/h}}}, max_wait: 8s, sign_timeout: 5s, repeat: 7s, shutdown_timeout: 6s}
 metrics: {enabled: true, addr: 10.0.0.1, port: 9000}
 tracing: {endpoint: "https://otel.example", sample: 0.25, headers_file: otel.headers}
 `
@@ -105,12 +106,12 @@ func TestParse(t *testing.T) {
 		`Webhooks:[{URL:https://hooks.example/x SecretFile:hook.secret Template:slack Events:[opened]}]} ` +
 		`Vaults:[{Name:prod URL:https://kv-prod.vault.azure.net Keys:[treasury hot/0123456789abcdef0123456789abcdef] IncludeManaged:true HSM:true ` +
 		`Credential:{Kind:client-secret TenantID:t ClientID:c SecretFile: SecretEnv:PROD_SECRET CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[*] Secret:[redacted]} ` +
-		`CAFile:ca.pem RequestsPerSecond:12.5 MaxInFlight:7 TryTimeout:2s Timeout:9s CustomEndpoint:false Authority:} ` +
+		`CAFile:ca.pem RequestsPerSecond:12.5 MaxInFlight:7 MaxWaiting:8 TryTimeout:2s Timeout:9s CustomEndpoint:false Authority:} ` +
 		`{Name:hsm URL:https://hsm.example:8443 Keys:[] IncludeManaged:false HSM:false ` +
 		`Credential:{Kind:environment TenantID: ClientID: SecretFile: SecretEnv: CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[] Secret:[redacted]} ` +
-		`CAFile: RequestsPerSecond:0 MaxInFlight:0 TryTimeout:0s Timeout:0s CustomEndpoint:true Authority:https://login.example/}] ` +
+		`CAFile: RequestsPerSecond:0 MaxInFlight:0 MaxWaiting:0 TryTimeout:0s Timeout:0s CustomEndpoint:true Authority:https://login.example/}] ` +
 		`AccountNew:{Vault:prod Prefix:app} RefreshInterval:1m30s Log:{Level:debug Format:json} ` +
-		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s SignTimeout:5s Repeat:7s ShutdownTimeout:6s} Metrics:{Enabled:true Addr:10.0.0.1 Port:9000} Tracing:{Endpoint:https://otel.example Sample:0.25 HeadersFile:otel.headers}}`
+		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s Callers:{Default:{Rate:9/s Burst:10 InFlight:11 Weight:12} Principals:map[batcher:{Rate:1/h Burst:1 InFlight:11 Weight:12}]} MaxWait:8s SignTimeout:5s Repeat:7s ShutdownTimeout:6s} Metrics:{Enabled:true Addr:10.0.0.1 Port:9000} Tracing:{Endpoint:https://otel.example Sample:0.25 HeadersFile:otel.headers}}`
 	if got := fmt.Sprintf("%+v", *cfg); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -190,7 +191,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"name twice", vault("  - url: https://kv.vault.azure.cn"), `vaults[1].name: "kv" is given twice`},
 		{"credential", vault("    credential: {kind: managed}"), `vaults[0].credential.kind: "managed" is not one of environment, client-secret`},
 		{"credential near", vault("    credential: {kind: client-secrt}"), `did you mean client-secret`},
-		{"in flight", vault("    max_in_flight: -1"), "vaults[0]: max_in_flight, try_timeout and timeout can't be negative"},
+		{"in flight", vault("    max_in_flight: -1"), "vaults[0]: max_in_flight, max_waiting, try_timeout and timeout can't be negative"},
 		{"account_new", vault("account_new: {vault: kw}"), `account_new.vault: no vault is called "kw"; did you mean kv`},
 		{"format", "log: {format: xml}", `log.format: "xml" is neither text nor json`},
 		{"level", "log: {level: loud}", `log.level: "loud" is none of error`},

@@ -29,7 +29,7 @@ func (p *problems) when(wrong bool, format string, args ...any) {
 
 // Validate completes the configuration and reports every value that can't be meant. What only a vault's client can judge is left to it.
 func (c *Config) Validate() error {
-	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateStore(), c.Listeners.HTTP.TLS.validate("listeners.http.tls"), c.Proxy.TLS.validate("proxy.tls"), c.validateIdentity(), c.validateProxy(), c.validateApprovals(), c.validateLog(), c.validateLimits(), c.validateObserve())
+	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateStore(), c.Listeners.HTTP.TLS.validate("listeners.http.tls"), c.Proxy.TLS.validate("proxy.tls"), c.validateIdentity(), c.validateProxy(), c.validateApprovals(), c.validateLog(), c.validateLimits(), c.validateCallers(), c.validateObserve())
 }
 
 func (c *Config) validateChains() error {
@@ -59,7 +59,7 @@ func (c *Config) validateVaults() error {
 		kind := vault.Credential.Kind
 		p.when(!slices.Contains(CredentialKinds(), kind), "vaults[%d].credential.kind: %q is not one of %s%s", i, kind,
 			strings.Join(CredentialKinds(), ", "), suggest.DidYouMean("", kind, CredentialKinds()))
-		p.when(vault.MaxInFlight < 0 || vault.TryTimeout < 0 || vault.Timeout < 0, "vaults[%d]: max_in_flight, try_timeout and timeout can't be negative", i)
+		p.when(vault.MaxInFlight < 0 || vault.MaxWaiting < 0 || vault.TryTimeout < 0 || vault.Timeout < 0, "vaults[%d]: max_in_flight, max_waiting, try_timeout and timeout can't be negative", i)
 	}
 	name := c.AccountNew.Vault
 	p.when(name != "" && !slices.Contains(names, name), "account_new.vault: no vault is called %q%s", name, suggest.DidYouMean("", name, names))
