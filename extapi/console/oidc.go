@@ -80,9 +80,9 @@ func identityOf(text string) (string, error) {
 	case named && value != "" && (claim == "sub" || claim == "oid"):
 		return text, nil // their values are exact
 	case named && value != "" && claim == "preferred_username":
-		return strings.ToLower(text), nil
+		return inLower(text), nil
 	case !named && strings.Contains(text, "@"):
-		return "email:" + strings.ToLower(text), nil
+		return "email:" + inLower(text), nil
 	default:
 		return "", fmt.Errorf("%q is neither an address of e-mail nor sub:, oid: or preferred_username: with a value", text)
 	}
@@ -178,7 +178,7 @@ func (i *issuer) finish(ctx context.Context, f flow, query url.Values) (person s
 	defer cancel()
 	token, err := i.oauth(provider).Exchange(ctx, query.Get("code"), oauth2.VerifierOption(f.Verifier))
 	if err != nil {
-		return "", fmt.Errorf("asking the issuer for a token: %w", err)
+		return "", noToken(err)
 	}
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
@@ -186,7 +186,7 @@ func (i *issuer) finish(ctx context.Context, f flow, query url.Values) (person s
 	}
 	id, err := provider.Verifier(&oidc.Config{ClientID: i.cfg.ClientID, Now: i.clock}).Verify(ctx, raw)
 	if err != nil {
-		return "", fmt.Errorf("the token of the issuer is not valid: %w", err)
+		return "", fmt.Errorf("the token of the issuer is not valid: %s", clip(err.Error()))
 	}
 	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(f.Nonce)) != 1 {
 		return "", errors.New("the token of the issuer is of another sign-in: try it again")
@@ -196,6 +196,27 @@ func (i *issuer) finish(ctx context.Context, f flow, query url.Values) (person s
 		return "", fmt.Errorf("reading the token of the issuer: %w", err)
 	}
 	return i.person(claims)
+}
+
+// noToken is the error of an issuer that gives no token. What it answers is not for
+// the log: it may be long, and have what it was asked with, the client secret too.
+func noToken(err error) error {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.Response != nil {
+		return fmt.Errorf("the issuer gives no token: it answers %d %s", refused.Response.StatusCode, clip(refused.ErrorCode))
+	}
+	return fmt.Errorf("asking the issuer for a token: %s", clip(err.Error()))
+}
+
+// inLower returns a text with the letters of ASCII in lower case, and no others: the
+// Kelvin sign has a lower case too, which is the letter k.
+func inLower(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, text)
 }
 
 // person returns whom the claims of a verified token name.
@@ -231,12 +252,12 @@ func identities(claims map[string]json.RawMessage) []string {
 		}
 		switch claim {
 		case "preferred_username":
-			value = strings.ToLower(value)
+			value = inLower(value)
 		case "email":
 			if !verified(claims["email_verified"]) {
 				continue
 			}
-			value = strings.ToLower(value)
+			value = inLower(value)
 		}
 		all = append(all, claim+":"+value)
 	}

@@ -3,6 +3,8 @@ package console
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/oauth2"
 )
 
 // organisation is a console whose people sign in at an issuer.
@@ -21,6 +24,8 @@ func organisation(t *testing.T, change func(*Config)) (*house, *idp) {
 		i = newIDP(t, c.Clock)
 		c.OIDC = &OIDC{Issuer: i.URL, ClientID: clientID, ClientSecret: clientSecret, Client: i.Client()}
 		c.People["dave"] = Person{OIDC: "preferred_username:Dave@corp"}
+		c.People["kate"] = Person{OIDC: "preferred_username:kate@corp"}
+		c.People["kay"] = Person{OIDC: "Kate@corp"}
 		if change != nil {
 			change(c)
 		}
@@ -128,6 +133,9 @@ func TestWhoSomebodyIsForTheIssuer(t *testing.T) {
 		"subject":                    {jwt.MapClaims{"sub": "carol-1", "email": nil}, "carol"},
 		"subject in other letters":   {jwt.MapClaims{"sub": "CAROL-1", "email": nil}, ""},
 		"subject as an oid":          {jwt.MapClaims{"sub": "9", "oid": "carol-1", "email": nil}, ""},
+		"name with a Kelvin sign":    {jwt.MapClaims{"sub": "9", "preferred_username": "\u212Aate@corp", "email": nil}, ""},
+		"e-mail with a Kelvin sign":  {jwt.MapClaims{"sub": "9", "email": "\u212Aate@corp", "email_verified": true}, ""},
+		"another name":               {jwt.MapClaims{"sub": "9", "preferred_username": "KATE@corp", "email": nil}, "kate"},
 		"name":                       {jwt.MapClaims{"sub": "9", "preferred_username": "dave@Corp", "email": nil}, "dave"},
 		"two people":                 {jwt.MapClaims{"sub": "carol-1", "email": "bob@example.com", "email_verified": true}, ""},
 		"nobody":                     {jwt.MapClaims{"sub": "9", "email": "mallory@example.com", "email_verified": true}, ""},
@@ -298,6 +306,22 @@ func TestAnIssuerThatDoesNotAnswer(t *testing.T) {
 	h.signedInBrowser("alice")
 	if got := h.newBrowser().comeIn(i); got.status != http.StatusOK {
 		t.Errorf("%d", got.status)
+	}
+}
+
+// TestNoToken: what an issuer answers in the place of a token is not told.
+func TestNoToken(t *testing.T) {
+	const secret = "hunter2"
+	long := strings.Repeat("x", maxIssuer)
+	for name, err := range map[string]error{
+		"refused":   &oauth2.RetrieveError{Response: &http.Response{StatusCode: http.StatusBadRequest}, ErrorCode: "invalid_client", Body: []byte("client_secret=" + secret)},
+		"long code": &oauth2.RetrieveError{Response: &http.Response{StatusCode: http.StatusBadRequest}, ErrorCode: long, ErrorDescription: secret},
+		"long":      errors.New(long),
+		"wrapped":   fmt.Errorf("it: %w", &oauth2.RetrieveError{Response: &http.Response{StatusCode: http.StatusInternalServerError}, Body: []byte(secret)}),
+	} {
+		if said := noToken(err).Error(); strings.Contains(said, secret) || len(said) > 300 {
+			t.Errorf("%s: %.400s", name, said)
+		}
 	}
 }
 
