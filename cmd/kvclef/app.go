@@ -37,7 +37,7 @@ func (p *program) app() *cli.App {
 		Commands: []*cli.Command{
 			p.serveCommand(), p.proxyCommand(), p.devCommand(), p.initCommand(), p.stateCommand(), p.txCommand(), p.emulatorCommand(), p.keysCommand(), p.checkCommand(), p.auditCommand(),
 			p.policyCommand(), p.rulesCommand(), p.attestCommand(), p.approvalsCommand(),
-			p.importCommand(), p.versionCommand(), p.completionCommand(), p.manCommand(),
+			p.importCommand(), p.diagCommand(), p.versionCommand(), p.completionCommand(), p.manCommand(),
 		},
 	})
 }

@@ -166,6 +166,7 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 	if err := h.record(ctx, service, configuration); err != nil {
 		return nil, err
 	}
+	h.signing.outboxes.put(service.Name, running.front.outbox)
 	running.begin(ctx, keyring)
 	started = true
 	return running, nil

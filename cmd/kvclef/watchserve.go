@@ -22,7 +22,9 @@ func (s *signing) serveMetrics(ctx context.Context, signer extapi.Signer) (addr 
 		return "", stop, nil
 	}
 	ready := health.NewReadiness(s.checks(signer), s.log)
-	s.watch.metrics.Watch(s.sources(ready))
+	sources := s.sources(ready)
+	s.watch.metrics.Watch(sources)
+	s.serveDiag(ready, sources)
 	if !s.cfg.Metrics.Enabled {
 		return "", stop, nil
 	}

@@ -33,6 +33,10 @@ const (
 	// [Server.Mount] puts there.
 	PathPasskeys = "/v1/passkeys"
 
+	// PathDiag is what a bug report needs. It is answered by what [Server.Mount] puts
+	// there.
+	PathDiag = "/v1/diag"
+
 	// PathHosted and what is below it is the API of a hosted CloudHSM service, as
 	// its clients know it. It is answered by what [Server.Mount] puts there.
 	PathHosted = "/api/v1"
