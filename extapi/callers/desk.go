@@ -99,16 +99,16 @@ func (d *Desk) find(name, principal string, now time.Time) *caller {
 	if of := d.known[name]; of != nil {
 		return of
 	}
-	if len(d.known) >= maxKnown && !d.forget(now) {
-		if d.others == nil {
-			d.others = newCaller(d.cfg.Default, now)
-		}
-		return d.others
-	}
 	limits, named := d.cfg.Named[principal]
 	if !named {
 		limits = d.cfg.Default
-	}
+		if len(d.known) >= maxKnown && !d.forget(now) {
+			if d.others == nil {
+				d.others = newCaller(limits, now)
+			}
+			return d.others
+		}
+	} // who is named has its bounds, however many there are: the configuration names so many
 	of := newCaller(limits, now)
 	d.known[name] = of
 	return of

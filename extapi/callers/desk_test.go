@@ -212,3 +212,26 @@ func BenchmarkEnter(b *testing.B) {
 		v.Leave()
 	}
 }
+
+// TestManyNamesLeaveTheNamedAlone: whoever can have any number of names takes no
+// bounds of a caller that the configuration names.
+func TestManyNamesLeaveTheNamedAlone(t *testing.T) {
+	d := New(Config{Default: Limits{InFlight: 1}, Named: map[string]Limits{"treasury": {InFlight: 3}}})
+	for i := range maxKnown + 2 {
+		name := fmt.Sprintf("stranger-%d", i)
+		if _, err := d.Enter(name, name); err != nil && i <= maxKnown {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	for range 3 {
+		if _, err := d.Enter("treasury", "treasury"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.Enter("treasury", "treasury"); err == nil {
+		t.Error("it has no bound any more")
+	}
+	if _, err := d.Enter("one more", "one more"); err == nil {
+		t.Error("those beyond have bounds each")
+	}
+}
