@@ -161,7 +161,11 @@ func (plan *clefPlan) nextSteps(c *cli.Context) []string {
 	}
 	step("see that all is well: kvclef check --config %s", shellQuote(plan.configPath))
 	step("never start Clef again with these rules: each of the two would count alone what a limit allows")
-	step("kvclef serve --config %s, and give its socket to the node, geth --signer ~/.kvclef/kvclef.ipc", shellQuote(plan.configPath))
+	socket := ", geth --signer ~/.kvclef/kvclef.ipc"
+	if c.IsSet("ipcpath") || c.IsSet("ipcdisable") || plan.configKept {
+		socket = ""
+	}
+	step("kvclef serve --config %s, and give what it listens on to the node%s", shellQuote(plan.configPath), socket)
 	return steps
 }
 
