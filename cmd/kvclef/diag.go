@@ -153,7 +153,7 @@ func diagData(ctx context.Context, cfg *config.Config, add func(string, []byte, 
 		add("state.json", nil, err)
 		return
 	}
-	text, err := stateNumbers(ctx, dir)
+	text, err := stateNumbers(ctx, cfg, dir)
 	add("state.json", text, err)
 	text, err = auditNumbers(ctx, cfg, dir)
 	add("audit.json", text, err)
@@ -181,10 +181,10 @@ func dataDirOf(cfg *config.Config) (datadir.Dir, error) {
 }
 
 // stateNumbers tells how much is in the store, and nothing of what it is.
-func stateNumbers(ctx context.Context, dir datadir.Dir) ([]byte, error) {
+func stateNumbers(ctx context.Context, cfg *config.Config, dir datadir.Dir) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, diagStep)
 	defer cancel()
-	found, err := bolt.Inspect(ctx, dir.Store(), time.Now(), false)
+	found, err := inspectState(ctx, cfg, dir, false)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/kvclef/kvclef/cmd/kvclef/metrics"
 	"github.com/kvclef/kvclef/extapi/proxy/outbox"
 	"github.com/kvclef/kvclef/rules/approval"
-	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
 // limitsAge is how old may be what metrics tell of limits: reading the store takes
@@ -146,7 +145,7 @@ func (r *limitReader) look(ctx context.Context) ([]metrics.LimitUse, int, error)
 	if policy == nil || r.state.store == nil {
 		return nil, 0, errors.New("there are no limits")
 	}
-	summary, err := bolt.Inspect(ctx, r.state.dir.Store(), time.Now(), false)
+	summary, err := r.state.summary(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
