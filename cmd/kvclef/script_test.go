@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/extapi/issuertest"
 )
@@ -29,13 +31,27 @@ import (
 // patienceInTests bounds what a story waits for.
 const patienceInTests = 30 * time.Second
 
+// TestMain also has the tests share the library's flag for help, which it changes each
+// time a command line is read: several are, at once, in the process of the tests.
 func TestMain(m *testing.M) {
+	if help, ok := cli.HelpFlag.(*cli.BoolFlag); ok {
+		cli.HelpFlag = sharedFlag{help}
+	}
 	if filepath.Base(os.Args[0]) != "kvclef" { // commands in the process of the tests take nothing from it for good
 		if err := os.Setenv("KVCLEF_ALLOW_CORE_DUMPS", "true"); err != nil {
 			panic(err)
 		}
 	}
 	testscript.Main(m, map[string]func(){"kvclef": main})
+}
+
+// sharedFlag is a flag that stays as it is.
+type sharedFlag struct{ *cli.BoolFlag }
+
+// Apply adds a copy.
+func (f sharedFlag) Apply(set *flag.FlagSet) error {
+	own := *f.BoolFlag
+	return own.Apply(set)
 }
 
 // TestScripts plays the stories under testdata/script with the real main in

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -152,7 +151,7 @@ func startUI(t *testing.T, s *screen, flags ...string) (socket string) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var stderr bytes.Buffer
+	var stderr lockedBuffer
 	ended := make(chan int, 1)
 	go func() {
 		ended <- run(ctx, append([]string{"kvclef", "dev", "--stdio-ui", "--http=false", "--datadir", dir, "--ipcpath", socket}, flags...), stdin, stdout, &stderr)
