@@ -105,8 +105,9 @@ func storyParams(clefMade string) testscript.Params {
 	}
 }
 
-// cmdAwait waits until a file exists, or until a regular expression matches what
-// is in it: await FILE [EXPRESSION].
+// cmdAwait waits until a file exists, a regular expression matches what is in it, or
+// a socket accepts connections: await FILE [EXPRESSION]. A socket's file is there a
+// moment before it does.
 func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
 	path := ts.MkAbs(args[0])
 	var wanted *regexp.Regexp
@@ -118,7 +119,14 @@ func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
 		if errors.Is(err, fs.ErrNotExist) || wanted != nil && err == nil && !wanted.Match(text) {
 			return errNotYet
 		}
-		return nil // a socket can't be read
+		if info, err := os.Stat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
+			return err
+		}
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			return errNotYet
+		}
+		return conn.Close()
 	})
 }
 
