@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -34,15 +33,12 @@ func Complete(rs []byte, digest common.Hash, publicKey [65]byte) (Signature, err
 	}
 	r.WriteToSlice(sig[:32])
 	s.WriteToSlice(sig[32:64])
-	for id := byte(0); id <= 1; id++ {
-		sig[64] = id
-		// Ecrecover fails for an r that is no x-coordinate; the loop decides.
-		recovered, err := crypto.Ecrecover(digest[:], sig[:])
-		if err == nil && bytes.Equal(recovered, publicKey[:]) {
-			return sig, nil
-		}
+	id, ok := recoveryID([64]byte(sig[:64]), digest, publicKey)
+	if !ok {
+		return Signature{}, ErrNotOurSignature
 	}
-	return Signature{}, ErrNotOurSignature
+	sig[64] = id
+	return sig, nil
 }
 
 // Address returns the account address of an uncompressed SEC 1 public key: the

@@ -322,3 +322,37 @@ func FuzzPublicKey(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkComplete(b *testing.B) {
+	key, public := testKey(b, "benchmark")
+	var digests [64]common.Hash // half of them have each recovery id
+	var signatures [64][]byte
+	for i := range digests {
+		digests[i] = crypto.Keccak256Hash([]byte{byte(i)})
+		signed, err := crypto.Sign(digests[i][:], key)
+		if err != nil {
+			b.Fatal(err)
+		}
+		signatures[i] = signed[:64]
+	}
+	for i := 0; b.Loop(); i++ {
+		if _, err := Complete(signatures[i%64], digests[i%64], public); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRecover is the second look that a service takes at each signature.
+func BenchmarkRecover(b *testing.B) {
+	key, _ := testKey(b, "benchmark")
+	digest := crypto.Keccak256Hash([]byte("digest"))
+	signed, err := crypto.Sign(digest[:], key)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := crypto.Ecrecover(digest[:], signed); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
