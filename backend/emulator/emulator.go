@@ -33,6 +33,7 @@ const (
 type VaultOptions struct {
 	Name   string // 3 to 24 letters, digits and hyphens; unique among the server's vaults
 	Flavor Flavor
+	Limit  Limit
 }
 
 // Options configures a server. The zero value is ready to use.

@@ -180,8 +180,7 @@ func (f *Fault) vaultFailure(s *Server, c *call) *failure {
 	case FaultConflict:
 		return answer(http.StatusConflict, "Conflict", "There was a conflict with another operation on this key.")
 	case FaultThrottled:
-		return answer(http.StatusTooManyRequests, "Throttled",
-			"Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached")
+		return throttled(f.RetryAfter)
 	case FaultServerError:
 		return answer(http.StatusInternalServerError, "InternalServerError", "An internal error occurred.")
 	case FaultUnavailable:

@@ -133,6 +133,9 @@ func (s *Server) answerVault(w http.ResponseWriter, r *http.Request, c *call) (*
 		return fault, nil, err
 	}
 	s.counts[c.op].Add(1)
+	if err := s.limited(c); err != nil {
+		return nil, nil, err
+	}
 	fault := s.faults.take(c.op, c.name)
 	s.beforeAnswer(r, fault)
 	if !s.pause(r.Context(), time.Duration(s.latency.Load())) {

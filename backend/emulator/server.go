@@ -29,7 +29,8 @@ type Server struct {
 	counts map[Op]*atomic.Int64
 	log    *slog.Logger
 
-	latency atomic.Int64 // time.Duration
+	latency   atomic.Int64 // time.Duration
+	throttled atomic.Int64 // requests beyond a limit
 
 	https, plain listener
 	closing      chan struct{} // closed when Close begins: ends latency and slow faults
@@ -72,7 +73,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		if s.byName[o.Name] != nil {
 			return nil, fmt.Errorf("vault %q is given twice: give each vault a name of its own", o.Name)
 		}
-		v := newVault(o.Name, o.Flavor)
+		v := newVault(o)
 		s.vaults, s.byName[o.Name] = append(s.vaults, v), v
 	}
 	s.SetLatency(opts.Latency)
@@ -259,6 +260,7 @@ func (s *Server) ResetCounts() {
 	for _, c := range s.counts {
 		c.Store(0)
 	}
+	s.throttled.Store(0)
 }
 
 // pause waits for d, and reports false when the caller or the server goes away first.

@@ -12,6 +12,7 @@ import (
 type vault struct {
 	name   string
 	flavor Flavor
+	limit  *window
 
 	mu      sync.RWMutex
 	keys    map[string]*key // by lower-case name: names are case-insensitive
@@ -43,8 +44,8 @@ type version struct {
 	updated  int64
 }
 
-func newVault(name string, flavor Flavor) *vault {
-	return &vault{name: name, flavor: flavor, keys: map[string]*key{}, deleted: map[string]*key{}}
+func newVault(o VaultOptions) *vault {
+	return &vault{name: o.Name, flavor: o.Flavor, limit: newWindow(o.Limit), keys: map[string]*key{}, deleted: map[string]*key{}}
 }
 
 // find returns a key and one of its versions; "" is the current one.
