@@ -24,11 +24,8 @@ func (k *Keyring) Enter(ctx context.Context, address common.Address) (*Place, er
 		if err == nil {
 			return &Place{address: address, vault: h.vault, turn: turn}, nil
 		}
-		failure := asFailure(h.vault, err)
-		if last != nil && last.RetryAfter > 0 && (failure.RetryAfter <= 0 || last.RetryAfter < failure.RetryAfter) {
-			failure = last // who may be asked sooner
-		}
-		if last = failure; ctx.Err() != nil {
+		last = sooner(last, asFailure(h.vault, err))
+		if ctx.Err() != nil {
 			break
 		}
 	}
@@ -43,10 +40,12 @@ func (k *Keyring) Enter(ctx context.Context, address common.Address) (*Place, er
 // key, the one is asked that can do it soonest, or where the context has a place,
 // and the next when it fails: any signature of the same digest by the same key
 // authorises the same thing. The result names the vault that signed. The error is
-// ErrUnknownAccount or of type *Error, of the vault that was asked last.
+// ErrUnknownAccount or of type *Error: of the vault that may be asked again soonest,
+// or of the one that was asked last where none says when.
 func (k *Keyring) Sign(ctx context.Context, address common.Address, digest common.Hash) (Signed, error) {
 	place := placeOf(ctx, address)
 	order := k.inOrder(ctx, k.current().holders[address], place)
+	var last *Error
 	notSigned := true
 	for i, h := range order {
 		signed, err := k.signIn(ctx, h.holder, place, good(order[i+1:]), digest)
@@ -58,10 +57,10 @@ func (k *Keyring) Sign(ctx context.Context, address common.Address, digest commo
 		if len(order) > 1 {
 			k.failed.note(h.holder, failure.Kind)
 		}
-		if i == len(order)-1 || ctx.Err() != nil {
-			last := *failure
-			last.NotSigned = notSigned
-			return Signed{}, &last
+		if last = sooner(last, failure); i == len(order)-1 || ctx.Err() != nil {
+			answer := *last
+			answer.NotSigned = notSigned
+			return Signed{}, &answer
 		}
 	}
 	return Signed{}, ErrUnknownAccount
@@ -82,6 +81,15 @@ func (k *Keyring) signIn(ctx context.Context, h holder, place *Place, others int
 		}
 	}
 	return h.vault.Sign(ctx, h.account, digest)
+}
+
+// sooner returns the failure of two, the later of which is not nil, after which a
+// caller may come back sooner.
+func sooner(before, failure *Error) *Error {
+	if before != nil && before.RetryAfter > 0 && (failure.RetryAfter <= 0 || before.RetryAfter < failure.RetryAfter) {
+		return before
+	}
+	return failure
 }
 
 // asFailure returns an error of a vault as what it should be.

@@ -143,8 +143,9 @@ func TestKeyringFallsBackToTheNextVault(t *testing.T) {
 		"after a lost reply":  {lost, nil, 1, 0, false},
 		"both certain":        {busy, busy, 1, KindBusy, true},
 		"the first uncertain": {lost, busy, 1, KindBusy, false},
-		"the last uncertain":  {busy, lost, 1, KindUnavailable, false},
-		"an unknown failure":  {busy, errors.New("odd"), 1, KindUnknown, false},
+		"the last uncertain":  {busy, lost, 1, KindBusy, false},
+		"an unknown failure":  {busy, errors.New("odd"), 1, KindBusy, false},
+		"none says when":      {lost, errors.New("odd"), 1, KindUnknown, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			one := &softVault{name: "one", keys: []*ecdsa.PrivateKey{key}, failure: c.first}
@@ -171,8 +172,8 @@ func TestKeyringFallsBackToTheNextVault(t *testing.T) {
 			if !errors.As(err, &failure) || failure.Kind != c.kind || failure.NotSigned != c.notSigned {
 				t.Errorf("got %+v, want kind %d, not signed %v", failure, c.kind, c.notSigned)
 			}
-			if last := errors.Is(c.second, busy); (failure.RequestID == busy.RequestID) != last {
-				t.Errorf("got request %q, want that of the vault asked last", failure.RequestID)
+			if (failure.RequestID == busy.RequestID) != (c.kind == KindBusy) {
+				t.Errorf("got request %q, want that of the vault that says when to come back, else of the last", failure.RequestID)
 			}
 			if busy.NotSigned != true || lost.NotSigned != false {
 				t.Error("the vault's own error was changed")
