@@ -31,11 +31,13 @@ type gate struct {
 
 // newGate spreads the rate so that no 10-second window, which is how the
 // service counts, exceeds ten times the rate: a burst of a tenth of a second
-// and 99 % of the rate.
+// and 98 % of the rate. What is left, another tenth of a second, is for requests
+// that take longer to the vault than those that follow them: one 429 costs more,
+// a pause of a second.
 func newGate(unitsPerSecond float64, largest, inFlight, waiting int, throttle time.Duration) *gate {
 	g := &gate{slots: inFlight, throttle: throttle, filled: time.Now(), lines: newLines(waiting, largest)}
 	if unitsPerSecond > 0 {
-		g.rate = unitsPerSecond * 0.99
+		g.rate = unitsPerSecond * 0.98
 		g.burst = max(float64(int(unitsPerSecond/10)), float64(largest))
 		g.units = g.burst
 	}

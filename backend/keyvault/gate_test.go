@@ -24,9 +24,10 @@ func TestGateKeepsTenSecondWindows(t *testing.T) {
 			times = append(times, time.Now())
 			g.leave(time.Now(), true)
 		}
+		const jitter = 99 * time.Millisecond // of the way to the vault
 		for i := range len(times) - 4000 {
-			if window := times[i+4000].Sub(times[i]); window < 10*time.Second {
-				t.Fatalf("4001 requests within %v", window)
+			if window := times[i+4000].Sub(times[i]); window < 10*time.Second+jitter {
+				t.Fatalf("4001 requests within %v, want %v more than 10 s", window, jitter)
 			}
 		}
 		if took := times[len(times)-1].Sub(times[0]); took > 25500*time.Millisecond {
