@@ -8,29 +8,44 @@ import (
 	"sync"
 )
 
-// newcomers are the connections that have not sent a request yet. Whoever
-// connects and then says nothing, or never ends a handshake, takes up a place
-// that others need: when all are taken, the one that has done so the longest
-// gives its own up.
+// newcomers are the connections that have not sent a request yet, and those that
+// rest between requests. Whoever connects and then says nothing, or never ends a
+// handshake, takes up a place that others need: when all are taken, the one that has
+// done so the longest gives its own up. Where there is none the one does that has
+// rested the longest, so that a caller who keeps connections open keeps nobody out.
 type newcomers struct {
-	mu     sync.Mutex
-	queue  list.List // of net.Conn, the oldest first
-	places map[net.Conn]*list.Element
+	mu      sync.Mutex
+	silent  list.List // of net.Conn, the oldest first
+	resting list.List // likewise
+	places  map[net.Conn]place
 }
 
-func newNewcomers() *newcomers { return &newcomers{places: make(map[net.Conn]*list.Element)} }
+// place is where a connection is in one of the lists.
+type place struct {
+	in *list.List
+	at *list.Element
+}
+
+func newNewcomers() *newcomers { return &newcomers{places: make(map[net.Conn]place)} }
 
 // follow is told of each change of a connection by the HTTP server. A connection
-// is active when the headers of its first request have come.
+// is active when the headers of a request have come, until it is answered.
 func (n *newcomers) follow(conn net.Conn, state http.ConnState) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if state == http.StateNew {
-		n.places[conn] = n.queue.PushBack(conn)
-		return
+	n.forget(conn)
+	switch state {
+	case http.StateNew:
+		n.places[conn] = place{&n.silent, n.silent.PushBack(conn)}
+	case http.StateIdle:
+		n.places[conn] = place{&n.resting, n.resting.PushBack(conn)}
+	case http.StateActive, http.StateHijacked, http.StateClosed:
 	}
-	if place, found := n.places[conn]; found {
-		n.queue.Remove(place)
+}
+
+func (n *newcomers) forget(conn net.Conn) {
+	if p, found := n.places[conn]; found {
+		p.in.Remove(p.at)
 		delete(n.places, conn)
 	}
 }
@@ -48,14 +63,18 @@ func (n *newcomers) dismiss() bool {
 	return true
 }
 
+// oldest takes out who is to go.
 func (n *newcomers) oldest() net.Conn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	place := n.queue.Front()
-	if place == nil {
+	front := n.silent.Front()
+	if front == nil {
+		front = n.resting.Front()
+	}
+	if front == nil {
 		return nil
 	}
-	conn, _ := n.queue.Remove(place).(net.Conn)
-	delete(n.places, conn)
+	conn, _ := front.Value.(net.Conn)
+	n.forget(conn)
 	return conn
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -67,7 +68,24 @@ func TestHTTPConnectionsThatSayNothing(t *testing.T) {
 	}
 }
 
-// TestNewcomersLeaveInOrder: the oldest is closed first, each once.
+// TestConnectionsThatRestKeepNobodyOut: a caller that keeps connections open, all that
+// there may be, gives one up for each caller that comes, the one that rests longest.
+func TestConnectionsThatRestKeepNobodyOut(t *testing.T) {
+	const places = 8
+	p := newPremises(t)
+	server := p.open(newProbe(), ServerConfig{MaxHTTPConns: places, ReadTimeout: time.Hour})
+	hoarder := p.client(x509.Certificate{DNSNames: []string{"hoarder.example"}})
+	for range 3 * places {
+		p.caller(server, hoarder).served()
+	}
+	other := p.caller(server, p.client(x509.Certificate{DNSNames: []string{"other.example"}}))
+	for range 3 {
+		other.served()
+	}
+}
+
+// TestNewcomersLeaveInOrder: the oldest is closed first, each once, and those that rest
+// after those that have said nothing.
 func TestNewcomersLeaveInOrder(t *testing.T) {
 	waiting := newNewcomers()
 	conns := make([]*namedConn, 4)
@@ -78,12 +96,23 @@ func TestNewcomersLeaveInOrder(t *testing.T) {
 	}
 	waiting.follow(conns[1], 1)
 	waiting.follow(conns[1], 2)
-	for range 3 {
-		if !waiting.dismiss() {
-			t.Error("nobody was dismissed")
-		}
+	for waiting.dismiss() {
+		continue // until none is left
 	}
-	if waiting.dismiss() || closed.String() != "acd" || len(waiting.places) != 0 {
+	if closed.String() != "acdb" || len(waiting.places) != 0 {
+		t.Errorf("closed %q, %d left", closed.String(), len(waiting.places))
+	}
+	for _, change := range []struct {
+		conn  int
+		state http.ConnState
+	}{{0, http.StateIdle}, {1, http.StateIdle}, {2, http.StateNew}, {3, http.StateIdle}, {0, http.StateActive}, {0, http.StateIdle}, {3, http.StateClosed}} {
+		waiting.follow(conns[change.conn], change.state)
+	}
+	closed.Reset()
+	for waiting.dismiss() {
+		continue // until none is left
+	}
+	if closed.String() != "cba" || len(waiting.places) != 0 {
 		t.Errorf("closed %q, %d left", closed.String(), len(waiting.places))
 	}
 }

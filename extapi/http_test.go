@@ -232,24 +232,59 @@ func TestHTTPSlowBody(t *testing.T) {
 	close(p.release)
 }
 
-// TestHTTPConnections opens 500 connections: those within the limit are served.
+// TestHTTPConnections opens 500 connections: each is served when it comes, and no more
+// stay open than may be.
 func TestHTTPConnections(t *testing.T) {
 	server := listeners(t, newProbe(), ServerConfig{MaxHTTPConns: 64})
-	served := 0
-	for i := range 500 {
-		client := dialHTTP(t, server)
+	served := func(client *httpClient) bool {
 		_, _ = fmt.Fprintf(client.Conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") // fails on a closed one
 		answer, err := http.ReadResponse(client.answers, nil)
 		if err != nil {
-			continue
+			return false
 		}
 		_ = answer.Body.Close()
-		if served++; i >= 64 {
-			t.Fatalf("connection %d is served", i)
+		return true
+	}
+	clients := make([]*httpClient, 500)
+	for i := range clients {
+		if clients[i] = dialHTTP(t, server); !served(clients[i]) {
+			t.Fatalf("connection %d is not served", i)
 		}
 	}
-	if served != 64 {
-		t.Errorf("%d connections served, want 64", served)
+	open := 0
+	for _, client := range clients {
+		if served(client) {
+			open++
+		}
+	}
+	if open != 64 {
+		t.Errorf("%d connections stayed open, want 64", open)
+	}
+}
+
+// TestHTTPConnectionsWithRequests: one with a request under way makes room for nobody.
+func TestHTTPConnectionsWithRequests(t *testing.T) {
+	const places = 8
+	p := newProbe()
+	server := listeners(t, p, ServerConfig{MaxHTTPConns: places})
+	clients := make([]*httpClient, places)
+	for i := range clients {
+		clients[i] = dialHTTP(t, server)
+		clients[i].post("", waitCall)
+		<-p.entered
+	}
+	for range 3 {
+		late := dialHTTP(t, server)
+		_, _ = fmt.Fprintf(late.Conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") // likewise
+		if _, err := http.ReadResponse(late.answers, nil); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %v, want a closed connection", err)
+		}
+	}
+	close(p.release)
+	for _, client := range clients {
+		if status, body := client.answer(); status != 200 || !strings.Contains(body, "released") {
+			t.Errorf("got %d %s", status, body)
+		}
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 // Intake says how callers connect to an HTTP server.
 type Intake struct {
 	// MaxConns is how many connections may be open. When all are, the one that has
-	// sent nothing for the longest makes room for a new one.
+	// sent nothing for the longest makes room for a new one, or else the one that has
+	// rested the longest between requests.
 	MaxConns int
 
 	// TLS encrypts, and names the callers. Default: nil, in clear.

@@ -20,9 +20,13 @@ func (d *desk) open(cfg config.Callers) *callers.Desk {
 	return d.of
 }
 
+// places are for the requests under way of all callers. More cannot come over HTTP,
+// which has a connection for each.
+const places = 512
+
 // callerBounds returns the configured bounds of callers.
 func callerBounds(cfg config.Callers) callers.Config {
-	bounds := callers.Config{Default: callerLimits(cfg.Default), Named: make(map[string]callers.Limits, len(cfg.Principals))}
+	bounds := callers.Config{Default: callerLimits(cfg.Default), Places: places, Named: make(map[string]callers.Limits, len(cfg.Principals))}
 	for name, limits := range cfg.Principals {
 		bounds.Named[name] = callerLimits(limits)
 	}

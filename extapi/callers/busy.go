@@ -39,3 +39,7 @@ func tooManyRequests(rate float64) string {
 func tooManyUnderWay(limit int) string {
 	return fmt.Sprintf("busy: this caller has %d requests under way, and may not have more", limit)
 }
+
+func tooManyTogether(has int) string {
+	return fmt.Sprintf("busy: this caller has %d requests under way, and may not have more while there are so many", has)
+}

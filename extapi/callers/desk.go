@@ -26,6 +26,12 @@ type Limits struct {
 type Config struct {
 	Default Limits
 	Named   map[string]Limits // by the principal
+
+	// Places are for the requests under way of all callers together. A caller may have
+	// as many as there are left, times its weight: one alone has half of them, two come
+	// to have a third each, and so on, so that some are left for who comes next. 0 is no
+	// bound.
+	Places int
 }
 
 // Work that a caller's authorizations and blobs may be, in time of one processor.
@@ -44,6 +50,7 @@ type Desk struct {
 	now func() time.Time
 
 	mu     sync.Mutex
+	inside int // requests under way, of all
 	known  map[string]*caller
 	others *caller // all that are too many; nil: none are
 	swept  time.Time
@@ -83,6 +90,9 @@ func (d *Desk) Enter(name, principal string) (*Visit, error) {
 	if limit := of.limits.InFlight; limit > 0 && of.inFlight >= limit {
 		return nil, &BusyError{Text: tooManyUnderWay(limit), After: time.Second}
 	}
+	if d.cfg.Places > 0 && of.inFlight >= (d.cfg.Places-d.inside)*max(of.limits.Weight, 1) {
+		return nil, &BusyError{Text: tooManyTogether(of.inFlight), After: time.Second}
+	}
 	if of.requests != nil {
 		turn := of.requests.ReserveN(now, 1)
 		if wait := turn.DelayFrom(now); wait > 0 {
@@ -91,6 +101,7 @@ func (d *Desk) Enter(name, principal string) (*Visit, error) {
 		}
 	}
 	of.inFlight++
+	d.inside++
 	return &Visit{desk: d, of: of}, nil
 }
 
@@ -147,6 +158,7 @@ func (v *Visit) Leave() {
 	v.desk.mu.Lock()
 	defer v.desk.mu.Unlock()
 	v.of.inFlight--
+	v.desk.inside--
 }
 
 // Weight is how many turns the caller has in a round.

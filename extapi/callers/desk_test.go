@@ -87,6 +87,91 @@ func TestRequestsUnderWayAreBounded(t *testing.T) {
 	}
 }
 
+// TestPlacesAreShared: whoever asks for all that it can get leaves room for the next.
+func TestPlacesAreShared(t *testing.T) {
+	const places = 512
+	d, _ := newDesk(Config{Places: places, Named: map[string]Limits{"heavy": {Weight: 2}, "bound": {InFlight: 7}}})
+	inside := make(map[string][]*Visit)
+	enter := func(name string) {
+		for range places {
+			if v, err := visit(d, name); err == nil {
+				inside[name] = append(inside[name], v)
+			} else {
+				busy(t, err)
+			}
+		}
+	}
+	leave := func(name string, n int) {
+		for _, v := range inside[name][:n] {
+			v.Leave()
+		}
+		inside[name] = inside[name][n:]
+	}
+	enter("a")
+	if n := len(inside["a"]); n != places/2 {
+		t.Errorf("one alone has %d of %d", n, places)
+	}
+	for range 20 { // a's and b's requests end, and both ask again
+		enter("b")
+		leave("a", len(inside["a"])/4)
+		enter("a")
+		leave("b", len(inside["b"])/4)
+	}
+	enter("b")
+	for name, visits := range inside {
+		if n := len(visits); n < places/3 || n > places/3+2 {
+			t.Errorf("%s, one of two, has %d of %d", name, n, places)
+		}
+	}
+	enter("bound")
+	if n := len(inside["bound"]); n != 7 {
+		t.Errorf("its own bound is 7, and it has %d", n)
+	}
+	for _, name := range []string{"a", "b", "bound"} {
+		leave(name, len(inside[name]))
+	}
+	if enter("heavy"); len(inside["heavy"]) != places*2/3+1 { // rounded up
+		t.Errorf("twice the weight has %d of %d", len(inside["heavy"]), places)
+	}
+	if leave("heavy", len(inside["heavy"])); d.inside != 0 {
+		t.Errorf("%d are left", d.inside)
+	}
+}
+
+// TestManyShareThePlaces: however many callers ask for all that they can get, and
+// whoever came first, as requests end all come to have as many, and some are free for
+// the next.
+func TestManyShareThePlaces(t *testing.T) {
+	const places, many = 512, 20
+	d, _ := newDesk(Config{Places: places})
+	inside := make(map[string][]*Visit)
+	for round := range 400 {
+		for i := range many {
+			name := fmt.Sprint(i)
+			if round > 0 && len(inside[name]) > 0 {
+				inside[name][0].Leave()
+				inside[name] = inside[name][1:]
+			}
+			for range places {
+				v, err := visit(d, name)
+				if err != nil {
+					break
+				}
+				inside[name] = append(inside[name], v)
+			}
+		}
+	}
+	fair := places / (many + 1)
+	for name, visits := range inside {
+		if n := len(visits); n < fair-1 || n > fair+2 {
+			t.Errorf("%s has %d, want about %d", name, n, fair)
+		}
+	}
+	if free := places - d.inside; len(inside) != many || free < fair-2 {
+		t.Errorf("%d callers have %d of %d", len(inside), d.inside, places)
+	}
+}
+
 // TestWorkIsBounded: one request may be more than there is, which is then made up
 // for; and whatever is asked, no more than the rate is done in the long run.
 func TestWorkIsBounded(t *testing.T) {
