@@ -15,6 +15,7 @@ FUZZTIME ?= 60s
 CRASHES  ?= 1000
 ROUNDS   ?= 5
 WINDOW   ?= 10s
+DURATION ?= 60s
 VULNDB   ?=
 
 # Paths of the machine that builds stay out of the binary. The version comes
@@ -22,7 +23,7 @@ VULNDB   ?=
 GOBUILD := $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test race crash lint fuzz fuzz-short bench bench-peer vuln licences build install man deb release release-check packaging tools clefdirs clean help
+.PHONY: run demo test race crash overload lint fuzz fuzz-short bench bench-peer vuln licences build install man deb release release-check packaging tools clefdirs clean help
 
 run: build ## start a signer with an embedded vault and one account, for development
 	bin/kvclef dev --approve-all $(ARGS)
@@ -43,6 +44,9 @@ race: ## the tests that need no other program, under the race detector
 
 crash: ## kill the signer CRASHES times (1000) under load, and look at what is left
 	CRASHES=$(CRASHES) $(GO) test -count=1 -v -timeout 60m -run 'TestCrash|TestLedger|TestBooks' ./cmd/internal/crash
+
+overload: ## offer a signer five times what its vault can sign, for DURATION (60s); three minutes
+	DURATION=$(DURATION) $(GO) test -count=1 -v -timeout 60m -run TestOverload ./cmd/internal/overload
 
 lint: $(TOOLS)/golangci-lint ## formatting, vet, linters, tidy modules
 	$(GO) mod tidy -diff
