@@ -89,6 +89,7 @@ func (s *signing) newFront(ctx context.Context, parts frontParts) (_ *front, err
 	f.outbox, err = outbox.New(ctx, outbox.Config{
 		Records: parts.records, Shared: parts.shared, Signer: signatory, Node: parts.node, ChainIDs: bigIDs(parts.chains), Holds: parts.holds,
 		GasMargin: cfg.GasMargin, FeeCap: weiOf(cfg.TxFeeCap), Timeout: cfg.NodeTimeout, Interval: cfg.PollInterval, Confirmations: cfg.Confirmations, Retain: cfg.Retain,
+		Patience:    s.cfg.Limits.RequestTimeout + s.cfg.Limits.SignTimeout,
 		MaxFinished: parts.maxFinished,
 		Logger:      s.log,
 	})

@@ -40,6 +40,11 @@ type Config struct {
 	Confirmations uint64        // blocks after which a mined transaction is final; default 12
 	Retain        time.Duration // how long finished transactions and idempotency keys are kept; default 7 days
 
+	// Patience is how long another process may be at a request with an idempotency key,
+	// before who asks again is told that it was not finished; default 1 minute. It is a
+	// matter of time alone: what was ended so is not sent.
+	Patience time.Duration
+
 	MaxFinished int // finished transactions that are kept, the oldest go first; default 300,000
 	MaxInFlight int // transactions under way at once; default and most 100,000
 	MaxQueue    int // requests that wait for the same account; default 1,024
@@ -69,6 +74,7 @@ func (c *Config) complete() error {
 	fill(&c.Rebroadcast, 15*time.Second)
 	fill(&c.Confirmations, 12)
 	fill(&c.Retain, 7*24*time.Hour)
+	fill(&c.Patience, time.Minute)
 	fill(&c.MaxFinished, maxFinished)
 	fill(&c.MaxInFlight, maxInFlight)
 	fill(&c.MaxQueue, 1024)
@@ -96,7 +102,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("a queue of %d: want at least 1", c.MaxQueue)
 	}
 	for name, d := range map[string]time.Duration{
-		"market": c.Market, "timeout": c.Timeout, "interval": c.Interval, "rebroadcast": c.Rebroadcast, "retain": c.Retain,
+		"market": c.Market, "timeout": c.Timeout, "interval": c.Interval, "rebroadcast": c.Rebroadcast, "retain": c.Retain, "patience": c.Patience,
 	} {
 		if d <= 0 {
 			return fmt.Errorf("%s is %v: want more than 0", name, d)

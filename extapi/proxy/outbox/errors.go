@@ -26,6 +26,8 @@ const (
 	errCanceled       = publicError("request canceled")
 	errTimeout        = publicError("the request timed out before anything was signed")
 	errNotKept        = publicError("the transaction could not be kept, so that it was not sent: look at the signer's log")
+	errEnded          = publicError("this request took too long, and another with its idempotency key ended it: nothing of it was sent, to send it anew use a new key")
+	errUnreadable     = publicError("the signer can't use its records, and nothing was signed: try again later")
 	errDoubt          = publicError("it is not known whether the transaction is under way: it may be sent later, look for it before trying again")
 	errBlocked        = publicError("the signer's records can't be read: nothing of this account is sent until they can")
 )
@@ -35,6 +37,12 @@ type signerError struct{ error }
 
 // Unwrap returns the signer's error.
 func (e signerError) Unwrap() error { return e.error }
+
+// recordsError is records that could not be read or changed before anything was signed.
+type recordsError struct{ error }
+
+// Unwrap returns the cause.
+func (e recordsError) Unwrap() error { return e.error }
 
 // spentError is an error after which an idempotency key stays as it is: something
 // was signed for it, or may have been.
@@ -134,6 +142,8 @@ func (o *Outbox) told(ctx context.Context, err error) error {
 		busy   *busyError
 		node   *nodeError
 		fault  *faultError
+		state  recordsError
+		spent  spentError
 	)
 	switch {
 	case err == nil:
@@ -148,6 +158,9 @@ func (o *Outbox) told(ctx context.Context, err error) error {
 		return node
 	case errors.As(err, &fault):
 		return fault
+	case errors.As(err, &state) && !errors.As(err, &spent) && ctx.Err() == nil:
+		o.log.ErrorContext(ctx, "Transaction not sent: the records can't be used", "error", err)
+		return errUnreadable
 	case errors.Is(err, context.DeadlineExceeded):
 		return errTimeout
 	case errors.Is(err, context.Canceled):

@@ -55,7 +55,7 @@ func (o *Outbox) keep(ctx context.Context, l *lane, r *record, old []byte, c *cl
 	}
 	e, err := o.keepNow(ctx, l, r, changes)
 	if err != nil {
-		if err := o.notKept(ctx, l, r, err); err != nil {
+		if err := o.notKept(ctx, l, r, c, err); err != nil {
 			return nil, err
 		}
 		e = o.follow(l, r)
@@ -82,9 +82,16 @@ func (o *Outbox) follow(l *lane, r *record) *entry {
 
 // notKept finds out whether a transaction was kept in spite of an error. It returns
 // nil if it was.
-func (o *Outbox) notKept(ctx context.Context, l *lane, r *record, err error) error {
+func (o *Outbox) notKept(ctx context.Context, l *lane, r *record, c *claim, err error) error {
 	switch {
 	case errors.Is(err, rules.ErrConflict):
+		switch lost, unread := o.lost(ctx, c); {
+		case unread != nil:
+			return spentError{fmt.Errorf("reading an idempotency key: %w", unread)}
+		case lost:
+			o.log.WarnContext(ctx, "Transaction signed and not sent: its caller asked another process, which ended its idempotency key", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce)
+			return spentError{errEnded}
+		}
 		return o.moved(ctx, l)
 	case errors.Is(err, rules.ErrRecordsFull):
 		return spentError{&busyError{"the signer has no room for more transactions", time.Minute}}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -23,8 +24,9 @@ const maxKeys = 400_000
 
 // The states of an idempotency key. It begins before anything is signed, and is done
 // together with the keeping of the transaction. One that was begun and not done
-// when the process ended stays so: something may have been signed for it. That the
-// node refused the transaction is here too, since its record may go earlier.
+// when the process ended stays so: something may have been signed for it, see
+// [Outbox.unfinished]. That the node refused the transaction is here too, since its
+// record may go earlier.
 const (
 	claimBegun   = "begun"
 	claimDone    = "done"
@@ -41,6 +43,8 @@ type claimRecord struct {
 	Record  string       `json:"record,omitempty"` // of the transaction, unless begun
 
 	// By is of one claim alone, where others claim keys too: theirs is never taken for it.
+	// It begins with whose it is. It is gone from one that was begun and that nobody may
+	// finish any more.
 	By string `json:"by,omitempty"`
 }
 
@@ -107,7 +111,7 @@ func (o *Outbox) sendKeyed(ctx context.Context, given *extapi.PartialTransaction
 	for _, of := range append(shared, path) {
 		switch value, err := o.cfg.Records.Record(ctx, of); {
 		case err != nil:
-			return common.Hash{}, fmt.Errorf("reading an idempotency key: %w", err)
+			return common.Hash{}, recordsError{fmt.Errorf("reading an idempotency key: %w", err)}
 		case value != nil:
 			return o.repeat(ctx, of, value, request)
 		}
@@ -118,7 +122,7 @@ func (o *Outbox) sendKeyed(ctx context.Context, given *extapi.PartialTransaction
 	}
 	c := &claim{key: path, claimRecord: claimRecord{Version: recordVersion, State: claimBegun, Request: request, Time: o.cfg.Clock().UTC()}}
 	if o.cfg.Shared != nil {
-		c.By = rand.Text()
+		c.By = o.process + rand.Text()
 	}
 	if err := o.begin(ctx, c); err != nil {
 		return common.Hash{}, err
@@ -140,7 +144,7 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 	case c.Request != request:
 		return common.Hash{}, refuse("this idempotency key was used for another request: use a new one")
 	case c.State == claimBegun:
-		return common.Hash{}, refuse("an earlier request with this idempotency key was begun at %s and not finished: something may have been signed for it, nothing of it is under way; to send it anew use a new key", c.Time.Format(time.RFC3339))
+		return common.Hash{}, o.unfinished(ctx, c)
 	}
 	kept, err := o.cfg.Records.Record(ctx, c.Record)
 	if err != nil {
@@ -162,6 +166,46 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 	}
 }
 
+// unfinished answers for a key that was begun and not finished. Of this process nobody is
+// at it any more. Another may be: it is given the time that a request takes, and then kept
+// from finishing, before anybody is told that nothing is under way.
+func (o *Outbox) unfinished(ctx context.Context, c *claim) error {
+	if c.By != "" { // others claim keys, too
+		age := o.cfg.Clock().Sub(c.Time) // by another's clock, maybe, which decides nothing but how long it is waited
+		if !strings.HasPrefix(c.By, o.process) && age.Abs() < o.cfg.Patience {
+			return errKeyBusy()
+		}
+		c.By = ""
+		ended, err := c.to(claimBegun, nil)
+		if err == nil {
+			err = o.changeRecords(ctx, ended)
+		}
+		switch {
+		case errors.Is(err, rules.ErrConflict): // it is finished, or given back
+			return errKeyBusy()
+		case err != nil:
+			return recordsError{fmt.Errorf("ending an idempotency key: %w", err)}
+		}
+	}
+	return refuse("an earlier request with this idempotency key was begun at %s and not finished: something may have been signed for it, nothing of it is under way; to send it anew use a new key", c.Time.Format(time.RFC3339))
+}
+
+func errKeyBusy() error {
+	return &busyError{"another request with this idempotency key is under way", time.Second}
+}
+
+// lost reports whether another process has ended a claim, so that what was signed for it
+// may not be kept.
+func (o *Outbox) lost(ctx context.Context, c *claim) (bool, error) {
+	if c == nil || o.cfg.Shared == nil {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	now, err := o.cfg.Records.Record(ctx, c.key)
+	return err == nil && !bytes.Equal(now, c.value), err
+}
+
 // begin claims a key. When it returns nil that is durable.
 func (o *Outbox) begin(ctx context.Context, c *claim) error {
 	if o.claims.Load() >= maxKeys {
@@ -173,11 +217,11 @@ func (o *Outbox) begin(ctx context.Context, c *claim) error {
 	}
 	if err := o.changeRecords(ctx, change); err != nil {
 		if errors.Is(err, rules.ErrConflict) {
-			return &busyError{"another request with this idempotency key is under way", time.Second}
+			return errKeyBusy()
 		}
 		now, unread := o.cfg.Records.Record(context.WithoutCancel(ctx), c.key)
 		if unread != nil || !bytes.Equal(now, change.New) {
-			return fmt.Errorf("claiming an idempotency key: %w", errors.Join(err, unread))
+			return recordsError{fmt.Errorf("claiming an idempotency key: %w", errors.Join(err, unread))}
 		}
 	}
 	c.value = change.New

@@ -17,6 +17,7 @@ package outbox
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,6 +70,7 @@ type Outbox struct {
 	sidecars     chan struct{}
 	follower     follower
 	shared       shared
+	process      string // tells this process's claims from others'
 }
 
 // New reads the records and returns an outbox. A node that can't be reached is
@@ -89,6 +91,7 @@ func New(ctx context.Context, cfg Config) (*Outbox, error) {
 		turns:    newTurns(),
 		parked:   &parked{now: cfg.Clock, drafts: make(map[asked]waiting)},
 		sidecars: make(chan struct{}, sidecars),
+		process:  rand.Text() + "/",
 
 		maxFinished: cfg.MaxFinished,
 		sweepAfter:  sweepAfter,

@@ -39,7 +39,7 @@ func (o *Outbox) takeTurn(ctx context.Context, l *lane) (leave func(), err error
 	release, err := o.cfg.Shared.Lock(ctx, l.key())
 	if err != nil {
 		l.leave()
-		return nil, fmt.Errorf("waiting for the turn of account %v: %w", l.id.account, err)
+		return nil, recordsError{fmt.Errorf("waiting for the turn of account %v: %w", l.id.account, err)}
 	}
 	leave = func() {
 		release() // before the next of this process asks, so that others come before it
@@ -47,7 +47,7 @@ func (o *Outbox) takeTurn(ctx context.Context, l *lane) (leave func(), err error
 	}
 	if err := o.catchUp(ctx, l); err != nil {
 		leave()
-		return nil, fmt.Errorf("reading what others sent from account %v: %w", l.id.account, err)
+		return nil, recordsError{fmt.Errorf("reading what others sent from account %v: %w", l.id.account, err)}
 	}
 	return leave, nil
 }

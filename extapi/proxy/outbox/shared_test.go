@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -223,6 +224,64 @@ func TestBumpElsewhere(t *testing.T) {
 	replicas[0].wantState(t, bumped, StateMined)
 }
 
+// unfinished is how the text begins of a key that nothing is sent for any more.
+const unfinished = "an earlier request with this idempotency key was begun at "
+
+// TestKeysOfOthers: who asks another replica with the key of a request that is under way is
+// told so; and once it is told that nothing is, nothing is sent for it any more.
+func TestKeysOfOthers(t *testing.T) {
+	t.Parallel()
+	replicas := newReplicas(t, 2, nil)
+	one, other := replicas[0], replicas[1]
+	begun, end := make(chan struct{}), make(chan struct{})
+	one.vault.set(func(v *vault) {
+		v.fail = func() error {
+			close(begun)
+			<-end
+			return nil
+		}
+	})
+	partial := one.transfer(t, 1)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := one.Send(t.Context(), partial, "k")
+		failed <- err
+	}()
+	<-begun
+	other.wantError(t, "k", "another request with this idempotency key is under way: retry after 1 s")
+	other.clock.move(time.Hour)
+	other.wantError(t, "k", unfinished)
+	other.wantError(t, "k", unfinished)
+	one.vault.set(func(v *vault) { v.fail = nil })
+	close(end)
+	if err := <-failed; err == nil || !strings.Contains(err.Error(), "nothing of it was sent") {
+		t.Errorf("the first is told %v", err)
+	}
+	if signed := one.vault.signatures(); signed != 1 {
+		t.Errorf("%d signatures", signed)
+	}
+	told := map[common.Hash]bool{other.mustSend(t, other.transfer(t, 1), "k again"): true}
+	mineAll(t, replicas)
+	wantChain(t, one, told)
+}
+
+// TestKeysOfTheDead: a key that a replica left behind is told of as long as it may be at
+// it, and then ended; what was finished meanwhile is told.
+func TestKeysOfTheDead(t *testing.T) {
+	t.Parallel()
+	replicas := newReplicas(t, 2, nil)
+	one, other := replicas[0], replicas[1]
+	one.vault.set(func(v *vault) { v.fail = func() error { return errors.New("the vault may have signed") } })
+	one.wantError(t, "k", "internal error")
+	one.vault.set(func(v *vault) { v.fail = nil })
+	one.wantError(t, "k", unfinished) // its own, at once
+	other.wantError(t, "k", unfinished)
+	hash := one.mustSend(t, one.transfer(t, 1), "l")
+	if again := other.mustSend(t, other.transfer(t, 1), "l"); again != hash {
+		t.Errorf("%v after %v", again, hash)
+	}
+}
+
 // TestRecordsOutOfReach: while others' transactions can't be read, nothing is sent.
 func TestRecordsOutOfReach(t *testing.T) {
 	t.Parallel()
@@ -231,8 +290,8 @@ func TestRecordsOutOfReach(t *testing.T) {
 	w.cfg.Shared = gone
 	w.restart(t)
 	gone.err = errors.New("the database is gone")
-	if _, err := w.Send(t.Context(), w.transfer(t, 1), ""); err == nil {
-		t.Error("it was sent")
+	if _, err := w.Send(t.Context(), w.transfer(t, 1), ""); err == nil || !strings.HasPrefix(err.Error(), "the signer can't use its records, and nothing was signed") {
+		t.Errorf("it is told %v", err)
 	}
 	if signed := w.vault.signatures(); signed != 0 {
 		t.Errorf("%d signatures", signed)
