@@ -25,6 +25,10 @@ var (
 // errUnrecorded is told when the audit log can't be written.
 const errUnrecorded = publicError("request denied: the signer can't write its audit log, and without a record nothing is signed")
 
+// errNoState is told when limits and the like can't be read or written, such as while a
+// database is out of reach.
+const errNoState = refusedError("request denied: the signer can't use its state, and without it nothing is signed")
+
 // judgedError is an error of a request that was put to the decider. Its place
 // in the audit log is the decision or the outcome.
 type judgedError struct{ error }

@@ -267,6 +267,9 @@ func (s *Service) refusal(ctx context.Context, req *rules.Request, decision rule
 		return err
 	case err != nil:
 		log.ErrorContext(ctx, "Request refused: no decision", "error", err)
+		if errors.Is(err, rules.ErrNoState) {
+			return errNoState
+		}
 		return errDenied
 	case decision.Verdict != rules.Approve:
 		log.WarnContext(ctx, "Request refused", "verdict", decision.Verdict.String(), "reason", decision.Reason)

@@ -42,7 +42,7 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 		refusal.Verdict, refusal.Reason = Reject, "it was asked for too often"
 		return 0, refusal, nil
 	case err != nil:
-		return 0, decision.refused(), fmt.Errorf("holding limits: %w", err)
+		return 0, decision.refused(), fmt.Errorf("%w: holding limits: %w", ErrNoState, err)
 	}
 	return id, decision, nil
 }

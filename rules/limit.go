@@ -87,6 +87,10 @@ type Meter interface {
 	Usage(ctx context.Context, counter string) (Usage, error)
 }
 
+// ErrNoState is why nothing is decided where the state that limits and rule files are kept
+// in can't be read or written.
+var ErrNoState = errors.New("the state can't be used")
+
 // OverLimitError is a charge that would pass its cap.
 type OverLimitError struct {
 	Charge Charge

@@ -67,7 +67,7 @@ func (r *Ruleset) session(ctx context.Context) *session {
 		case wait.Err() != nil:
 			return nil, &BusyError{For: "the turn at the rule file's storage", Wait: time.Since(started).Round(time.Millisecond), Err: err}
 		default:
-			return nil, fmt.Errorf("opening the rule file's storage: %w", err)
+			return nil, fmt.Errorf("%w: opening the rule file's storage: %w", rules.ErrNoState, err)
 		}
 	}}
 }
