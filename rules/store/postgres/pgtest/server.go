@@ -28,6 +28,7 @@ const (
 type Server struct {
 	Dir  string // its files, with the socket
 	Port int
+	also []string // addresses that it listens on besides loopback
 	bin  string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
@@ -54,8 +55,9 @@ func binaries() (string, error) {
 	return "", errNone
 }
 
-// New makes a server and starts it. Remove ends it.
-func New(ctx context.Context) (_ *Server, err error) {
+// New makes a server and starts it. It listens on the addresses besides loopback, for
+// those of their networks. Remove ends it.
+func New(ctx context.Context, addresses ...string) (_ *Server, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func New(ctx context.Context) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Dir: dir, bin: bin}
+	s := &Server{Dir: dir, bin: bin, also: addresses}
 	defer func() {
 		if err != nil {
 			s.Remove()
@@ -82,6 +84,9 @@ func New(ctx context.Context) (_ *Server, err error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
+	if err := s.welcome(); err != nil {
+		return nil, err
+	}
 	if s.Port, err = freePort(ctx); err != nil {
 		return nil, err
 	}
@@ -89,6 +94,19 @@ func New(ctx context.Context) (_ *Server, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// welcome lets in who comes by one of its further addresses.
+func (s *Server) welcome() error {
+	if len(s.also) == 0 {
+		return nil
+	}
+	file, err := os.OpenFile(filepath.Join(s.data(), "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString("host\tall\tall\tsamenet\tscram-sha-256\n")
+	return errors.Join(err, file.Close())
 }
 
 func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
@@ -138,7 +156,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return err
 	}
 	defer log.Close() //nolint:errcheck // the server has it
-	s.cmd = s.command(context.WithoutCancel(ctx), "postgres", "-D", s.data(), "-k", s.Dir, "-p", fmt.Sprint(s.Port), "-h", "127.0.0.1",
+	s.cmd = s.command(context.WithoutCancel(ctx), "postgres", "-D", s.data(), "-k", s.Dir, "-p", fmt.Sprint(s.Port), "-h", strings.Join(append([]string{"127.0.0.1"}, s.also...), ","),
 		"-c", "max_connections=120", "-c", "shared_buffers=64MB", "-c", "log_min_messages=warning", "-c", "max_wal_size=256MB")
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {

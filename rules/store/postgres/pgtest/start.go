@@ -37,10 +37,11 @@ func (s *Shared) Remove() {
 	}
 }
 
-// Start returns a server of the test's own, which it may stop.
-func Start(t testing.TB) *Server {
+// Start returns a server of the test's own, which it may stop. It listens on the
+// addresses besides loopback.
+func Start(t testing.TB, addresses ...string) *Server {
 	t.Helper()
-	server, err := New(t.Context())
+	server, err := New(t.Context(), addresses...)
 	server = checked(t, server, err)
 	t.Cleanup(server.Remove)
 	return server
