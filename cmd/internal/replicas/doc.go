@@ -1,3 +1,4 @@
 // Package replicas tests several signers that share a database: the finished program,
-// a real PostgreSQL, and an emulated vault. It has no code of its own.
+// a real PostgreSQL, an emulated vault, and where it takes them a real load balancer,
+// network namespaces and a real node. It has no code of its own.
 package replicas
