@@ -231,6 +231,47 @@ func selectors(objects map[string]any) map[string]map[string]string {
 	return found
 }
 
+// TestWayToTheDatabase is open to those that have one, and to them alone.
+func TestWayToTheDatabase(t *testing.T) {
+	single, replicas := values(t, "single"), values(t, "replicas")
+	anywhere := values(t, "replicas")
+	anywhere["networkPolicy"] = map[string]any{}
+	for name, c := range map[string]struct {
+		given map[string]any
+		port  int32 // 0: none
+		to    string
+	}{
+		"no database": {single, 0, ""}, "known": {replicas, 5433, "10.1.2.0/28"}, "anywhere": {anywhere, 5432, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := render(c.given)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, _ := decode(t, text)["NetworkPolicy/kvclef"].(*networkingv1.NetworkPolicy)
+			if found == nil {
+				t.Fatal("there is no NetworkPolicy")
+			}
+			var port int32
+			var to string
+			for _, rule := range found.Spec.Egress {
+				for _, p := range rule.Ports {
+					if p.Port.IntVal == 53 || p.Port.IntVal == 443 {
+						continue
+					}
+					port = p.Port.IntVal
+					for _, peer := range rule.To {
+						to = peer.IPBlock.CIDR
+					}
+				}
+			}
+			if port != c.port || to != c.to {
+				t.Errorf("port %d of %q, want %d of %q", port, to, c.port, c.to)
+			}
+		})
+	}
+}
+
 // TestRefused is what would sign wrongly, or not at all.
 func TestRefused(t *testing.T) {
 	for name, c := range map[string]struct {
