@@ -15,12 +15,13 @@ import (
 // denying refuses everything with one decision.
 type denying struct {
 	decision rules.Decision
+	err      error
 	request  string // id of the last request
 }
 
 func (d *denying) Decide(_ context.Context, req *rules.Request) (rules.Decision, error) {
 	d.request = req.ID
-	return d.decision, nil
+	return d.decision, d.err
 }
 
 func (*denying) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
@@ -53,6 +54,30 @@ func TestPoliciesNameTheRule(t *testing.T) {
 		}
 		if got := fmt.Sprint(data.ErrorData()); got != want || decider.request == "" {
 			t.Errorf("%s: data %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestNoState: who can't be judged for want of the state is told so, and which request it
+// was.
+func TestNoState(t *testing.T) {
+	for text, cause := range map[string]error{
+		"request denied: the signer can't use its state, and without it nothing is signed": fmt.Errorf("%w: db.example is down", rules.ErrNoState),
+		"request denied": errors.New("secret"),
+	} {
+		decider := &denying{err: cause}
+		account, _ := newTestAccount(t, func(cfg *Config) { cfg.Decider = decider })
+		_, err := sign(t, inProcess(t, account), dynamicFee)
+		var data rpc.DataError
+		if err == nil || err.Error() != text || !errors.As(err, &data) {
+			t.Fatalf("%v", err)
+		}
+		want := "<nil>"
+		if errors.Is(cause, rules.ErrNoState) {
+			want = fmt.Sprintf("map[request:%s]", decider.request)
+		}
+		if got := fmt.Sprint(data.ErrorData()); got != want {
+			t.Errorf("data %s, want %s", got, want)
 		}
 	}
 }

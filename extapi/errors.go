@@ -25,10 +25,6 @@ var (
 // errUnrecorded is told when the audit log can't be written.
 const errUnrecorded = publicError("request denied: the signer can't write its audit log, and without a record nothing is signed")
 
-// errNoState is told when limits and the like can't be read or written, such as while a
-// database is out of reach.
-const errNoState = refusedError("request denied: the signer can't use its state, and without it nothing is signed")
-
 // judgedError is an error of a request that was put to the decider. Its place
 // in the audit log is the decision or the outcome.
 type judgedError struct{ error }
@@ -121,6 +117,21 @@ func (e *deniedError) ErrorData() any {
 	return data
 }
 
+// statelessError is a refusal for want of limits and the like, such as while a database is
+// out of reach.
+type statelessError struct{ request string }
+
+// Error begins with Clef's text.
+func (statelessError) Error() string {
+	return "request denied: the signer can't use its state, and without it nothing is signed"
+}
+
+// Is makes it one of the refusals.
+func (statelessError) Is(target error) bool { return target == errDenied }
+
+// ErrorData is the data member of the JSON-RPC error.
+func (e statelessError) ErrorData() any { return map[string]string{"request": e.request} }
+
 // publicError is an error whose text is fit for the caller.
 type publicError string
 
@@ -206,6 +217,7 @@ func onWire(err error) error {
 		busy   interface{ RetryAfter() time.Duration }
 		denied *deniedError
 		reason refusedError
+		state  statelessError
 	)
 	switch {
 	case err == nil:
@@ -214,6 +226,8 @@ func onWire(err error) error {
 		return denied
 	case errors.As(err, &reason):
 		return reason
+	case errors.As(err, &state):
+		return state
 	case errors.Is(err, errDenied):
 		return errDenied
 	case errors.Is(err, errUnknownAccount):

@@ -268,7 +268,7 @@ func (s *Service) refusal(ctx context.Context, req *rules.Request, decision rule
 	case err != nil:
 		log.ErrorContext(ctx, "Request refused: no decision", "error", err)
 		if errors.Is(err, rules.ErrNoState) {
-			return errNoState
+			return statelessError{req.ID}
 		}
 		return errDenied
 	case decision.Verdict != rules.Approve:
