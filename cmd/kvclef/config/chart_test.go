@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -14,7 +13,7 @@ import (
 func TestChart(t *testing.T) {
 	for _, name := range []string{"single", "replicas"} {
 		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(filepath.Join("../../packaging/helm/charttest/testdata", name+".golden.yaml"))
+			text, err := os.ReadFile("../../packaging/helm/charttest/testdata/" + name + ".golden.yaml")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -105,7 +105,8 @@ func (s *Server) welcome() error {
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteString("host\tall\tall\tsamenet\tscram-sha-256\n")
+	const all = "all" // databases, and users
+	_, err = fmt.Fprintf(file, "host %s %[1]s samenet scram-sha-256\n", all)
 	return errors.Join(err, file.Close())
 }
 
