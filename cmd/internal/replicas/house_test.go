@@ -56,6 +56,7 @@ type house struct {
 // newHouse makes one with a database of its own.
 func newHouse(t *testing.T, policy string) *house {
 	t.Helper()
+	_ = program(t) // or there is nothing to do
 	database := pgtest.Start(t)
 	return newHouseWith(t, policy, database, database.TCP(database.Database(t)))
 }

@@ -39,9 +39,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program builds kvclef, once for all tests.
+// program builds kvclef, once for all tests. Short ones start no other programs.
 func program(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts real programs")
+	}
 	built.once.Do(func() {
 		if built.path = os.Getenv(builtProgram); built.path != "" {
 			return

@@ -43,12 +43,9 @@ rules:
 // mined once, with consecutive nonces.
 func TestInFrontOfANode(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("starts a real geth")
-	}
+	h := newHouse(t, sendingPolicy)
 	geth, err := devnet.Geth(t.Context())
 	must(t, err)
-	h := newHouse(t, sendingPolicy)
 	node := h.mine(t, geth)
 	h.serve = "proxy"
 	h.more = fmt.Sprintf("proxy: {node: %s, addr: 127.0.0.1, port: 0, poll_interval: 200ms, tls: CERTIFICATES}\n", node.URL())
