@@ -23,7 +23,7 @@ VULNDB   ?=
 GOBUILD := $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test race crash overload lint fuzz fuzz-short bench bench-peer vuln licences build install man deb release release-check packaging tools clefdirs clean help
+.PHONY: run demo test race crash overload lint fuzz fuzz-short bench bench-peer vuln licences build cross install man deb release release-check packaging tools clefdirs clean help
 
 run: build ## start a signer with an embedded vault and one account, for development
 	bin/kvclef dev --approve-all $(ARGS)
@@ -84,6 +84,10 @@ licences: ## all that is linked, on every system, has a licence that is permitte
 
 build: ## bin/kvclef
 	$(GOBUILD) -o bin/ ./cmd/kvclef
+
+cross: ## whether it compiles for the systems on which CI does not run
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) vet ./cmd/kvclef
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) vet ./cmd/kvclef
 
 install: build ## bin/kvclef to PREFIX/bin (/usr/local/bin)
 	install -D -m 0755 bin/kvclef $(DESTDIR)$(PREFIX)/bin/kvclef

@@ -76,7 +76,7 @@ func (v verification) text() string {
 	if r.Open == 0 {
 		line("Open", "no approval lacks its outcome")
 	} else {
-		line("Open", "%s without an outcome, under way or cut short by a crash: %s", counted(int(r.Open), "approval"), v.openText())
+		line("Open", "%s without an outcome, under way or cut short by a crash: %s", counted(int(r.Open), "approval"), v.openText()) //nolint:gosec // as many as entries were read
 	}
 	b.WriteString(v.Approvals.lines())
 	if v.Sound {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
+	"github.com/kvclef/kvclef/cmd/kvclef/health"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/clefjs"
@@ -31,6 +32,7 @@ func examine(ctx context.Context, e examination, already error) error {
 	e.add(already)
 	e.listeners()
 	e.front()
+	e.metrics()
 	e.console()
 	for _, vault := range e.cfg.Vaults {
 		e.add(vaultConfig(vault, e.log).Check())
@@ -101,6 +103,17 @@ func (e *examination) front() {
 	e.add(err)
 	_, err = cfg.NodeHeaders()
 	e.add(err)
+}
+
+// metrics looks at what those read who watch.
+func (e *examination) metrics() {
+	cfg := &e.cfg.Metrics
+	if !cfg.Enabled {
+		return
+	}
+	_, err := openTLS(cfg.TLS.TLS(), "metrics.tls", e.log)
+	e.add(err)
+	e.add(health.CheckReach(cfg.Listen(), cfg.TLS.ClientCAFile != "", cfg.Plain))
 }
 
 // console looks at the page on which people approve.

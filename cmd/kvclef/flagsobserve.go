@@ -15,6 +15,7 @@ func observeFlags() []cli.Flag {
 			Name: "metrics.port", Usage: "TCP `PORT` to serve them on, 0 for any", DefaultText: "9545",
 			EnvVars: envOf("metrics.port"), Category: categoryObserve,
 		},
+		boolFlag(categoryObserve, "metrics.plain", "let other machines read them without encryption, where a network policy or a firewall lets in those alone who watch"),
 		stringFlag(categoryObserve, "tracing.endpoint", "`URL` of the receiver of traces, by OTLP over HTTP, such as http://localhost:4318", "OTEL_EXPORTER_OTLP_ENDPOINT, else none"),
 		&cli.Float64Flag{
 			Name: "tracing.sample", Usage: "`PART` of requests that is traced, from 0 to 1", DefaultText: "1",
@@ -29,6 +30,7 @@ func observeFlags() []cli.Flag {
 func overrideObserve(c *cli.Context, cfg *config.Config) error {
 	set(c, "metrics", c.Bool, &cfg.Metrics.Enabled)
 	set(c, "metrics.addr", c.String, &cfg.Metrics.Addr)
+	set(c, "metrics.plain", c.Bool, &cfg.Metrics.Plain)
 	set(c, "tracing.endpoint", c.String, &cfg.Tracing.Endpoint)
 	set(c, "tracing.sample", c.Float64, &cfg.Tracing.Sample)
 	set(c, "tracing.headers-file", c.String, &cfg.Tracing.HeadersFile)

@@ -64,7 +64,7 @@ func openTokens(cfg *config.JWT, key string, log *slog.Logger) (*identity.Tokens
 // what closes it.
 func frontCallers(cfg *config.Proxy, log *slog.Logger) (callers extapi.Callers, stop func(), err error) {
 	var errTLS, errTokens error
-	callers.TLS, errTLS = frontTLS(cfg.TLS, log)
+	callers.TLS, errTLS = openTLS(cfg.TLS, "proxy.tls", log)
 	tokens, errTokens := openTokens(&cfg.JWT, "proxy.jwt", log)
 	if err := errors.Join(errTLS, errTokens); err != nil {
 		return extapi.Callers{}, nil, err

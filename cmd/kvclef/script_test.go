@@ -114,7 +114,7 @@ func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) > 1 {
 		wanted = regexp.MustCompile(args[1])
 	}
-	poll(ts, "waiting for "+strings.Join(args, " "), func(context.Context) error {
+	poll(ts, "waiting for "+strings.Join(args, " "), func(ctx context.Context) error {
 		text, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) || wanted != nil && err == nil && !wanted.Match(text) {
 			return errNotYet
@@ -122,7 +122,7 @@ func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
 		if info, err := os.Stat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
 			return err
 		}
-		conn, err := net.Dial("unix", path)
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 		if err != nil {
 			return errNotYet
 		}

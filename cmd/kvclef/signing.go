@@ -348,14 +348,15 @@ func tlsConfig(cfg config.TLS) extapi.TLSConfig {
 	return converted
 }
 
-// frontTLS returns the TLS of the listener in front of a node, nil if it is in clear.
-func frontTLS(cfg config.TLS, log *slog.Logger) (*extapi.TLSKeeper, error) {
+// openTLS returns the TLS of a listener, nil if it is in clear. The key is that of its
+// configuration.
+func openTLS(cfg config.TLS, key string, log *slog.Logger) (*extapi.TLSKeeper, error) {
 	if cfg == (config.TLS{}) {
 		return nil, nil //nolint:nilnil // as it is taken
 	}
 	keeper, err := extapi.NewTLSKeeper(tlsConfig(cfg), log)
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("proxy.tls: %w", err)}
+		return nil, &usageError{fmt.Errorf("%s: %w", key, err)}
 	}
 	return keeper, nil
 }

@@ -28,7 +28,12 @@ func (s *signing) serveMetrics(ctx context.Context, signer extapi.Signer) (addr 
 	if !s.cfg.Metrics.Enabled {
 		return "", stop, nil
 	}
-	server, err := health.Start(ctx, health.Config{Addr: s.cfg.Metrics.Listen(), Ready: ready, Metrics: s.watch.handler(), Logger: s.log})
+	m := &s.cfg.Metrics
+	encryption, err := openTLS(m.TLS.TLS(), "metrics.tls", s.log)
+	if err != nil {
+		return "", stop, err
+	}
+	server, err := health.Start(ctx, health.Config{Addr: m.Listen(), Plain: m.Plain, TLS: encryption, Ready: ready, Metrics: s.watch.handler(), Logger: s.log})
 	if err != nil {
 		return "", stop, err
 	}

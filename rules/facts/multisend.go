@@ -58,7 +58,7 @@ func multiSend(a *Action, v values) inner {
 			return within
 		}
 		length := new(uint256.Int).SetBytes32(rest[header-32 : header])
-		if !length.IsUint64() || length.Uint64() > uint64(len(rest)-header) {
+		if !length.IsUint64() || length.Uint64() > uint64(len(rest)-header) { //nolint:gosec // what is left is not negative
 			within.opaque = "the batch is malformed"
 			return within
 		}

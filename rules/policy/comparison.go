@@ -174,7 +174,7 @@ func (l shorter) holds(_ *subject, value any) truth {
 	case []byte:
 		return is(uint64(len(value)) <= uint64(l))
 	case string:
-		return is(uint64(utf8.RuneCountInString(value)) <= uint64(l))
+		return is(uint64(utf8.RuneCountInString(value)) <= uint64(l)) //nolint:gosec // a length is not negative
 	default:
 		return unknown
 	}

@@ -70,7 +70,7 @@ func (x *index) groupOf(about level, members []groupWord) *group {
 			g.steps = append(g.steps, step{predicate: of.predicate})
 		}
 		g.steps[len(g.steps)-1].end = i + 1
-		g.order = append(g.order, int32(of.match))
+		g.order = append(g.order, int32(of.match)) //nolint:gosec // an index of a policy's rules
 		if first.set(of.match); len(g.order)%64 == 0 {
 			g.marks = append(g.marks, slices.Clone(first))
 		}

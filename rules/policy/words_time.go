@@ -152,5 +152,5 @@ func sinceYear0(at time.Time) *uint256.Int {
 	begin := time.Date(-1, time.December, 31, 0, 0, 0, 0, time.UTC)
 	nanoseconds := uint256.NewInt(uint64(max(0, at.Unix()-begin.Unix())))
 	nanoseconds.Mul(nanoseconds, uint256.NewInt(uint64(time.Second)))
-	return nanoseconds.AddUint64(nanoseconds, uint64(at.Nanosecond()))
+	return nanoseconds.AddUint64(nanoseconds, uint64(at.Nanosecond())) //nolint:gosec // from 0 to 999,999,999
 }

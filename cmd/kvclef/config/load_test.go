@@ -79,7 +79,7 @@ account_new: {vault: prod, prefix: app}
 refresh_interval: 90s
 log: {level: debug, format: json}
 limits: {body_bytes: 1, batch: 2, response_bytes: 3, request_timeout: 4s, callers: {default: {rate: 9/s, burst: 10, in_flight: 11, weight: 12}, principals: {batcher: {rate: 1/h}}}, max_wait: 8s, sign_timeout: 5s, repeat: 7s, shutdown_timeout: 6s}
-metrics: {enabled: true, addr: 10.0.0.1, port: 9000}
+metrics: {enabled: true, addr: 10.0.0.1, port: 9000, plain: true, tls: {cert_file: metrics.crt, key_file: metrics.key, client_ca_file: readers.crt, min_version: "1.2"}}
 tracing: {endpoint: "https://otel.example", sample: 0.25, headers_file: otel.headers}
 `
 
@@ -111,7 +111,7 @@ func TestParse(t *testing.T) {
 		`Credential:{Kind:environment TenantID: ClientID: SecretFile: SecretEnv: CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[] Secret:[redacted]} ` +
 		`CAFile: RequestsPerSecond:0 MaxInFlight:0 MaxWaiting:0 TryTimeout:0s Timeout:0s CustomEndpoint:true Authority:https://login.example/}] ` +
 		`AccountNew:{Vault:prod Prefix:app} RefreshInterval:1m30s Log:{Level:debug Format:json} ` +
-		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s Callers:{Default:{Rate:9/s Burst:10 InFlight:11 Weight:12} Principals:map[batcher:{Rate:1/h Burst:1 InFlight:11 Weight:12}]} MaxWait:8s SignTimeout:5s Repeat:7s ShutdownTimeout:6s} Metrics:{Enabled:true Addr:10.0.0.1 Port:9000} Tracing:{Endpoint:https://otel.example Sample:0.25 HeadersFile:otel.headers}}`
+		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s Callers:{Default:{Rate:9/s Burst:10 InFlight:11 Weight:12} Principals:map[batcher:{Rate:1/h Burst:1 InFlight:11 Weight:12}]} MaxWait:8s SignTimeout:5s Repeat:7s ShutdownTimeout:6s} Metrics:{Enabled:true Addr:10.0.0.1 Port:9000 TLS:{CertFile:metrics.crt KeyFile:metrics.key ClientCAFile:readers.crt MinVersion:1.2} Plain:true} Tracing:{Endpoint:https://otel.example Sample:0.25 HeadersFile:otel.headers}}`
 	if got := fmt.Sprintf("%+v", *cfg); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -28,7 +28,9 @@ const (
 
 // Config says where it listens and what it tells.
 type Config struct {
-	Addr    string // host:port; port 0 is any free one
+	Addr    string            // host:port; port 0 is any free one
+	Plain   bool              // other machines may read it in clear, or without a certificate
+	TLS     *extapi.TLSKeeper // nil is in clear
 	Ready   *Readiness
 	Metrics http.Handler // answers GET /metrics
 	Logger  *slog.Logger
@@ -41,11 +43,28 @@ type Server struct {
 	done     sync.WaitGroup
 }
 
+// CheckReach refuses an address that other machines can reach, unless those are known by
+// certificates, or plain says that they need not be.
+func CheckReach(addr string, named, plain bool) error {
+	if extapi.Loopback(addr) || named || plain {
+		return nil
+	}
+	return fmt.Errorf("metrics: %q can be reached by other machines: use 127.0.0.1, give metrics.tls a certificate and a client_ca_file, "+
+		"or say metrics.plain: true where a network policy or a firewall lets in those alone who watch", addr)
+}
+
 // Start opens the listener and serves. The context bounds the opening alone.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
+	named := cfg.TLS != nil && cfg.TLS.NamesCallers()
+	if err := CheckReach(cfg.Addr, named, cfg.Plain); err != nil {
+		return nil, err
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("opening the listener of metrics %s: %w", cfg.Addr, err)
+	}
+	if err := CheckReach(listener.Addr().String(), named, cfg.Plain); err != nil { // localhost may be anywhere
+		return nil, errors.Join(err, listener.Close())
 	}
 	s := &Server{http: &http.Server{
 		Handler:           handler(cfg, listener.Addr().String()),
@@ -55,16 +74,16 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeader,
 	}}
-	intake := extapi.Intake{MaxConns: maxConns, Refused: extapi.RefusalLog(cfg.Logger), Logger: cfg.Logger}
+	intake := extapi.Intake{MaxConns: maxConns, TLS: cfg.TLS, Refused: extapi.RefusalLog(cfg.Logger), Logger: cfg.Logger}
 	s.listener = intake.Attach(s.http, listener)
 	s.done.Go(func() {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			cfg.Logger.Error("Listener of metrics stopped", "error", err)
 		}
 	})
-	cfg.Logger.InfoContext(ctx, "Metrics and health are served", "address", s.Addr())
-	if !extapi.Loopback(s.Addr()) {
-		cfg.Logger.WarnContext(ctx, "METRICS CAN BE READ BY OTHER MACHINES, WITHOUT ENCRYPTION: let those alone reach the port that watch the signer", "address", s.Addr())
+	cfg.Logger.InfoContext(ctx, "Metrics and health are served", "address", s.Addr(), "tls", cfg.TLS != nil, "client_certificates", named)
+	if !extapi.Loopback(s.Addr()) && !named {
+		cfg.Logger.WarnContext(ctx, "METRICS CAN BE READ BY OTHER MACHINES that nobody asks who they are: let those alone reach the port that watch the signer", "address", s.Addr())
 	}
 	return s, nil
 }

@@ -38,7 +38,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   "tls" (dict "cert_file" "/run/tls/tls.crt" "key_file" "/run/tls/tls.key" "client_ca_file" "/run/tls/ca.crt") }}
 {{- $ours := dict "datadir" "/var/lib/kvclef/data"
   "listeners" (dict "ipc" (dict "disabled" true) "http" $http)
-  "metrics" (dict "enabled" true "addr" "0.0.0.0" "port" (int .Values.metrics.port))
+  "metrics" (dict "enabled" true "addr" "0.0.0.0" "port" (int .Values.metrics.port) "plain" true)
   "log" (dict "format" "json") }}
 {{- mergeOverwrite $ours (deepCopy .Values.config) | toYaml }}
 {{- end }}
