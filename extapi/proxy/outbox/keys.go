@@ -113,7 +113,11 @@ func (o *Outbox) sendKeyed(ctx context.Context, given *extapi.PartialTransaction
 		case err != nil:
 			return common.Hash{}, recordsError{fmt.Errorf("reading an idempotency key: %w", err)}
 		case value != nil:
-			return o.repeat(ctx, of, value, request)
+			if free, err := o.freed(ctx, of, value); err != nil {
+				return common.Hash{}, err
+			} else if !free {
+				return o.repeat(ctx, of, value, request)
+			}
 		}
 	}
 	d, err := o.draftOf(ctx, given)
@@ -227,14 +231,4 @@ func (o *Outbox) begin(ctx context.Context, c *claim) error {
 	c.value = change.New
 	o.claims.Add(1)
 	return nil
-}
-
-// free gives a key back for which certainly nothing was signed. If that fails the
-// key stays used, which is safe.
-func (o *Outbox) free(ctx context.Context, c *claim) {
-	if err := o.changeRecords(context.WithoutCancel(ctx), rules.Change{Key: c.key, Old: c.value}); err != nil {
-		o.log.WarnContext(ctx, "Idempotency key not given back", "error", err)
-		return
-	}
-	o.claims.Add(-1)
 }

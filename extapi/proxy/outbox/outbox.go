@@ -63,6 +63,7 @@ type Outbox struct {
 	turns        *turns
 	parked       *parked
 	claims       atomic.Int64 // idempotency keys that are remembered
+	ungiven      ungiven
 	refusedBytes atomic.Int64 // of kept transactions that nodes refused
 	finished     atomic.Int64 // transactions that ended since the last sweep
 	maxFinished  int          // see the configuration

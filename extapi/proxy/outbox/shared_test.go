@@ -282,6 +282,47 @@ func TestKeysOfTheDead(t *testing.T) {
 	}
 }
 
+// lost are records whose changes fail while they are out of reach, of a lock that is lost
+// with them.
+type lost struct {
+	rules.Records
+	rules.Shared
+	gone bool
+}
+
+func (l *lost) Lock(ctx context.Context, name string) (func(), error) {
+	if l.gone = true; strings.HasPrefix(name, prefixLanes) {
+		return nil, errors.New("the database is gone")
+	}
+	return l.Shared.Lock(ctx, name)
+}
+
+func (l *lost) ChangeRecords(ctx context.Context, changes ...rules.Change) error {
+	if l.gone {
+		return errors.New("the database is gone")
+	}
+	return l.Records.ChangeRecords(ctx, changes...)
+}
+
+// TestKeysThatCouldNotBeGivenBack: when the records are lost after a key was begun and
+// before anything is signed, the key is free for who asks again there.
+func TestKeysThatCouldNotBeGivenBack(t *testing.T) {
+	t.Parallel()
+	w := newReplicas(t, 1, nil)[0]
+	whole, shared := w.cfg.Records, w.cfg.Shared
+	gone := &lost{Records: whole, Shared: shared}
+	w.cfg.Records, w.cfg.Shared = gone, gone
+	w.restart(t)
+	w.wantError(t, "k", "the signer can't use its records, and nothing was signed")
+	w.wantError(t, "k", "the signer can't use its records, and nothing was signed") // and not that something may be
+	gone.gone = false
+	w.Outbox.cfg.Shared = shared
+	w.mustSend(t, w.transfer(t, 1), "k")
+	if signed := w.vault.signatures(); signed != 1 {
+		t.Errorf("%d signatures", signed)
+	}
+}
+
 // TestRecordsOutOfReach: while others' transactions can't be read, nothing is sent.
 func TestRecordsOutOfReach(t *testing.T) {
 	t.Parallel()
