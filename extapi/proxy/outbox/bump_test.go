@@ -55,3 +55,47 @@ func TestBumpWithAbsurdFees(t *testing.T) {
 		t.Error("it is sent")
 	}
 }
+
+// TestCancelledIsNotSentAgain: a node that does not take the cancellation for now is
+// not given what was cancelled in its place.
+func TestCancelledIsNotSentAgain(t *testing.T) {
+	w := newWorld(t, nil)
+	hash := w.mustSend(t, w.transfer(t, 1), "")
+	canceled, err := w.Cancel(t.Context(), hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"limit exceeded", "txpool is full"} {
+		w.node.restart()
+		w.restart(t)
+		w.node.failOnce("eth_sendRawTransaction", false, says("%s", text))
+		w.clock.move(time.Hour)
+		w.step(t.Context())
+		if w.node.pooled() != 0 {
+			t.Fatalf("%s: what was cancelled is sent", text)
+		}
+	}
+	w.clock.move(time.Hour)
+	w.step(t.Context())
+	w.block(t)
+	w.wantState(t, canceled, StateMined)
+	w.wantState(t, hash, StateReplaced)
+}
+
+// TestRaisedAfterCancel: who raises the fees of what was cancelled wants it after all.
+func TestRaisedAfterCancel(t *testing.T) {
+	w := newWorld(t, nil)
+	hash := w.mustSend(t, w.transfer(t, 1), "")
+	if _, err := w.Cancel(t.Context(), hash); err != nil {
+		t.Fatal(err)
+	}
+	raised, err := w.Bump(t.Context(), hash, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.node.restart()
+	w.restart(t)
+	w.step(t.Context())
+	w.block(t)
+	w.wantState(t, raised, StateMined)
+}

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
@@ -23,7 +25,8 @@ const slowest = 32
 
 // seek looks for transactions that have been under way for a while, and sends those
 // again that the node does not know. Of several with the same nonce the newest is
-// looked for, and the older ones only if the node refuses it.
+// looked for, and the older ones only if the node refuses it and they do the same: what
+// was cancelled, or replaced by something else, is nobody's wish any more.
 func (o *Outbox) seek(ctx context.Context, chain string) {
 	due := o.book.due(chain, o.cfg.Clock())
 	if len(due) > soughtAtOnce {
@@ -77,12 +80,25 @@ func (o *Outbox) take(ctx context.Context, mined []entry) {
 // node has against it is noted, and changes nothing: it is under way until its nonce
 // is used.
 func (o *Outbox) resend(ctx context.Context, e entry) bool {
+	var newest *types.Transaction
 	for _, version := range o.book.versions(e) {
 		raw, err := o.raw(ctx, version.key)
 		if err != nil {
 			o.log.ErrorContext(ctx, "Transaction not sent again", "hash", version.hash, "error", err)
 			o.book.later(version, version.state, nil, o.cfg.Clock())
 			return true
+		}
+		tx := new(types.Transaction)
+		if err := tx.UnmarshalBinary(raw); err != nil {
+			o.log.ErrorContext(ctx, "Transaction not sent again", "hash", version.hash, "error", err)
+			o.book.later(version, version.state, nil, o.cfg.Clock())
+			return true
+		}
+		if newest == nil {
+			newest = tx
+		}
+		if !sameDeed(newest, tx) {
+			continue
 		}
 		said, node, _ := o.post(ctx, sending{version.lane.id, version.hash, raw})
 		o.log.InfoContext(ctx, "Transaction sent again", "hash", version.hash, "accepted", said == accepted)
@@ -96,6 +112,13 @@ func (o *Outbox) resend(ctx context.Context, e entry) bool {
 		}
 	}
 	return true
+}
+
+// sameDeed reports whether two transactions of a nonce differ in fees and gas at most.
+func sameDeed(x, y *types.Transaction) bool {
+	sameTo := x.To() == nil && y.To() == nil || x.To() != nil && y.To() != nil && *x.To() == *y.To()
+	return sameTo && x.Value().Cmp(y.Value()) == 0 && bytes.Equal(x.Data(), y.Data()) && slices.Equal(x.BlobHashes(), y.BlobHashes()) &&
+		slices.Equal(x.SetCodeAuthorizations(), y.SetCodeAuthorizations())
 }
 
 // due returns what is to be looked for on a chain, the newest of each nonce, by
