@@ -279,3 +279,63 @@ func TestLogHeads(t *testing.T) {
 		}
 	}
 }
+
+// endsAfter is a context that ends after it was asked a few times.
+type endsAfter struct {
+	context.Context //nolint:containedctx // it stands in its place
+	asked           int
+}
+
+func (c *endsAfter) Err() error {
+	if c.asked--; c.asked < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (c *endsAfter) Value(any) any { return nil }
+
+// TestCommitThatIsCutOff: whoever gives up while it commits does not keep the
+// storage's lock.
+func TestCommitThatIsCutOff(t *testing.T) {
+	store := open(t, newStore(t).options())
+	tx, err := store.Begin(t.Context())
+	ok(t, err)
+	ok(t, tx.Put("a", "1"))
+	if err := tx.Commit(&endsAfter{Context: t.Context(), asked: 1}); err == nil {
+		t.Fatal("it was committed")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	next, err := store.Begin(ctx)
+	ok(t, err)
+	if value, err := next.Get("a"); err != nil || value != "" {
+		t.Errorf("%q, %v", value, err)
+	}
+	next.Rollback()
+}
+
+// TestLocksLeaveRoomForTheStorage: whoever holds locks by their names may need the
+// storage before it gives them back.
+func TestLocksLeaveRoomForTheStorage(t *testing.T) {
+	options := newStore(t).options()
+	options.Conns = 4
+	store := open(t, options)
+	for i := range options.Conns {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if i == options.Conns-1 { // there is no room for it
+			cancel()
+			ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		}
+		release, err := store.Lock(ctx, fmt.Sprint(i))
+		cancel()
+		if err == nil {
+			defer release()
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tx, err := store.Begin(ctx)
+	ok(t, err)
+	tx.Rollback()
+}

@@ -13,11 +13,25 @@ import (
 // Lock waits for a lock of that name among all processes that share the store, in
 // the order of arrival. It ends with release, and when the connection is lost.
 func (s *Store) Lock(ctx context.Context, name string) (release func(), err error) {
-	one, err := s.lockSession(ctx, lockKey(s.found.id, "lock", name))
-	if err != nil {
+	if err := s.usable(ctx); err != nil {
 		return nil, fmt.Errorf("waiting for a lock: %w", err)
 	}
-	return sync.OnceFunc(one.release), nil
+	select {
+	case s.named <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for a connection for a lock: %w", context.Cause(ctx))
+	case <-s.base.Done():
+		return nil, fmt.Errorf("waiting for a connection for a lock: %w", ErrClosed)
+	}
+	one, err := s.lockSession(ctx, lockKey(s.found.id, "lock", name))
+	if err != nil {
+		<-s.named
+		return nil, fmt.Errorf("waiting for a lock: %w", err)
+	}
+	return sync.OnceFunc(func() {
+		one.release()
+		<-s.named
+	}), nil
 }
 
 // RecordsSince calls a function for the records with a prefix that were changed

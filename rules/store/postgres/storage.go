@@ -184,10 +184,12 @@ func (tx *storageTx) Commit(ctx context.Context) error {
 	}
 	err := tx.write(ctx, true)
 	tx.values = nil
-	if err == nil {
-		tx.on.giveBack()
+	if err != nil { // it may not have come to that: the lock is not to stay behind
+		tx.on.drop()
+		return err
 	}
-	return err
+	tx.on.giveBack()
+	return nil
 }
 
 // write sends what was put.

@@ -42,6 +42,7 @@ type Store struct {
 	fence   fence
 	storage storage
 	held    sessions
+	named   chan struct{} // has one for each lock by a name: one connection less than there are is for these
 
 	lastHold, lastMark atomic.Int64 // that were seen
 	broken             atomic.Pointer[brokenError]
@@ -78,6 +79,8 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		return nil, fmt.Errorf("opening the store at %s: %w", s.place, err)
 	}
 	s.storage.turn = newTurn()
+	// Whoever holds one may need the storage before it gives it back.
+	s.named = make(chan struct{}, options.Conns-1)
 	s.holds = newGroup("holds", 2, s.holdAll)
 	s.changes = newGroup("changes of records", 1, s.changeAll)
 	if options.Clock == nil {
