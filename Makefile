@@ -45,7 +45,7 @@ race: ## the tests that need no other program, under the race detector
 crash: ## kill the signer CRASHES times (1000) under load, and look at what is left
 	CRASHES=$(CRASHES) $(GO) test -count=1 -v -timeout 60m -run 'TestCrash|TestLedger|TestBooks' ./cmd/internal/crash
 
-overload: ## offer a signer five times what its vault can sign, for DURATION (60s); three minutes
+overload: ## offer a signer five times what its vault can sign, for DURATION (60s); five minutes
 	DURATION=$(DURATION) $(GO) test -count=1 -v -timeout 60m -run TestOverload ./cmd/internal/overload
 
 lint: $(TOOLS)/golangci-lint ## formatting, vet, linters, tidy modules

@@ -78,34 +78,29 @@ func percentile(sorted []time.Duration, percent int) time.Duration {
 	return sorted[max(0, (len(sorted)*percent+99)/100-1)]
 }
 
-// table is a row for each stage, and a column for each figure.
+// table is a row for each stage, and a column for each figure, in Markdown.
 type table struct {
 	strings.Builder
 	names []string // of callers
 }
 
 func newTable(names []string) *table {
-	tb := &table{names: slices.Sorted(slices.Values(names))}
-	fmt.Fprintf(tb, "%-22s %9s %8s %9s %10s %8s %8s %10s %6s %9s %5s", "", "offered/s", "limit/s", "signed/s", "refused/s", "p50 ms", "p99 ms", "no p99 ms", "Jain", "CPU ms", "429s")
-	for _, name := range tb.names {
-		fmt.Fprintf(tb, " %8s", name)
-	}
-	tb.WriteByte('\n')
+	tb := &table{names: names}
+	tb.WriteString("| | offered/s | limit/s | signed/s | refused/s | p50 ms | p99 ms | refusal p99 ms | CPU ms/signature | 429s | Jain | share of " +
+		strings.Join(names, ", ") + " |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	return tb
 }
 
 func (tb *table) row(stage string, limit float64, f *figures) {
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1e3 }
-	cpu := math.NaN()
-	if f.signed > 0 {
-		cpu = ms(f.cpu) / float64(f.signed)
+	signed := math.Max(1, float64(f.signed))
+	shares := make([]string, len(tb.names))
+	for i, name := range tb.names {
+		shares[i] = fmt.Sprintf("%.1f", 100*float64(f.shares[name])/signed)
 	}
-	fmt.Fprintf(tb, "%-22s %9.0f %8.0f %9.1f %10.1f %8.0f %8.0f %10.1f %6.3f %9.2f %5d", stage, f.offered, limit, f.perSecond(),
-		float64(f.refused)/f.window.Seconds(), ms(percentile(f.took, 50)), ms(percentile(f.took, 99)), ms(percentile(f.refusals, 99)), f.jain(), cpu, f.throttled)
-	for _, name := range tb.names {
-		fmt.Fprintf(tb, " %8d", f.shares[name])
-	}
-	tb.WriteByte('\n')
+	fmt.Fprintf(tb, "| %s | %.0f | %.0f | %.1f | %.0f | %.0f | %.0f | %.1f | %.2f | %d | %.3f | %s %% |\n", stage, f.offered, limit, f.perSecond(),
+		float64(f.refused)/f.window.Seconds(), ms(percentile(f.took, 50)), ms(percentile(f.took, 99)), ms(percentile(f.refusals, 99)),
+		ms(f.cpu)/signed, f.throttled, f.jain(), strings.Join(shares, ", "))
 }
 
 func TestJain(t *testing.T) {
