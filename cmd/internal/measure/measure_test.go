@@ -55,6 +55,9 @@ func TestReadsItself(t *testing.T) {
 	if grown := after.Resident - before.Resident; grown < 48<<20 {
 		t.Errorf("64 MiB are seen as %d bytes", grown)
 	}
+	if grown := after.Anonymous - before.Anonymous; grown < 48<<20 || after.Anonymous > after.Resident {
+		t.Errorf("64 MiB are %d bytes of its own, of %d that are resident", grown, after.Resident)
+	}
 	if after.Peak < after.Resident || after.Descriptors != before.Descriptors+3 || after.Threads < 1 {
 		t.Errorf("peak, descriptors, threads: %+v after %+v", after, before)
 	}

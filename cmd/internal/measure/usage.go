@@ -17,6 +17,7 @@ const tick = 10 * time.Millisecond
 type Usage struct {
 	CPU         time.Duration // user and system time since its start, in ticks of 10 ms
 	Resident    int64         // bytes of memory
+	Anonymous   int64         // bytes of those that are its own, not pages of files
 	Peak        int64         // bytes, the most resident since the start or ResetPeak
 	Threads     int
 	Descriptors int
@@ -37,6 +38,9 @@ func Read(pid int) (Usage, error) {
 		return u, fmt.Errorf("reading a process's memory: %w", err)
 	}
 	if u.Resident, err = field(status, "VmRSS"); err != nil {
+		return u, err
+	}
+	if u.Anonymous, err = field(status, "RssAnon"); err != nil {
 		return u, err
 	}
 	if u.Peak, err = field(status, "VmHWM"); err != nil {
