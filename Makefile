@@ -16,6 +16,8 @@ CRASHES  ?= 1000
 ROUNDS   ?= 5
 WINDOW   ?= 10s
 DURATION ?= 60s
+SOAK_REQUESTS ?= 86400
+FLAMEGRAPH ?=
 VULNDB   ?=
 
 # Paths of the machine that builds stay out of the binary. The version comes
@@ -23,7 +25,7 @@ VULNDB   ?=
 GOBUILD := $(GO) build -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: run demo test race crash overload lint fuzz fuzz-short bench bench-peer vuln licences build cross install man deb release release-check packaging tools clefdirs clean help
+.PHONY: run demo test race crash overload lint fuzz fuzz-short bench bench-peer soak flame vuln licences build cross install man deb release release-check packaging tools clefdirs clean help
 
 run: build ## start a signer with an embedded vault and one account, for development
 	bin/kvclef dev --approve-all $(ARGS)
@@ -75,6 +77,12 @@ bench: ## benchmarks
 
 bench-peer: build $(TOOLS)/clef ## Clef and kvclef side by side, ROUNDS (5) windows of WINDOW (10s); half an hour
 	$(GO) run ./cmd/internal/benchpeer -kvclef bin/kvclef -clef $(TOOLS)/clef -rounds $(ROUNDS) -window $(WINDOW) -json bin/bench-peer.json
+
+soak: $(TOOLS)/geth ## SOAK_REQUESTS (86400, a day's at one a second) with a policy and with a rule file: nothing may grow but the audit log
+	SOAK_REQUESTS=$(SOAK_REQUESTS) $(GO) test -count=1 -v -timeout 2h ./cmd/internal/soak
+
+flame: build $(TOOLS)/clef ## docs/images/flame-*.svg: where Clef and kvclef spend their time; FLAMEGRAPH is a checkout of brendangregg/FlameGraph
+	FLAMEGRAPH="$(FLAMEGRAPH)" GO="$(GO)" cmd/internal/benchpeer/flame.sh
 
 vuln: $(TOOLS)/govulncheck ## known vulnerabilities in code that is reached (VULNDB: another database than the module proxy's)
 	VULNDB="$(VULNDB)" TOOLCHAIN="$(TOOLCHAIN)" .ci/vuln

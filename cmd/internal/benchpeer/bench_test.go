@@ -38,13 +38,13 @@ func TestRun(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", o.kvclef, "../../kvclef").CombinedOutput(); err != nil {
 		t.Fatalf("building kvclef: %v\n%s", err, out)
 	}
-	names := []string{kvclefAfter, kvclefBefore, kvclefPolicy}
+	running := []string{kvclefAfter, kvclefBefore, kvclefPolicy}
 	ratios := 0
 	if _, err := os.Stat(o.clef); err != nil {
 		t.Log("Clef is not built (make .ci/tools/bin/clef): kvclef alone")
 		o.clef = ""
 	} else {
-		names, ratios = append(names, clefLight, clefFree, clefFreeBefore), len(pairs())*len(o.callers)*len(o.transports)
+		running, ratios = append(running, clefLight, clefFree, clefFreeBefore), len(pairs())*len(o.callers)*len(o.transports)
 	}
 	var out bytes.Buffer
 	if err := run(t.Context(), &out, o); err != nil {
@@ -58,7 +58,7 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
 	}
-	closed := len(names) * len(o.callers) * len(o.transports)
+	closed := len(running) * len(o.callers) * len(o.transports)
 	if open := 3 * len(o.offered); len(r.Windows) != o.rounds*(closed+open) || len(r.Cells) != closed+open || len(r.Ratios) != ratios {
 		t.Errorf("%d windows, %d medians, %d ratios", len(r.Windows), len(r.Cells), len(r.Ratios))
 	}
@@ -67,8 +67,8 @@ func TestRun(t *testing.T) {
 			t.Errorf("window %+v", w)
 		}
 	}
-	if len(r.Totals) != len(names) {
-		t.Errorf("totals of %d, want %d", len(r.Totals), len(names))
+	if len(r.Totals) != len(running) {
+		t.Errorf("totals of %d, want %d", len(r.Totals), len(running))
 	}
 	for _, total := range r.Totals {
 		counted, err := strconv.ParseUint(total.Total, 10, 64)
@@ -77,9 +77,32 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s has signed %d and counted %q", total.Contender, total.Signed, total.Total)
 		}
 	}
-	for _, name := range names {
+	for _, name := range running {
 		if lines := strings.Count(out.String(), name+" "); lines < len(o.callers)*len(o.transports)*(o.rounds+1) {
 			t.Errorf("%s is in %d lines", name, lines)
+		}
+	}
+}
+
+// TestRunOnly runs a part: one contender, and nothing at a fixed rate.
+func TestRunOnly(t *testing.T) {
+	if testing.Short() || runtime.GOOS != "linux" {
+		t.Skip("builds and starts kvclef, reads Linux's /proc")
+	}
+	o := options{
+		kvclef: filepath.Join(t.TempDir(), "kvclef"), only: []string{kvclefPolicy},
+		rounds: 1, window: 100 * time.Millisecond, callers: []int{2}, transports: []string{"ipc"},
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", o.kvclef, "../../kvclef").CombinedOutput(); err != nil {
+		t.Fatalf("building kvclef: %v\n%s", err, out)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), &out, o); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	for name, want := range map[string]int{kvclefPolicy: 3, kvclefAfter: 0, kvclefBefore: 0} { // the window, the median, the total
+		if lines := strings.Count(out.String(), name+" "); lines != want {
+			t.Errorf("%s is in %d lines, want %d", name, lines, want)
 		}
 	}
 }

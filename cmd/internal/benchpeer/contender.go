@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -76,6 +77,7 @@ func startAll(ctx context.Context, dir string, o options) (field []*contender, s
 	}
 	for _, of := range contenders() {
 		switch {
+		case len(o.only) > 0 && !slices.Contains(o.only, of.name):
 		case !of.peer:
 			err = add(startKvclef(ctx, o.kvclef, dir, vault, of.name, of.file))
 		case o.clef != "":

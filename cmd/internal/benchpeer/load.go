@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -29,6 +30,7 @@ type load struct {
 	callers   int
 	rate      int // requests a second, whether or not those before have been answered; 0: a caller asks when it has its answer
 	window    time.Duration
+	profile   string // folder for what perf records; "" records nothing
 }
 
 // window is what was measured in one.
@@ -67,10 +69,14 @@ func (c *contender) measure(ctx context.Context, l load) (window, error) {
 	if err != nil {
 		return window{}, err
 	}
+	finish, err := c.record(ctx, l.profile)
+	if err != nil {
+		return window{}, err
+	}
 	start := time.Now()
 	took, err := c.ask(ctx, clients, l)
 	elapsed := time.Since(start)
-	if err != nil {
+	if err := errors.Join(err, finish()); err != nil {
 		return window{}, fmt.Errorf("%s, %s, %d callers: %w", c.name, l.transport, l.callers, err)
 	}
 	after, err := measure.Read(pid)

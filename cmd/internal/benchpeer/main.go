@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -24,6 +25,16 @@ func main() {
 	flag.StringVar(&o.clef, "clef", ".ci/tools/bin/clef", "path of Clef")
 	flag.IntVar(&o.rounds, "rounds", 5, "windows of each contender at each load")
 	flag.DurationVar(&o.window, "window", 10*time.Second, "length of a window")
+	flag.Func("only", "the contenders to run, with commas: "+strings.Join(names(), ", "), func(text string) (err error) { o.only, err = among(names(), text); return err })
+	flag.Func("transports", "ipc, http, or both with a comma", func(text string) (err error) { o.transports, err = among([]string{"ipc", "http"}, text); return err })
+	flag.Func("callers", "numbers of callers at the same time, with commas", func(text string) (err error) { o.callers, err = numbers(text); return err })
+	flag.Func("offered", "requests a second of callers who don't wait for answers, with commas; none leaves them out", func(text string) (err error) {
+		if o.offered = nil; text != "none" {
+			o.offered, err = numbers(text)
+		}
+		return err
+	})
+	flag.StringVar(&o.profile, "profile", "", "also record with perf what the processor does for each contender, to NAME.perf in this folder; best with one load")
 	flag.StringVar(&o.json, "json", "", "also write the report as JSON to this file")
 	flag.Parse()
 

@@ -19,6 +19,8 @@ type options struct {
 	callers      []int    // at the same time, each with a connection of its own
 	transports   []string // ipc, http
 	offered      []int    // requests a second of kvclef's windows in which callers don't wait for answers
+	only         []string // contenders by name; none: all
+	profile      string   // folder for what perf records; "" records nothing
 	json         string   // path; "" writes none
 }
 
@@ -90,7 +92,7 @@ func closedLoop(ctx context.Context, p *printer, r *report, field []*contender, 
 			for round := range o.rounds {
 				for i := range field {
 					c := field[(i+round)%len(field)]
-					w, err := c.measure(ctx, load{transport: transport, callers: callers, window: o.window})
+					w, err := c.measure(ctx, load{transport: transport, callers: callers, window: o.window, profile: o.profile})
 					if err != nil {
 						return err
 					}
