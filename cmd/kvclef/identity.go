@@ -26,21 +26,20 @@ func openTokens(cfg *config.JWT, key string, log *slog.Logger) (*identity.Tokens
 	}
 	var made identity.Config
 	var problems []error
-	text, err := cfg.Secret(key)
-	switch {
-	case err != nil:
-		problems = append(problems, err)
-	case cfg.SecretFile != "":
+	if cfg.SecretFile != "" {
 		name := sharedName
 		if cfg.SecretPrincipal != "" {
 			name = cfg.SecretPrincipal
 		}
-		if made.Secret, err = identity.NewSecret(text, name); err != nil {
-			problems = append(problems, fmt.Errorf("%s.secret_file: %s: %w", key, cfg.SecretFile, err))
+		made.Reread = func() (*identity.Secret, error) { return readShared(cfg, key, name) }
+		var err error
+		if made.Secret, err = made.Reread(); err != nil {
+			problems = append(problems, err)
 		}
 		if err := extapi.CheckCallerName(name); err != nil {
 			problems = append(problems, fmt.Errorf("%s.secret_principal: %w", key, err))
 		}
+		made.Logger = log.With("file", cfg.SecretFile)
 	}
 	if cfg.Issuer != "" {
 		made.Issuer = &identity.Issuer{
@@ -58,6 +57,19 @@ func openTokens(cfg *config.JWT, key string, log *slog.Logger) (*identity.Tokens
 		return nil, usagef("%s: %w", key, err)
 	}
 	return tokens, nil
+}
+
+// readShared reads the secret that callers have too, whose name is given.
+func readShared(cfg *config.JWT, key, name string) (*identity.Secret, error) {
+	text, err := cfg.Secret(key)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := identity.NewSecret(text, name)
+	if err != nil {
+		return nil, fmt.Errorf("%s.secret_file: %s: %w", key, cfg.SecretFile, err)
+	}
+	return secret, nil
 }
 
 // frontCallers returns who the callers of the listener in front of a node are, and
