@@ -92,19 +92,15 @@ func (v *Vault) Host() string {
 }
 
 func (t TLS) validate(key string) error {
-	switch {
-	case t == TLS{}:
+	if (t == TLS{}) {
 		return nil
-	case t.CertFile == "" || t.KeyFile == "":
-		return fmt.Errorf("%s: cert_file and key_file go together, and the other keys go with them: give both", key)
-	case t.CallerName != "" && !slices.Contains(extapi.CallerNames(), t.CallerName):
-		return fmt.Errorf("%s.caller_name: %q is none of %s", key, t.CallerName, strings.Join(extapi.CallerNames(), ", "))
-	case t.CallerName != "" && t.ClientCAFile == "":
-		return fmt.Errorf("%s.caller_name: it is a part of the callers' certificates: give client_ca_file as well", key)
-	case !slices.Contains([]string{"", "1.2", "1.3"}, t.MinVersion):
-		return fmt.Errorf("%s.min_version: %q is neither 1.2 nor 1.3", key, t.MinVersion)
 	}
-	return nil
+	var p problems
+	p.when(t.CertFile == "" || t.KeyFile == "", "%s: cert_file and key_file go together, and the other keys go with them: give both", key)
+	p.when(t.CallerName != "" && !slices.Contains(extapi.CallerNames(), t.CallerName), "%s.caller_name: %q is none of %s", key, t.CallerName, strings.Join(extapi.CallerNames(), ", "))
+	p.when(t.CallerName != "" && t.ClientCAFile == "", "%s.caller_name: it is a part of the callers' certificates: give client_ca_file as well", key)
+	p.when(!slices.Contains([]string{"", "1.2", "1.3"}, t.MinVersion), "%s.min_version: %q is neither 1.2 nor 1.3", key, t.MinVersion)
+	return errors.Join(p...)
 }
 
 func (c *Config) validateLog() error {

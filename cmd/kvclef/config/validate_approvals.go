@@ -51,54 +51,46 @@ func (a *Approvals) validatePeople() error {
 	if len(a.People) > maxPeople {
 		return fmt.Errorf("approvals.people: %d people are more than %d", len(a.People), maxPeople)
 	}
+	var p problems
 	uids, identities := make(map[uint32]string), make(map[string]string)
 	for _, name := range slices.Sorted(maps.Keys(a.People)) {
 		person, key := a.People[name], "approvals.people."+name
 		if !personForm.MatchString(name) || len(name) > maxName {
-			return fmt.Errorf("approvals.people: %q is no name: it has letters, digits and _.-@, %d at most, and begins with a letter or digit", name, maxName)
+			p.when(true, "approvals.people: %q is no name: it has letters, digits and _.-@, %d at most, and begins with a letter or digit", name, maxName)
+			continue
 		}
-		if len(person.Principals) > maxPrincipals || slices.Contains(person.Principals, "") {
-			return fmt.Errorf("%s.principals: they are %d at most, and none is empty", key, maxPrincipals)
-		}
+		p.when(len(person.Principals) > maxPrincipals || slices.Contains(person.Principals, ""), "%s.principals: they are %d at most, and none is empty", key, maxPrincipals)
 		if uid := person.UID; uid != nil {
-			if *uid == unknownUser || *uid == noUser {
-				return fmt.Errorf("%s.uid: %d is what the system says of users that it does not know: give the person's own", key, *uid)
-			}
-			if other, again := uids[*uid]; again {
-				return fmt.Errorf("%s.uid: %d is the uid of %s: one user of the machine can't be two people", key, *uid, other)
-			}
+			p.when(*uid == unknownUser || *uid == noUser, "%s.uid: %d is what the system says of users that it does not know: give the person's own", key, *uid)
+			other, again := uids[*uid]
+			p.when(again, "%s.uid: %d is the uid of %s: one user of the machine can't be two people", key, *uid, other)
 			uids[*uid] = name
 		}
 		if person.OIDC != "" {
-			if other, again := identities[strings.ToLower(person.OIDC)]; again {
-				return fmt.Errorf("%s.oidc: %q is %s: one can't be two people", key, person.OIDC, other)
-			}
+			other, again := identities[strings.ToLower(person.OIDC)]
+			p.when(again, "%s.oidc: %q is %s: one can't be two people", key, person.OIDC, other)
 			identities[strings.ToLower(person.OIDC)] = name
 		}
 	}
-	return nil
+	return errors.Join(p...)
 }
 
 func (a *Approvals) validateDefault() error {
 	d := a.Default
+	var p problems
 	switch {
 	case len(d.Of) == 0 && d.Threshold > 1:
-		return errors.New("approvals.default.of is missing: give the names of those who may approve")
+		p.when(true, "approvals.default.of is missing: give the names of those who may approve")
 	case d.Threshold < 1 || len(d.Of) > 0 && d.Threshold > len(d.Of):
-		return fmt.Errorf("approvals.default.threshold: %d of %d people can't approve", d.Threshold, len(d.Of))
-	case d.Requester != RequesterExcluded && d.Requester != RequesterIncluded:
-		return fmt.Errorf("approvals.default.requester: %q is neither %s nor %s", d.Requester, RequesterExcluded, RequesterIncluded)
-	case d.Expires < minExpiry || d.Expires > maxExpiry:
-		return fmt.Errorf("approvals.default.expires: %s; it must be from %s to %s", d.Expires, minExpiry, maxExpiry)
-	case d.Wait < 0 || d.Wait > maxWait:
-		return fmt.Errorf("approvals.default.wait: %s; it must be from 0s to %s", d.Wait, maxWait)
+		p.when(true, "approvals.default.threshold: %d of %d people can't approve", d.Threshold, len(d.Of))
 	}
+	p.when(d.Requester != RequesterExcluded && d.Requester != RequesterIncluded, "approvals.default.requester: %q is neither %s nor %s", d.Requester, RequesterExcluded, RequesterIncluded)
+	p.when(d.Expires < minExpiry || d.Expires > maxExpiry, "approvals.default.expires: %s; it must be from %s to %s", d.Expires, minExpiry, maxExpiry)
+	p.when(d.Wait < 0 || d.Wait > maxWait, "approvals.default.wait: %s; it must be from 0s to %s", d.Wait, maxWait)
 	for i, name := range d.Of {
-		if slices.Contains(d.Of[:i], name) {
-			return fmt.Errorf("approvals.default.of: %q is there twice", name)
-		}
+		p.when(slices.Contains(d.Of[:i], name), "approvals.default.of: %q is there twice", name)
 	}
-	return a.Know("approvals.default", d.Quorum())
+	return errors.Join(append(p, a.Know("approvals.default", d.Quorum()))...)
 }
 
 // Know is an error that names the first of a quorum who is none of the people:
@@ -117,17 +109,12 @@ func (a *Approvals) Know(what string, quorum *rules.Quorum) error {
 }
 
 func (a *Approvals) validateBounds() error {
-	switch {
-	case a.Remember < time.Second || a.Remember > maxRemember:
-		return fmt.Errorf("approvals.remember: %s; it must be from 1s to %s", a.Remember, maxRemember)
-	case a.Keep < time.Minute || a.Keep > maxKeep:
-		return fmt.Errorf("approvals.keep: %s; it must be from 1m to %s", a.Keep, maxKeep)
-	case a.MaxOpen < 1 || a.MaxOpen > maxOpen:
-		return fmt.Errorf("approvals.max_open: %d; it must be from 1 to %d", a.MaxOpen, maxOpen)
-	case a.MaxOpenPerCaller < 1 || a.MaxOpenPerCaller > maxOpen:
-		return fmt.Errorf("approvals.max_open_per_caller: %d; it must be from 1 to %d", a.MaxOpenPerCaller, maxOpen)
-	}
-	return nil
+	var p problems
+	p.when(a.Remember < time.Second || a.Remember > maxRemember, "approvals.remember: %s; it must be from 1s to %s", a.Remember, maxRemember)
+	p.when(a.Keep < time.Minute || a.Keep > maxKeep, "approvals.keep: %s; it must be from 1m to %s", a.Keep, maxKeep)
+	p.when(a.MaxOpen < 1 || a.MaxOpen > maxOpen, "approvals.max_open: %d; it must be from 1 to %d", a.MaxOpen, maxOpen)
+	p.when(a.MaxOpenPerCaller < 1 || a.MaxOpenPerCaller > maxOpen, "approvals.max_open_per_caller: %d; it must be from 1 to %d", a.MaxOpenPerCaller, maxOpen)
+	return errors.Join(p...)
 }
 
 func (a *Approvals) validateSocket() error {
@@ -139,19 +126,16 @@ func (a *Approvals) validateSocket() error {
 
 func (a *Approvals) validateConsole() error {
 	c := &a.Console
-	if err := c.TLS.TLS().validate("approvals.console.tls"); err != nil {
-		return err
-	}
+	p := problems{c.TLS.TLS().validate("approvals.console.tls"), c.OIDC.validate()}
 	origin := c.Origin()
 	switch u, err := url.Parse(origin); {
 	case err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("approvals.console.url: %q is not the address of a site, such as https://approvals.example.com", origin)
+		p.when(true, "approvals.console.url: %q is not the address of a site, such as https://approvals.example.com", origin)
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return fmt.Errorf("approvals.console.url: %q is not https, which browsers want of all but this machine", origin)
-	case c.Enabled && !a.Enabled():
-		return errors.New("approvals.console: there is nobody to sign in: name people by approvals.people")
+		p.when(true, "approvals.console.url: %q is not https, which browsers want of all but this machine", origin)
 	}
-	return c.OIDC.validate()
+	p.when(c.Enabled && !a.Enabled(), "approvals.console: there is nobody to sign in: name people by approvals.people")
+	return errors.Join(p...)
 }
 
 func (o *OIDC) validate() error {
@@ -161,40 +145,36 @@ func (o *OIDC) validate() error {
 		}
 		return nil
 	}
-	switch u, err := url.Parse(o.Issuer); {
-	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("approvals.console.oidc.issuer: %q is not the https URL of an issuer", o.Issuer)
-	case o.ClientID == "":
-		return errors.New("approvals.console.oidc.client_id is missing")
-	case o.GroupsClaim == "":
-		return errors.New("approvals.console.oidc.groups_claim: it is empty; remove the line for groups")
-	}
-	return nil
+	var p problems
+	u, err := url.Parse(o.Issuer)
+	p.when(err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "",
+		"approvals.console.oidc.issuer: %q is not the https URL of an issuer", o.Issuer)
+	p.when(o.ClientID == "", "approvals.console.oidc.client_id is missing")
+	p.when(o.GroupsClaim == "", "approvals.console.oidc.groups_claim: it is empty; remove the line for groups")
+	return errors.Join(p...)
 }
 
 func (a *Approvals) validateWebhooks() error {
 	if len(a.Webhooks) > maxWebhooks {
 		return fmt.Errorf("approvals.webhooks: %d are more than %d", len(a.Webhooks), maxWebhooks)
 	}
+	var p problems
 	templates, events := []string{TemplateJSON, TemplateSlack, TemplateTeams}, []string{EventOpened, EventDecided, EventExpired}
 	for i := range a.Webhooks {
 		w, key := &a.Webhooks[i], fmt.Sprintf("approvals.webhooks[%d]", i)
 		u, err := url.Parse(w.URL) // no error shows it: it may hold a secret
 		switch {
 		case w.URL == "":
-			return fmt.Errorf("%s.url is missing", key)
+			p.when(true, "%s.url is missing", key)
 		case err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-			return fmt.Errorf("%s.url: it is not a URL with https, or http on this machine", key)
-		case !slices.Contains(templates, w.Template):
-			return fmt.Errorf("%s.template: %q is not one of %s%s", key, w.Template, strings.Join(templates, ", "), suggest.DidYouMean("", w.Template, templates))
+			p.when(true, "%s.url: it is not a URL with https, or http on this machine", key)
 		}
+		p.when(!slices.Contains(templates, w.Template), "%s.template: %q is not one of %s%s", key, w.Template, strings.Join(templates, ", "), suggest.DidYouMean("", w.Template, templates))
 		for _, event := range w.Events {
-			if !slices.Contains(events, event) {
-				return fmt.Errorf("%s.events: %q is not one of %s%s", key, event, strings.Join(events, ", "), suggest.DidYouMean("", event, events))
-			}
+			p.when(!slices.Contains(events, event), "%s.events: %q is not one of %s%s", key, event, strings.Join(events, ", "), suggest.DidYouMean("", event, events))
 		}
 	}
-	return nil
+	return errors.Join(p...)
 }
 
 // complete fills in the defaults.

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,37 +20,25 @@ const MaxRulesTimeout = 4 * time.Second
 
 func (c *Config) validateRules() error {
 	r := c.Rules
-	switch {
-	case r.Policy != "" && !IsPolicy(r.Policy):
-		return fmt.Errorf("rules.policy: %q is no policy, whose name ends in .yaml or .yml; a rule file of Clef goes with rules.file, --rules", r.Policy)
-	case r.Shadow != "" && !IsPolicy(r.Shadow):
-		return fmt.Errorf("rules.shadow: %q is no policy, whose name ends in .yaml or .yml", r.Shadow)
-	case r.Shadow != "" && r.Policy == "" && r.File == "":
-		return errors.New("rules.shadow: it judges beside a policy or a rule file, and there is none: give one by rules.policy, --policy")
-	case IsPolicy(r.File):
-		return fmt.Errorf("rules.file: %q has the name of a policy, which goes with rules.policy, --policy", r.File)
-	case r.AttestKey != "" && !isAddress(r.AttestKey):
-		return fmt.Errorf("rules.attest_key: %q is not an address; kvclef rules attest prints the one to pin", r.AttestKey)
-	case r.Timeout <= 0 || r.Timeout > MaxRulesTimeout:
-		return fmt.Errorf("rules.timeout: %s; it must be above 0s and at most %s", r.Timeout, MaxRulesTimeout)
-	}
-	return nil
+	var p problems
+	p.when(r.Policy != "" && !IsPolicy(r.Policy), "rules.policy: %q is no policy, whose name ends in .yaml or .yml; a rule file of Clef goes with rules.file, --rules", r.Policy)
+	p.when(r.Shadow != "" && !IsPolicy(r.Shadow), "rules.shadow: %q is no policy, whose name ends in .yaml or .yml", r.Shadow)
+	p.when(r.Shadow != "" && r.Policy == "" && r.File == "", "rules.shadow: it judges beside a policy or a rule file, and there is none: give one by rules.policy, --policy")
+	p.when(IsPolicy(r.File), "rules.file: %q has the name of a policy, which goes with rules.policy, --policy", r.File)
+	p.when(r.AttestKey != "" && !isAddress(r.AttestKey), "rules.attest_key: %q is not an address; kvclef rules attest prints the one to pin", r.AttestKey)
+	p.when(r.Timeout <= 0 || r.Timeout > MaxRulesTimeout, "rules.timeout: %s; it must be above 0s and at most %s", r.Timeout, MaxRulesTimeout)
+	return errors.Join(p...)
 }
 
 func (c *Config) validateAudit() error {
 	a := c.Audit
 	vault, key, named := strings.Cut(a.CheckpointKey, "/")
-	switch {
-	case a.MaxBytes < minAuditBytes:
-		return fmt.Errorf("audit.max_bytes: %d; it must be at least %d", a.MaxBytes, minAuditBytes)
-	case a.Requests != WholeRequests && a.Requests != RequestExcerpts:
-		return fmt.Errorf("audit.requests: %q; it must be %s or %s", a.Requests, WholeRequests, RequestExcerpts)
-	case a.CheckpointInterval <= 0:
-		return fmt.Errorf("audit.checkpoint_interval: %s; it must be above 0s", a.CheckpointInterval)
-	case a.CheckpointKey != "" && !isAddress(a.CheckpointKey) && (!named || vault == "" || key == ""):
-		return fmt.Errorf("audit.checkpoint_key: %q is neither an address nor VAULT/KEY", a.CheckpointKey)
-	}
-	return nil
+	var p problems
+	p.when(a.MaxBytes < minAuditBytes, "audit.max_bytes: %d; it must be at least %d", a.MaxBytes, minAuditBytes)
+	p.when(a.Requests != WholeRequests && a.Requests != RequestExcerpts, "audit.requests: %q; it must be %s or %s", a.Requests, WholeRequests, RequestExcerpts)
+	p.when(a.CheckpointInterval <= 0, "audit.checkpoint_interval: %s; it must be above 0s", a.CheckpointInterval)
+	p.when(a.CheckpointKey != "" && !isAddress(a.CheckpointKey) && (!named || vault == "" || key == ""), "audit.checkpoint_key: %q is neither an address nor VAULT/KEY", a.CheckpointKey)
+	return errors.Join(p...)
 }
 
 // IsPolicy reports whether a file has the name of a policy. A rule file and a
