@@ -8,6 +8,7 @@
 // and such as hang up in the middle. The vault fails now and then, certificates are
 // replaced, and the policy is read again.
 //
-// What may grow: the audit log, by a bounded size for each request. The state holds
-// the charges of a limit's window, here of a minute, and is bounded by those.
+// What may grow: the audit log, by a bounded size for each request. The charges of a
+// limit and the signatures that an equal request is answered with are kept for their
+// time, here of seconds: what is kept for longer than that shows as growth.
 package soak

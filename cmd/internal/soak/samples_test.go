@@ -114,8 +114,8 @@ const (
 	// What is written for a request: entries of the decision and the outcome, with the
 	// whole of what was asked for.
 	logPerRequest = 6 << 10
-	// The state holds the charges of a minute, and grows by doubling.
-	stateMost = 128 * mebibyte
+	// The state holds the charges of ten seconds.
+	stateMost = 64 * mebibyte
 )
 
 // steady wants that nothing grows.

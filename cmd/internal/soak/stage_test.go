@@ -111,6 +111,7 @@ listeners:
     port: 0
     tls: {cert_file: %s, key_file: %s}
 metrics: {enabled: true, port: 0}
+limits: {repeat: 1s}
 log: {level: error}
 vaults:
   - name: dev
