@@ -67,7 +67,8 @@ func TestCutOff(t *testing.T) {
 		t.Errorf("cut off, it signed %d and denied %d", alone.signed, alone.denied)
 	}
 	for _, err := range alone.failed {
-		if !stateless(err) {
+		// Those that wait behind others for the database run out of their own time.
+		if !stateless(err) && err.Error() != "request timed out" {
 			t.Errorf("cut off, it says %q", err)
 		}
 	}
