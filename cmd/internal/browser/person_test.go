@@ -140,14 +140,28 @@ func (p *person) signIn(t *testing.T) {
 	}
 }
 
-// open opens a page. One that loads itself again at the same moment is in the way.
+// open opens a page. One that loads itself again at the same moment is in the way: it
+// makes opening fail, or is there instead.
 func (p *person) open(t *testing.T, path string) {
 	t.Helper()
 	p.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
-		for {
+		var before, now string
+		if err := chromedp.Location(&before).Do(ctx); err != nil {
+			return err
+		}
+		for try := 0; ; {
 			err := chromedp.Navigate(p.url + path).Do(ctx)
-			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "ERR_ABORTED") {
+			switch {
+			case err != nil && (ctx.Err() != nil || !strings.Contains(err.Error(), "ERR_ABORTED")):
 				return err
+			case err != nil:
+				continue
+			}
+			if err := chromedp.Location(&now).Do(ctx); err != nil {
+				return err
+			}
+			if try++; now != before || now == p.url+path || try == 3 { // it may lead there, such as to sign in
+				return nil
 			}
 		}
 	}), chromedp.WaitVisible("main"))
