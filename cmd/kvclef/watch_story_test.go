@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,11 +13,30 @@ import (
 
 // TestTheCallersIDTellsTheStory: a caller whose request was refused, or failed at the
 // vault, gets an id in the error, by which the operator finds it in the audit log, the
-// log and the trace.
+// log and the trace, whichever way it came.
 func TestTheCallersIDTellsTheStory(t *testing.T) {
 	w := startWatched(t)
+	for _, way := range []struct {
+		transport, principal string
+		call                 caller
+	}{
+		{"http", "batcher", func(t *testing.T, method string, params ...any) answered { return w.call(t, "", method, params...) }},
+		{"ipc", "local", w.callIPC},
+	} {
+		t.Run(way.transport, func(t *testing.T) {
+			w.callersIDTellsTheStory(t, way.call, `"principal":"`+way.principal+`"`, `"transport":"`+way.transport+`"`)
+		})
+	}
+}
+
+// caller asks a signer.
+type caller func(t *testing.T, method string, params ...any) answered
+
+// callersIDTellsTheStory asks for what is refused and for what fails. The audit log
+// must tell who asked.
+func (w *watched) callersIDTellsTheStory(t *testing.T, call caller, who ...string) {
 	var accounts []string
-	if err := json.Unmarshal(w.call(t, "", "account_list").Result, &accounts); err != nil || len(accounts) != 1 {
+	if err := json.Unmarshal(call(t, "account_list").Result, &accounts); err != nil || len(accounts) != 1 {
 		t.Fatalf("accounts %v, %v", accounts, err)
 	}
 	dear := w.transaction(accounts[0])
@@ -35,7 +55,7 @@ func TestTheCallersIDTellsTheStory(t *testing.T) {
 			if c.fault != nil {
 				defer w.vault.Inject(*c.fault)()
 			}
-			answer := w.call(t, "", "account_signTransaction", c.ask)
+			answer := call(t, "account_signTransaction", c.ask)
 			id, _ := answer.Error.Data["request"].(string)
 			if answer.Result != nil || len(id) != 26 {
 				t.Fatalf("the error has no id: %+v", answer)
@@ -50,7 +70,7 @@ func TestTheCallersIDTellsTheStory(t *testing.T) {
 					entries = append(entries, line)
 				}
 			}
-			for _, want := range c.audit {
+			for _, want := range slices.Concat(c.audit, who) {
 				if !strings.Contains(strings.Join(entries, ""), want) {
 					t.Errorf("the audit log does not have %s of it:\n%s", want, strings.Join(entries, ""))
 				}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/golang-jwt/jwt/v5"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -85,6 +87,7 @@ func lineage(spans []*otlp.Span, span *otlp.Span) string {
 // watched is the finished binary with all that an operator looks at.
 type watched struct {
 	*blackBox
+	ipc           string
 	http, metrics string
 	secret        []byte
 	receiver      *spanReceiver
@@ -94,7 +97,7 @@ type watched struct {
 func startWatched(t *testing.T) *watched {
 	t.Helper()
 	b := newBlackBox(t)
-	w := &watched{blackBox: b, receiver: &spanReceiver{}, secret: bytes.Repeat([]byte{0x5e}, 32), data: filepath.Join(b.dir, "data")}
+	w := &watched{blackBox: b, receiver: &spanReceiver{}, secret: bytes.Repeat([]byte{0x5e}, 32), ipc: filepath.Join(b.dir, "signer.ipc"), data: filepath.Join(b.dir, "data")}
 	server := httptest.NewServer(w.receiver)
 	t.Cleanup(server.Close)
 	for name, text := range map[string]string{
@@ -106,7 +109,7 @@ rules:
   - {id: list, effect: allow, match: {principal: [local, batcher], kind: [list]}}
   - id: pay
     effect: allow
-    match: {principal: [batcher], key: [kv-prod/treasury], chain: [dev], plain: true, value_max: "1 wei"}
+    match: {principal: [local, batcher], key: [kv-prod/treasury], chain: [dev], plain: true, value_max: "1 wei"}
     limits: [{id: day, measure: value, max: "4 wei", window: 24h}]
 `,
 		"config.yaml": `
@@ -122,7 +125,7 @@ tracing: {endpoint: "` + server.URL + `", headers_file: otel.headers}
 			t.Fatal(err)
 		}
 	}
-	stop := b.start(t, filepath.Join(b.dir, "signer.ipc"), b.azureVariables(),
+	stop := b.start(t, w.ipc, b.azureVariables(),
 		"dev", "--config", "config.yaml", "--datadir", w.data, "--vault", "https://kv-prod.vault.azure.net")
 	t.Cleanup(stop)
 	await(t, "the addresses", func() bool {
@@ -141,15 +144,38 @@ func found(text, pattern string) string {
 	return match[1]
 }
 
-// call asks over HTTP, with a token.
-func (w *watched) call(t *testing.T, traceparent, method string, params ...any) (answer struct {
+// answered is an answer of JSON-RPC.
+type answered struct {
 	Result json.RawMessage
 	Error  struct {
 		Message string
 		Data    map[string]any
 	}
-},
-) {
+}
+
+// callIPC asks over the socket.
+func (w *watched) callIPC(t *testing.T, method string, params ...any) (answer answered) {
+	t.Helper()
+	client, err := rpc.DialContext(t.Context(), w.ipc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var told rpc.Error
+	switch err := client.CallContext(t.Context(), &answer.Result, method, params...); {
+	case errors.As(err, &told):
+		answer.Error.Message = told.Error()
+		if detailed, ok := told.(rpc.DataError); ok {
+			answer.Error.Data, _ = detailed.ErrorData().(map[string]any)
+		}
+	case err != nil:
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// call asks over HTTP, with a token.
+func (w *watched) call(t *testing.T, traceparent, method string, params ...any) (answer answered) {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	if err != nil {
