@@ -26,8 +26,8 @@ func (s *Store) durably(ctx context.Context, do func(q queryer) error) error {
 	}
 	defer conn.Release()
 	s.options.Hook("store.before-commit")
-	if err := do(conn); err != nil {
-		return doubtful(err)
+	if err := commits(conn.Conn(), func() error { return do(conn) }); err != nil {
+		return err
 	}
 	s.options.Hook("store.after-commit")
 	return nil

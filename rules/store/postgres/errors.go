@@ -30,10 +30,11 @@ var (
 )
 
 // errDoubt is a statement of which nobody knows whether it was done.
-var errDoubt = errors.New("the connection to the database was lost, and it may have been done or not")
+var errDoubt = errors.New("it may have been done or not")
 
 // SQLSTATE codes.
 const (
+	codeWarning        = "01000"
 	codeUndefinedTable = "42P01"
 	codeSerialization  = "40001"
 	codeDeadlock       = "40P01"

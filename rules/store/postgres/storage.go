@@ -206,11 +206,13 @@ func (tx *storageTx) write(ctx context.Context, end bool) error {
 	hook := tx.store.options.Hook
 	hook("store.before-commit")
 	err = tx.on.do(step, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(step, "SELECT store($1, $2, $3, $4)", tx.store.storage.lock, keys, values, end)
-		return err
+		return commits(conn, func() error {
+			_, err := conn.Exec(step, "SELECT store($1, $2, $3, $4)", tx.store.storage.lock, keys, values, end)
+			return err
+		})
 	})
 	if err != nil {
-		return fmt.Errorf("writing the storage: %w", doubtful(err))
+		return fmt.Errorf("writing the storage: %w", err)
 	}
 	hook("store.after-commit")
 	return nil

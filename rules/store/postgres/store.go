@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/kvclef/kvclef/rules"
@@ -114,7 +115,12 @@ func (s *Store) connect(ctx context.Context, config *pgxpool.Config) error {
 	if !s.found.pages {
 		s.warnings = append(s.warnings, "full_page_writes is off in the server's configuration: a power cut may damage the database, unless its file system can't tear pages")
 	}
-	err = conn.QueryRow(ctx, "INSERT INTO sessions (replica) VALUES ($1) RETURNING id, generation", s.options.Replica).Scan(&s.fence.session, &s.fence.generation)
+	err = commits(conn.Conn(), func() error {
+		return conn.QueryRow(ctx, "INSERT INTO sessions (replica) VALUES ($1) RETURNING id, generation", s.options.Replica).Scan(&s.fence.session, &s.fence.generation)
+	})
+	if pgconn.Timeout(err) {
+		err = fmt.Errorf("the database answers, and commits nothing within %v: it may wait for a standby (synchronous_standby_names), or for its disk: %w", s.options.Timeout, err)
+	}
 	s.fence.lock = lockKey(s.found.id, "session", fmt.Sprint(s.fence.session))
 	s.storage.lock = lockKey(s.found.id, "storage")
 	return err
@@ -142,6 +148,7 @@ func (s *Store) pool(from *pgxpool.Config, name string, more map[string]string) 
 		}
 		return s.recognise(found, hold, mark)
 	}
+	config.ConnConfig.OnNotice = noticed
 	config.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return quiet(conn.PgConn().Conn()), nil }
 	return pgxpool.NewWithConfig(s.base, config)
 }
