@@ -71,12 +71,11 @@ func knowPeople(cfg *config.Config, loaded *policy.Policy) error {
 	if !cfg.Approvals.Enabled() {
 		return nil
 	}
+	var unknown []error
 	for _, group := range loaded.Groups() {
-		if err := cfg.Approvals.Know("the policy "+loaded.Name()+": approvals."+group.Group, group); err != nil {
-			return err
-		}
+		unknown = append(unknown, cfg.Approvals.Know("the policy "+loaded.Name()+": approvals."+group.Group, group))
 	}
-	return nil
+	return errors.Join(unknown...)
 }
 
 // samePerson tells whether a person may be the one who asks. Over the socket the

@@ -45,24 +45,32 @@ func (c *Config) validateVaults() error {
 	var p problems
 	names := make([]string, 0, len(c.Vaults))
 	for i := range c.Vaults {
-		vault := &c.Vaults[i]
-		if vault.URL == "" {
-			p.when(true, "vaults[%d].url is missing: give the vault's address, such as https://kv-prod.vault.azure.net", i)
-			continue
-		}
+		vault, key := &c.Vaults[i], fmt.Sprintf("vaults[%d]", i)
 		vault.Name = vault.Label()
-		p.when(slices.Contains(names, vault.Name), "vaults[%d].name: %q is given twice; name one of them otherwise", i, vault.Name)
-		names = append(names, vault.Name)
 		if vault.Credential.Kind == "" {
 			vault.Credential.Kind = "environment"
 		}
-		kind := vault.Credential.Kind
-		p.when(!slices.Contains(CredentialKinds(), kind), "vaults[%d].credential.kind: %q is not one of %s%s", i, kind,
-			strings.Join(CredentialKinds(), ", "), suggest.DidYouMean("", kind, CredentialKinds()))
-		p.when(vault.MaxInFlight < 0 || vault.MaxWaiting < 0 || vault.TryTimeout < 0 || vault.Timeout < 0, "vaults[%d]: max_in_flight, max_waiting, try_timeout and timeout can't be negative", i)
+		p = append(p, vault.Validate(key))
+		if vault.Name == "" { // without a URL
+			continue
+		}
+		p.when(slices.Contains(names, vault.Name), "%s.name: %q is given twice; name one of them otherwise", key, vault.Name)
+		names = append(names, vault.Name)
 	}
 	name := c.AccountNew.Vault
 	p.when(name != "" && !slices.Contains(names, name), "account_new.vault: no vault is called %q%s", name, suggest.DidYouMean("", name, names))
+	return errors.Join(p...)
+}
+
+// Validate reports every value of a complete entry that can't be meant. The key is that
+// of the entry, such as vaults[0].
+func (v *Vault) Validate(key string) error {
+	var p problems
+	kind := v.Credential.Kind
+	p.when(v.URL == "", "%s.url is missing: give the vault's address, such as https://kv-prod.vault.azure.net", key)
+	p.when(!slices.Contains(CredentialKinds(), kind), "%s.credential.kind: %q is not one of %s%s", key, kind,
+		strings.Join(CredentialKinds(), ", "), suggest.DidYouMean("", kind, CredentialKinds()))
+	p.when(v.MaxInFlight < 0 || v.MaxWaiting < 0 || v.TryTimeout < 0 || v.Timeout < 0, "%s: max_in_flight, max_waiting, try_timeout and timeout can't be negative", key)
 	return errors.Join(p...)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,28 +49,27 @@ func (c *Config) validateApprovals() error {
 }
 
 func (a *Approvals) validatePeople() error {
-	if len(a.People) > maxPeople {
-		return fmt.Errorf("approvals.people: %d people are more than %d", len(a.People), maxPeople)
-	}
 	var p problems
+	p.when(len(a.People) > maxPeople, "approvals.people: %d people are more than %d", len(a.People), maxPeople)
 	uids, identities := make(map[uint32]string), make(map[string]string)
 	for _, name := range slices.Sorted(maps.Keys(a.People)) {
-		person, key := a.People[name], "approvals.people."+name
+		person, shown := a.People[name], name
 		if !personForm.MatchString(name) || len(name) > maxName {
 			p.when(true, "approvals.people: %q is no name: it has letters, digits and _.-@, %d at most, and begins with a letter or digit", name, maxName)
-			continue
+			shown = strconv.Quote(name)
 		}
+		key := "approvals.people." + shown
 		p.when(len(person.Principals) > maxPrincipals || slices.Contains(person.Principals, ""), "%s.principals: they are %d at most, and none is empty", key, maxPrincipals)
 		if uid := person.UID; uid != nil {
 			p.when(*uid == unknownUser || *uid == noUser, "%s.uid: %d is what the system says of users that it does not know: give the person's own", key, *uid)
 			other, again := uids[*uid]
 			p.when(again, "%s.uid: %d is the uid of %s: one user of the machine can't be two people", key, *uid, other)
-			uids[*uid] = name
+			uids[*uid] = shown
 		}
 		if person.OIDC != "" {
 			other, again := identities[strings.ToLower(person.OIDC)]
 			p.when(again, "%s.oidc: %q is %s: one can't be two people", key, person.OIDC, other)
-			identities[strings.ToLower(person.OIDC)] = name
+			identities[strings.ToLower(person.OIDC)] = shown
 		}
 	}
 	return errors.Join(p...)
@@ -93,19 +93,20 @@ func (a *Approvals) validateDefault() error {
 	return errors.Join(append(p, a.Know("approvals.default", d.Quorum()))...)
 }
 
-// Know is an error that names the first of a quorum who is none of the people:
-// whoever waits for somebody who can't approve waits in vain.
+// Know names those of a quorum who are none of the people: whoever waits for somebody
+// who can't approve waits in vain.
 func (a *Approvals) Know(what string, quorum *rules.Quorum) error {
 	if quorum == nil {
 		return nil
 	}
-	for _, name := range quorum.Of {
-		if _, known := a.People[name]; !known {
-			return fmt.Errorf("%s: %q is none of approvals.people, and could never approve%s", what, name,
+	var p problems
+	for i, name := range quorum.Of {
+		if _, known := a.People[name]; !known && !slices.Contains(quorum.Of[:i], name) {
+			p.when(true, "%s: %q is none of approvals.people, and could never approve%s", what, name,
 				suggest.DidYouMean("", name, slices.Sorted(maps.Keys(a.People))))
 		}
 	}
-	return nil
+	return errors.Join(p...)
 }
 
 func (a *Approvals) validateBounds() error {
@@ -139,26 +140,24 @@ func (a *Approvals) validateConsole() error {
 }
 
 func (o *OIDC) validate() error {
-	if o.Issuer == "" {
-		if o.ClientID != "" || o.ClientSecretFile != "" || o.Group != "" {
-			return errors.New("approvals.console.oidc.issuer is missing: the other keys go with it")
-		}
-		return nil
+	if o.Issuer == "" && o.ClientID == "" && o.ClientSecretFile == "" && o.Group == "" {
+		return nil // it is off
 	}
 	var p problems
-	u, err := url.Parse(o.Issuer)
-	p.when(err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "",
-		"approvals.console.oidc.issuer: %q is not the https URL of an issuer", o.Issuer)
+	switch u, err := url.Parse(o.Issuer); {
+	case o.Issuer == "":
+		p.when(true, "approvals.console.oidc.issuer is missing: the other keys go with it")
+	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		p.when(true, "approvals.console.oidc.issuer: %q is not the https URL of an issuer", o.Issuer)
+	}
 	p.when(o.ClientID == "", "approvals.console.oidc.client_id is missing")
 	p.when(o.GroupsClaim == "", "approvals.console.oidc.groups_claim: it is empty; remove the line for groups")
 	return errors.Join(p...)
 }
 
 func (a *Approvals) validateWebhooks() error {
-	if len(a.Webhooks) > maxWebhooks {
-		return fmt.Errorf("approvals.webhooks: %d are more than %d", len(a.Webhooks), maxWebhooks)
-	}
 	var p problems
+	p.when(len(a.Webhooks) > maxWebhooks, "approvals.webhooks: %d are more than %d", len(a.Webhooks), maxWebhooks)
 	templates, events := []string{TemplateJSON, TemplateSlack, TemplateTeams}, []string{EventOpened, EventDecided, EventExpired}
 	for i := range a.Webhooks {
 		w, key := &a.Webhooks[i], fmt.Sprintf("approvals.webhooks[%d]", i)
