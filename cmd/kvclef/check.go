@@ -16,13 +16,15 @@ import (
 func (p *program) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "check",
-		Usage:     "reach the vaults and say what is set up well and what is not",
+		Usage:     "look at the configuration, reach the vaults, and say what is set up well and what is not",
 		UsageText: "kvclef check (--config FILE | --vault URL) [--json]",
 		Description: examples(
 			"before the first start", "kvclef check --config /etc/kvclef/kvclef.yaml",
 			"for a script", "kvclef check --config kvclef.yaml --json | jq '.vaults[].warnings[]'",
-		) + "\n\nIt signs nothing. The exit code is 0 if every vault was reached and its accounts may be signed" +
-			"\nwith, whatever the warnings; 1 if not; 2 if the configuration is wrong.",
+		) + "\n\nOf a configuration it looks at everything that kvclef serve would start with, and tells all that is wrong:" +
+			"\nvalues, files of TLS and secrets, the data directory, the policy, the rule file and their attestations." +
+			"\nThen it reaches the vaults. It signs nothing. The exit code is 0 if every vault was reached and its accounts" +
+			"\nmay be signed with, whatever the warnings; 1 if not; 2 if the configuration is wrong.",
 		Flags:  slices.Concat(generalFlags(), vaultFlags(), []cli.Flag{jsonFlag()}),
 		Action: action(p.check),
 	}
@@ -76,9 +78,16 @@ func (p *program) check(c *cli.Context) error {
 	if _, err := arguments(c); err != nil {
 		return err
 	}
-	cfg, err := toolSettings(c)
-	if err != nil {
-		return err
+	cfg, wrong := toolSettings(c)
+	if cfg == nil {
+		return wrong
+	}
+	if c.String("config") != "" { // without, there is no more to it than vaults
+		options, err := serveOptions(cfg, false)
+		wrong = examine(c.Context, examination{cfg: cfg, options: options, alone: true}, errors.Join(wrong, err))
+	}
+	if wrong != nil {
+		return wrong
 	}
 	log := newLogger(p.stderr, cfg.Log)
 	checks := make([]vaultCheck, len(cfg.Vaults))
@@ -101,11 +110,9 @@ func (p *program) check(c *cli.Context) error {
 	_ = group.Wait() // failures are in the checks
 	failure := failureOf(checks)
 	if c.Bool("json") {
-		err = p.printJSON(checkResult{failure == nil, checks})
-	} else {
-		err = p.printChecks(checks)
+		return errors.Join(failure, p.printJSON(checkResult{failure == nil, checks}))
 	}
-	return errors.Join(failure, err)
+	return errors.Join(failure, p.printChecks(checks))
 }
 
 // take copies a vault's report.

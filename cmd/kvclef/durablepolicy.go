@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -63,23 +64,39 @@ func (d *durable) joinRules(ctx context.Context, _ *config.Config) (err error) {
 // join returns a policy with the rule file that its rules hand over to: the one
 // that is loaded, or none.
 func (d *durable) join(ctx context.Context, p policyInForce) (*policy.Policy, error) {
+	used := ""
+	if d.ruleset != nil {
+		used = d.file.path
+	}
+	if err := p.checkScripts(used); err != nil {
+		return nil, err
+	}
 	scripts := make(map[string]rules.Rule)
-	wanted := p.policy.Scripts()
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		path := policytest.ScriptPath(p.file.path, name)
-		switch {
-		case d.ruleset == nil:
-			return nil, usagef("rule %s of the policy %s hands over to the rule file %s: give it, by --rules %s", wanted[name], p.file.path, name, shellQuote(path))
-		case !samePath(path, d.file.path):
-			return nil, usagef("rule %s of the policy %s hands over to the rule file %s, which is %s, and --rules gives %s: they must be the same, and one file alone can be used",
-				wanted[name], p.file.path, name, path, d.file.path)
-		}
+	for name := range p.policy.Scripts() {
 		scripts[name] = d.ruleset
 	}
 	if d.ruleset != nil && len(scripts) == 0 {
 		d.log.WarnContext(ctx, "The rule file is never asked: no rule of the policy hands over to it by js", "file", d.file.path)
 	}
 	return p.policy.WithScripts(scripts)
+}
+
+// checkScripts refuses a policy whose rules hand over to another rule file than the one
+// that is used; "" is none.
+func (p policyInForce) checkScripts(used string) error {
+	var problems []error
+	wanted := p.policy.Scripts()
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		path := policytest.ScriptPath(p.file.path, name)
+		switch {
+		case used == "":
+			problems = append(problems, usagef("rule %s of the policy %s hands over to the rule file %s: give it, by --rules %s", wanted[name], p.file.path, name, shellQuote(path)))
+		case !samePath(path, used):
+			problems = append(problems, usagef("rule %s of the policy %s hands over to the rule file %s, which is %s, and --rules gives %s: they must be the same, and one file alone can be used",
+				wanted[name], p.file.path, name, path, used))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 func samePath(a, b string) bool {

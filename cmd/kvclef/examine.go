@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
-	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/cmd/kvclef/health"
+	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
+	"github.com/kvclef/kvclef/cmd/kvclef/tracing"
 	"github.com/kvclef/kvclef/extapi"
-	"github.com/kvclef/kvclef/rules"
-	"github.com/kvclef/kvclef/rules/clefjs"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // examination looks for everything that would keep a signer from starting, so that an
@@ -21,12 +20,16 @@ type examination struct {
 	cfg          *config.Config
 	options      durableOptions
 	loopbackOnly bool
+	alone        bool // no signer is started next
 	log          *slog.Logger
 	problems     []error
+
+	held   func() (*store.Summary, error) // what the state holds
+	unread error                          // why that is not known; no mistake of the configuration
 }
 
-// examine joins what is wrong already with all else that is. Nothing else is looked at
-// twice: what is sound here is opened next, with the same checks.
+// examine joins what is wrong already with all else that is. Where a signer is started
+// next nothing else is looked at twice: what is sound here is opened with the same checks.
 func examine(ctx context.Context, e examination, already error) error {
 	e.log = slog.New(slog.DiscardHandler) // what is good is logged when it is opened
 	e.add(already)
@@ -34,8 +37,12 @@ func examine(ctx context.Context, e examination, already error) error {
 	e.front()
 	e.metrics()
 	e.console()
-	for _, vault := range e.cfg.Vaults {
-		e.add(vaultConfig(vault, e.log).Check())
+	e.webhooks()
+	e.tracing()
+	for i := range e.cfg.Vaults {
+		if vault := &e.cfg.Vaults[i]; vault.Validate("") == nil { // or the configuration has told what is wrong
+			e.add(vaultConfig(*vault, e.log).Check())
+		}
 	}
 	if e.cfg.FourByteFile != "" {
 		_, err := extapi.NewValidator(e.cfg.FourByteFile)
@@ -45,7 +52,7 @@ func examine(ctx context.Context, e examination, already error) error {
 	if err := errors.Join(e.problems...); err != nil {
 		return &usageError{err}
 	}
-	return nil
+	return e.unread
 }
 
 // add keeps what is wrong, each by itself. That files of TLS are missing the
@@ -103,6 +110,10 @@ func (e *examination) front() {
 	e.add(err)
 	_, err = cfg.NodeHeaders()
 	e.add(err)
+	if cfg.HostingKeyFile != "" {
+		_, err := hosting.LoadSeal(hostingKey, cfg.HostingKeyFile)
+		e.add(err)
+	}
 }
 
 // metrics looks at what those read who watch.
@@ -133,90 +144,23 @@ func (e *examination) console() {
 	}
 }
 
-// data looks at the data directory, and returns what the files in it are known by.
-func (e *examination) data() (known *durable) {
-	known = &durable{options: e.options, log: e.log}
-	if e.options.path == "" || e.options.make {
-		return known
+// webhooks looks at what those are signed with who are told of tickets.
+func (e *examination) webhooks() {
+	if !e.cfg.Approvals.Enabled() {
+		return
 	}
-	dir, err := datadir.Open(e.options.path)
-	if err != nil {
+	hooks := e.cfg.Approvals.Webhooks
+	for i := range hooks {
+		_, err := hooks[i].Secret(webhookKey(i))
 		e.add(err)
-		return known
-	}
-	known.dir = dir
-	if p := &e.cfg.Store.Postgres; p.Enabled() {
-		_, err := p.ReadDSN()
-		_, unnamed := e.cfg.ReplicaName()
-		e.add(errors.Join(err, unnamed, ownState(dir)))
-		return known
-	}
-	if _, err := os.Stat(dir.Store()); errors.Is(err, os.ErrNotExist) {
-		e.add(noState(dir))
-	}
-	return known
-}
-
-// rules looks at the policies and the rule file. No rule file is run: what is not
-// attested never is.
-func (e *examination) rules(ctx context.Context, known *durable) {
-	r := &e.cfg.Rules
-	if r.Policy != "" {
-		if file, ok := e.read(rules.PolicyFile, r.Policy, "policy"); ok {
-			loaded, err := loadPolicy(file)
-			if err == nil {
-				err = knowPeople(e.cfg, loaded)
-			}
-			e.file(ctx, known, file, err)
-		}
-	}
-	if r.Shadow != "" {
-		if file, ok := e.read(rules.PolicyFile, r.Shadow, "shadow"); ok {
-			_, err := loadPolicy(file)
-			e.add(err)
-		}
-	}
-	if r.File != "" {
-		if file, ok := e.read(rules.RuleFile, r.File, "rules"); ok {
-			e.file(ctx, known, file, clefjs.Check(file.name(), file.source))
-		}
 	}
 }
 
-func (e *examination) read(kind rules.FileKind, path, flag string) (rulesFile, bool) {
-	path, err := expandHome(path, flag)
-	if err != nil {
-		e.add(err)
-		return rulesFile{}, false
+// tracing looks at what goes with requests to the receiver of traces.
+func (e *examination) tracing() {
+	if e.cfg.Tracing.Endpoint == "" && !tracing.Wanted() {
+		return
 	}
-	file, err := readRules(kind, path)
+	_, err := e.cfg.Tracing.Headers()
 	e.add(err)
-	return file, err == nil
-}
-
-// file adds what is wrong with a file: that it is not the one that was attested, or
-// else what is wrong in it. Attestations are looked at only if something is wrong: the
-// state that has them is about to be opened otherwise.
-func (e *examination) file(ctx context.Context, known *durable, file rulesFile, wrong error) {
-	if wrong == nil && len(e.problems) == 0 || !e.options.attested || known.dir.Path() == "" {
-		e.add(wrong)
-		return
-	}
-	held, err := inspectState(ctx, e.cfg, known.dir, false)
-	if err != nil {
-		e.add(wrong) // what is wrong with the state is told once it is all
-		return
-	}
-	attestation := held.Attestation
-	if file.kind == rules.PolicyFile {
-		attestation = held.PolicyAttestation
-	}
-	found := attestation != nil
-	if !found {
-		attestation = new(rules.Attestation)
-	}
-	if err := known.judgeAttestation(file, *attestation, found, e.cfg.Rules.AttestKey); err != nil {
-		wrong = err
-	}
-	e.add(wrong)
 }

@@ -46,6 +46,9 @@ func (s *signing) newHostRunner(records *hostedRecords, reserve func(extapi.Sign
 	}
 }
 
+// hostingKey is the key of the file in the configuration.
+const hostingKey = "proxy.hosting_key_file"
+
 // openHosting opens what is kept of hosted services, and starts them. The signer has
 // the process's own accounts. It returns nil where nothing is hosted.
 func (s *signing) openHosting(ctx context.Context, signer extapi.Signer, reserve func(extapi.Signer) extapi.Signer) (_ *hostRunner, err error) {
@@ -53,7 +56,7 @@ func (s *signing) openHosting(ctx context.Context, signer extapi.Signer, reserve
 	if file == "" {
 		return nil, nil
 	}
-	seal, err := hosting.LoadSeal("proxy.hosting_key_file", file)
+	seal, err := hosting.LoadSeal(hostingKey, file)
 	if err != nil {
 		return nil, &usageError{err}
 	}

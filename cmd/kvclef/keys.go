@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -55,16 +56,20 @@ func arguments(c *cli.Context, names ...string) ([]string, error) {
 func commandName(c *cli.Context) string { return strings.TrimPrefix(c.Command.HelpName, "kvclef ") }
 
 // toolSettings returns the configuration of a command that ends by itself:
-// it prints what it found and what failed, so that a log would say it twice.
+// it prints what it found and what failed, so that a log would say it twice. With an
+// error comes what could be read, nil for nothing.
 func toolSettings(c *cli.Context) (*config.Config, error) {
 	cfg, err := settings(c)
-	if err != nil {
+	if cfg == nil {
 		return nil, err
 	}
 	if !c.IsSet("loglevel") {
 		cfg.Log.Level = "error"
 	}
-	return cfg, needVaults(cfg)
+	if misread := (*config.MisreadError)(nil); errors.As(err, &misread) {
+		return cfg, err // the vaults may be what was not read
+	}
+	return cfg, errors.Join(err, needVaults(cfg))
 }
 
 // withVaults opens the vaults for a command on all of them.

@@ -97,10 +97,16 @@ rules:
 	}
 	_ = cmd.Wait() // with exit code 2
 	// What is wrong is told, and not what was given.
-	b.write(t, "client", "hunter2-Refused")
-	b.write(t, "jwt.hex", plantedJWT+"00")
-	if out, err := b.run(t, nil, "check", "--config", config); err == nil {
-		t.Errorf("wrong secrets are accepted:\n%s", out)
+	for name, wrong := range map[string]string{"client": "hunter2-Refused", "jwt.hex": plantedJWT + "00"} {
+		right, err := os.ReadFile(filepath.Join(b.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.write(t, name, wrong)
+		if out, err := b.run(t, nil, "check", "--config", config); err == nil {
+			t.Errorf("a wrong secret is accepted, %s:\n%s", name, out)
+		}
+		b.write(t, name, string(right))
 	}
 	places["what it said"] = b.output.String()
 	b.readFiles(t, places)

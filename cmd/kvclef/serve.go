@@ -46,12 +46,8 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 	log := newLogger(p.stderr, cfg.Log)
 	ui, err := p.uiStreams(c, cfg)
 	wrong = errors.Join(wrong, err)
-	options := durableOptions{attested: true}
-	if needsDataDir(cfg) || ui.out != nil {
-		options.path, err = dataDir(cfg)
-		wrong = errors.Join(wrong, err)
-	}
-	if err := examine(c.Context, examination{cfg: cfg, options: options}, wrong); err != nil {
+	options, err := serveOptions(cfg, ui.out != nil)
+	if err := examine(c.Context, examination{cfg: cfg, options: options}, errors.Join(wrong, err)); err != nil {
 		return err
 	}
 	watch, err := newWatch(c.Context, cfg, log)
@@ -78,6 +74,16 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 	}
 	signer := &signing{cfg: cfg, name: name, vaults: vaults, state: state, decider: state.decider(), watch: watch, log: log, ready: p.announceService(c.Context)}
 	return signer.run(c.Context)
+}
+
+// serveOptions says where a signer keeps things, and that its files must be attested. One
+// that asks a user interface needs the data directory too.
+func serveOptions(cfg *config.Config, asks bool) (options durableOptions, err error) {
+	options.attested = true
+	if asks || needsDataDir(cfg) {
+		options.path, err = dataDir(cfg)
+	}
+	return options, err
 }
 
 // serveSettings returns the configuration of serve, which needs a chain and a

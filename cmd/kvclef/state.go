@@ -86,19 +86,22 @@ func (p *program) lookAtData(c *cli.Context) (shown shownState, err error) {
 	if err != nil {
 		return shown, err
 	}
-	if client, err := admin.Connect(c.Context, dir.AdminSocket()); err == nil {
-		shown.Running = true
-		if cfg.Store.Postgres.Enabled() {
-			shown.Summary, err = inspectState(c.Context, cfg, dir, c.Bool("values"))
-			return shown, err
-		}
-		if shown.Summary, err = lookAtCopy(c.Context, client, c.Bool("values")); err == nil {
-			shown.Path = dir.Store()
-			return shown, nil
+	shown.Summary, shown.Running, err = lookAt(c.Context, cfg, dir, c.Bool("values"))
+	return shown, err
+}
+
+// lookAt reads the store of a data directory, and tells whether a signer runs on it.
+func lookAt(ctx context.Context, cfg *config.Config, dir datadir.Dir, values bool) (summary *store.Summary, running bool, err error) {
+	client, err := admin.Connect(ctx, dir.AdminSocket())
+	running = err == nil
+	if running && !cfg.Store.Postgres.Enabled() {
+		if summary, err = lookAtCopy(ctx, client, values); err == nil {
+			summary.Path = dir.Store()
+			return summary, true, nil
 		}
 	}
-	shown.Summary, err = inspectState(c.Context, cfg, dir, c.Bool("values"))
-	return shown, err
+	summary, err = inspectState(ctx, cfg, dir, values)
+	return summary, running, err
 }
 
 func lookAtCopy(ctx context.Context, client *admin.Client, values bool) (_ *store.Summary, err error) {

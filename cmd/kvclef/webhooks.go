@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
@@ -12,7 +13,7 @@ import (
 func (d *durable) openWebhooks(cfg *config.Config) error {
 	hooks := cfg.Approvals.Webhooks
 	for i := range hooks {
-		secret, err := hooks[i].Secret()
+		secret, err := hooks[i].Secret(webhookKey(i))
 		if err != nil {
 			return &usageError{err}
 		}
@@ -20,6 +21,9 @@ func (d *durable) openWebhooks(cfg *config.Config) error {
 	}
 	return nil
 }
+
+// webhookKey is the key of a webhook in the configuration.
+func webhookKey(i int) string { return fmt.Sprintf("approvals.webhooks[%d]", i) }
 
 // tellWebhooks tells others of tickets, until the context ends.
 func (d *durable) tellWebhooks(ctx context.Context, cfg *config.Config) error {

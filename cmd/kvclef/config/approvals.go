@@ -201,9 +201,10 @@ type Webhook struct {
 	Events []string `yaml:"events"`
 }
 
-// Secret returns the secret by which what is sent is signed, "" if it is not.
-func (w *Webhook) Secret() (string, error) {
-	return lineOf("approvals.webhooks[].secret_file", w.SecretFile)
+// Secret returns the secret by which what is sent is signed, "" if it is not. The key is
+// that of the configuration, such as approvals.webhooks[0].
+func (w *Webhook) Secret(key string) (string, error) {
+	return lineOf(key+".secret_file", w.SecretFile)
 }
 
 // lineOf returns the line of a file with a secret, "" if there is no file.

@@ -114,7 +114,7 @@ func TestSecretsOfApprovals(t *testing.T) {
 		}
 		oidc, webhook := OIDC{ClientSecretFile: path}, Webhook{SecretFile: path}
 		secret, err := oidc.ClientSecret()
-		again, errAgain := webhook.Secret()
+		again, errAgain := webhook.Secret("approvals.webhooks[0]")
 		if secret != want || again != want || (err == nil) != (want != "") || (errAgain == nil) != (want != "") {
 			t.Errorf("%q: %q, %v, %q, %v", text, secret, err, again, errAgain)
 		}
