@@ -85,6 +85,9 @@ func (n *fakeNode) CallContext(ctx context.Context, result any, method string, p
 		}
 		failed = err
 	}
+	if err := ctx.Err(); err != nil { // its caller has hung up meanwhile
+		return err
+	}
 	answer, err := n.answer(method, params)
 	if failed != nil {
 		return failed
