@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -21,6 +22,7 @@ type mortal struct {
 	lives int  // changes that are made before the end; negative: no end
 	made  bool // the last one is made too
 	dead  bool
+	but   string // the prefix of what can be read all the same
 }
 
 func (m *mortal) ChangeRecords(ctx context.Context, changes ...rules.Change) error {
@@ -45,7 +47,7 @@ func (m *mortal) ChangeRecords(ctx context.Context, changes ...rules.Change) err
 func (m *mortal) Record(ctx context.Context, key string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.dead {
+	if m.dead && (m.but == "" || !strings.HasPrefix(key, m.but)) {
 		return nil, errCrash
 	}
 	return m.Records.Record(ctx, key)

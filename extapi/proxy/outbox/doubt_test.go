@@ -14,7 +14,7 @@ func TestDoubt(t *testing.T) {
 		for _, made := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d %v", lives, made), func(t *testing.T) {
 				w := newWorld(t, nil)
-				store := &mortal{Records: w.records, lives: lives, made: made}
+				store := &mortal{Records: w.records, lives: lives, made: made, but: prefixDrafts}
 				w.cfg.Records = store
 				w.restart(t)
 				w.node.failOnce("eth_sendRawTransaction", false, says("insufficient funds for gas * price + value"))

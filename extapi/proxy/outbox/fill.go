@@ -27,11 +27,12 @@ type draft struct {
 	chain  *big.Int
 	filled []string // names of the members that were added
 	asked  asked    // what it was made of; zero for a replacement
+	parked []byte   // the record of what people are asked about; nil: none is known
 }
 
-// fill adds what a caller left out, but for the nonce. What it gave stays as it is,
-// also in what it gave it in.
-func (o *Outbox) fill(ctx context.Context, given *extapi.PartialTransaction) (*draft, error) {
+// fill adds what a caller left out, but for the nonce: what it was before, as far as that
+// says something. What the caller gave stays as it is, also in what it gave it in.
+func (o *Outbox) fill(ctx context.Context, given *extapi.PartialTransaction, as *filling) (*draft, error) {
 	if size := payload(given); size > maxPayload {
 		return nil, refuse("call data and blobs of %d bytes are too large: at most %d are sent", size, maxPayload)
 	}
@@ -43,6 +44,7 @@ func (o *Outbox) fill(ctx context.Context, given *extapi.PartialTransaction) (*d
 		return nil, err
 	}
 	d := &draft{tx: *given, chain: chain}
+	d.fillIn(as)
 	if d.tx.ChainID == nil {
 		d.tx.ChainID = (*hexutil.Big)(chain)
 		d.add("chainId")

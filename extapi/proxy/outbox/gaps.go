@@ -87,13 +87,6 @@ func (b *book) missingFor(l *lane, blocks int) (uint64, bool) {
 	return *l.missing, true
 }
 
-// waitsFor reports whether a lane has waited for a nonce so long that the next
-// transaction may have it.
-func (b *book) waitsFor(l *lane, nonce uint64) bool {
-	missing, found := b.missingFor(l, patienceGap)
-	return found && missing <= nonce && nonce < l.told.Load() && !b.taken(l, nonce)
-}
-
 // used notes that the chain has used a nonce of a lane, for good if it is final.
 // Whatever a node that lags says, nothing below is missing.
 func (b *book) used(l *lane, nonce uint64, final bool) {

@@ -144,7 +144,7 @@ func (o *Outbox) peek(ctx context.Context, id laneID) (uint64, error) {
 	defer l.leave()
 	if o.cfg.Shared != nil {
 		if err := o.catchUp(ctx, l); err != nil {
-			return 0, err
+			return 0, recordsError{fmt.Errorf("reading what others sent from account %v: %w", id.account, err)}
 		}
 	}
 	return o.number(ctx, l)

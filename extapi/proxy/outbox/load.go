@@ -52,6 +52,10 @@ func (o *Outbox) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading idempotency keys: %w", err)
 	}
+	err = o.eachParked(ctx, func(string, []byte, *parkedRecord) error { return nil })
+	if err != nil {
+		return fmt.Errorf("reading drafts: %w", err)
+	}
 	return nil
 }
 

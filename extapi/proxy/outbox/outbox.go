@@ -13,6 +13,28 @@
 // The package never signs: it asks a [Signer], which decides, records and signs.
 // It never changes what a caller gave, never signs a transaction anew whose first
 // sending is in doubt, and never gives up one that is under way.
+//
+// # Drafts
+//
+// People who are asked about a transaction approve what was filled in of it, too: its
+// nonce, gas and fees. So that is kept until it is signed, as a draft, for a caller that
+// asks for the same again, after a restart or of another process of the same records. Of
+// a draft always holds:
+//
+//   - It permits nothing. It says how to fill in again, and what comes of that is judged
+//     like everything: an approval is of one digest, and used once. A draft that is lost or
+//     is not good any more costs another question to people; one that can't be read refuses
+//     its request.
+//   - It takes no nonce, so that it leaves no gap and nobody waits for it. It is used only
+//     while its nonce is the one that the account's next transaction gets, or the caller's
+//     own: of all that is made of it one transaction can be mined at most. So nothing
+//     depends on its removal, which may fail.
+//   - It is for one caller, one request, and the chain that the node is of. What the caller
+//     gave is not kept but for a hash: it is what it gives again.
+//   - Its fees are as old as it is, as people have approved them. They are within the bound
+//     of fees when they are used, or it is not.
+//   - There are not many, and of one caller a part at most. It goes a day after it was
+//     asked for last.
 package outbox
 
 import (
@@ -22,6 +44,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -61,7 +84,7 @@ type Outbox struct {
 	market       *market
 	book         *book
 	turns        *turns
-	parked       *parked
+	parking      sync.Mutex   // of who keeps a draft
 	claims       atomic.Int64 // idempotency keys that are remembered
 	ungiven      ungiven
 	refusedBytes atomic.Int64 // of kept transactions that nodes refused
@@ -90,7 +113,6 @@ func New(ctx context.Context, cfg Config) (*Outbox, error) {
 		market:   &market{client: node, age: cfg.Market, now: cfg.Clock, known: make(map[string]quote)},
 		book:     newBook(),
 		turns:    newTurns(),
-		parked:   &parked{now: cfg.Clock, drafts: make(map[asked]waiting)},
 		sidecars: make(chan struct{}, sidecars),
 		process:  rand.Text() + "/",
 
@@ -152,7 +174,7 @@ func (o *Outbox) signFilled(ctx context.Context, method string, partial *extapi.
 	}
 	args, filled := d.at(nonce)
 	signed, err := o.sign(ctx, method, args, filled)
-	o.judged(d, nonce, err)
+	o.judged(ctx, d, nonce, err)
 	return signed, err
 }
 
@@ -167,7 +189,7 @@ func (o *Outbox) unsigned(ctx context.Context, partial *extapi.PartialTransactio
 	if partial.From == (common.MixedcaseAddress{}) {
 		return nil, errUnknownAccount
 	}
-	d, err := o.fill(ctx, partial)
+	d, err := o.fill(ctx, partial, new(filling))
 	if err != nil {
 		return nil, err
 	}

@@ -2,107 +2,210 @@ package outbox
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"sync"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/rules"
 )
 
-// Bounds of the drafts that wait for people.
+// Bounds of the drafts that wait for people. Each process counts before it adds one, so
+// that several may be beyond them by one each.
 const (
 	maxParked      = 1024
-	maxParkedBytes = 64 << 10 // of call data and blobs of one
-	parkedFor      = 24 * time.Hour
+	maxParkedOfOne = maxParked / 4  // of one principal, more than have open tickets
+	parkedFor      = 24 * time.Hour // since it was asked for last
+	parkedAnew     = time.Hour      // how old the record of that may be
 )
 
-// parked are drafts that people are asked about. What kvclef fills in is part of
-// what they approve: a request that is made again gets the same, as long as its
-// nonce is the next one. They are forgotten when the process ends.
-type parked struct {
-	now func() time.Time
-
-	mu     sync.Mutex
-	drafts map[asked]waiting
-}
-
-// asked is a request as its caller made it.
-type asked struct{ principal, request string }
-
-// waiting is a draft that waits for people.
-type waiting struct {
-	draft *draft
-	nonce uint64
-	until time.Time
-}
-
-// find returns the draft of a request that was made before, with its nonce; nil if
-// there is none.
-func (p *parked) find(of asked) (*draft, uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w, ok := p.drafts[of]
-	if !ok || p.now().After(w.until) {
-		delete(p.drafts, of)
-		return nil, 0
-	}
-	return w.draft, w.nonce
-}
-
-// put keeps a draft, if there is room for it.
-func (p *parked) put(d *draft, nonce uint64) {
-	if d.asked == (asked{}) || payload(&d.tx) > maxParkedBytes {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.now()
-	for of, w := range p.drafts {
-		if now.After(w.until) {
-			delete(p.drafts, of)
-		}
-	}
-	if _, there := p.drafts[d.asked]; there || len(p.drafts) < maxParked {
-		p.drafts[d.asked] = waiting{d, nonce, now.Add(parkedFor)}
-	}
-}
-
-// drop forgets a draft.
-func (p *parked) drop(d *draft) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.drafts, d.asked)
-}
-
-// draftOf fills in what a request leaves out, or returns what people are asked about
-// already.
+// draftOf fills in what a request leaves out: as people are asked about already, if it was
+// made before, and else anew.
 func (o *Outbox) draftOf(ctx context.Context, given *extapi.PartialTransaction) (*draft, error) {
 	request, err := requestHash(given)
 	if err != nil {
 		return nil, err
 	}
 	of := asked{extapi.PrincipalOf(ctx), request}
-	if d, nonce := o.parked.find(of); d != nil {
-		l := o.book.lane(laneID{d.chain.String(), d.from()})
-		if given.HasNonce || l.told.Load() == nonce || o.book.waitsFor(l, nonce) {
-			return d, nil
-		}
-		o.parked.drop(d)
+	r, value, err := o.parked(ctx, of)
+	if err != nil {
+		return nil, recordsError{err}
 	}
-	d, err := o.fill(ctx, given)
+	var as filling
+	if r != nil {
+		switch good, err := o.stillGood(ctx, r, given); {
+		case err != nil:
+			return nil, err
+		case good:
+			as = r.Filled
+		}
+	}
+	d, err := o.fill(ctx, given, &as)
 	if err == nil {
-		d.asked = of
+		d.asked, d.parked = of, value
 	}
 	return d, err
 }
 
+// parked reads the draft of a request, nil if there is none.
+func (o *Outbox) parked(ctx context.Context, of asked) (*parkedRecord, []byte, error) {
+	key := of.key(o.cfg.Scope)
+	value, err := o.cfg.Records.Record(ctx, key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading a draft: %w", err)
+	}
+	if value == nil {
+		return nil, nil, nil
+	}
+	r, err := decodeParked(key, value)
+	return r, value, err
+}
+
+// stillGood reports whether a request is to be filled in as a draft was: on the same
+// chain, while the draft's nonce is the one that it would get, and within the bound of
+// fees, which may be lower by now.
+func (o *Outbox) stillGood(ctx context.Context, r *parkedRecord, given *extapi.PartialTransaction) (bool, error) {
+	if r.olderThan(parkedFor, o.cfg.Clock()) {
+		return false, nil
+	}
+	chain, err := o.guard.chain(ctx)
+	if err != nil || chain.Cmp(r.Chain) != 0 {
+		return false, err
+	}
+	d := &draft{tx: *given, chain: chain}
+	d.fillIn(&r.Filled)
+	args := d.tx.Complete()
+	if affordable := o.checkFee(&args) == nil; !affordable || given.HasNonce {
+		return affordable, nil
+	}
+	next, err := o.peek(ctx, laneID{chain.String(), d.from()})
+	return next == r.Nonce, err
+}
+
 // judged keeps a draft that people are asked about, and forgets one that is signed.
-func (o *Outbox) judged(d *draft, nonce uint64, err error) {
+func (o *Outbox) judged(ctx context.Context, d *draft, nonce uint64, err error) {
 	var ticket interface{ Ticket() string }
 	switch {
 	case err == nil:
-		o.parked.drop(d)
-	case errors.As(err, &ticket) && ticket.Ticket() != "":
-		o.parked.put(d, nonce)
+		o.unpark(ctx, d)
+	case errors.As(err, &ticket) && ticket.Ticket() != "" && d.asked != asked{}:
+		o.park(ctx, d, nonce)
 	}
+}
+
+// park keeps a draft, if there is room for it. Without it the caller is told of its ticket
+// all the same: people are asked anew then, if it comes back.
+func (o *Outbox) park(ctx context.Context, d *draft, nonce uint64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	o.parking.Lock() // one counts and adds at a time
+	defer o.parking.Unlock()
+	err := rules.ErrConflict
+	for try := 0; try < maxTries && errors.Is(err, rules.ErrConflict); try++ { // another process keeps one, too
+		err = o.tryPark(ctx, d, nonce)
+	}
+	if err != nil {
+		o.log.WarnContext(ctx, "Draft not kept: people are asked again if its caller asks again", "account", d.from(), "nonce", nonce, "error", err)
+	}
+}
+
+func (o *Outbox) tryPark(ctx context.Context, d *draft, nonce uint64) error {
+	before, value, err := o.parked(ctx, d.asked)
+	if err != nil {
+		return err
+	}
+	now := o.cfg.Clock()
+	r := &parkedRecord{Version: recordVersion, Principal: d.asked.principal, Request: d.asked.request, Asked: now.UTC(), Chain: d.chain, Nonce: nonce}
+	if r.Filled, err = d.filling(); err != nil {
+		return err
+	}
+	var changes []rules.Change
+	switch {
+	case before == nil:
+		if changes, err = o.parkingSpace(ctx, d.asked.principal, now); err != nil {
+			return err
+		}
+	case before.says(r) && !before.olderThan(parkedAnew, now):
+		d.parked = value
+		return nil
+	}
+	if o.cfg.Shared != nil {
+		r.Change = rand.Text()
+	}
+	text, err := r.encode()
+	if err != nil {
+		return err
+	}
+	if err := o.changeRecords(ctx, append(changes, rules.Change{Key: d.asked.key(o.cfg.Scope), Old: value, New: text})...); err != nil {
+		return err
+	}
+	d.parked = text
+	return nil
+}
+
+// parkingSpace returns the changes that make room for a draft of a principal: old ones go,
+// and the oldest of its own where it has its share.
+func (o *Outbox) parkingSpace(ctx context.Context, principal string, now time.Time) ([]rules.Change, error) {
+	var old, own []past
+	total := 0
+	err := o.eachParked(ctx, func(key string, value []byte, r *parkedRecord) error {
+		total++
+		switch of := (past{key, value, r.Asked}); {
+		case r.olderThan(parkedFor, now):
+			old = append(old, of)
+		case r.Principal == principal:
+			own = append(own, of)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(own, func(a, b past) int { return a.time.Compare(b.time) })
+	old = append(own[:max(0, len(own)+1-maxParkedOfOne)], old...)
+	old = old[:min(len(old), removedAtOnce)]
+	if total-len(old) >= maxParked {
+		return nil, fmt.Errorf("%d drafts wait for people, and there may be %d", total, maxParked)
+	}
+	changes := make([]rules.Change, len(old))
+	for i, of := range old {
+		changes[i] = rules.Change{Key: of.key, Old: of.value}
+	}
+	return changes, nil
+}
+
+// unpark forgets a draft. One that stays is of no use to anybody: its nonce is gone.
+func (o *Outbox) unpark(ctx context.Context, d *draft) {
+	if d.parked == nil {
+		return
+	}
+	err := o.changeRecords(ctx, rules.Change{Key: d.asked.key(o.cfg.Scope), Old: d.parked})
+	if err != nil && !errors.Is(err, rules.ErrConflict) { // else another has kept one since
+		o.log.WarnContext(ctx, "Draft not removed", "account", d.from(), "error", err)
+	}
+	d.parked = nil
+}
+
+// eachParked calls a function for the drafts of the scope.
+func (o *Outbox) eachParked(ctx context.Context, do func(key string, value []byte, r *parkedRecord) error) error {
+	return o.cfg.Records.EachRecord(ctx, prefixDrafts+o.cfg.Scope+"/", func(key string, value []byte) error {
+		r, err := decodeParked(key, value)
+		if err != nil {
+			return err
+		}
+		return do(key, value, r)
+	})
+}
+
+// pastParked finds drafts that were asked for before a time.
+func (o *Outbox) pastParked(ctx context.Context, before time.Time) (old heap, err error) {
+	err = o.eachParked(ctx, func(key string, value []byte, r *parkedRecord) error {
+		if !r.Asked.Before(before) {
+			return nil
+		}
+		return old.add(key, value, r.Asked)
+	})
+	return old, enough(err)
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common/hexutil"
-
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/approval"
@@ -35,25 +33,42 @@ func (unwritten) Record(context.Context, approval.Event) error { return nil }
 // asking is a world in which people approve.
 func asking(t *testing.T) (*world, *approval.Queue) {
 	t.Helper()
-	var queue *approval.Queue
-	w := newWorld(t, func(w *world) {
-		var err error
-		queue, err = approval.New(t.Context(), approval.Config{
-			Records: memory.NewRecords(), Journal: unwritten{}, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.time,
-			SamePerson: func(string, string, string) bool { return false },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		account, err := extapi.NewAccount(extapi.Config{
-			Decider: &rules.Engine{Rules: []rules.Rule{referring{}}, Approver: queue}, Signer: w.vault, Auditor: w.vault, ChainIDs: w.cfg.ChainIDs, Logger: w.cfg.Logger,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.cfg.Signer = extapi.NewSignatory(account)
+	w, queues := askingReplicas(t, 1, memory.NewRecords(), nil)
+	return w[0], queues[0]
+}
+
+// askingReplicas are processes on the same records, in which people approve; with shared
+// nil the last one alone may be used.
+func askingReplicas(t *testing.T, n int, records rules.Records, shared rules.Shared) (replicas []*world, queues []*approval.Queue) {
+	t.Helper()
+	first := newWorld(t, func(w *world) { w.records, w.cfg.Records, w.cfg.Shared = records, records, shared })
+	for range n {
+		w := *first
+		queues = append(queues, w.ask(t))
+		replicas = append(replicas, &w)
+	}
+	return replicas, queues
+}
+
+// ask starts the outbox again, as another process would, with people who approve.
+func (w *world) ask(t *testing.T) *approval.Queue {
+	t.Helper()
+	queue, err := approval.New(t.Context(), approval.Config{
+		Records: w.records, Shared: w.cfg.Shared, Journal: unwritten{}, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.time,
+		SamePerson: func(string, string, string) bool { return false },
 	})
-	return w, queue
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := extapi.NewAccount(extapi.Config{
+		Decider: &rules.Engine{Rules: []rules.Rule{referring{}}, Approver: queue}, Signer: w.vault, Auditor: w.vault, ChainIDs: w.cfg.ChainIDs, Logger: w.cfg.Logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cfg.Signer = extapi.NewSignatory(account)
+	w.restart(t)
+	return queue
 }
 
 // ticketFor sends, and returns the ticket that the caller is told of.
@@ -126,29 +141,6 @@ func TestPeopleAreSlow(t *testing.T) {
 	}
 	if n := w.vault.signatures(); n != 2 {
 		t.Errorf("%d signatures", n)
-	}
-}
-
-// TestParkedIsBounded: what waits for people has a bound in number, size and time.
-func TestParkedIsBounded(t *testing.T) {
-	c := &clock{now: time.Now()}
-	p := &parked{now: c.time, drafts: make(map[asked]waiting)}
-	for i := range maxParked + 10 {
-		p.put(&draft{asked: asked{request: string(rune(i + 1))}}, 0)
-	}
-	if len(p.drafts) != maxParked {
-		t.Errorf("%d drafts", len(p.drafts))
-	}
-	c.move(parkedFor + 1)
-	if d, _ := p.find(asked{request: string(rune(1))}); d != nil {
-		t.Error("a draft is kept for ever")
-	}
-	large := &draft{asked: asked{request: "large"}}
-	data := make([]byte, maxParkedBytes+1)
-	large.tx.Data = (*hexutil.Bytes)(&data)
-	p.put(large, 0)
-	if d, _ := p.find(large.asked); d != nil {
-		t.Error("a large draft is kept")
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 //     must hear of that before it pays again;
 //   - an idempotency key stays as long as a running outbox keeps it: until then a
 //     retry must find it, or it pays a second time;
+//   - a draft that people were asked about goes with time: without it they are asked again;
 //   - a lane stays for good. It is small, and a node that lags, or has lost its pool,
 //     counts too few of an account's transactions, so that a nonce would be used again.
 
@@ -47,12 +48,23 @@ func SweepRemains(ctx context.Context, records rules.Records, before time.Time) 
 		if err != nil {
 			return fmt.Errorf("reading idempotency keys: %w", err)
 		}
-		for _, old := range []heap{transactions, keys} {
+		var drafts heap
+		err = enough(records.EachRecord(ctx, prefixDrafts, func(key string, value []byte) error {
+			r, err := decodeParked(key, value)
+			if err != nil || !r.Asked.Before(before) {
+				return err
+			}
+			return drafts.add(key, value, r.Asked)
+		}))
+		if err != nil {
+			return fmt.Errorf("reading drafts: %w", err)
+		}
+		for _, old := range []heap{transactions, keys, drafts} {
 			if _, err := removeRecords(ctx, records.ChangeRecords, old.records); err != nil {
 				return fmt.Errorf("removing old records: %w", err)
 			}
 		}
-		more = transactions.full() || keys.full()
+		more = transactions.full() || keys.full() || drafts.full()
 	}
 	return nil
 }

@@ -64,6 +64,18 @@ func (e estate) begun(t *testing.T, age time.Duration) string {
 	return c.key
 }
 
+func (e estate) draft(t *testing.T, age time.Duration) string {
+	t.Helper()
+	r := &parkedRecord{Version: recordVersion, Request: age.String(), Asked: noon.Add(-age), Chain: big.NewInt(1)}
+	value, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := asked{r.Principal, r.Request}.key("default")
+	e.put(t, key, value)
+	return key
+}
+
 // below returns the records below a prefix, without it.
 func (e estate) below(t *testing.T, prefix string) map[string]string {
 	t.Helper()
@@ -111,9 +123,10 @@ func TestSweepRemains(t *testing.T) {
 		}
 	}
 	e.begun(t, old)
+	e.draft(t, old)
 	lane := prefixLanes + laneID{"1", common.Address{1}}.path()
 	e.put(t, lane, encodeLane(11))
-	want = append(want, e.begun(t, young), lane)
+	want = append(want, e.begun(t, young), e.draft(t, young), lane)
 	slices.Sort(want)
 	for range 2 { // the second time does nothing
 		if err := SweepRemains(t.Context(), e, noon.Add(-7*24*time.Hour)); err != nil {

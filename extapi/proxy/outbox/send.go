@@ -91,7 +91,7 @@ func (o *Outbox) try(ctx context.Context, l *lane, d *draft, c *claim, again boo
 		return common.Hash{}, err
 	}
 	signed, err := o.sign(rules.Hurry(ctx), methodSend, args, filled) // others wait for the lane
-	o.judged(d, uint64(args.Nonce), err)
+	o.judged(ctx, d, uint64(args.Nonce), err)
 	if err != nil {
 		return common.Hash{}, err
 	}

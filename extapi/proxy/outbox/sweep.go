@@ -69,8 +69,8 @@ func (o *Outbox) sweepSometimes(ctx context.Context) {
 	}
 }
 
-// sweep removes finished transactions and idempotency keys that are older than they
-// are kept, and the oldest transactions beyond their number. It reports whether there
+// sweep removes finished transactions, idempotency keys and drafts that are older than
+// they are kept, and the oldest transactions beyond their number. It reports whether there
 // is more to remove.
 func (o *Outbox) sweep(ctx context.Context, now time.Time) (more bool, err error) {
 	transactions, err := o.pastTransactions(ctx, now.Add(-o.cfg.Retain))
@@ -86,6 +86,13 @@ func (o *Outbox) sweep(ctx context.Context, now time.Time) (more bool, err error
 	}
 	removed, err := o.remove(ctx, keys.records)
 	o.claims.Add(-int64(removed))
+	if err != nil {
+		return false, err
+	}
+	drafts, err := o.pastParked(ctx, now.Add(-parkedFor))
+	if err == nil {
+		_, err = o.remove(ctx, drafts.records)
+	}
 	return err == nil && (transactions.full() || keys.full()), err
 }
 
