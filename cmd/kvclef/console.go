@@ -65,9 +65,7 @@ func (s *signing) consoleConfig(signer extapi.Signer) (console.Config, error) {
 	}
 	if c.OIDC.Issuer != "" {
 		cfg.OIDC = &console.OIDC{Issuer: c.OIDC.Issuer, ClientID: c.OIDC.ClientID, GroupsClaim: c.OIDC.GroupsClaim, Group: c.OIDC.Group}
-		if cfg.OIDC.ClientSecret, errOIDC = c.OIDC.ClientSecret(); errOIDC != nil {
-			errOIDC = &usageError{errOIDC}
-		}
+		cfg.OIDC.ClientSecret, errOIDC = keptLine("approvals.console.oidc.client_secret_file", c.OIDC.ClientSecretFile, c.OIDC.ClientSecret, s.log)
 	}
 	return cfg, errors.Join(errTLS, errOIDC)
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/cmd/kvclef/reread"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/extapi/identity"
 )
@@ -31,15 +32,18 @@ func openTokens(cfg *config.JWT, key string, log *slog.Logger) (*identity.Tokens
 		if cfg.SecretPrincipal != "" {
 			name = cfg.SecretPrincipal
 		}
-		made.Reread = func() (*identity.Secret, error) { return readShared(cfg, key, name) }
-		var err error
-		if made.Secret, err = made.Reread(); err != nil {
+		secret, err := reread.New(reread.Config[*identity.Secret]{
+			Read: func() (*identity.Secret, error) { return readShared(cfg, key, name) }, Same: (*identity.Secret).Same,
+			Logger: log.With("key", key+".secret_file", "file", cfg.SecretFile),
+		})
+		if err != nil {
 			problems = append(problems, err)
+		} else {
+			made.Secret = secret.Value
 		}
 		if err := extapi.CheckCallerName(name); err != nil {
 			problems = append(problems, fmt.Errorf("%s.secret_principal: %w", key, err))
 		}
-		made.Logger = log.With("file", cfg.SecretFile)
 	}
 	if cfg.Issuer != "" {
 		made.Issuer = &identity.Issuer{

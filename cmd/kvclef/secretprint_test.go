@@ -17,11 +17,12 @@ import (
 func TestConfigurationsPrintNoSecrets(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
+	kept := func() string { return secret }
 	for _, value := range []any{
-		webhook.Hook{URL: "https://hooks.example/" + secret, Secret: secret},
-		[]webhook.Hook{{Secret: secret}},
-		console.OIDC{Issuer: "https://issuer.example", ClientSecret: secret},
-		&console.OIDC{ClientSecret: secret},
+		webhook.Hook{URL: "https://hooks.example/" + secret, Secret: kept},
+		[]webhook.Hook{{Secret: kept}},
+		console.OIDC{Issuer: "https://issuer.example", ClientSecret: kept},
+		&console.OIDC{ClientSecret: kept},
 		config.HostedVault{VaultName: "kv", UserSecret: secret},
 		config.HostedDocument{Details: config.HostedVault{UserSecret: secret}},
 	} {

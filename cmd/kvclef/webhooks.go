@@ -13,9 +13,10 @@ import (
 func (d *durable) openWebhooks(cfg *config.Config) error {
 	hooks := cfg.Approvals.Webhooks
 	for i := range hooks {
-		secret, err := hooks[i].Secret(webhookKey(i))
+		key := webhookKey(i)
+		secret, err := keptLine(key+".secret_file", hooks[i].SecretFile, func() (string, error) { return hooks[i].Secret(key) }, d.log)
 		if err != nil {
-			return &usageError{err}
+			return err
 		}
 		d.webhooks = append(d.webhooks, webhook.Hook{URL: hooks[i].URL, Secret: secret, Template: hooks[i].Template, Events: hooks[i].Events})
 	}

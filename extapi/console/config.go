@@ -96,9 +96,12 @@ type Person struct {
 
 // OIDC is an issuer of OpenID Connect, and what the console is to it.
 type OIDC struct {
-	Issuer       string // URL, as the issuer's tokens have it
-	ClientID     string
-	ClientSecret string // "" for a public client: the flow has PKCE anyway
+	Issuer   string // URL, as the issuer's tokens have it
+	ClientID string
+
+	// ClientSecret returns the secret as it stands when somebody signs in. Default: nil,
+	// for a public client: the flow has PKCE anyway.
+	ClientSecret func() string
 
 	GroupsClaim string // default "groups"
 	Group       string // that a person must be in; "" is none

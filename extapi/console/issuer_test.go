@@ -33,6 +33,7 @@ type idp struct {
 	claims jwt.MapClaims    // of whoever signs in
 	forge  func(token *jwt.Token) (key any)
 	answer func(w http.ResponseWriter) bool // instead of a token; false: it did not
+	secret string                           // of the console
 	nonce  string                           // of the sign-in that was led elsewhere
 	asked  url.Values                       // at the address at which people sign in
 }
@@ -47,7 +48,7 @@ func newIDP(t *testing.T, clock func() time.Time) *idp {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &idp{Issuer: made, clock: clock, grants: make(map[string]grant), claims: jwt.MapClaims{"sub": "1", "email": "Bob@example.com", "email_verified": true}}
+	i := &idp{Issuer: made, clock: clock, secret: clientSecret, grants: make(map[string]grant), claims: jwt.MapClaims{"sub": "1", "email": "Bob@example.com", "email_verified": true}}
 	i.rotate(t, "first")
 	mux := i.Mux
 	mux.HandleFunc("GET /authorize", i.authorize)
@@ -99,7 +100,7 @@ func (i *idp) token(w http.ResponseWriter, r *http.Request) {
 	id, _ = url.QueryUnescape(id)
 	password, _ = url.QueryUnescape(password)
 	switch {
-	case id != clientID || password != clientSecret:
+	case id != clientID || password != i.secret:
 		w.WriteHeader(http.StatusUnauthorized)
 		issuertest.Write(w, map[string]string{"error": "invalid_client"})
 		return

@@ -126,10 +126,14 @@ func (i *issuer) discover(ctx context.Context) (*oidc.Provider, error) {
 }
 
 func (i *issuer) oauth(provider *oidc.Provider) *oauth2.Config {
-	return &oauth2.Config{
-		ClientID: i.cfg.ClientID, ClientSecret: i.cfg.ClientSecret, Endpoint: provider.Endpoint(), RedirectURL: i.back,
+	cfg := &oauth2.Config{
+		ClientID: i.cfg.ClientID, Endpoint: provider.Endpoint(), RedirectURL: i.back,
 		Scopes: []string{oidc.ScopeOpenID, "profile", "email"},
 	}
+	if i.cfg.ClientSecret != nil {
+		cfg.ClientSecret = i.cfg.ClientSecret()
+	}
+	return cfg
 }
 
 // flow is a sign-in that was begun, as its cookie has it. The issuer is told hashes

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func organisation(t *testing.T, change func(*Config)) (*house, *idp) {
 	var i *idp
 	h := newHouse(t, func(c *Config) {
 		i = newIDP(t, c.Clock)
-		c.OIDC = &OIDC{Issuer: i.URL, ClientID: clientID, ClientSecret: clientSecret, Client: i.Client()}
+		c.OIDC = &OIDC{Issuer: i.URL, ClientID: clientID, ClientSecret: func() string { return clientSecret }, Client: i.Client()}
 		c.People["dave"] = Person{OIDC: "preferred_username:Dave@corp"}
 		c.People["kate"] = Person{OIDC: "preferred_username:kate@corp"}
 		c.People["kay"] = Person{OIDC: "Kate@corp"}
@@ -108,6 +109,32 @@ func TestOIDC(t *testing.T) {
 	i.rotate(t, "second")
 	if got := h.newBrowser().comeIn(i); got.status != http.StatusOK {
 		t.Errorf("with another key: %d %s", got.status, h.logged)
+	}
+}
+
+// TestClientSecretOfItsTime: the console shows the issuer the secret that it has when
+// somebody signs in.
+func TestClientSecretOfItsTime(t *testing.T) {
+	var known atomic.Value
+	known.Store(clientSecret)
+	h, i := organisation(t, func(c *Config) {
+		c.OIDC.ClientSecret = func() string { return known.Load().(string) }
+	})
+	for _, step := range []struct {
+		issuer, console string
+		status          int
+	}{
+		{clientSecret, clientSecret, http.StatusOK},
+		{"n3xt", clientSecret, http.StatusForbidden},
+		{"n3xt", "n3xt", http.StatusOK},
+	} {
+		i.mu.Lock()
+		i.secret = step.issuer
+		i.mu.Unlock()
+		known.Store(step.console)
+		if got := h.newBrowser().comeIn(i); got.status != step.status {
+			t.Errorf("%q for %q: %d, want %d", step.console, step.issuer, got.status, step.status)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ func newDesk(t testing.TB, change func(*Config)) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Secret: secret, Clock: d.clock.now, Issuer: &Issuer{
+	cfg := Config{Secret: func() *Secret { return secret }, Clock: d.clock.now, Issuer: &Issuer{
 		URL: issuer.URL, Audience: audience, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(d.log, nil)),
 	}}
 	if change != nil {

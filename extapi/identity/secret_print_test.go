@@ -16,17 +16,18 @@ func TestSecretNeverPrints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := New(Config{Secret: secret})
+	cfg := Config{Secret: func() *Secret { return secret }}
+	tokens, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tokens.Close()
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("it", "secret", secret, "value", *secret, "config", Config{Secret: secret})
-	slog.New(slog.NewTextHandler(&log, nil)).Info("it", "secret", secret, "value", *secret, "config", Config{Secret: secret})
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("it", "secret", secret, "value", *secret, "config", cfg)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("it", "secret", secret, "value", *secret, "config", cfg)
 	told := []string{log.String()}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		told = append(told, fmt.Sprintf(verb, secret), fmt.Sprintf(verb, *secret), fmt.Sprintf(verb, Config{Secret: secret}), fmt.Sprintf(verb, tokens))
+		told = append(told, fmt.Sprintf(verb, secret), fmt.Sprintf(verb, *secret), fmt.Sprintf(verb, cfg), fmt.Sprintf(verb, tokens))
 	}
 	encoded, err := json.Marshal(map[string]any{"secret": secret, "config": *secret})
 	if err != nil {

@@ -61,6 +61,56 @@ func TestSecretTokens(t *testing.T) {
 	d.denies(made(t, jwt.SigningMethodHS512, nil, jwt.MapClaims{"iat": now}, key[:]), "no signed token")
 }
 
+// TestSecretOfItsTime: the secret counts that there is when a token comes.
+func TestSecretOfItsTime(t *testing.T) {
+	const nextHex = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+	next, err := hex.DecodeString(nextHex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := sharedKey(t)
+	text := sharedHex
+	d := newDesk(t, func(cfg *Config) {
+		cfg.Secret = func() *Secret {
+			secret, err := NewSecret(text, "consensus")
+			if err != nil {
+				t.Error(err)
+			}
+			return secret
+		}
+	})
+	token := func(key []byte) string {
+		return made(t, jwt.SigningMethodHS256, nil, jwt.MapClaims{"iat": d.clock.at.Unix()}, key)
+	}
+	d.takes(token(before[:]), "consensus")
+	text = nextHex
+	d.denies(token(before[:]), "not signed with the secret")
+	d.takes(token(next), "consensus")
+}
+
+func TestSame(t *testing.T) {
+	secret := func(text, principal string) *Secret {
+		made, err := NewSecret(text, principal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	first, other := sharedHex, strings.Repeat("f", 64)
+	for _, c := range []struct {
+		a, b *Secret
+		same bool
+	}{
+		{secret(first, "jwt"), secret(" "+first[2:]+"\n", "jwt"), true},
+		{secret(first, "jwt"), secret(other, "jwt"), false},
+		{secret(first, "jwt"), secret(first, "other"), false},
+	} {
+		if same := c.a.Same(c.b); same != c.same {
+			t.Errorf("same: %v, want %v", same, c.same)
+		}
+	}
+}
+
 // TestSecretsThatAreNone: a file of another form is refused, and not shown.
 func TestSecretsThatAreNone(t *testing.T) {
 	for _, text := range []string{"", "0x", sharedHex[:64], sharedHex + "00", strings.Repeat("zz", 32), sharedHex + "\n" + sharedHex, "0x" + sharedHex} {

@@ -10,7 +10,6 @@ package identity
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -28,19 +27,12 @@ var ErrNoToken = errors.New("no bearer token")
 
 // Config says which tokens count. At least one of the two must be set.
 type Config struct {
-	// Secret verifies tokens of HS256. Default: none, and no such token counts.
-	Secret *Secret
-
-	// Reread reads the secret as it stands now, from where Secret came. It is called
-	// every 30 s at most, when a token comes; its errors show nothing of the secret, and
-	// leave the one before in use. Default: nil, the secret stays.
-	Reread func() (*Secret, error)
+	// Secret returns what verifies tokens of HS256. It is called for each of them, and may
+	// return another one each time. Default: nil, and no such token counts.
+	Secret func() *Secret
 
 	// Issuer signs tokens of RS256 and ES256. Default: none, and no such token counts.
 	Issuer *Issuer
-
-	// Logger is told when the secret has changed, or can't be read. Default: nobody.
-	Logger *slog.Logger
 
 	// Clock is for tests. Default: time.Now.
 	Clock func() time.Time
@@ -48,19 +40,16 @@ type Config struct {
 
 // Tokens tells who sends a token. It can be used by several goroutines.
 type Tokens struct {
-	secret *secretKeeper // nil: none
-	issuer *issuer       // nil: none
+	secret func() *Secret // nil: none
+	issuer *issuer        // nil: none
 	clock  func() time.Time
 }
 
 // New returns what tells who sends a token. It asks nobody yet. Close it.
 func New(cfg Config) (*Tokens, error) {
-	t := &Tokens{clock: cfg.Clock}
+	t := &Tokens{secret: cfg.Secret, clock: cfg.Clock}
 	if t.clock == nil {
 		t.clock = time.Now
-	}
-	if cfg.Secret != nil {
-		t.secret = newSecretKeeper(cfg, t.clock)
 	}
 	if cfg.Issuer != nil {
 		made, err := newIssuer(*cfg.Issuer, t.clock)
@@ -95,7 +84,7 @@ func (t *Tokens) Identify(ctx context.Context, header http.Header) (name string,
 		return "", time.Time{}, err
 	}
 	if signed.Signatures[0].Protected.Algorithm == string(jose.HS256) {
-		return t.secret.secret().identify(signed, t.clock())
+		return t.secret().identify(signed, t.clock())
 	}
 	return t.issuer.identify(ctx, signed, t.clock())
 }

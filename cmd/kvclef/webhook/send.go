@@ -164,8 +164,8 @@ func (s *sender) attempt(ctx context.Context, m message, body []byte) (again tim
 	request.Header.Set("User-Agent", "kvclef")
 	request.Header.Set("X-Kvclef-Event", m.notice.Event)
 	request.Header.Set("X-Kvclef-Delivery", m.id)
-	if s.hook.Secret != "" {
-		request.Header.Set("X-Kvclef-Signature", Signature(s.hook.Secret, time.Now(), body))
+	if s.hook.Secret != nil {
+		request.Header.Set("X-Kvclef-Signature", Signature(s.hook.Secret(), time.Now(), body))
 	}
 	response, err := s.client.Do(request)
 	if err != nil {

@@ -58,9 +58,9 @@ type Tickets interface {
 // Hook is one receiver.
 type Hook struct {
 	URL      string
-	Secret   string   // signs what is sent; "": nothing is signed
-	Template string   // "json", "slack" or "teams"
-	Events   []string // none: all
+	Secret   func() string // signs what is sent, each time as it stands then; nil: nothing is signed
+	Template string        // "json", "slack" or "teams"
+	Events   []string      // none: all
 }
 
 // Format names the host alone, whatever the verb: the secret is one, and the path of

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,7 +177,7 @@ func newBoard() *board {
 func TestDelivery(t *testing.T) {
 	b, r := newBoard(), newReceiver(t, 503, 429, 200)
 	b.become("old", approval.StateOpen, true)
-	log := start(t, b, Hook{URL: r.URL + "/services/T0/SECRETPATH", Secret: "hush", Template: "json"})
+	log := start(t, b, Hook{URL: r.URL + "/services/T0/SECRETPATH", Secret: func() string { return "hush" }, Template: "json"})
 	b.become("one", approval.StateOpen, true)
 	first := r.next(t)
 	for range 2 {
@@ -224,6 +225,26 @@ func TestDelivery(t *testing.T) {
 	}
 	if text := log.String(); strings.Contains(text, "SECRETPATH") || strings.Contains(text, "hush") || !strings.Contains(text, "it is sent again") {
 		t.Errorf("log %s", text)
+	}
+}
+
+// TestSecretOfItsTime: each message is signed with the secret as it stands then.
+func TestSecretOfItsTime(t *testing.T) {
+	b, r := newBoard(), newReceiver(t)
+	var secret atomic.Value
+	secret.Store("")
+	start(t, b, Hook{URL: r.URL, Secret: func() string { return secret.Load().(string) }})
+	for _, current := range []string{"first", "second"} {
+		secret.Store(current)
+		b.become(current, approval.StateOpen, true)
+		d := r.next(t)
+		var seconds int64
+		if _, err := fmt.Sscanf(d.header.Get("X-Kvclef-Signature"), "t=%d,", &seconds); err != nil {
+			t.Fatal(err)
+		}
+		if sent := d.header.Get("X-Kvclef-Signature"); sent != Signature(current, time.Unix(seconds, 0), d.body) {
+			t.Errorf("%s is not by the secret %q", sent, current)
+		}
 	}
 }
 
