@@ -68,12 +68,16 @@ func (s *scanner) answer() (a answer, ok bool) {
 // under is the answer under the caller's id.
 func (a *answer) under(id []byte) []byte { return splice(a.raw, a.idAt, len(a.id), id) }
 
-// to is the answer that a caller gets under its id.
-func (a *answer) to(id []byte) []byte {
-	if !a.fit {
-		return errorAnswer(id, errNodeGarbage)
+// to is the reply that a caller gets under its id.
+func (a *answer) to(id []byte) reply {
+	switch {
+	case !a.fit:
+		return failed(id, errNodeGarbage)
+	case a.fail:
+		return reply{a.under(id), OutcomeError}
+	default:
+		return reply{a.under(id), OutcomeOK}
 	}
-	return a.under(id)
 }
 
 // forAll reports whether the answer is an error that the node ascribes to no
@@ -84,11 +88,11 @@ func (a *answer) forAll() bool { return a.fail && string(a.id) == "null" }
 const maxForAll = 8 << 10
 
 // toEach is an answer for all as one caller gets it under its id.
-func (a *answer) toEach(id []byte) []byte {
+func (a *answer) toEach(id []byte) reply {
 	if len(a.raw) > maxForAll {
-		return errorAnswer(id, errNodeLarge)
+		return failed(id, errNodeLarge)
 	}
-	return a.under(id)
+	return reply{a.under(id), OutcomeError}
 }
 
 // numberOf returns the id that a call had been given, 0 if it is none.
@@ -100,31 +104,31 @@ func numberOf(id []byte) uint64 {
 	return number
 }
 
-// sortAnswers returns the answer of each call, under its own id, from the
+// sortAnswers returns the reply to each call, under its own id, from the
 // node's answer to all of them under the ids from 1 on. A call without an
 // answer gets an error.
-func sortAnswers(text []byte, calls []message) [][]byte {
+func sortAnswers(text []byte, calls []message) []reply {
 	answers, _, ok := readAnswers(text, len(calls))
 	if !ok {
 		return failAll(calls, errNodeGarbage)
 	}
-	sorted := make([][]byte, len(calls))
+	sorted := sentOnly(calls)
 	for i := range answers {
 		index := numberOf(answers[i].id) - 1
-		if index < uint64(len(calls)) && calls[index].id != nil && sorted[index] == nil {
+		if index < uint64(len(calls)) && calls[index].id != nil && sorted[index].text == nil {
 			sorted[index] = answers[i].to(calls[index].id)
 		}
 	}
 	alone := len(answers) == 1 && answers[0].forAll()
 	for i := range calls {
 		switch {
-		case calls[i].id == nil || sorted[i] != nil:
+		case calls[i].id == nil || sorted[i].text != nil:
 		case alone:
 			sorted[i] = answers[0].toEach(calls[i].id)
 		case len(calls) == 1:
-			sorted[i] = errorAnswer(calls[i].id, errNodeGarbage)
+			sorted[i] = failed(calls[i].id, errNodeGarbage)
 		default:
-			sorted[i] = errorAnswer(calls[i].id, errNodeOmitted)
+			sorted[i] = failed(calls[i].id, errNodeOmitted)
 		}
 	}
 	return sorted

@@ -29,12 +29,12 @@ func TestSortAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := sortAnswers([]byte(c.answer), calls)
-			if got[1] != nil {
-				t.Errorf("a notification got %s", got[1])
+			if got[1].text != nil {
+				t.Errorf("a notification got %s", got[1].text)
 			}
 			for i, index := range []int{0, 2, 3} {
-				if string(got[index]) != c.want[i] {
-					t.Errorf("call %d got %s, not %s", index, got[index], c.want[i])
+				if string(got[index].text) != c.want[i] {
+					t.Errorf("call %d got %s, not %s", index, got[index].text, c.want[i])
 				}
 			}
 		})

@@ -37,28 +37,32 @@ func (p *Proxy) passes(calls []message) bool {
 	return true
 }
 
-// answer answers a call that doesn't go to the node: nil if nobody waits for
-// it. A call without an id is not run: nobody would learn what came of it.
-func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wireError) []byte {
+// answer answers a call that doesn't go to the node. A call without an id is not
+// run: nobody would learn what came of it.
+func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wireError) reply {
 	switch {
 	case m.notification():
 		p.refused("notification: a call without id is never run", slog.String("method", string(m.method)))
-		return nil
+		return reply{outcome: OutcomeRefused}
 	case err != nil:
 		if err.code == codeUnknown {
 			p.refused("method", slog.String("method", string(m.method)))
 		}
-		return errorAnswer(m.id, err)
+		return failed(m.id, err)
 	case ctx.Err() != nil:
-		return errorAnswer(m.id, errHungUp)
+		return failed(m.id, errHungUp)
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.MethodTimeout)
+	bounded, cancel := context.WithTimeout(ctx, p.cfg.MethodTimeout)
 	defer cancel()
-	result, failure := p.run(ctx, m, method)
-	if failure != nil {
-		return errorAnswer(m.id, toldOf(failure))
+	result, failure := p.run(bounded, m, method)
+	switch {
+	case failure == nil:
+		return reply{resultAnswer(m.id, result), OutcomeOK}
+	case ctx.Err() != nil:
+		return reply{errorAnswer(m.id, toldOf(failure)), OutcomeCanceled}
+	default:
+		return failed(m.id, toldOf(failure))
 	}
-	return resultAnswer(m.id, result)
 }
 
 // run runs a method and encodes its result. A panic is an internal error.
@@ -91,10 +95,11 @@ func pushes(m *message) bool {
 // mixed answers calls in their order. Those for the node that come one after
 // another go together.
 func (p *Proxy) mixed(ctx context.Context, room *share, calls []message, batch bool) []byte {
-	answers := make([][]byte, len(calls))
 	if batch && IdempotencyKey(ctx) != "" && p.handled(calls) > 1 {
+		p.tally(calls).all(OutcomeRefused)
 		return failCalls(calls, batch, errKeyInBatch)
 	}
+	replies := make([]reply, len(calls))
 	for i := 0; i < len(calls); {
 		method, err := p.route(&calls[i])
 		if method == nil && err == nil && pushes(&calls[i]) {
@@ -104,7 +109,9 @@ func (p *Proxy) mixed(ctx context.Context, room *share, calls []message, batch b
 			}
 		}
 		if method != nil || err != nil {
-			answers[i] = p.answer(ctx, &calls[i], method, err)
+			tally := p.tally(calls[i : i+1])
+			replies[i] = p.answer(ctx, &calls[i], method, err)
+			tally.replied(replies[i : i+1])
 			i++
 			continue
 		}
@@ -112,9 +119,12 @@ func (p *Proxy) mixed(ctx context.Context, room *share, calls []message, batch b
 		for end < len(calls) && p.forwards(&calls[end]) {
 			end++
 		}
-		i += copy(answers[i:], p.node.ask(ctx, room, calls[i:end]))
+		tally := p.tally(calls[i:end])
+		copy(replies[i:end], p.node.ask(ctx, room, calls[i:end]))
+		tally.replied(replies[i:end])
+		i = end
 	}
-	return joinAnswers(answers, batch)
+	return joinReplies(replies, batch)
 }
 
 func (p *Proxy) forwards(m *message) bool {

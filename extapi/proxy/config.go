@@ -68,6 +68,9 @@ type Config struct {
 	// Default: in clear, and everybody is [extapi.Anonymous].
 	Callers extapi.Callers
 
+	// Observer is told of every call. Default: nobody.
+	Observer Observer
+
 	MaxBody       int64 // bytes of a request or of a client's WebSocket message; default 5 MiB
 	MaxBatch      int   // calls in a batch; default 1000
 	MaxAnswer     int64 // bytes of an answer of the node that is not streamed; default 64 MiB

@@ -81,7 +81,7 @@ const (
 	two = `{"jsonrpc":"2.0","id":1,"result":2}`
 )
 
-func reply(body string) string {
+func httpReply(body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }
 
@@ -94,20 +94,20 @@ func TestConnectionsToTheNode(t *testing.T) {
 		first, second string
 		conns         int64
 	}{
-		"kept":                   {[]string{reply(one), reply(two)}, one, two, 1},
-		"chunked":                {[]string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n" + one[:5] + "\r\n1e\r\n" + one[5:] + "\r\n0\r\n\r\n", reply(two)}, one, two, 1},
-		"closed while idle":      {[]string{reply(one) + "CLOSE", reply(two)}, one, two, 2},
-		"says that it closes":    {[]string{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 35\r\n\r\n" + one + "CLOSE", reply(two)}, one, two, 2},
-		"HTTP/1.0":               {[]string{"HTTP/1.0 200 OK\r\n\r\n" + one + "CLOSE", reply(two)}, one, two, 2},
-		"interim answers":        {[]string{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + reply(one), reply(two)}, one, two, 1},
-		"more than it was asked": {[]string{reply(one) + reply(`{"jsonrpc":"2.0","id":1,"result":"evil"}`), reply(two)}, one, two, 2},
-		"other protocol":         {[]string{"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", reply(two)}, garbage, two, 2},
-		"no HTTP":                {[]string{"SSH-2.0-OpenSSH\r\n\r\n", reply(two)}, garbage, two, 2},
-		"endless headers":        {[]string{"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 10000), reply(two)}, garbage, two, 2},
-		"cut in the headers":     {[]string{"HTTP/1.1 200 OK\r\nX: y\r\nCLOSE", reply(two)}, cut, two, 2},
-		"cut before all":         {[]string{"CLOSE", reply(two)}, cut, two, 2},
-		"cut in a chunk":         {[]string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\n" + one + "CLOSE", reply(two)}, cut, two, 2},
-		"two lengths":            {[]string{"HTTP/1.1 200 OK\r\nContent-Length: 35\r\nContent-Length: 36\r\n\r\n" + one, reply(two)}, garbage, two, 2},
+		"kept":                   {[]string{httpReply(one), httpReply(two)}, one, two, 1},
+		"chunked":                {[]string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n" + one[:5] + "\r\n1e\r\n" + one[5:] + "\r\n0\r\n\r\n", httpReply(two)}, one, two, 1},
+		"closed while idle":      {[]string{httpReply(one) + "CLOSE", httpReply(two)}, one, two, 2},
+		"says that it closes":    {[]string{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 35\r\n\r\n" + one + "CLOSE", httpReply(two)}, one, two, 2},
+		"HTTP/1.0":               {[]string{"HTTP/1.0 200 OK\r\n\r\n" + one + "CLOSE", httpReply(two)}, one, two, 2},
+		"interim answers":        {[]string{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + httpReply(one), httpReply(two)}, one, two, 1},
+		"more than it was asked": {[]string{httpReply(one) + httpReply(`{"jsonrpc":"2.0","id":1,"result":"evil"}`), httpReply(two)}, one, two, 2},
+		"other protocol":         {[]string{"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", httpReply(two)}, garbage, two, 2},
+		"no HTTP":                {[]string{"SSH-2.0-OpenSSH\r\n\r\n", httpReply(two)}, garbage, two, 2},
+		"endless headers":        {[]string{"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 10000), httpReply(two)}, garbage, two, 2},
+		"cut in the headers":     {[]string{"HTTP/1.1 200 OK\r\nX: y\r\nCLOSE", httpReply(two)}, cut, two, 2},
+		"cut before all":         {[]string{"CLOSE", httpReply(two)}, cut, two, 2},
+		"cut in a chunk":         {[]string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\n" + one + "CLOSE", httpReply(two)}, cut, two, 2},
+		"two lengths":            {[]string{"HTTP/1.1 200 OK\r\nContent-Length: 35\r\nContent-Length: 36\r\n\r\n" + one, httpReply(two)}, garbage, two, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newRawNode(t, c.answers...)

@@ -19,13 +19,22 @@ const (
 
 // wireError is an error as the caller is told it.
 type wireError struct {
-	code int
-	text string
-	data any
+	code    int
+	text    string
+	data    any
+	outcome Outcome // of a call that is answered with it; "" is refused
 }
 
 // Error returns the text.
 func (e *wireError) Error() string { return e.text }
+
+// Outcome returns what became of a call that is answered with the error.
+func (e *wireError) Outcome() Outcome {
+	if e.outcome == "" {
+		return OutcomeRefused
+	}
+	return e.outcome
+}
 
 // ErrorCode returns the JSON-RPC code.
 func (e *wireError) ErrorCode() int { return e.code }
@@ -36,7 +45,7 @@ var (
 	errEmptyBatch    = &wireError{code: codeInvalid, text: "empty batch"}
 	errBatchTooLarge = &wireError{code: codeInvalid, text: "batch too large"}
 	errInvalid       = &wireError{code: codeInvalid, text: "invalid request"}
-	errInternal      = &wireError{code: codeInternal, text: "internal error"}
+	errInternal      = &wireError{code: codeInternal, text: "internal error", outcome: OutcomeError}
 	errNoPush        = &wireError{code: codeUnknown, text: "notifications not supported"}
 	errMixedPush     = &wireError{code: codeInvalid, text: "a subscription needs a WebSocket connection, and a message of its own"}
 	errKeyInBatch    = &wireError{code: codeInvalid, text: "header Idempotency-Key is for one call, and the batch has several that the proxy answers: send them one by one"}
@@ -44,18 +53,18 @@ var (
 
 // Errors of the node. None names it: its address may hold a credential.
 var (
-	errNodeDown    = &wireError{code: codeFailed, text: "the node can't be reached"}
-	errNodeSlow    = &wireError{code: codeFailed, text: "the node did not answer in time"}
-	errNodeCut     = &wireError{code: codeFailed, text: "the node closed the connection before its answer was complete"}
-	errNodeGarbage = &wireError{code: codeFailed, text: "the node's answer is not JSON-RPC"}
-	errNodeOmitted = &wireError{code: codeFailed, text: "the node left this call out of its answer"}
-	errNodeLarge   = &wireError{code: codeLarge, text: "response too large"}
-	errHeld        = &wireError{code: codeBusy, text: "too many large answers are on their way: try again later"}
-	errHungUp      = &wireError{code: codeFailed, text: "the caller hung up"}
+	errNodeDown    = &wireError{code: codeFailed, text: "the node can't be reached", outcome: OutcomeUnreachable}
+	errNodeSlow    = &wireError{code: codeFailed, text: "the node did not answer in time", outcome: OutcomeTimeout}
+	errNodeCut     = &wireError{code: codeFailed, text: "the node closed the connection before its answer was complete", outcome: OutcomeUnreachable}
+	errNodeGarbage = &wireError{code: codeFailed, text: "the node's answer is not JSON-RPC", outcome: OutcomeInvalid}
+	errNodeOmitted = &wireError{code: codeFailed, text: "the node left this call out of its answer", outcome: OutcomeInvalid}
+	errNodeLarge   = &wireError{code: codeLarge, text: "response too large", outcome: OutcomeWithheld}
+	errHeld        = &wireError{code: codeBusy, text: "too many large answers are on their way: try again later", outcome: OutcomeWithheld}
+	errHungUp      = &wireError{code: codeFailed, text: "the caller hung up", outcome: OutcomeCanceled}
 )
 
 func errNodeStatus(status int) *wireError {
-	return &wireError{code: codeFailed, text: fmt.Sprintf("the node answered HTTP %d", status)}
+	return &wireError{code: codeFailed, text: fmt.Sprintf("the node answered HTTP %d", status), outcome: OutcomeInvalid}
 }
 
 func errUnknownMethod(name []byte) *wireError {
@@ -64,7 +73,7 @@ func errUnknownMethod(name []byte) *wireError {
 
 // toldOf returns the error of a method as the caller is told it.
 func toldOf(err error) *wireError {
-	told := &wireError{code: codeFailed, text: err.Error()}
+	told := &wireError{code: codeFailed, text: err.Error(), outcome: OutcomeError}
 	var coded interface{ ErrorCode() int }
 	if errors.As(err, &coded) {
 		told.code = coded.ErrorCode()
@@ -72,6 +81,10 @@ func toldOf(err error) *wireError {
 	var detailed interface{ ErrorData() any }
 	if errors.As(err, &detailed) {
 		told.data = detailed.ErrorData()
+	}
+	var known interface{ Outcome() Outcome }
+	if errors.As(err, &known) {
+		told.outcome = known.Outcome()
 	}
 	return told
 }
@@ -106,6 +119,25 @@ func errorAnswer(id []byte, err *wireError) []byte {
 	out = append(append(out, `{"jsonrpc":"2.0","id":`...), answerID(id)...)
 	out = append(append(out, `,"error":`...), body...)
 	return append(out, '}')
+}
+
+// reply is the answer to one call, with what became of it. The text of one to a
+// notification is nil.
+type reply struct {
+	text    []byte
+	outcome Outcome
+}
+
+// failed is the reply to a call that failed.
+func failed(id []byte, err *wireError) reply { return reply{errorAnswer(id, err), err.Outcome()} }
+
+// joinReplies makes one body of the replies that have a text, nil of none.
+func joinReplies(replies []reply, batch bool) []byte {
+	answers := make([][]byte, len(replies))
+	for i := range replies {
+		answers[i] = replies[i].text
+	}
+	return joinAnswers(answers, batch)
 }
 
 // failCalls answers every call that waits with one error, as a batch or single

@@ -33,6 +33,7 @@ import (
 //	fake_bigCut         the beginning of a large result, then the connection ends
 //	fake_late [gate]    an answer after the gate of the fixture is opened
 //	fake_push [n]       n notifications of a subscription, then the answer
+//	fake_error          an error
 //	fake_refuse         an error for the whole message, under the id null
 //
 // Any other method is answered with its name and parameters.
@@ -351,6 +352,9 @@ func (f *fake) one(w io.Writer, m wireMessage) error {
 			return err
 		}
 		return errCut
+	case "fake_error":
+		_, err := fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":3,"message":"execution reverted"}}`, m.ID)
+		return err
 	case "fake_bigTail":
 		fmt.Fprint(w, `{"jsonrpc":"2.0","result":"`)
 		err := f.large(w, number(m))

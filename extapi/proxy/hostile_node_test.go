@@ -202,7 +202,7 @@ func TestLargeErrorForAll(t *testing.T) {
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
 		t.Errorf("%d bytes", grown)
 	}
-	for _, answer := range []string{string(got[7]), string(g.answers[7])} {
+	for _, answer := range []string{string(got[7].text), string(g.replies[7].text)} {
 		if answer != `{"jsonrpc":"2.0","id":5,"error":{"code":-32003,"message":"response too large"}}` {
 			t.Errorf("got %.200s", answer)
 		}

@@ -159,6 +159,7 @@ func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request, principal, tra
 	}
 	calls, batch, refusal := readMessages(body, p.cfg.MaxBatch)
 	if refusal != nil {
+		p.refusedBody()
 		p.write(control, w, refuseBody(calls, batch, refusal))
 		return
 	}
@@ -272,6 +273,7 @@ func (p *Proxy) write(control *http.ResponseController, w http.ResponseWriter, a
 // proxy answers are refused, since a retry would not be known as such.
 func (p *Proxy) withoutKey(ctx context.Context, room *share, calls []message, batch bool) []byte {
 	if p.handled(calls) > 0 {
+		p.tally(calls).all(OutcomeRefused)
 		return failCalls(calls, batch, &wireError{code: codeInvalid, text: errIdempotencyKey.Error()})
 	}
 	return p.mixed(ctx, room, calls, batch)

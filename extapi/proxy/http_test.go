@@ -21,7 +21,7 @@ func ours() map[string]Method {
 		},
 		"our_key":   func(ctx context.Context, _ json.RawMessage) (any, error) { return IdempotencyKey(ctx), nil },
 		"our_fail":  func(context.Context, json.RawMessage) (any, error) { return nil, errors.New("it failed") },
-		"our_code":  func(context.Context, json.RawMessage) (any, error) { return nil, &wireError{-5, "coded", nil} },
+		"our_code":  func(context.Context, json.RawMessage) (any, error) { return nil, &wireError{code: -5, text: "coded"} },
 		"our_data":  func(context.Context, json.RawMessage) (any, error) { return nil, detailed{} },
 		"our_crash": func(context.Context, json.RawMessage) (any, error) { panic("secret") },
 		"our_chan":  func(context.Context, json.RawMessage) (any, error) { return make(chan int), nil },

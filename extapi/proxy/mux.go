@@ -28,7 +28,7 @@ type group struct {
 	calls   []message
 	room    *share        // for the answers
 	first   uint64        // the ids are from here on
-	answers [][]byte      // read them after done
+	replies []reply       // read them after done
 	waiting int           // calls without an answer
 	done    chan struct{} // closed when all are there
 }
@@ -44,7 +44,7 @@ func (m *mux) enter(g *group) bool {
 		return false
 	}
 	g.first = m.next + 1
-	g.answers = make([][]byte, len(g.calls))
+	g.replies = sentOnly(g.calls)
 	m.next += uint64(len(g.calls))
 	for i := range g.calls {
 		if g.calls[i].id == nil {
@@ -135,8 +135,8 @@ func (m *mux) give(text []byte) error {
 		switch g := m.groups[id]; {
 		case g != nil:
 			answer := a.to(g.call(id).id)
-			if err := g.room.take(len(answer)); err != nil {
-				answer = errorAnswer(g.call(id).id, err)
+			if err := g.room.take(len(answer.text)); err != nil {
+				answer = failed(g.call(id).id, err)
 			}
 			m.settle(id, answer)
 			answered = g
@@ -175,15 +175,15 @@ func (m *mux) failRest(g *group) {
 // fail answers a call that waits with an error.
 func (m *mux) fail(id uint64, err *wireError) {
 	if g := m.groups[id]; g != nil {
-		m.settle(id, errorAnswer(g.call(id).id, err))
+		m.settle(id, failed(g.call(id).id, err))
 	}
 }
 
 // settle answers a call that waits.
-func (m *mux) settle(id uint64, answer []byte) {
+func (m *mux) settle(id uint64, answer reply) {
 	g := m.groups[id]
 	delete(m.groups, id)
-	g.answers[id-g.first] = answer
+	g.replies[id-g.first] = answer
 	if g.waiting--; g.waiting == 0 {
 		close(g.done)
 	}

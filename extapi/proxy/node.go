@@ -12,10 +12,9 @@ import (
 
 // node is where calls go that are not answered here.
 type node interface {
-	// ask sends calls that came one after another, together, and returns an answer
-	// for each under its own id; nil for a notification. What fails is an answer. Room
-	// is taken for the answers.
-	ask(ctx context.Context, room *share, calls []message) [][]byte
+	// ask sends calls that came one after another, together, and returns a reply to
+	// each under its own id. What fails is a reply. Room is taken for the answers.
+	ask(ctx context.Context, room *share, calls []message) []reply
 	close()
 }
 
@@ -101,12 +100,22 @@ func (t target) String() string {
 }
 
 // failAll answers each call that waits with an error.
-func failAll(calls []message, err *wireError) [][]byte {
-	answers := make([][]byte, len(calls))
+func failAll(calls []message, err *wireError) []reply {
+	replies := make([]reply, len(calls))
 	for i := range calls {
+		replies[i].outcome = err.Outcome()
 		if calls[i].id != nil {
-			answers[i] = errorAnswer(calls[i].id, err)
+			replies[i] = failed(calls[i].id, err)
 		}
 	}
-	return answers
+	return replies
+}
+
+// sentOnly returns the replies to notifications that were sent.
+func sentOnly(calls []message) []reply {
+	replies := make([]reply, len(calls))
+	for i := range replies {
+		replies[i].outcome = OutcomeOK
+	}
+	return replies
 }

@@ -172,7 +172,7 @@ func likeJSON(answer []byte) bool {
 }
 
 // ask sends calls as one batch under ids of its own; a single one by itself.
-func (n *httpNode) ask(ctx context.Context, room *share, calls []message) [][]byte {
+func (n *httpNode) ask(ctx context.Context, room *share, calls []message) []reply {
 	answer, err := n.fetch(ctx, room, renumbered(calls, 1))
 	if err != nil {
 		return failAll(calls, err)
@@ -216,16 +216,18 @@ func (p *Proxy) post(ctx context.Context, room *share, body []byte, calls []mess
 	if !ok {
 		return p.mixed(ctx, room, calls, batch)
 	}
+	tally := p.tally(calls)
 	answer, err := node.fetch(ctx, room, body)
 	if err == nil && !silent(calls) && !json.Valid(answer) {
 		err = errNodeGarbage
 	}
-	switch {
-	case err != nil:
+	if err != nil {
+		tally.all(err.Outcome())
 		return failCalls(calls, batch, err)
-	case len(answer) == 0:
-		return nil
-	default:
-		return answer
 	}
+	tally.answered(tally.look(answer, ""))
+	if len(answer) == 0 {
+		return nil
+	}
+	return answer
 }

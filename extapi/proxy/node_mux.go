@@ -43,7 +43,7 @@ func (n *muxNode) placeFor(calls []message) *place {
 }
 
 // ask sends calls as one message, on the link whose turn it is.
-func (n *muxNode) ask(ctx context.Context, room *share, calls []message) [][]byte {
+func (n *muxNode) ask(ctx context.Context, room *share, calls []message) []reply {
 	g := &group{calls: calls, room: room, done: make(chan struct{})}
 	mux, err := n.placeFor(calls).enter(ctx, g)
 	if err != nil {
@@ -57,13 +57,13 @@ func (n *muxNode) ask(ctx context.Context, room *share, calls []message) [][]byt
 		return failAll(calls, errNodeCut)
 	}
 	if silent(calls) {
-		return make([][]byte, len(calls))
+		return sentOnly(calls)
 	}
 	timer := time.NewTimer(n.dialer.cfg.NodeTimeout)
 	defer timer.Stop()
 	select {
 	case <-g.done:
-		return g.answers
+		return g.replies
 	case <-timer.C:
 		return failAll(calls, errNodeSlow)
 	case <-ctx.Done():

@@ -62,13 +62,13 @@ func traffic(t *rapid.T) (messages []string, want map[string]string) {
 	return messages, want
 }
 
-// tally counts answers by their ids.
-type tally struct {
+// gathered are answers by their ids.
+type gathered struct {
 	mu  sync.Mutex
 	got map[string][]string
 }
 
-func (c *tally) add(t *rapid.T, body string) int {
+func (c *gathered) add(t *rapid.T, body string) int {
 	if body == "" {
 		return 0
 	}
@@ -88,7 +88,7 @@ func (c *tally) add(t *rapid.T, body string) int {
 	return len(many)
 }
 
-func (c *tally) check(t *rapid.T, want map[string]string) {
+func (c *gathered) check(t *rapid.T, want map[string]string) {
 	for id, part := range want {
 		if got := c.got[id]; len(got) != 1 || !strings.Contains(got[0], part) {
 			t.Fatalf("%s got %q, not %s", id, got, part)
@@ -100,17 +100,20 @@ func (c *tally) check(t *rapid.T, want map[string]string) {
 }
 
 // TestEveryCallIsAnsweredOnce sends what rapid thinks of, every message at once,
-// by POST and over one WebSocket.
+// by POST and over one WebSocket. The observer is told of each call once, too.
 func TestEveryCallIsAnsweredOnce(t *testing.T) {
 	f := newFake(t)
 	for way, cfg := range configs(f) {
 		t.Run(way, func(t *testing.T) {
-			cfg.Methods = ours()
+			told := newEar()
+			cfg.Methods, cfg.Observer = ours(), told
 			p := started(t, cfg)
 			conn := dial(t, p, nil)
+			calls := 0
 			rapid.Check(t, func(r *rapid.T) {
 				messages, want := traffic(r)
-				posted := &tally{got: make(map[string][]string)}
+				calls += 2 * strings.Count(strings.Join(messages, ""), `"method"`)
+				posted := &gathered{got: make(map[string][]string)}
 				var wg sync.WaitGroup
 				for _, message := range messages {
 					wg.Go(func() { posted.add(r, post(t, p, message)) })
@@ -118,11 +121,18 @@ func TestEveryCallIsAnsweredOnce(t *testing.T) {
 				}
 				wg.Wait()
 				posted.check(r, want)
-				pushed := &tally{got: make(map[string][]string)}
+				pushed := &gathered{got: make(map[string][]string)}
 				for n := 0; n < len(want); {
 					n += pushed.add(r, hear(t, conn))
 				}
 				pushed.check(r, want)
+			})
+			told.await(t, "each call once", func(told map[string]int) bool {
+				sum := 0
+				for _, n := range told {
+					sum += n
+				}
+				return sum == calls
 			})
 		})
 	}

@@ -19,12 +19,13 @@ type pending struct {
 
 // sent is a message that went to the node.
 type sent struct {
-	calls []message       // those that wait, with their ids alone
+	calls []message       // those that wait, with their ids and methods alone
 	keys  map[string]bool // of their ids, once an answer was looked for
 	batch bool
 	kind  int
 	at    time.Time
 	done  func()
+	tally *tally // of calls
 }
 
 // add keeps a message until it is answered.
@@ -144,7 +145,7 @@ func waiting(calls []message) []message {
 	var ids []message
 	for i := range calls {
 		if id := calls[i].id; id != nil {
-			ids = append(ids, message{id: bytes.Clone(id)})
+			ids = append(ids, message{id: bytes.Clone(id), method: bytes.Clone(calls[i].method)})
 		}
 	}
 	return ids

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -84,14 +85,31 @@ func (p *pipe) pass(kind int, message io.Reader) error {
 		_, err := io.Copy(io.Discard, message)
 		return err
 	}
-	if m != nil {
-		defer m.done() // also if it can't be passed on
+	if m == nil {
+		m = &sent{done: func() {}} // a notification, or one whose id comes later
 	}
+	defer m.done() // also if it can't be passed on
+	faults := m.tally.look(head, "")
 	if whole {
 		p.s.write(kind, head)
-		return nil
+	} else if err := p.stream(kind, message, head, buffer[:], &walk); err != nil {
+		m.tally.all(brokenBy(err))
+		return err
 	}
-	return p.stream(kind, message, head, buffer[:], &walk)
+	m.tally.answered(faults)
+	return nil
+}
+
+// brokenBy is what became of calls whose answer could not be passed on whole.
+func brokenBy(err error) Outcome {
+	switch {
+	case errors.Is(err, errHungUp):
+		return OutcomeCanceled
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return OutcomeTimeout
+	default:
+		return OutcomeUnreachable
+	}
 }
 
 // stream passes on a message piece by piece, as fast as the client takes it.
@@ -134,6 +152,7 @@ func (p *pipe) stream(kind int, message io.Reader, head, buffer []byte, walk *wa
 // settle forgets the message whose answer has been passed on.
 func (p *pipe) settle(walk *walker) {
 	if m, _ := p.pending.answered(walk.ids, walk.batch()); m != nil {
+		m.tally.all(OutcomeOK) // no error is as long
 		m.done()
 	}
 }
@@ -147,6 +166,7 @@ func (p *pipe) expire(before time.Time) {
 	expired := p.pending.expired(before)
 	p.s.writing.Unlock()
 	for _, m := range expired {
+		m.tally.all(errNodeSlow.Outcome())
 		p.s.write(m.kind, failCalls(m.calls, m.batch, errNodeSlow))
 		m.done()
 	}
@@ -164,6 +184,7 @@ func (p *pipe) close() {
 // failPending tells those who wait that no answer comes.
 func (p *pipe) failPending(err *wireError) {
 	for _, m := range p.pending.all() {
+		m.tally.all(err.Outcome())
 		p.s.write(m.kind, failCalls(m.calls, m.batch, err))
 		m.done()
 	}
@@ -172,6 +193,7 @@ func (p *pipe) failPending(err *wireError) {
 // forget lets go of those who wait, when the client is gone.
 func (p *pipe) forget() {
 	for _, m := range p.pending.all() {
+		m.tally.all(OutcomeCanceled)
 		m.done()
 	}
 }

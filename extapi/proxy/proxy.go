@@ -31,11 +31,13 @@ type Proxy struct {
 	pipes   *dialer // for links of WebSocket clients; nil: each message is a POST
 	buffers buffers
 	held    held
-	large   chan struct{}  // places for large bodies
-	sockets chan struct{}  // places for WebSocket clients
-	nodeLog rate.Sometimes // a node that is down fails every call
+	names   map[string]string // of methods that are told to the observer
+	large   chan struct{}     // places for large bodies
+	sockets chan struct{}     // places for WebSocket clients
+	nodeLog rate.Sometimes    // a node that is down fails every call
 
 	writeBuffers sync.Pool // of WebSocket clients
+	decoders     decoders  // for the observer
 	sessions     sessions
 
 	server   *http.Server // nil until started
@@ -57,7 +59,7 @@ func New(cfg Config) (*Proxy, error) {
 		cfg: cfg, log: cfg.Logger, access: access, trail: newTrail(),
 		guard: extapi.NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins), refused: extapi.RefusalLog(cfg.Logger),
 		large: make(chan struct{}, maxLargeBodies), sockets: make(chan struct{}, cfg.MaxWebSockets),
-		nodeLog:  rate.Sometimes{First: 5, Interval: time.Second},
+		names: namesOf(cfg), nodeLog: rate.Sometimes{First: 5, Interval: time.Second},
 		sessions: sessions{open: make(map[*session]struct{})},
 	}
 	p.held.left.Store(cfg.MaxHeld)

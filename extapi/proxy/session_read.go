@@ -65,6 +65,7 @@ func (s *session) take(kind int, body []byte, leave func()) {
 	calls, batch, refusal := readMessages(body, s.p.cfg.MaxBatch)
 	switch {
 	case refusal != nil:
+		s.p.refusedBody()
 		s.local(kind, leave, func(*share) []byte { return refuseBody(calls, batch, refusal) })
 	case !s.p.passes(calls):
 		s.local(kind, leave, func(room *share) []byte { return s.p.mixed(s.ctx, room, calls, batch) })
@@ -89,11 +90,13 @@ func (s *session) local(kind int, leave func(), answer func(*share) []byte) {
 
 // forward passes a message on over the client's own link, in order.
 func (s *session) forward(kind int, body []byte, calls []message, batch bool) {
+	all := s.p.tally(calls)
 	pipe, _ := s.state()
 	if pipe == nil {
 		link, err := s.p.pipes.dial(s.ctx, trailOf(s.ctx))
 		if err != nil {
 			s.p.nodeFailed(err)
+			all.all(errNodeDown.Outcome())
 			s.write(kind, failCalls(calls, batch, errNodeDown))
 			s.release()
 			return
@@ -101,7 +104,8 @@ func (s *session) forward(kind int, body []byte, calls []message, batch bool) {
 		pipe = s.open(link)
 	}
 	waits := waiting(calls)
-	pipe.send(&sent{calls: waits, batch: batch, kind: kind, at: time.Now(), done: s.release}, body, len(waits) < len(calls))
+	pipe.send(&sent{calls: waits, batch: batch, kind: kind, at: time.Now(), done: s.release, tally: s.p.tally(waits)}, body, len(waits) < len(calls))
+	all.notes()
 }
 
 func (s *session) release() { <-s.slots }

@@ -52,9 +52,11 @@ func (p *Proxy) stream(ctx context.Context, control *http.ResponseController, w 
 			header[name] = values
 		}
 	}
+	tally := p.tally(calls)
 	x, fault := node.post(ctx, body, header)
 	defer x.end()
 	if fault != nil {
+		tally.all(fault.Outcome())
 		p.write(control, w, failCalls(calls, batch, fault))
 		return
 	}
@@ -63,29 +65,37 @@ func (p *Proxy) stream(ctx context.Context, control *http.ResponseController, w 
 	head, whole, err := fill(buffer[:], x)
 	if err != nil {
 		node.failed(err)
-		p.write(control, w, failCalls(calls, batch, x.fault(err, errNodeCut)))
-		return
-	}
-	if fault := judge(x.answer, head, whole, silent(calls)); fault != nil {
+		fault := x.fault(err, errNodeCut)
+		tally.all(fault.Outcome())
 		p.write(control, w, failCalls(calls, batch, fault))
 		return
 	}
+	if fault := judge(x.answer, head, whole, silent(calls)); fault != nil {
+		tally.all(fault.Outcome())
+		p.write(control, w, failCalls(calls, batch, fault))
+		return
+	}
+	faults := tally.look(head, x.answer.Header.Get("Content-Encoding"))
 	passHead(w.Header(), x.answer, head, whole)
 	deadline := func() { _ = control.SetWriteDeadline(time.Now().Add(p.cfg.WriteTimeout)) } // fails only on a closed connection
 	deadline()
 	w.WriteHeader(x.answer.StatusCode)
 	_, err = w.Write(head)
+	broken := OutcomeCanceled
 	for !whole && err == nil {
 		if head, whole, err = fill(buffer[:], x); err != nil {
 			node.failed(err)
+			broken = x.fault(err, errNodeCut).Outcome()
 			break
 		}
 		deadline()
 		_, err = w.Write(head)
 	}
 	if err != nil {
+		tally.all(broken)
 		panic(http.ErrAbortHandler) // a part must not look like the whole
 	}
+	tally.answered(faults)
 }
 
 // silent reports whether nobody waits for an answer.
