@@ -10,6 +10,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/kvclef/kvclef/extapi/proxy"
 )
 
 // maxNodeText bounds what of an error of the node's transport is told, in bytes.
@@ -46,15 +48,27 @@ func toldOf(err error) error {
 	case errors.As(err, &refusal):
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
-		return errors.New("the node did not answer in time")
+		return &nodeError{"the node did not answer in time", proxy.OutcomeTimeout}
 	case errors.As(err, &status):
-		return fmt.Errorf("the node answered HTTP %d", status.StatusCode)
+		return &nodeError{fmt.Sprintf("the node answered HTTP %d", status.StatusCode), proxy.OutcomeInvalid}
 	case errors.As(err, &network):
-		return errors.New("the node can't be reached")
+		return &nodeError{"the node can't be reached", proxy.OutcomeUnreachable}
 	}
 	text := err.Error()
 	if len(text) > maxNodeText {
 		text = strings.ToValidUTF8(text[:maxNodeText], "") + "…"
 	}
-	return fmt.Errorf("the node failed: %s", text)
+	return &nodeError{"the node failed: " + text, proxy.OutcomeUnreachable}
 }
+
+// nodeError is a fault of the node's, with what became of the call.
+type nodeError struct {
+	text    string
+	outcome proxy.Outcome
+}
+
+// Error returns the text.
+func (e *nodeError) Error() string { return e.text }
+
+// Outcome is for the proxy's observer.
+func (e *nodeError) Outcome() proxy.Outcome { return e.outcome }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/kvclef/kvclef/extapi/proxy"
 )
 
 // TestManyParameters: what a caller sends is not multiplied in memory.
@@ -47,15 +49,16 @@ func (refusalError) ErrorCode() int { return -32000 }
 func TestNodeFails(t *testing.T) {
 	page := rpc.HTTPError{StatusCode: 503, Status: "503 Service Unavailable", Body: []byte(strings.Repeat("<html>", 1000))}
 	for _, c := range []struct {
-		err  error
-		want string
+		err     error
+		want    string
+		outcome proxy.Outcome // "" is an error as any other
 	}{
-		{refusalError{}, "authentication needed: password or unlock"},
-		{context.DeadlineExceeded, "the node did not answer in time"},
-		{&net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{Port: 8545}, Err: errors.New("refused")}, "the node can't be reached"},
-		{errors.New("EOF"), "the node failed: EOF"},
-		{fmt.Errorf("asking: %w", page), "the node answered HTTP 503"},
-		{errors.New(strings.Repeat("x", 99999)), "the node failed: " + strings.Repeat("x", 256) + "…"},
+		{refusalError{}, "authentication needed: password or unlock", ""},
+		{context.DeadlineExceeded, "the node did not answer in time", proxy.OutcomeTimeout},
+		{&net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{Port: 8545}, Err: errors.New("refused")}, "the node can't be reached", proxy.OutcomeUnreachable},
+		{errors.New("EOF"), "the node failed: EOF", proxy.OutcomeUnreachable},
+		{fmt.Errorf("asking: %w", page), "the node answered HTTP 503", proxy.OutcomeInvalid},
+		{errors.New(strings.Repeat("x", 99999)), "the node failed: " + strings.Repeat("x", 256) + "…", proxy.OutcomeUnreachable},
 	} {
 		methods := Methods(Config{
 			Outbox: new(scribe), Signatory: new(scribe), Node: failing{c.err},
@@ -67,6 +70,10 @@ func TestNodeFails(t *testing.T) {
 			_, got := methods[method](t.Context(), json.RawMessage(params))
 			if got == nil || got.Error() != c.want {
 				t.Errorf("%s: got %.300v, not %s", method, got, c.want)
+			}
+			var known interface{ Outcome() proxy.Outcome }
+			if found := errors.As(got, &known); found != (c.outcome != "") || found && known.Outcome() != c.outcome {
+				t.Errorf("%s: the outcome of %v is not %q", method, got, c.outcome)
 			}
 			var coded rpc.Error
 			if refused := errors.As(c.err, &coded); refused != errors.As(got, &coded) {
