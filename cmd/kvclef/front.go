@@ -105,7 +105,7 @@ func (s *signing) newFront(ctx context.Context, parts frontParts) (_ *front, err
 		Node: parts.node.endpoint, NodeWS: parts.nodeWS, NodeHeaders: parts.node.headers, NodeTimeout: cfg.NodeTimeout,
 		Methods: parts.gate.around(wallet.Methods(answered)), Allow: cfg.Allow, Deny: cfg.Deny,
 		Addr: parts.addr, LoopbackOnly: s.loopbackOnly, Callers: s.proxyCallers, VirtualHosts: cfg.VirtualHosts, AllowedOrigins: cfg.Origins,
-		Pages:   pagesOf(f.status, parts.pages),
+		Pages: pagesOf(f.status, parts.pages), Observer: s.watch.calls(),
 		MaxBody: s.cfg.Limits.BodyBytes, MaxBatch: s.cfg.Limits.Batch, Logger: s.log,
 	})
 	if err != nil {

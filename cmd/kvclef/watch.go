@@ -17,6 +17,7 @@ import (
 	"github.com/kvclef/kvclef/cmd/kvclef/tracing"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/extapi/proxy"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -126,6 +127,14 @@ func (w *watch) namePrincipals(source []byte) {
 	if w != nil {
 		w.metrics.NamePrincipals(append(principalsIn(source), w.named...))
 	}
+}
+
+// calls returns who is told of calls in front of a node, nil for nobody.
+func (w *watch) calls() proxy.Observer {
+	if w == nil {
+		return nil
+	}
+	return w.metrics
 }
 
 // ledger returns a ledger that is followed.

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/proxy"
 )
 
 // other is the label of what has no series of its own.
@@ -29,8 +30,8 @@ const maxPrincipals = 100
 // Build is what is counted.
 type Build struct{ Version, Revision, Go string }
 
-// Metrics are the metrics of one signer. It implements extapi.Observer and
-// keyvault.Observer.
+// Metrics are the metrics of one signer. It implements extapi.Observer,
+// keyvault.Observer and proxy.Observer.
 type Metrics struct {
 	registry   *prometheus.Registry
 	methods    map[string]bool
@@ -41,6 +42,7 @@ type Metrics struct {
 	vaults   vaults
 	disk     disk
 	limits   limits
+	proxied  proxied
 	webhooks *prometheus.CounterVec
 }
 
@@ -54,10 +56,10 @@ func buckets() []float64 {
 func New(registry *prometheus.Registry, build Build) (*Metrics, error) {
 	m := &Metrics{
 		registry: registry, methods: make(map[string]bool),
-		requests: newRequests(), vaults: newVaults(), disk: newDisk(), limits: newLimits(),
+		requests: newRequests(), vaults: newVaults(), disk: newDisk(), limits: newLimits(), proxied: newProxied(),
 		webhooks: counters("kvclef_webhook_attempts_total", "Messages to webhooks that were sent, or not, by what came of it.", "result"),
 	}
-	for _, method := range extapi.Methods() {
+	for _, method := range slices.Concat(extapi.Methods(), proxy.NodeMethods()) {
 		m.methods[method] = true
 	}
 	m.NamePrincipals(nil)
@@ -70,7 +72,7 @@ func New(registry *prometheus.Registry, build Build) (*Metrics, error) {
 		m.webhooks,
 		gatherer{&m.sources, newDescriptions()},
 	}
-	for _, c := range slices.Concat(all, m.requests.all(), m.vaults.all(), m.disk.all(), m.limits.all()) {
+	for _, c := range slices.Concat(all, m.requests.all(), m.vaults.all(), m.disk.all(), m.limits.all(), m.proxied.all()) {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kvclef/kvclef/backend/keyvault"
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/proxy"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -57,6 +58,8 @@ func used(t testing.TB) *Metrics {
 	m.Held(time.Millisecond, &rules.OverLimitError{})
 	m.Appended(time.Millisecond, nil)
 	m.Webhook("delivered")
+	m.Called("eth_call", proxy.OutcomeTimeout, time.Second)
+	m.Called("eth_chainId", proxy.OutcomeRefused, time.Second)
 	m.Watch(&Sources{
 		Vaults:  func() []Vault { return []Vault{{"prod", 3, true}, {"prod", 3, true}} },
 		Policy:  func() []File { return []File{{"policy", "00"}} },
@@ -88,10 +91,16 @@ func TestWhatIsCounted(t *testing.T) {
 		`kvclef_audit_entries 7`,
 		`kvclef_ready_check{check="store"} 1`,
 		`kvclef_webhook_attempts_total{result="delivered"} 1`,
+		`kvclef_proxy_calls_total{method="eth_call",outcome="timeout"} 1`,
+		`kvclef_proxy_call_duration_seconds_count{method="eth_call"} 1`,
+		`kvclef_proxy_calls_total{method="eth_chainId",outcome="refused"} 1`,
 	} {
 		if !strings.Contains(got, line+"\n") {
 			t.Errorf("no line %s", line)
 		}
+	}
+	if strings.Contains(got, `duration_seconds_count{method="eth_chainId"}`) {
+		t.Error("a refused call has a duration")
 	}
 	if !strings.Contains(got, "go_goroutines ") || !strings.Contains(got, "process_open_fds ") {
 		t.Error("the process is not counted")
@@ -118,6 +127,14 @@ func TestNoCallerMakesSeries(t *testing.T) {
 	got := strings.Count(text(t, m), "\nkvclef_requests_total{")
 	if got > 2*maxPrincipals || got < maxPrincipals {
 		t.Errorf("%d series", got)
+	}
+	for i := range 3000 {
+		for _, outcome := range proxy.Outcomes() {
+			m.Called(fmt.Sprintf("eth_%d", i), outcome, 0)
+		}
+	}
+	if got := strings.Count(text(t, m), "\nkvclef_proxy_calls_total{"); got != len(proxy.Outcomes()) {
+		t.Errorf("%d series of calls in front of a node, want one for each outcome", got)
 	}
 	for status := -100; status < 1000; status++ {
 		m.Answered("prod", "sign", status, 0)
