@@ -23,7 +23,8 @@ type StorageTx interface {
 	// bounds are an error.
 	Put(key, value string) error
 
-	// Flush makes durable what was put so far. The transaction stays open.
+	// Flush makes durable what was put so far. The transaction stays open. What it
+	// only read, of transactions before it, may not be durable before Commit.
 	Flush(ctx context.Context) error
 
 	// Commit makes durable what was put since the last Flush, and ends the

@@ -30,7 +30,8 @@ func (h *hold) Keep(ctx context.Context) error {
 
 // Settle runs OnApprovedTx for a signed transaction. If that fails, or can't
 // be made durable, what it wrote is forgotten, and the error withholds the
-// signature. What ApproveTx wrote stays, whatever the outcome.
+// signature; so it does if what the decision read can't. What ApproveTx wrote stays,
+// whatever the outcome.
 func (h *hold) Settle(ctx context.Context, req *rules.Request, result rules.Result) error {
 	if !h.section {
 		return nil
@@ -43,8 +44,10 @@ func (h *hold) Settle(ctx context.Context, req *rules.Request, result rules.Resu
 		h.session.rollback()
 		return fmt.Errorf("calling %s: %w", onApprovedTx, err)
 	}
+	// Also where nothing was written: what ApproveTx read must be durable before the
+	// signature leaves.
 	if err := h.session.commit(ctx); err != nil {
-		return fmt.Errorf("keeping what %s wrote: %w", onApprovedTx, err)
+		return fmt.Errorf("keeping what the decision rests on: %w", err)
 	}
 	return nil
 }

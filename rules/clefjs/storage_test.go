@@ -218,6 +218,20 @@ func TestOutcomesEndTheSection(t *testing.T) {
 	free(t, store)
 }
 
+// TestWhatWasReadMustBeDurable: what a section only read is durable before a signature
+// leaves, also if OnApprovedTx writes nothing.
+func TestWhatWasReadMustBeDurable(t *testing.T) {
+	store := broken{memory.New(nil), "commit"}
+	r := load(t, `function ApproveTx() { storage.get("n"); return "Approve" }
+		function OnApprovedTx() {}`, Options{Storage: store})
+	req := transfer(1, big.NewInt(1), nil)
+	_, hold := keep(t, r, req)
+	if err := hold.Settle(t.Context(), req, sign(t, req)); !errors.Is(err, errDisk) {
+		t.Errorf("got %v", err)
+	}
+	free(t, store.Storage)
+}
+
 // TestBusy: a section that is never settled refuses the others, and can be
 // told from other errors.
 func TestBusy(t *testing.T) {

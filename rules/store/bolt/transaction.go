@@ -108,14 +108,18 @@ func (st *storage) room(delta size, value string) error {
 	return nil
 }
 
-// Flush makes durable what was put so far. After an error the transaction is
-// to be rolled back; what was put may stand if ctx ended meanwhile.
+// Flush makes durable what was put so far, and waits for nothing if that is nothing:
+// what was only read may not be durable before Commit. After an error the transaction
+// is to be rolled back; what was put may stand if ctx ended meanwhile.
 func (tx *storageTx) Flush(ctx context.Context) error {
 	if tx.ended {
 		return ErrTxClosed
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
+	}
+	if len(tx.values) == 0 {
+		return tx.store.writer.health()
 	}
 	done, err := tx.store.enqueue(tx.values, tx.delta, tx.epoch)
 	if err != nil {
