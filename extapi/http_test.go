@@ -168,7 +168,7 @@ func TestHTTPMethods(t *testing.T) {
 // TestHTTPHostile are requests that never end or are too large.
 func TestHTTPHostile(t *testing.T) {
 	server := listeners(t, newProbe(), ServerConfig{
-		HeaderTimeout: 50 * time.Millisecond, ReadTimeout: 100 * time.Millisecond, IdleTimeout: 50 * time.Millisecond, MaxBody: 1 << 16,
+		HeaderTimeout: 500 * time.Millisecond, ReadTimeout: time.Second, IdleTimeout: 500 * time.Millisecond, MaxBody: 1 << 16,
 	})
 	const head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 	for name, c := range map[string]struct {
@@ -330,7 +330,7 @@ func TestHTTPShutdownTooLate(t *testing.T) {
 // TestHTTPUnreadAnswers pipelines requests and never reads: the connection is
 // cut, and another one is served meanwhile.
 func TestHTTPUnreadAnswers(t *testing.T) {
-	server := listeners(t, newProbe(), ServerConfig{ReadTimeout: 100 * time.Millisecond, RequestTimeout: 100 * time.Millisecond, WriteTimeout: 100 * time.Millisecond})
+	server := listeners(t, newProbe(), ServerConfig{ReadTimeout: time.Second, RequestTimeout: time.Second, WriteTimeout: time.Second})
 	flood := dialHTTP(t, server)
 	call := `{"jsonrpc":"2.0","id":1,"method":"account_echo","params":["` + strings.Repeat("x", 4000) + `"]}`
 	head := fmt.Sprintf("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(call))

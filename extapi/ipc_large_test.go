@@ -84,12 +84,13 @@ func TestIPCLargeShare(t *testing.T) {
 // TestIPCLargeAndSlow begins large messages and doesn't end them: each is cut
 // off, and one that has waited for its place is served.
 func TestIPCLargeAndSlow(t *testing.T) {
-	server := listeners(t, newProbe(), ServerConfig{ReadTimeout: 300 * time.Millisecond})
+	server := listeners(t, newProbe(), ServerConfig{ReadTimeout: time.Second})
 	slow := make([]*ipcClient, maxLargeBodies)
 	for i := range slow {
 		slow[i] = dialIPC(t, server)
 		slow[i].send(strings.TrimSuffix(padded(versionCall, smallBody), "}"))
 	}
+	<-time.After(500 * time.Millisecond) // so that it waits for less than it may
 	client := dialIPC(t, server)
 	client.send(padded(versionCall, smallBody))
 	if got := client.answer(); got != versionAnswer {
@@ -108,7 +109,7 @@ func TestIPCLargeAndSlow(t *testing.T) {
 // that gets none is refused, and so is one whose connection is gone.
 func TestIPCLargeRefused(t *testing.T) {
 	p := newProbe()
-	server := listeners(t, p, ServerConfig{ReadTimeout: 50 * time.Millisecond})
+	server := listeners(t, p, ServerConfig{ReadTimeout: 2 * time.Second}) // in which each message is read
 	clients := make([]*ipcClient, maxLargeBodies)
 	for i := range clients {
 		clients[i] = dialIPC(t, server)

@@ -38,7 +38,7 @@ func TestIPCDeviation22(t *testing.T) {
 // TestIPCRefusals are messages that end the connection, and what is said.
 func TestIPCRefusals(t *testing.T) {
 	const limit = 1 << 14
-	server := listeners(t, newProbe(), ServerConfig{MaxBody: limit, ReadTimeout: 50 * time.Millisecond})
+	server := listeners(t, newProbe(), ServerConfig{MaxBody: limit, ReadTimeout: 500 * time.Millisecond})
 	for name, c := range map[string]struct{ message, want string }{
 		"half-open object": {`{"jsonrpc":`, "read timeout"},
 		"half-open string": {`"`, "read timeout"},
@@ -93,7 +93,7 @@ func TestIPCSizeLimit(t *testing.T) {
 // TestIPCIdle keeps a connection that is silent between messages for longer
 // than a message may take, and cuts one that trickles.
 func TestIPCIdle(t *testing.T) {
-	server := listeners(t, newProbe(), ServerConfig{ReadTimeout: 100 * time.Millisecond})
+	server := listeners(t, newProbe(), ServerConfig{ReadTimeout: 500 * time.Millisecond})
 	idle := dialIPC(t, server)
 	idle.send(versionCall + "\n")
 	if got := idle.answer(); got != versionAnswer {
@@ -144,7 +144,7 @@ func TestIPCInFlight(t *testing.T) {
 // TestIPCUnreadAnswers floods the server and never reads: the connection is
 // cut, and another one is served meanwhile.
 func TestIPCUnreadAnswers(t *testing.T) {
-	server := listeners(t, newProbe(), ServerConfig{WriteTimeout: 200 * time.Millisecond})
+	server := listeners(t, newProbe(), ServerConfig{WriteTimeout: time.Second})
 	flood := dialIPC(t, server)
 	call := `{"jsonrpc":"2.0","id":1,"method":"account_echo","params":["` + strings.Repeat("x", 4000) + `"]}`
 	cut := make(chan struct{})

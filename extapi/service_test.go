@@ -85,7 +85,7 @@ func (test serviceCase) run(t *testing.T, address common.Address) {
 	if s.audit == nil {
 		s.audit = new(entries)
 	}
-	service := NewService(&s, &s, s.audit, 50*time.Millisecond, time.Minute, slog.New(slog.DiscardHandler))
+	service := NewService(&s, &s, s.audit, 500*time.Millisecond, time.Minute, slog.New(slog.DiscardHandler))
 	digest := common.Hash{1, 2, 3}
 	signature, err := service.sign(t.Context(), &rules.Request{
 		Kind: rules.KindText, Account: rules.Account{Address: address}, Digest: digest,

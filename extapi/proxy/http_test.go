@@ -173,12 +173,12 @@ func TestIdempotencyKeyOfCalls(t *testing.T) {
 // for the call.
 func TestSlowBody(t *testing.T) {
 	f := newFake(t)
-	p := started(t, Config{Node: f.http(), ReadTimeout: 300 * time.Millisecond, Methods: map[string]Method{
+	p := started(t, Config{Node: f.http(), ReadTimeout: time.Second, Methods: map[string]Method{
 		"our_long": func(ctx context.Context, _ json.RawMessage) (any, error) {
 			select {
 			case <-ctx.Done():
 				return nil, ctx.Err()
-			case <-time.After(900 * time.Millisecond):
+			case <-time.After(1500 * time.Millisecond):
 				return "done", nil
 			}
 		},
