@@ -3,6 +3,7 @@ package outbox
 import (
 	"bytes"
 	"context"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -64,7 +65,12 @@ func (c changed) EachRecord(ctx context.Context, prefix string, do func(string, 
 func FuzzRecord(f *testing.F) {
 	w := newWorld(f, nil)
 	w.mustSend(f, w.transfer(f, 1), "k")
-	err := w.records.EachRecord(f.Context(), "", func(key string, value []byte) error {
+	d, err := w.draftOf(f.Context(), w.transfer(f, 2))
+	if err != nil {
+		f.Fatal(err)
+	}
+	w.park(f.Context(), d, 1)
+	err = w.records.EachRecord(f.Context(), "", func(key string, value []byte) error {
 		f.Add(key, value)
 		return nil
 	})
@@ -75,6 +81,7 @@ func FuzzRecord(f *testing.F) {
 		_, _ = decodeClaim(key, value)
 		_, _ = decodeLane(key, value)
 		_, _ = laneOf(key)
+		fuzzDraft(t, w, key, value)
 		r, err := decodeRecord(key, value)
 		if err != nil {
 			return
@@ -91,4 +98,29 @@ func FuzzRecord(f *testing.F) {
 			t.Fatalf("%s becomes %s, %v", written, second, err)
 		}
 	})
+}
+
+// fuzzDraft fills a request in as a draft says, whatever that is.
+func fuzzDraft(t *testing.T, w *world, key string, value []byte) {
+	t.Helper()
+	r, err := decodeParked(key, value)
+	if err != nil {
+		return
+	}
+	given := w.transfer(t, 2)
+	_, _ = w.stillGood(t.Context(), r, given)
+	d, err := w.fill(t.Context(), given, &r.Filled)
+	if err != nil {
+		return
+	}
+	if args, _ := d.at(r.Nonce); args.From != given.From || args.To.Address() != given.To.Address() || (*big.Int)(&args.Value).Cmp(given.Value.ToInt()) != 0 {
+		t.Fatalf("%s changes what was given", value)
+	}
+	written, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := decodeParked(key, written); err != nil || !again.says(r) {
+		t.Fatalf("%s: %v", written, err)
+	}
 }
