@@ -123,44 +123,47 @@ func TestCallsAreTold(t *testing.T) {
 
 // TestLostCallsAreTold: calls that get no answer are told of when they end.
 func TestLostCallsAreTold(t *testing.T) {
-	f := newFake(t)
 	const body = `[{"id":1,"method":"eth_call"},{"id":2,"method":"fake_hang"}]`
-	for way, cfg := range configs(f) {
-		for _, by := range []string{"POST", "WebSocket"} {
-			told := newEar()
-			cfg.Observer = told
-			t.Run(way+" "+by+" the node is slow", func(t *testing.T) {
-				cfg := cfg
-				cfg.NodeTimeout = 200 * time.Millisecond
-				p := started(t, cfg)
-				if by == "POST" {
-					send(t, p, http.MethodPost, body, nil)
-				} else {
-					tell(t, dial(t, p, nil), body)
-				}
-				<-f.hung
-				told.awaitExactly(t, map[string]int{"eth_call timeout": 1, " timeout": 1})
-			})
-			told.forget()
-			t.Run(way+" "+by+" the caller hangs up", func(t *testing.T) {
-				p := started(t, cfg)
-				if by == "POST" {
-					ctx, cancel := context.WithCancel(t.Context())
-					go func() {
-						<-f.hung
-						cancel()
-					}()
-					sendContext(ctx, t, p, http.MethodPost, body, nil)
-				} else {
-					conn := dial(t, p, nil)
-					tell(t, conn, body)
-					<-f.hung
-					conn.Close()
-				}
-				told.awaitExactly(t, map[string]int{"eth_call canceled": 1, " canceled": 1})
-			})
-		}
+	for _, way := range []string{"http", "http+ws", "ws", "ipc"} {
+		t.Run(way+" POST the node is slow", func(t *testing.T) {
+			p, told, _ := toldOfLost(t, way, 200*time.Millisecond)
+			send(t, p, http.MethodPost, body, nil)
+			told.awaitExactly(t, map[string]int{"eth_call timeout": 1, " timeout": 1})
+		})
+		t.Run(way+" WebSocket the node is slow", func(t *testing.T) {
+			p, told, _ := toldOfLost(t, way, 200*time.Millisecond)
+			tell(t, dial(t, p, nil), body)
+			told.awaitExactly(t, map[string]int{"eth_call timeout": 1, " timeout": 1})
+		})
+		t.Run(way+" POST the caller hangs up", func(t *testing.T) {
+			p, told, hung := toldOfLost(t, way, 0)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				<-hung
+				cancel()
+			}()
+			sendContext(ctx, t, p, http.MethodPost, body, nil)
+			told.awaitExactly(t, map[string]int{"eth_call canceled": 1, " canceled": 1})
+		})
+		t.Run(way+" WebSocket the caller hangs up", func(t *testing.T) {
+			p, told, hung := toldOfLost(t, way, 0)
+			conn := dial(t, p, nil)
+			tell(t, conn, body)
+			<-hung
+			conn.Close()
+			told.awaitExactly(t, map[string]int{"eth_call canceled": 1, " canceled": 1})
+		})
 	}
+}
+
+// toldOfLost returns a proxy in front of a node that was asked for nothing yet, who is
+// told of its calls, and what tells that one hangs at the node.
+func toldOfLost(t *testing.T, way string, patience time.Duration) (p *Proxy, told *ear, hung <-chan struct{}) {
+	t.Helper()
+	f, told := newFake(t), newEar()
+	cfg := configs(f)[way]
+	cfg.Observer, cfg.NodeTimeout = told, patience
+	return started(t, cfg), told, f.hung
 }
 
 func TestCallsOfANodeThatIsDownAreTold(t *testing.T) {
