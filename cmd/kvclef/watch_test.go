@@ -94,7 +94,8 @@ type watched struct {
 	data          string
 }
 
-func startWatched(t *testing.T) *watched {
+// startWatched starts it, with further settings of its vault.
+func startWatched(t *testing.T, vault ...string) *watched {
 	t.Helper()
 	b := newBlackBox(t)
 	w := &watched{blackBox: b, receiver: &spanReceiver{}, secret: bytes.Repeat([]byte{0x5e}, 32), ipc: filepath.Join(b.dir, "signer.ipc"), data: filepath.Join(b.dir, "data")}
@@ -107,6 +108,7 @@ func startWatched(t *testing.T) *watched {
 chains: {dev: 1337}
 rules:
   - {id: list, effect: allow, match: {principal: [local, batcher], kind: [list]}}
+  - {id: say, effect: allow, match: {principal: [local], kind: [text]}}
   - id: pay
     effect: allow
     match: {principal: [local, batcher], key: [kv-prod/treasury], chain: [dev], plain: true, value_max: "1 wei"}
@@ -116,6 +118,7 @@ rules:
 chainids: [1337]
 listeners: {http: {enabled: true, port: 0, jwt: {secret_file: jwt.hex, secret_principal: batcher}}}
 rules: {policy: policy.yaml}
+vaults: [{` + strings.Join(append(vault, "url: https://kv-prod.vault.azure.net"), ", ") + `}]
 metrics: {enabled: true, port: 0}
 log: {format: json, level: debug}
 tracing: {endpoint: "` + server.URL + `", headers_file: otel.headers}
@@ -126,7 +129,7 @@ tracing: {endpoint: "` + server.URL + `", headers_file: otel.headers}
 		}
 	}
 	stop := b.start(t, w.ipc, b.azureVariables(),
-		"dev", "--config", "config.yaml", "--datadir", w.data, "--vault", "https://kv-prod.vault.azure.net")
+		"dev", "--config", "config.yaml", "--datadir", w.data)
 	t.Cleanup(stop)
 	await(t, "the addresses", func() bool {
 		text := b.output.String()
