@@ -83,6 +83,7 @@ func settings(schema string) map[string]string {
 		"enable_seqscan":                      "off",
 		"jit":                                 "off",
 		"bytea_output":                        "hex",
+		"client_min_messages":                 "warning", // which commits look at
 	}
 }
 

@@ -41,3 +41,6 @@ func WarningsOf(dsn string) ([]string, error) {
 	}
 	return warnings(config), nil
 }
+
+// Harmless tells whether a warning of a routine of the server says nothing of a commit.
+func Harmless(routine string) bool { return harmless(routine) }

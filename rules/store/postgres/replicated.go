@@ -14,8 +14,21 @@ const warned = "kvclef.warned"
 // that waited for a standby and was told to wait no longer (pg_cancel_backend): the
 // server goes on to answer as if the standby had it.
 func noticed(conn *pgconn.PgConn, notice *pgconn.Notice) {
-	if notice.SeverityUnlocalized == "WARNING" && notice.Code == codeWarning {
+	if notice.SeverityUnlocalized == "WARNING" && notice.Code == codeWarning && !harmless(notice.Routine) {
 		conn.CustomData()[warned] = notice.Message
+	}
+}
+
+// harmless tells whether what a routine of the server warns of says nothing of a commit.
+// Those that are known come with every statement: that the database must be vacuumed, for
+// weeks before that is urgent, and what triggers of the operator's own say. Texts are
+// translated, and have the same code; what is not known is not harmless.
+func harmless(routine string) bool {
+	switch routine {
+	case "GetNewTransactionId", "GetNewMultiXactId", "exec_stmt_raise":
+		return true
+	default:
+		return false
 	}
 }
 

@@ -4,6 +4,7 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ const cancelCommits = "SELECT count(pg_cancel_backend(pid)) > 0 FROM pg_stat_act
 func TestWithoutItsStandby(t *testing.T) {
 	primary := pgtest.Start(t)
 	standby := primary.Standby(t)
+	primary.Exec(t, "postgres", "ALTER DATABASE postgres SET client_min_messages = 'error'") // as if it warned of nothing
 	p := newStoreAt(t, primary.DSN("postgres"))
 	store := open(t, p.options())
 	id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)})
@@ -86,6 +88,24 @@ func cancelled(t *testing.T, server *pgtest.Server, ended <-chan error) error {
 		case <-late:
 			t.Fatal("it waits for something else")
 		case <-tick.C:
+		}
+	}
+}
+
+// TestHarmlessWarnings: what has nothing to do with a commit does not keep from anything.
+func TestHarmlessWarnings(t *testing.T) {
+	server := shared.Start(t)
+	p := newStore(t)
+	server.Exec(t, "postgres", fmt.Sprintf(`SET search_path = %q;
+		CREATE FUNCTION remark() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'a row comes'; RETURN NEW; END $$;
+		CREATE TRIGGER remarks BEFORE INSERT ON holds FOR EACH ROW EXECUTE FUNCTION remark()`, p.schema))
+	store := open(t, p.options())
+	id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 9)})
+	ok(t, err)
+	ok(t, store.Release(t.Context(), id))
+	for routine, want := range map[string]bool{"GetNewTransactionId": true, "GetNewMultiXactId": true, "SyncRepWaitForLSN": false, "": false, "another": false} {
+		if postgres.Harmless(routine) != want {
+			t.Errorf("what %q warns of is harmless: %v", routine, !want)
 		}
 	}
 }
