@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/store/memory"
 )
@@ -126,5 +128,20 @@ func TestDraftsThatAreAskedForStay(t *testing.T) {
 	}
 	if last := w.drafts(t)[0]; last.Filled.FeeCap.ToInt().Cmp(first.Filled.FeeCap.ToInt()) != 0 || !last.Asked.After(first.Asked.Add(parkedFor)) {
 		t.Errorf("it was filled in anew, or is as old as ever: %v", last.Asked.Sub(first.Asked))
+	}
+}
+
+// TestDraftWithBlobsBeyondTheBound: the fees of blobs count also where their caller leaves
+// their hashes out. A draft beyond a bound that is lower by now is filled in anew, rather
+// than refused for as long as it is there.
+func TestDraftWithBlobsBeyondTheBound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(w *world) { w.cfg.FeeCap = big.NewInt(1e18) })
+	given := w.tx(t, `{"to":"%v","nonce":"0x0","gas":"0xffff","blobs":["0x%s"]}`, w.vault.address(1), strings.Repeat("00", 128<<10))
+	for price, want := range map[int64]bool{1: true, 1e13: false} { // a blob has 131,072 gas
+		r := &parkedRecord{Asked: w.clock.time(), Chain: big.NewInt(testChain), Filled: filling{BlobFeeCap: (*hexutil.Big)(big.NewInt(price))}}
+		if good, err := w.stillGood(t.Context(), r, given); err != nil || good != want {
+			t.Errorf("a draft with %d wei per blob gas: %v, %v", price, good, err)
+		}
 	}
 }

@@ -21,7 +21,8 @@ func (o *Outbox) checkFee(args *extapi.TransactionArgs) error {
 		price = args.GasPrice
 	}
 	fee := times(price, uint64(args.Gas))
-	fee.Add(fee, times(args.BlobFeeCap, uint64(len(args.BlobHashes))*params.BlobTxBlobGasPerBlob))
+	blobs := max(len(args.BlobHashes), len(args.Blobs)) // whose hashes may follow later
+	fee.Add(fee, times(args.BlobFeeCap, uint64(blobs)*params.BlobTxBlobGasPerBlob))
 	if fee.Cmp(most) <= 0 {
 		return nil
 	}
