@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
+	"log/slog"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/extapi"
@@ -42,30 +41,36 @@ func (s *signing) serveConsole(ctx context.Context, signer extapi.Signer) (stop 
 
 // consoleConfig returns what the page shows, and to whom.
 func (s *signing) consoleConfig(signer extapi.Signer) (console.Config, error) {
-	a := &s.cfg.Approvals
-	c := &a.Console
-	cfg := console.Config{
-		Tickets: s.state.approvals, People: make(map[string]console.Person, len(a.People)), Passkeys: s.state.passkeys,
-		Names:    func(t *approval.Ticket) (sheet.Names, map[string]string) { return s.state.namesOf(t, signer) },
-		Accounts: func() []rules.Account { return signer.Accounts() },
-		Vaults:   s.vaultHealth, Limits: (&consoleLimits{state: s.state}).uses,
-		Origin: c.Origin(), Addr: net.JoinHostPort(c.Addr, strconv.Itoa(int(c.Port))), Logger: s.log,
+	cfg, err := consoleSite(&s.cfg.Approvals, s.log)
+	if err != nil {
+		return cfg, err
 	}
-	for name, person := range a.People {
-		cfg.People[name] = console.Person{OIDC: person.OIDC}
-	}
+	cfg.Tickets, cfg.Passkeys = s.state.approvals, s.state.passkeys
+	cfg.Names = func(t *approval.Ticket) (sheet.Names, map[string]string) { return s.state.namesOf(t, signer) }
+	cfg.Accounts = func() []rules.Account { return signer.Accounts() }
+	cfg.Vaults, cfg.Limits = s.vaultHealth, (&consoleLimits{state: s.state}).uses
 	if s.state.audit != nil {
 		cfg.Head = s.state.audit.Head
 	}
+	return cfg, nil
+}
+
+// consoleSite returns where the page is, and who signs in.
+func consoleSite(a *config.Approvals, log *slog.Logger) (console.Config, error) {
+	c := &a.Console
+	cfg := console.Config{People: make(map[string]console.Person, len(a.People)), Origin: c.Origin(), Addr: hostPort(c.Addr, c.Port), Logger: log}
+	for name, person := range a.People {
+		cfg.People[name] = console.Person{OIDC: person.OIDC}
+	}
 	var errTLS, errOIDC error
 	if tls := c.TLS.TLS(); tls != (config.TLS{}) {
-		if cfg.TLS, errTLS = extapi.NewTLSKeeper(tlsConfig(tls), s.log); errTLS != nil {
+		if cfg.TLS, errTLS = extapi.NewTLSKeeper(tlsConfig(tls), log); errTLS != nil {
 			errTLS = &usageError{fmt.Errorf("approvals.console.tls: %w", errTLS)}
 		}
 	}
 	if c.OIDC.Issuer != "" {
 		cfg.OIDC = &console.OIDC{Issuer: c.OIDC.Issuer, ClientID: c.OIDC.ClientID, GroupsClaim: c.OIDC.GroupsClaim, Group: c.OIDC.Group}
-		cfg.OIDC.ClientSecret, errOIDC = keptLine("approvals.console.oidc.client_secret_file", c.OIDC.ClientSecretFile, c.OIDC.ClientSecret, s.log)
+		cfg.OIDC.ClientSecret, errOIDC = keptLine("approvals.console.oidc.client_secret_file", c.OIDC.ClientSecretFile, c.OIDC.ClientSecret, log)
 	}
 	return cfg, errors.Join(errTLS, errOIDC)
 }

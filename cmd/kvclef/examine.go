@@ -133,14 +133,15 @@ func (e *examination) console() {
 	if !cfg.Enabled() || !cfg.Console.Enabled {
 		return
 	}
-	if files := cfg.Console.TLS.TLS(); files != (config.TLS{}) {
-		if _, err := extapi.NewTLSKeeper(tlsConfig(files), e.log); err != nil {
-			e.add(fmt.Errorf("approvals.console.tls: %w", err))
-		}
+	site, err := consoleSite(cfg, e.log)
+	e.add(err)
+	if err != nil || cfg.Validate() != nil { // or the configuration has told what is wrong
+		return
 	}
-	if cfg.Console.OIDC.Issuer != "" {
-		_, err := cfg.Console.OIDC.ClientSecret()
-		e.add(err)
+	if err := site.Check(); err != nil {
+		for _, one := range several(err) {
+			e.add(fmt.Errorf("approvals.console: %w", one))
+		}
 	}
 }
 

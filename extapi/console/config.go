@@ -150,19 +150,11 @@ func (c *Config) complete() (origin *url.URL, err error) {
 	if c.Passkeys == nil && c.OIDC == nil {
 		return nil, errors.New("nobody could sign in: a console needs passkeys or an issuer of OpenID Connect")
 	}
-	if origin, err = checkOrigin(c.Origin); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	_, _, err = net.SplitHostPort(c.Addr)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("console address %q is not host:port: %w", c.Addr, err)
-	case c.TLS == nil && !extapi.Loopback(c.Addr):
-		return nil, fmt.Errorf("console address %q can be reached by other machines, in clear: give a certificate, or use 127.0.0.1", c.Addr)
-	case c.TLS != nil && origin.Scheme != "https":
-		return nil, fmt.Errorf("console URL %s is not https, and the listener speaks TLS: give an https URL", c.Origin)
-	case c.OIDC != nil && origin.Scheme != "https":
-		return nil, fmt.Errorf("console URL %s is not https, which sign-in by OpenID Connect needs: give a certificate and an https URL", c.Origin)
+	if origin, err = checkOrigin(c.Origin); err != nil {
+		return nil, err
 	}
 	setDefault(&c.Idle, 30*time.Minute)
 	setDefault(&c.Lifetime, 12*time.Hour)
@@ -183,6 +175,30 @@ func (c *Config) complete() (origin *url.URL, err error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return origin, c.positive()
+}
+
+// Check reports all that is wrong with where the console is and with who signs in, which
+// needs no tickets and no passkeys. It asks nobody.
+func (c *Config) Check() error {
+	var problems []error
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		problems = append(problems, fmt.Errorf("console address %q is not host:port: %w", c.Addr, err))
+	} else if c.TLS == nil && !extapi.Loopback(c.Addr) {
+		problems = append(problems, fmt.Errorf("console address %q can be reached by other machines, in clear: give a certificate, or use 127.0.0.1", c.Addr))
+	}
+	switch origin, err := checkOrigin(c.Origin); {
+	case err != nil:
+		problems = append(problems, err)
+	case c.TLS != nil && origin.Scheme != "https":
+		problems = append(problems, fmt.Errorf("console URL %s is not https, and the listener speaks TLS: give an https URL", c.Origin))
+	case c.OIDC != nil && origin.Scheme != "https":
+		problems = append(problems, fmt.Errorf("console URL %s is not https, which sign-in by OpenID Connect needs: give a certificate and an https URL", c.Origin))
+	}
+	if c.OIDC != nil {
+		_, err := newIssuer(*c.OIDC, c.People, c.Origin, time.Now)
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
 }
 
 func setDefault[T int | time.Duration](field *T, value T) {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,18 +57,23 @@ func newIssuer(cfg OIDC, people map[string]Person, origin string, clock func() t
 	}
 	cfg.Client = &client
 	i := &issuer{cfg: cfg, back: origin + callbackPath, clock: clock, people: make(map[string]string)}
-	for name, person := range people {
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(people)) {
+		person := people[name]
 		identity, err := identityOf(person.OIDC)
-		if err != nil {
-			return nil, fmt.Errorf("OpenID Connect: %s: %w", name, err)
+		other, twice := i.people[identity]
+		switch {
+		case err != nil:
+			problems = append(problems, fmt.Errorf("OpenID Connect: %s: %w", name, err))
+		case identity == "":
+		case twice:
+			problems = append(problems, fmt.Errorf("OpenID Connect: %s and %s are both %q: one can't be two people", name, other, person.OIDC))
+		default:
+			i.people[identity] = name
 		}
-		if identity == "" {
-			continue
-		}
-		if other, twice := i.people[identity]; twice {
-			return nil, fmt.Errorf("OpenID Connect: %s and %s are both %q: one can't be two people", name, other, person.OIDC)
-		}
-		i.people[identity] = name
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
 	}
 	return i, nil
 }

@@ -40,8 +40,8 @@ const (
 // personForm is the form of a person's name: it may be a principal's, too.
 var personForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]*$`)
 
-func (c *Config) validateApprovals() error {
-	a := &c.Approvals
+// Validate completes the section and reports every value of it that can't be meant.
+func (a *Approvals) Validate() error {
 	for i := range a.Webhooks {
 		a.Webhooks[i].complete()
 	}
