@@ -105,8 +105,9 @@ func (c ServerConfig) Check() error {
 	c = c.withDefaults()
 	problems := []error{c.check()}
 	if c.HTTPAddr != "" && c.TLS.on() && c.TLS.check() == nil {
-		_, err := NewTLSKeeper(c.TLS, c.Logger)
-		problems = append(problems, err)
+		if _, err := NewTLSKeeper(c.TLS, c.Logger); err != nil {
+			problems = append(problems, fmt.Errorf("%s.tls: %w", httpKeys, err))
+		}
 	}
 	if c.IPCPath != "" {
 		if err := checkPlace(c.IPCPath, c.IPCGroup); err != nil {

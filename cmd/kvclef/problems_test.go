@@ -48,7 +48,7 @@ approvals:
 		told := b.refused(t, command, "--config", "wrong.yaml")
 		for _, want := range []string{
 			"chainids: 10 is given twice", "vaults[0].url is missing", `approvals.default: "carol" is none`, `approvals.default: "dora" is none`,
-			`log.format: "xml"`, "limits.repeat: -1s", "listeners.http.jwt.secret_file: open.hex has mode 0644", "reading the TLS certificate: open none.crt",
+			`log.format: "xml"`, "limits.repeat: -1s", "listeners.http.jwt.secret_file: open.hex has mode 0644", "listeners.http.tls: reading the TLS certificate: open none.crt",
 			"approvals.webhooks[0].secret_file: open none.hook", "vault prod: ", "the policy policy.yaml is not attested", "the rule file broken.js is not attested",
 		} {
 			found := 0
