@@ -109,7 +109,8 @@ func (st *storage) room(delta size, value string) error {
 }
 
 // Flush makes durable what was put so far, and waits for nothing if that is nothing:
-// what was only read may not be durable before Commit. After an error the transaction
+// what was only read may not be durable before Commit, and is an error if it is known to
+// be lost. After an error the transaction
 // is to be rolled back; what was put may stand if ctx ended meanwhile.
 func (tx *storageTx) Flush(ctx context.Context) error {
 	if tx.ended {
@@ -119,7 +120,10 @@ func (tx *storageTx) Flush(ctx context.Context) error {
 		return err
 	}
 	if len(tx.values) == 0 {
-		return tx.store.writer.health()
+		if err := tx.store.writer.health(); err != nil {
+			return err
+		}
+		return tx.store.storage.check(tx.epoch)
 	}
 	done, err := tx.store.enqueue(tx.values, tx.delta, tx.epoch)
 	if err != nil {
