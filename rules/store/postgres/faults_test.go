@@ -339,3 +339,17 @@ func TestLocksLeaveRoomForTheStorage(t *testing.T) {
 	ok(t, err)
 	tx.Rollback()
 }
+
+// TestForgottenGeneration: a failover that forgets the session's generation, whose beginning
+// changed nothing that anybody was told of, keeps from no change afterwards.
+func TestForgottenGeneration(t *testing.T) {
+	server := shared.Start(t)
+	p := newStore(t)
+	store := open(t, p.options())
+	ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: "a/1", New: []byte("1")}))
+	for _, generation := range []string{"generation + 1", "generation - 1"} {
+		server.Exec(t, "postgres", fmt.Sprintf(`UPDATE %q.sessions SET generation = %s`, p.schema, generation))
+		ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: "a/2", New: []byte("2")}))
+		ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: "a/2", Old: []byte("2")}))
+	}
+}

@@ -185,10 +185,10 @@ func (s *Store) changeTogether(jobs []*changeJob) error {
 			return err
 		}
 		err = s.tryChange(ctx, jobs, generation)
-		if errors.Is(err, errDoubt) {
+		if errors.Is(err, errDoubt) || hasCode(err, codeGeneration) { // or the database has forgotten it, as after a failover
 			s.fence.doubt()
 		}
-		if !hasCode(err, codeSerialization, codeDeadlock) {
+		if !hasCode(err, codeSerialization, codeDeadlock, codeGeneration) {
 			return err
 		}
 	}
