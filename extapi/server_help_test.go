@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds what a test waits for. It is reached only by a failure.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // probe is a receiver whose calls can be counted and held.
 type probe struct {

@@ -61,7 +61,7 @@ func TestTokensThatExpire(t *testing.T) {
 	v := opened(t, cfg, defaultTuning())
 	account := accountOf(t, v, addressOf(key))
 	s.ResetCounts()
-	for deadline := time.Now().Add(20 * time.Second); s.Count(emulator.OpToken) < 2; {
+	for deadline := time.Now().Add(time.Minute); s.Count(emulator.OpToken) < 2; {
 		mustSign(t, t.Context(), v, account, common.Hash{1})
 		if time.Now().After(deadline) {
 			t.Fatal("no new token")

@@ -177,7 +177,7 @@ func startUI(t *testing.T, s *screen, flags ...string) (socket string) {
 	case code := <-ended:
 		ended <- code
 		t.Fatalf("it ended: %s", stderr.String())
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it does not start")
 	}
 	return socket

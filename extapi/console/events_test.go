@@ -57,7 +57,7 @@ func (b *browser) listen(ctx context.Context) (<-chan event, *http.Response) {
 // next returns the next event of a kind.
 func next(t *testing.T, events <-chan event, name string) event {
 	t.Helper()
-	late := time.NewTimer(20 * time.Second)
+	late := time.NewTimer(time.Minute)
 	defer late.Stop()
 	for {
 		select {
@@ -77,7 +77,7 @@ func next(t *testing.T, events <-chan event, name string) event {
 // ends waits for the end of a stream.
 func ends(t *testing.T, events <-chan event) {
 	t.Helper()
-	late := time.NewTimer(20 * time.Second)
+	late := time.NewTimer(time.Minute)
 	defer late.Stop()
 	for {
 		select {

@@ -47,7 +47,7 @@ func (e *ear) forget() {
 // that.
 func (e *ear) await(tb testing.TB, what string, wanted func(map[string]int) bool) {
 	tb.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		e.mu.Lock()
 		got := maps.Clone(e.told)

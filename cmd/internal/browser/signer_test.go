@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds whatever is waited for.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // usdc is the token that is paid with, and shop who is paid.
 const (

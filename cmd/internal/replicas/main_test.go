@@ -18,7 +18,7 @@ const (
 )
 
 // patience bounds what is waited for.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // builtProgram names, for a test that runs in a namespace, the kvclef that was built.
 const builtProgram = "KVCLEF_TEST_PROGRAM"

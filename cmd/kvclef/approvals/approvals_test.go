@@ -29,7 +29,7 @@ import (
 )
 
 // patience bounds what a test waits for. It is reached only by a failure.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // house is a queue with a socket, on a clock that is set by hand.
 type house struct {

@@ -128,7 +128,7 @@ func (r *receiver) next(t *testing.T) delivery {
 	select {
 	case d := <-r.got:
 		return d
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing arrives")
 		return delivery{}
 	}
