@@ -151,7 +151,7 @@ func (e goldenEndpoint) replayIPC(t *testing.T, c goldenCapture, want string) {
 		request = append(request, follow...)
 		want = `{"jsonrpc":"2.0","id":1,"result":"6.1.0"}`
 	}
-	if err := connection.SetDeadline(time.Now().Add(5*time.Minute)); err != nil {
+	if err := connection.SetDeadline(time.Now().Add(5 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := connection.Write(append(request, '\n')); err != nil {

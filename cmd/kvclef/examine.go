@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/kvclef/kvclef/cmd/kvclef/approvals"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/cmd/kvclef/health"
 	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
 	"github.com/kvclef/kvclef/cmd/kvclef/tracing"
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/extapi/proxy"
 	"github.com/kvclef/kvclef/rules/store"
 )
 
@@ -48,7 +52,10 @@ func examine(ctx context.Context, e examination, already error) error {
 		_, err := extapi.NewValidator(e.cfg.FourByteFile)
 		e.add(err)
 	}
-	e.rules(ctx, e.data())
+	e.auditLog()
+	known := e.data()
+	e.voters(known)
+	e.rules(ctx, known)
 	if err := errors.Join(e.problems...); err != nil {
 		return &usageError{err}
 	}
@@ -65,6 +72,16 @@ func (e *examination) add(err error) {
 		if !errors.Is(one, extapi.ErrNoTLSFiles) {
 			e.problems = append(e.problems, one)
 		}
+	}
+}
+
+// addOf keeps what is wrong with something, each with its name.
+func (e *examination) addOf(name string, err error) {
+	if err == nil {
+		return
+	}
+	for _, one := range several(err) {
+		e.add(fmt.Errorf("%s: %w", name, one))
 	}
 }
 
@@ -106,10 +123,14 @@ func (e *examination) front() {
 	if stop != nil {
 		stop()
 	}
-	_, err = cfg.Endpoint()
+	endpoint, err := cfg.Endpoint()
 	e.add(err)
-	_, err = cfg.NodeHeaders()
-	e.add(err)
+	headers, errHeaders := cfg.NodeHeaders()
+	e.add(errHeaders)
+	if err == nil { // its listener was looked at above, and the node's addresses by the configuration
+		_, err := proxy.New(proxy.Config{Node: endpoint, NodeHeaders: headers, Allow: cfg.Allow, Deny: cfg.Deny})
+		e.addOf("proxy", err)
+	}
 	if cfg.HostingKeyFile != "" {
 		_, err := hosting.LoadSeal(hostingKey, cfg.HostingKeyFile)
 		e.add(err)
@@ -138,11 +159,33 @@ func (e *examination) console() {
 	if err != nil || cfg.Validate() != nil { // or the configuration has told what is wrong
 		return
 	}
-	if err := site.Check(); err != nil {
-		for _, one := range several(err) {
-			e.add(fmt.Errorf("approvals.console: %w", one))
-		}
+	e.addOf("approvals.console", site.Check())
+}
+
+// voters looks at the socket by which people vote.
+func (e *examination) voters(known *durable) {
+	cfg := &e.cfg.Approvals
+	if !cfg.Enabled() || known.dir.Path() == "" {
+		return
 	}
+	path, err := expandHome(cfg.SocketPath(known.dir.Path()), "approvals.socket")
+	if err != nil {
+		e.add(err)
+		return
+	}
+	e.addOf("the socket for approvals "+path, approvals.Check(path, cfg.SocketGroup))
+}
+
+// auditLog looks at where the audit log is to be.
+func (e *examination) auditLog() {
+	if e.cfg.Audit.File == "" {
+		return // in the data directory
+	}
+	path, err := auditPath(e.cfg, datadir.Dir{})
+	if err == nil {
+		err = audit.CheckPlace(path)
+	}
+	e.add(err)
 }
 
 // webhooks looks at what those are signed with who are told of tickets.

@@ -30,10 +30,7 @@ func Open(ctx context.Context, path string, options Options) (*Log, error) {
 	if options.MaxBytes < 0 {
 		return nil, fmt.Errorf("opening the audit log: segments of %d bytes can't be", options.MaxBytes)
 	}
-	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("opening the audit log: the directory %s does not exist: create it, for this user alone", filepath.Dir(path))
-	}
-	if err := regular(path); err != nil {
+	if err := CheckPlace(path); err != nil {
 		return nil, err
 	}
 	folder, err := openFolder(filepath.Dir(path))
@@ -61,6 +58,14 @@ func Open(ctx context.Context, path string, options Options) (*Log, error) {
 		}
 	}
 	return l, nil
+}
+
+// CheckPlace refuses a path at which there can be no log. It opens nothing.
+func CheckPlace(path string) error {
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("opening the audit log: the directory %s does not exist: create it, for this user alone", filepath.Dir(path))
+	}
+	return regular(path)
 }
 
 // load reads the log and returns what was repaired.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -29,6 +30,7 @@ type access struct {
 }
 
 func newAccess(cfg Config) (access, error) {
+	var wrong []error
 	a := access{handled: make(map[string]bool, len(cfg.Methods))}
 	for name := range cfg.Methods {
 		a.handled[strings.ToLower(name)] = true
@@ -39,12 +41,10 @@ func newAccess(cfg Config) (access, error) {
 		lower   bool
 	}{{&a.denied, cfg.Deny, true}, {&a.allowed, cfg.Allow, false}, {&a.barred, DeniedByDefault(), true}} {
 		for _, entry := range list.entries {
-			if err := list.to.add(entry, list.lower); err != nil {
-				return access{}, err
-			}
+			wrong = append(wrong, list.to.add(entry, list.lower))
 		}
 	}
-	return a, nil
+	return a, errors.Join(wrong...)
 }
 
 // allows reports whether a method that is not answered here may reach the node.

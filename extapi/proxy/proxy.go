@@ -51,10 +51,7 @@ func New(cfg Config) (*Proxy, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	access, err := newAccess(cfg)
-	if err != nil {
-		return nil, err
-	}
+	access, wrong := newAccess(cfg)
 	p := &Proxy{
 		cfg: cfg, log: cfg.Logger, access: access, trail: newTrail(),
 		guard: extapi.NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins), refused: extapi.RefusalLog(cfg.Logger),
@@ -63,7 +60,7 @@ func New(cfg Config) (*Proxy, error) {
 		sessions: sessions{open: make(map[*session]struct{})},
 	}
 	p.held.left.Store(cfg.MaxHeld)
-	if err := p.connect(); err != nil {
+	if err := errors.Join(wrong, p.connect()); err != nil {
 		return nil, err
 	}
 	return p, nil

@@ -17,17 +17,31 @@ import (
 	"github.com/kvclef/kvclef/extapi/unixpeer"
 )
 
+// Check refuses a place where no socket may be, and a group that is not there. It opens
+// nothing.
+func Check(path, group string) error {
+	_, err := check(path, group)
+	return err
+}
+
+// check is Check, and returns the number of the group.
+func check(path, group string) (gid int, err error) {
+	var long error
+	if limit := len(syscall.RawSockaddrUnix{}.Path); len(path) >= limit {
+		long = fmt.Errorf("the path has %d bytes, and a socket's path has at most %d: give another by approvals.socket", len(path), limit-1)
+	}
+	gid, err = unixpeer.GroupID(group)
+	if err != nil {
+		err = fmt.Errorf("approvals.socket_group: %w", err)
+	}
+	return gid, errors.Join(long, unixpeer.CheckFolder(filepath.Dir(path)), err)
+}
+
 // listen opens a socket for its owner, and for a group if there is one.
 func listen(ctx context.Context, path, group string) (net.Listener, error) {
-	if limit := len(syscall.RawSockaddrUnix{}.Path); len(path) >= limit {
-		return nil, fmt.Errorf("the path has %d bytes, and a socket's path has at most %d: give another by approvals.socket", len(path), limit-1)
-	}
-	if err := unixpeer.CheckFolder(filepath.Dir(path)); err != nil {
-		return nil, err
-	}
-	gid, err := unixpeer.GroupID(group)
+	gid, err := check(path, group)
 	if err != nil {
-		return nil, fmt.Errorf("approvals.socket_group: %w", err)
+		return nil, err
 	}
 	if err := admin.RemoveStale(ctx, path); err != nil {
 		return nil, err
