@@ -37,6 +37,7 @@ func Migrate(ctx context.Context, dsn, schema string) (Migration, error) {
 	if config.ConnConfig.ConnectTimeout <= 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
+	config.ConnConfig.OnNotice = noticed
 	where := place(config, schema)
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
@@ -60,7 +61,8 @@ func migrate(ctx context.Context, conn *pgx.Conn, schema string) (Migration, err
 		return Migration{}, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1), set_config('search_path', $2, true), set_config('synchronous_commit', 'on', true)",
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1), set_config('search_path', $2, true), set_config('synchronous_commit', 'on', true),
+		set_config('client_min_messages', 'warning', true)`,
 		lockKey("kvclef migrates", schema), ident(schema)+", pg_temp"); err != nil {
 		return Migration{}, err
 	}
@@ -92,7 +94,7 @@ func migrate(ctx context.Context, conn *pgx.Conn, schema string) (Migration, err
 			return Migration{}, err
 		}
 	}
-	return m, tx.Commit(ctx)
+	return m, commits(conn, func() error { return tx.Commit(ctx) })
 }
 
 // versionOf is 0 for a schema that is empty, or not there.

@@ -51,6 +51,10 @@ func TestWithoutItsStandby(t *testing.T) {
 			}
 			return tx.Commit(ctx)
 		},
+		"making": func(ctx context.Context) error {
+			_, err := postgres.Migrate(ctx, p.dsn, p.schema+" more")
+			return err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ended := make(chan error, 1)
