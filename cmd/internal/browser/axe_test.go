@@ -34,7 +34,7 @@ func (p *person) accessible(t *testing.T, script, path string) {
 	t.Helper()
 	p.open(t, path)
 	var found []string
-	p.do(t, chromedp.Evaluate(script, nil), chromedp.ActionFunc(func(ctx context.Context) error {
+	p.read(t, chromedp.Evaluate(script, nil), chromedp.ActionFunc(func(ctx context.Context) error {
 		return chromedp.Evaluate(`axe.run().then(r => r.violations.filter(v => ["serious", "critical"].includes(v.impact))
 			.map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.html).join(" ")))`, &found, awaits).Do(ctx)
 	}))

@@ -136,7 +136,7 @@ func inert(t *testing.T, s *signer, alice *person) {
 	for _, path := range []string{"/tickets/" + ticket, "/history", "/passkeys", "/", "/history?q=%3Cscript%3Ealert(1)%3C/script%3E"} {
 		alice.open(t, path)
 		var title string
-		alice.do(t, chromedp.Title(&title))
+		alice.read(t, chromedp.Title(&title))
 		if strings.Contains(title, "harm") {
 			t.Errorf("%s ran what a caller wrote", path)
 		}
@@ -215,7 +215,7 @@ func pages(t *testing.T, s *signer, alice, bob *person) {
 			alice.signIn(t)
 		}
 		var over int
-		bob.do(t, chromedp.Evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth", &over))
+		bob.read(t, chromedp.Evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth", &over))
 		if over > 0 {
 			t.Errorf("%s is %d pixels too wide for a phone", path, over)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -27,7 +28,7 @@ func newBrowser(t *testing.T) context.Context {
 	if err != nil {
 		t.Fatalf("there is no browser: install Debian's package chromium, or name one by CHROMIUM: %v", err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile(t)))
 	allocated, cancel := chromedp.NewExecAllocator(context.Background(), options...) //nolint:usetesting // it ends in the cleanup
 	t.Cleanup(cancel)
 	ctx, end := chromedp.NewContext(allocated)
@@ -36,6 +37,25 @@ func newBrowser(t *testing.T) context.Context {
 		t.Fatalf("starting %s: %v", path, err)
 	}
 	return ctx
+}
+
+// profile returns an empty folder for a browser. Processes of the browser may write to it
+// a little longer than it lives, which t.TempDir takes for a failure.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "kvclef-browser") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(patience); os.RemoveAll(dir) != nil; <-time.After(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Errorf("%s can't be removed: the browser still writes to it", dir)
+				return
+			}
+		}
+	})
+	return dir
 }
 
 // person is somebody with a browser of its own, and a passkey in it.
@@ -103,6 +123,19 @@ func (p *person) do(t *testing.T, actions ...chromedp.Action) {
 	}
 }
 
+// read does what changes nothing, again where the page loaded itself again meanwhile.
+func (p *person) read(t *testing.T, actions ...chromedp.Action) {
+	t.Helper()
+	p.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
+		for {
+			err := chromedp.Run(ctx, actions...)
+			if err == nil || ctx.Err() != nil || !disturbed(err) {
+				return err
+			}
+		}
+	}))
+}
+
 // sees reports whether something shows on the page within the time there is.
 func (p *person) sees(selector string) bool {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -145,32 +178,38 @@ func (p *person) signIn(t *testing.T) {
 func (p *person) open(t *testing.T, path string) {
 	t.Helper()
 	p.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
-		var before, now string
-		if err := chromedp.Location(&before).Do(ctx); err != nil {
-			return err
-		}
-		for try := 0; ; {
-			err := chromedp.Navigate(p.url + path).Do(ctx)
+		for try := 1; ; {
+			there, err := p.opened(ctx, path)
 			switch {
-			case err != nil && (ctx.Err() != nil || !strings.Contains(err.Error(), "ERR_ABORTED")):
+			case err != nil && (ctx.Err() != nil || !disturbed(err)):
 				return err
 			case err != nil:
 				continue
-			}
-			if err := chromedp.Location(&now).Do(ctx); err != nil {
-				return err
-			}
-			if try++; now != before || now == p.url+path || try == 3 { // it may lead there, such as to sign in
+			case there || try == 3:
 				return nil
 			}
+			try++
 		}
 	}), chromedp.WaitVisible("main"))
+}
+
+// opened opens a page, and tells whether it is another one than before, or the one that
+// is wanted: it may lead elsewhere, such as to sign in.
+func (p *person) opened(ctx context.Context, path string) (there bool, err error) {
+	var before, now string
+	err = chromedp.Run(ctx, chromedp.Location(&before), chromedp.Navigate(p.url+path), chromedp.Location(&now))
+	return now != before || now == p.url+path, err
+}
+
+// disturbed tells whether an error is of a page that loaded itself again meanwhile.
+func disturbed(err error) bool {
+	return strings.Contains(err.Error(), "ERR_ABORTED") || strings.Contains(err.Error(), "Inspected target navigated or closed")
 }
 
 // text returns all that the page shows.
 func (p *person) text(t *testing.T) (text string) {
 	t.Helper()
-	p.do(t, chromedp.Evaluate("document.body.innerText", &text))
+	p.read(t, chromedp.Evaluate("document.body.innerText", &text))
 	return text
 }
 
@@ -182,7 +221,7 @@ func (p *person) picture(t *testing.T, name string) {
 		dir = t.TempDir()
 	}
 	var png []byte
-	p.do(t, chromedp.FullScreenshot(&png, 100))
+	p.read(t, chromedp.FullScreenshot(&png, 100))
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
 		t.Fatal(err)
 	}
