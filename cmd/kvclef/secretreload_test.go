@@ -151,19 +151,8 @@ func (r *reloading) status(t *testing.T, secret string) int {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patienceInTests)
 	defer cancel()
-	asked, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"account_version","params":[]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked.Header.Set("Content-Type", "application/json")
-	asked.Header.Set("Authorization", "Bearer "+token)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Do(asked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	return answer.StatusCode
+	status, _ := askedOf(ctx, t, http.MethodPost, r.url, token)
+	return status
 }
 
 func (r *reloading) want(t *testing.T, secret string, status int) {

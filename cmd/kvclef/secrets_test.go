@@ -185,6 +185,16 @@ func (b *blackBox) useIt(t *testing.T, ipc string, places map[string]string) {
 // request returns the body of an answer, which has the status unless that is 0.
 func request(ctx context.Context, t *testing.T, method, at, token string, status int) string {
 	t.Helper()
+	got, body := askedOf(ctx, t, method, at, token)
+	if status != 0 && got != status {
+		t.Errorf("%s: %d: %s", at, got, body)
+	}
+	return body
+}
+
+// askedOf asks, and returns the status and the body of the answer.
+func askedOf(ctx context.Context, t *testing.T, method, at, token string) (int, string) {
+	t.Helper()
 	asked, err := http.NewRequestWithContext(ctx, method, at, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"account_list","params":[]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -200,10 +210,10 @@ func request(ctx context.Context, t *testing.T, method, at, token string, status
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
-	if err != nil || status != 0 && answer.StatusCode != status {
+	if err != nil {
 		t.Errorf("%s: %d, %v: %s", at, answer.StatusCode, err, body)
 	}
-	return string(body)
+	return answer.StatusCode, string(body)
 }
 
 // readFiles reads all that the binary wrote.

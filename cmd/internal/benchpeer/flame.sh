@@ -28,8 +28,10 @@ title() {
 
 for name in "${contenders[@]}"; do
 	perf script --input "$work/$name.perf" 2>/dev/null | perl "$flamegraph/stackcollapse-perf.pl" >"$work/$name.folded"
-	# Narrow ones would take most of the file.
+	# Narrow ones would take most of the file. FlameGraph's script goes: the titles show
+	# the names, and its licence is its own.
 	perl "$flamegraph/flamegraph.pl" --minwidth 0.7% --width 1200 --hash --countname ns \
-		--title "$(title "$name"): account_signTransaction, 8 callers, IPC" "$work/$name.folded" >"$images/flame-$name.svg"
+		--title "$(title "$name"): account_signTransaction, 8 callers, IPC" "$work/$name.folded" |
+		perl -0pe 's{<script.*?</script>\n?}{}s; s{ onload="init\(evt\)"}{}; s{<text id="(?:details|unzoom|search|ignorecase|matched)".*?</text>\n?}{}gs; s{\s*#(?:search|ignorecase|unzoom).*?\}(?=\n)}{}g' >"$images/flame-$name.svg"
 	echo "$images/flame-$name.svg: $(wc -c <"$images/flame-$name.svg") bytes, $(awk '{n += $NF} END {printf "%.1f", n / 1e9}' "$work/$name.folded") s of processor time"
 done

@@ -44,11 +44,7 @@ rules:
 func TestInFrontOfANode(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, sendingPolicy)
-	geth, err := devnet.Geth(t.Context())
-	must(t, err)
-	node := h.mine(t, geth)
-	h.serve = "proxy"
-	h.more = fmt.Sprintf("proxy: {node: %s, addr: 127.0.0.1, port: 0, poll_interval: 200ms, tls: CERTIFICATES}\n", node.URL())
+	node := h.inFront(t)
 	replicas := h.open(t, 2)
 	b := h.balance(t, proxies(replicas), 2)
 
@@ -96,6 +92,17 @@ func TestInFrontOfANode(t *testing.T) {
 	h.allMined(t, node)
 	replicas[0].end(t, syscall.SIGTERM)
 	h.verify(t, 2)
+}
+
+// inFront puts the replicas in front of a node, which it starts.
+func (h *house) inFront(t *testing.T) *devnet.Node {
+	t.Helper()
+	geth, err := devnet.Geth(t.Context())
+	must(t, err)
+	node := h.mine(t, geth)
+	h.serve = "proxy"
+	h.more += fmt.Sprintf("proxy: {node: %s, addr: 127.0.0.1, port: 0, poll_interval: 200ms, tls: CERTIFICATES}\n", node.URL())
+	return node
 }
 
 // mine starts a node whose chain grows, and on which the account has funds.

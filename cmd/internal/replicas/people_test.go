@@ -37,11 +37,8 @@ rules:
 func newPeople(t *testing.T) (*house, *devnet.Node) {
 	t.Helper()
 	h := newHouse(t, peoplesPolicy)
-	geth, err := devnet.Geth(t.Context())
-	must(t, err)
-	node := h.mine(t, geth)
-	h.serve = "proxy"
-	h.more = fmt.Sprintf("approvals: {people: {alice: {uid: %d}}}\nproxy: {node: %s, addr: 127.0.0.1, port: 0, poll_interval: 200ms, tls: CERTIFICATES}\n", os.Getuid(), node.URL())
+	h.more = fmt.Sprintf("approvals: {people: {alice: {uid: %d}}}\n", os.Getuid())
+	node := h.inFront(t)
 	return h, node
 }
 

@@ -119,20 +119,10 @@ func TestChaos(t *testing.T) {
 				if step == "unread" {
 					records.unread, records.made = 1+i%3, i%2 == 0
 				}
-			case "refuse":
-				w.node.failOnce("eth_sendRawTransaction", false, says("insufficient funds for gas * price + value"))
-			case "reset":
-				w.node.failOnce("eth_sendRawTransaction", true, errReset)
-			case "lose":
-				w.node.failOnce("eth_sendRawTransaction", false, errReset)
-			case "low":
-				w.node.failOnce("eth_sendRawTransaction", false, says("nonce too low"))
 			case "other":
 				gaps = true
 				other := newWorld(t, func(o *world) { o.node = w.node; o.cfg.Node = batchNode{w.node} })
 				_, _ = other.Send(t.Context(), other.transfer(t, 1), "")
-			case "mine":
-				w.node.mine()
 			case "step":
 				w.step(t.Context())
 			case "later":
@@ -141,14 +131,6 @@ func TestChaos(t *testing.T) {
 			case "restart":
 				records.writes, records.unread = -2, 0
 				w.restart(t)
-			case "pool":
-				w.node.restart()
-			case "reorg":
-				if len(w.node.blocks) > 1 {
-					w.node.reorg(1)
-				}
-			case "lag":
-				w.node.set(func(n *fakeNode) { n.lag = (n.lag + 1) % 3 })
 			case "count":
 				gaps = true
 				beyond = uint64(3 * (i % 2) * (1 + i%5))
@@ -172,6 +154,8 @@ func TestChaos(t *testing.T) {
 						break
 					}
 				}
+			default:
+				w.node.do(t, step)
 			}
 		}
 		beyond, records.writes, records.unread = 0, -2, 0

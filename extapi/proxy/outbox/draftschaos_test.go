@@ -197,8 +197,6 @@ func TestDraftsInChaos(t *testing.T) {
 						_, _ = f.replicas[at].Bump(t.Context(), p.hash, 0)
 					}
 				}
-			case "mine":
-				w.node.mine()
 			case "step":
 				f.replicas[at].step(t.Context())
 			case "later":
@@ -218,28 +216,14 @@ func TestDraftsInChaos(t *testing.T) {
 				}
 				f.replicas[at].records, f.replicas[at].cfg = whole.records, whole.cfg
 				f.restart(at)
-			case "pool":
-				w.node.restart()
-			case "reorg":
-				if len(w.node.blocks) > 1 {
-					w.node.reorg(1)
-				}
-			case "lag":
-				w.node.set(func(n *fakeNode) { n.lag = (n.lag + 1) % 3 })
-			case "refuse":
-				w.node.failOnce("eth_sendRawTransaction", false, says("insufficient funds for gas * price + value"))
-			case "low":
-				w.node.failOnce("eth_sendRawTransaction", false, says("nonce too low"))
-			case "reset":
-				w.node.failOnce("eth_sendRawTransaction", true, errReset)
-			case "lose":
-				w.node.failOnce("eth_sendRawTransaction", false, errReset)
 			case "forward":
 				w.clock.move(2 * time.Hour)
 			case "back":
 				w.clock.move(-2 * time.Hour)
 			case "day":
 				w.clock.move(25 * time.Hour)
+			default:
+				w.node.do(t, step)
 			}
 		}
 		// All that nobody knows to be paid is paid at last.

@@ -258,6 +258,38 @@ func (n *fakeNode) restart() {
 	clear(n.pool)
 }
 
+// do is a step in the life of a node, as random tests name it.
+func (n *fakeNode) do(t *testing.T, step string) {
+	t.Helper()
+	const send = "eth_sendRawTransaction"
+	switch step {
+	case "mine":
+		n.mine()
+	case "pool":
+		n.restart()
+	case "reorg":
+		if len(n.blocks) > 1 {
+			n.reorg(1)
+		}
+	case "lag":
+		n.set(func(n *fakeNode) { n.lag = (n.lag + 1) % 3 })
+	case "refuse":
+		n.failOnce(send, false, says("insufficient funds for gas * price + value"))
+	case "low":
+		n.failOnce(send, false, says("nonce too low"))
+	case "underpriced":
+		n.failOnce(send, false, says("replacement transaction underpriced"))
+	case "lose":
+		n.failOnce(send, false, errReset)
+	case "reset":
+		n.failOnce(send, true, errReset)
+	case "hide":
+		n.failOnce(send, true, says("unknown error"))
+	default:
+		t.Fatalf("a node has no step %q", step)
+	}
+}
+
 // set changes the node.
 func (n *fakeNode) set(do func(*fakeNode)) {
 	n.mu.Lock()

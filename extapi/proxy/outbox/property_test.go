@@ -74,18 +74,6 @@ func TestProperty(t *testing.T) {
 				pay(p)
 				payments = append(payments, p)
 				w.vault.set(func(v *vault) { v.fail = nil })
-			case "refuse":
-				w.node.failOnce("eth_sendRawTransaction", false, says("insufficient funds for gas * price + value"))
-			case "underpriced":
-				w.node.failOnce("eth_sendRawTransaction", false, says("replacement transaction underpriced"))
-			case "lose":
-				w.node.failOnce("eth_sendRawTransaction", false, errReset)
-			case "reset":
-				w.node.failOnce("eth_sendRawTransaction", true, errReset)
-			case "hide":
-				w.node.failOnce("eth_sendRawTransaction", true, says("unknown error"))
-			case "mine":
-				w.node.mine()
 			case "step":
 				w.step(t.Context())
 			case "later":
@@ -95,14 +83,6 @@ func TestProperty(t *testing.T) {
 				w.restart(t)
 			case "crash":
 				crashed(t, w, i)
-			case "pool":
-				w.node.restart()
-			case "reorg":
-				if len(w.node.blocks) > 1 {
-					w.node.reorg(1)
-				}
-			case "lag":
-				w.node.set(func(n *fakeNode) { n.lag = (n.lag + 1) % 3 })
 			case "bump":
 				for _, old := range payments {
 					if !old.failed && old.hash != (common.Hash{}) {
@@ -111,6 +91,8 @@ func TestProperty(t *testing.T) {
 						break
 					}
 				}
+			default:
+				w.node.do(t, step)
 			}
 		}
 		settle(t, w)
