@@ -113,14 +113,18 @@ func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]s
 	for name, value := range set {
 		names, values = append(names, name), append(values, value)
 	}
-	var here, filled, lax bool
+	var here, filled bool
+	var durability string
 	err := conn.QueryRow(ctx, `SELECT to_regclass($3) IS NOT NULL,
 		EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $4),
 		pg_is_in_recovery(), current_setting('fsync')::boolean, current_setting('full_page_writes')::boolean,
-		current_setting('server_version_num')::integer, current_setting('synchronous_commit') IN ('off', 'local'),
-		(SELECT count(set_config(s.name, s.value, false)) FROM unnest($1::text[], $2::text[]) AS s (name, value)) IS NULL`,
+		current_setting('server_version_num')::integer,
+		(SELECT count(set_config(s.name, s.value, false)) FROM unnest($1::text[], $2::text[]) AS s (name, value)) IS NULL,
+		-- Also where it is good, for it stays so when the server reads its configuration again.
+		set_config('synchronous_commit', CASE WHEN c.durability IN ('off', 'local') THEN 'on' ELSE c.durability END, false)
+		FROM current_setting('synchronous_commit') AS c (durability)`,
 		names, values, ident(schema)+".format", schema).
-		Scan(&here, &filled, &k.standby, &k.fsync, &k.pages, &k.server, &lax, &k.replace)
+		Scan(&here, &filled, &k.standby, &k.fsync, &k.pages, &k.server, &k.replace, &durability)
 	switch {
 	case err != nil:
 		return k, err
@@ -134,11 +138,6 @@ func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]s
 		return k, fmt.Errorf("%w: the schema has other tables: name another schema", ErrForeign)
 	case !here:
 		return k, fmt.Errorf("%w: make one with kvclef init", ErrMissing)
-	}
-	if lax {
-		if _, err := conn.Exec(ctx, "SET synchronous_commit = on"); err != nil {
-			return k, err
-		}
 	}
 	err = conn.QueryRow(ctx, "SELECT format, version, id, created FROM format").Scan(&k.format, &k.version, &k.id, &k.created)
 	var answer *pgconn.PgError

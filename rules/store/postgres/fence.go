@@ -68,7 +68,9 @@ func (s *Store) settled(ctx context.Context) error {
 }
 
 // settle begins a newer generation if there is doubt, and returns the one in
-// force.
+// force. What was changed before is as durable as the new generation, which is
+// committed after it: also where the change was committed for this server alone, since
+// somebody had it wait for a standby no longer.
 func (f *fence) settle(ctx context.Context, s *Store) (int64, error) {
 	f.mu.Lock()
 	generation, doubtful := f.generation, f.doubtful
@@ -89,8 +91,11 @@ func (f *fence) settle(ctx context.Context, s *Store) (int64, error) {
 		return 0, err
 	}
 	defer cancel()
-	if err := s.work.QueryRow(ctx, "SELECT shut_out($1, $2)", f.session, f.lock).Scan(&generation); err != nil {
-		return 0, fmt.Errorf("finding out whether records were changed when a connection was lost: %w", err)
+	err = s.durably(ctx, func(q queryer) error {
+		return q.QueryRow(ctx, "SELECT shut_out($1, $2)", f.session, f.lock).Scan(&generation)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("finding out whether records were changed, which was in doubt: %w", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

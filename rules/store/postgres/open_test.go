@@ -230,3 +230,27 @@ func TestRole(t *testing.T) {
 		t.Error("the role makes schemas")
 	}
 }
+
+// TestReloadedConfiguration: what the server's configuration becomes while a store is open
+// does not make its commits less durable.
+func TestReloadedConfiguration(t *testing.T) {
+	server := pgtest.Start(t)
+	p := newStoreAt(t, server.DSN("postgres"))
+	store := open(t, p.options())
+	ok(t, store.Ping(t.Context())) // it has a connection
+	server.Exec(t, "postgres", "ALTER SYSTEM SET synchronous_commit = off")
+	server.Exec(t, "postgres", "ALTER SYSTEM SET work_mem = '12345kB'")
+	server.Exec(t, "postgres", "SELECT pg_reload_conf()")
+	for { // a connection hears of it soon
+		value, err := store.Setting(t.Context(), "work_mem")
+		ok(t, err)
+		if value == "12345kB" {
+			break
+		}
+	}
+	for range 3 { // whichever connection it is
+		if value, err := store.Setting(t.Context(), "synchronous_commit"); err != nil || value != "on" {
+			t.Errorf("synchronous_commit is %q, %v", value, err)
+		}
+	}
+}

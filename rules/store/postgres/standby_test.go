@@ -74,6 +74,46 @@ func TestWithoutItsStandby(t *testing.T) {
 	primary.Exec(t, "postgres", "SELECT pg_reload_conf()")
 }
 
+// TestWhatWasCancelledIsNotRead: a record that was changed by a commit that waits for its
+// standby no longer is not read as one that is durable, until a standby has it.
+func TestWhatWasCancelledIsNotRead(t *testing.T) {
+	primary := pgtest.Start(t)
+	standby := primary.Standby(t)
+	p := newStoreAt(t, primary.DSN("postgres"))
+	store := open(t, p.options())
+	ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: "a/1", New: []byte("1")}))
+	standby.Kill()
+
+	ended := make(chan error, 1)
+	go func() {
+		ended <- store.ChangeRecords(t.Context(), rules.Change{Key: "a/1", Old: []byte("1"), New: []byte("2")})
+	}()
+	if err := cancelled(t, primary, ended); err == nil {
+		t.Fatal("it was changed")
+	}
+	for name, read := range map[string]func() error{
+		"one": func() error {
+			_, err := store.Record(t.Context(), "a/1")
+			return err
+		},
+		"each": func() error { return store.EachRecord(t.Context(), "a/", func(string, []byte) error { return nil }) },
+		"since": func() error {
+			_, err := store.RecordsSince(t.Context(), "a/", 0, func(string, []byte) error { return nil })
+			return err
+		},
+	} {
+		go func() { ended <- read() }()
+		if err := cancelled(t, primary, ended); err == nil || !strings.Contains(err.Error(), "the database warns") {
+			t.Errorf("reading %s says %v", name, err)
+		}
+	}
+	primary.Exec(t, "postgres", "ALTER SYSTEM RESET synchronous_standby_names")
+	primary.Exec(t, "postgres", "SELECT pg_reload_conf()")
+	if value, err := store.Record(t.Context(), "a/1"); err != nil || string(value) != "2" {
+		t.Errorf("%q, %v", value, err)
+	}
+}
+
 // cancelled cancels what waits for a standby until a call has ended.
 func cancelled(t *testing.T, server *pgtest.Server, ended <-chan error) error {
 	t.Helper()
