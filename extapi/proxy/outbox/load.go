@@ -52,8 +52,7 @@ func (o *Outbox) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading idempotency keys: %w", err)
 	}
-	err = o.eachParked(ctx, func(string, []byte, *parkedRecord) error { return nil })
-	if err != nil {
+	if err := o.loadParked(ctx); err != nil {
 		return fmt.Errorf("reading drafts: %w", err)
 	}
 	return nil

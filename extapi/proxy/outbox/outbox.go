@@ -24,7 +24,7 @@
 //   - It permits nothing. It says how to fill in again, and what comes of that is judged
 //     like everything: an approval is of one digest, and used once. A draft that is lost or
 //     is not good any more costs another question to people; one that can't be read refuses
-//     its request.
+//     its request, and no other.
 //   - It takes no nonce, so that it leaves no gap and nobody waits for it. It is used only
 //     while its nonce is the one that the account's next transaction gets, or the caller's
 //     own: of all that is made of it one transaction can be mined at most. So nothing
@@ -99,7 +99,7 @@ type Outbox struct {
 
 // New reads the records and returns an outbox. A node that can't be reached is
 // asked again when it is needed; one of a chain that is not allowed is an error,
-// and so is a record that another version of kvclef wrote.
+// and so is a record that another version of kvclef wrote, but for drafts.
 func New(ctx context.Context, cfg Config) (*Outbox, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err

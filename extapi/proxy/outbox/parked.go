@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -150,12 +151,12 @@ func (o *Outbox) tryPark(ctx context.Context, d *draft, nonce uint64) error {
 func (o *Outbox) parkingSpace(ctx context.Context, principal string, now time.Time) ([]rules.Change, error) {
 	var old, own []past
 	total := 0
-	err := o.eachParked(ctx, func(key string, value []byte, r *parkedRecord) error {
+	err := o.eachParked(ctx, func(key string, value []byte, r *parkedRecord, unread error) error {
 		total++
 		switch of := (past{key, value, r.Asked}); {
 		case r.olderThan(parkedFor, now):
 			old = append(old, of)
-		case r.Principal == principal:
+		case unread == nil && r.Principal == principal:
 			own = append(own, of)
 		}
 		return nil
@@ -188,20 +189,40 @@ func (o *Outbox) unpark(ctx context.Context, d *draft) {
 	d.parked = nil
 }
 
-// eachParked calls a function for the drafts of the scope.
-func (o *Outbox) eachParked(ctx context.Context, do func(key string, value []byte, r *parkedRecord) error) error {
+// eachParked calls a function for the drafts of the scope. One that can't be read, such as
+// another version's, is there with why, and when it was asked for: it takes its room and
+// its time, and is in nobody else's way.
+func (o *Outbox) eachParked(ctx context.Context, do func(key string, value []byte, r *parkedRecord, unread error) error) error {
 	return o.cfg.Records.EachRecord(ctx, prefixDrafts+o.cfg.Scope+"/", func(key string, value []byte) error {
 		r, err := decodeParked(key, value)
 		if err != nil {
-			return err
+			r = unreadable(value)
 		}
-		return do(key, value, r)
+		return do(key, value, r, err)
 	})
+}
+
+// loadParked tells of drafts that can't be read, whose requests are refused as long as they
+// are there.
+func (o *Outbox) loadParked(ctx context.Context) error {
+	var first error
+	drafts := 0
+	err := o.eachParked(ctx, func(_ string, _ []byte, _ *parkedRecord, unread error) error {
+		if unread != nil {
+			first = cmp.Or(first, unread)
+			drafts++
+		}
+		return nil
+	})
+	if drafts > 0 {
+		o.log.WarnContext(ctx, "Drafts can't be read: each refuses its request until it goes, a day after it was asked for", "drafts", drafts, "error", first)
+	}
+	return err
 }
 
 // pastParked finds drafts that were asked for before a time.
 func (o *Outbox) pastParked(ctx context.Context, before time.Time) (old heap, err error) {
-	err = o.eachParked(ctx, func(key string, value []byte, r *parkedRecord) error {
+	err = o.eachParked(ctx, func(key string, value []byte, r *parkedRecord, _ error) error {
 		if !r.Asked.Before(before) {
 			return nil
 		}

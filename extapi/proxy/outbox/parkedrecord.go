@@ -79,7 +79,8 @@ func (d *draft) filling() (f filling, err error) {
 	return f, nil
 }
 
-// fillIn fills a draft in as another one was.
+// fillIn fills a draft in as another one was. What its caller gave stays, whatever the
+// record of the other says: others may write records, too.
 func (d *draft) fillIn(f *filling) {
 	for _, fee := range []struct {
 		name string
@@ -92,16 +93,16 @@ func (d *draft) fillIn(f *filling) {
 		{"maxPriorityFeePerGas", f.TipCap, &d.tx.MaxPriorityFeePerGas},
 		{"maxFeePerBlobGas", f.BlobFeeCap, &d.tx.BlobFeeCap},
 	} {
-		if fee.from != nil {
+		if fee.from != nil && *fee.into == nil {
 			*fee.into = fee.from
 			d.add(fee.name)
 		}
 	}
-	if f.Gas != nil {
+	if f.Gas != nil && !d.tx.HasGas {
 		d.tx.Gas, d.tx.HasGas = *f.Gas, true
 		d.add("gas")
 	}
-	if f.AccessList {
+	if f.AccessList && d.tx.AccessList == nil {
 		d.tx.AccessList = new(types.AccessList)
 		d.add("accessList")
 	}
@@ -132,6 +133,18 @@ func decodeParked(key string, value []byte) (*parkedRecord, error) {
 		return nil, fmt.Errorf("reading record %s: %w", key, err)
 	}
 	return r, nil
+}
+
+// unreadable is what is known of a draft that can't be read: when it was asked for, as far
+// as it says that. One that doesn't is old.
+func unreadable(value []byte) *parkedRecord {
+	var r struct {
+		Asked time.Time `json:"asked"`
+	}
+	if json.Unmarshal(value, &r) != nil {
+		return new(parkedRecord)
+	}
+	return &parkedRecord{Asked: r.Asked}
 }
 
 // says reports whether two drafts of a request make the same transaction.
