@@ -114,11 +114,22 @@ func TestGivingBackEnds(t *testing.T) {
 // window from its signature on, and once.
 func TestWindowsBeginWithTheUse(t *testing.T) {
 	t.Parallel()
+	for name, charges := range map[string][]rules.Charge{
+		"of a transaction": {daily(8, "1/0x71/7")}, "of a message": {daily(8, "")}, "of both": {daily(5, "1/0x71/7"), daily(3, "")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			windowsBeginWithTheUse(t, charges)
+		})
+	}
+}
+
+func windowsBeginWithTheUse(t *testing.T, charges []rules.Charge) {
 	h := newHouse(t, nil)
 	slow := finance()
 	slow.Expires = 48 * time.Hour
 	decision := referral(slow)
-	decision.Charges = []rules.Charge{daily(8, "1/0x71/7")}
+	decision.Charges = charges
 	id := h.charged(t, payment(5), decision)
 	h.clock.pass(23 * time.Hour)
 	for _, person := range []string{"alice", "bob"} {
@@ -180,5 +191,67 @@ func TestUsesDoNotFillASlot(t *testing.T) {
 	h.Sweep(t.Context())
 	if used := h.used(t); used != 0 {
 		t.Errorf("%d are held by a lapsed ticket", used)
+	}
+}
+
+// TestWindowsThatPassMeanwhile: what is signed counts, also where the window of what was
+// held passes at that moment, or has passed by the ledger's clock and not by that of the
+// replica that uses it.
+func TestWindowsThatPassMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]struct{ asked, used, behind time.Duration }{
+		"at its end":     {asked: time.Second, used: 24 * time.Hour},
+		"another behind": {used: 25 * time.Hour, behind: 2 * time.Hour},
+		"another ahead":  {used: 23 * time.Hour, behind: -2 * time.Hour},
+		"soon":           {used: time.Hour},
+		"late":           {used: 47 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			one, other := newPair(t)
+			other.clock = &clock{now: one.clock.Now().Add(-at.behind)}
+			other.open(t, func(cfg *approval.Config) { cfg.Shared, cfg.Remember = one.records, 12*time.Hour })
+			slow := finance()
+			slow.Expires = 48 * time.Hour
+			decision := referral(slow)
+			decision.Charges = []rules.Charge{daily(8, "")}
+			held, err := one.ledger.Hold(t.Context(), decision.Charges)
+			if err != nil {
+				t.Fatal(err)
+			}
+			one.clock.pass(at.asked)
+			if _, err := one.Ask(t.Context(), payment(5), decision, held); err != nil {
+				t.Fatal(err)
+			}
+			one.clock.pass(at.used - at.asked)
+			other.clock.pass(at.used)
+			if _, err := other.Asked(t.Context(), payment(5), decision); err != nil { // it reads it
+				t.Fatal(err)
+			}
+			id := one.Tickets()[0].Content.ID
+			for _, person := range []string{"alice", "bob"} {
+				if err := other.vote(t, id, person, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, outcome := range []rules.Outcome{rules.NotSigned, rules.Signed} {
+				got, hold := other.again(t, payment(5), decision)
+				if got.Verdict != rules.Approve {
+					t.Fatalf("%+v", got)
+				}
+				if err := hold.Keep(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if used := one.used(t); used != 8 {
+					t.Errorf("%d are counted while it is used", used)
+				}
+				if err := hold.Settle(t.Context(), payment(5), rules.Result{Outcome: outcome}); err != nil {
+					t.Fatal(err)
+				}
+				if used := one.used(t); used != 8 {
+					t.Errorf("%d are counted when it is %v", used, outcome)
+				}
+			}
+		})
 	}
 }

@@ -30,7 +30,7 @@ type record struct {
 	Decided time.Time      `json:"decided,omitzero"`
 	UseBy   time.Time      `json:"use_by,omitzero"`
 	Holds   []rules.HoldID `json:"holds,omitempty"` // of limits, that are not settled
-	Held    time.Time      `json:"held,omitzero"`   // when
+	Held    time.Time      `json:"held,omitzero"`   // when people were asked; it decides nothing
 	Charges []rules.Charge `json:"charges,omitempty"`
 
 	// Change is of one change alone, where others change tickets too: what another

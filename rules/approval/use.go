@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/kvclef/kvclef/rules"
 )
@@ -67,18 +66,17 @@ func (u *use) keep(ctx context.Context) error {
 		return err
 	}
 	r := e.now()
-	now := q.cfg.Clock().UTC()
 	switch {
 	case r.State != StateApproved:
 		return &DecidedError{r.State, r.Decided}
-	case !now.Before(r.UseBy):
+	case !q.cfg.Clock().Before(r.UseBy):
 		return errors.New("it is too late")
 	case q.void(&e.content):
 		return ErrVoid
 	case !e.as(&r).enough():
 		return errors.New("too few have approved")
 	}
-	more, before, err := q.holdAnew(ctx, &r, now)
+	more, before, err := q.holdAnew(ctx, &r)
 	if err != nil {
 		return err
 	}
@@ -93,32 +91,26 @@ func (u *use) keep(ctx context.Context) error {
 }
 
 // holdAnew holds charges again, so that they count from the use on and not from the
-// question: people take their time, and a window begins when something is signed. A
-// charge that has a slot counts once there, so that this raises nothing as long as
-// the first hold counts; one that has none is held again when its window has passed.
-// What people may approve beyond a limit was lifted before. It returns the hold, and
-// those that are not needed any more when it is kept.
-func (q *Queue) holdAnew(ctx context.Context, r *record, now time.Time) (id rules.HoldID, before []rules.HoldID, err error) {
-	var again []rules.Charge
-	for i := range r.Charges {
-		if r.Charges[i].Slot != "" || now.Sub(r.Held) >= r.Charges[i].Window {
-			again = append(again, r.Charges[i])
-		}
-	}
-	if len(again) == 0 {
+// question: people take their time, and a window begins when something is signed. That
+// goes by the ledger's clock alone: those of replicas may differ, and what was held may
+// count no more. A charge that has a slot counts once there, so that this raises nothing as
+// long as the first hold counts. Where one has none, the first hold is given back before,
+// or it would count twice. What people may approve beyond a limit was lifted before. It
+// returns the hold, and those that are not needed any more when it is kept.
+func (q *Queue) holdAnew(ctx context.Context, r *record) (id rules.HoldID, before []rules.HoldID, err error) {
+	if len(r.Charges) == 0 {
 		return 0, nil, nil
 	}
 	if q.cfg.Ledger == nil {
 		return 0, nil, errNoLedger
 	}
-	if id, err = q.cfg.Ledger.Hold(ctx, again); err != nil {
+	if slices.ContainsFunc(r.Charges, func(c rules.Charge) bool { return c.Slot == "" }) {
+		_ = q.giveBack(ctx, r.Holds...) // nothing may be left of them, and else they count once more
+	}
+	if id, err = q.cfg.Ledger.Hold(ctx, r.Charges); err != nil {
 		return 0, nil, fmt.Errorf("holding limits anew: %w", err)
 	}
-	if len(again) < len(r.Charges) {
-		r.Holds = append(slices.Clone(r.Holds), id)
-		return id, nil, nil
-	}
-	before, r.Holds, r.Held = r.Holds, []rules.HoldID{id}, now
+	before, r.Holds = r.Holds, []rules.HoldID{id}
 	return id, before, nil
 }
 
