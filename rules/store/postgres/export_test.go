@@ -13,9 +13,8 @@ func (s *Store) SweepOnce() error { return s.sweepOnce() }
 
 // Doubted tells whether the fate of a change was ever unknown.
 func (s *Store) Doubted() bool {
-	s.fence.mu.Lock()
-	defer s.fence.mu.Unlock()
-	return s.fence.doubtful || s.fence.generation > 0
+	current, doubtful := s.fence.standing()
+	return doubtful || current.generation > 0
 }
 
 // Schema is where the store is.

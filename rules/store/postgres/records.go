@@ -180,11 +180,11 @@ func (s *Store) changeTogether(jobs []*changeJob) error {
 	defer cancel()
 	var err error
 	for range maxTries {
-		var generation int64
-		if generation, err = s.fence.settle(ctx, s); err != nil {
+		var by standing
+		if by, err = s.fence.settle(ctx, s); err != nil {
 			return err
 		}
-		err = s.tryChange(ctx, jobs, generation)
+		err = s.tryChange(ctx, jobs, by)
 		if errors.Is(err, errDoubt) || hasCode(err, codeGeneration) { // or the database has forgotten it, as after a failover
 			s.fence.doubt()
 		}
@@ -195,7 +195,7 @@ func (s *Store) changeTogether(jobs []*changeJob) error {
 	return err
 }
 
-func (s *Store) tryChange(ctx context.Context, jobs []*changeJob, generation int64) error {
+func (s *Store) tryChange(ctx context.Context, jobs []*changeJob, by standing) error {
 	var of []int32
 	var keys, olds, news [][]byte
 	for i, j := range jobs {
@@ -208,7 +208,7 @@ func (s *Store) tryChange(ctx context.Context, jobs []*changeJob, generation int
 	var mark int64
 	err := s.durably(ctx, func(q queryer) error {
 		rows, err := q.Query(ctx, "SELECT item, place, records, bytes FROM change($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-			s.fence.session, generation, s.fence.lock, of, keys, olds, news, s.options.most.keys, s.options.most.bytes)
+			by.session, by.generation, by.lock, of, keys, olds, news, s.options.most.keys, s.options.most.bytes)
 		if err != nil {
 			return err
 		}

@@ -115,13 +115,10 @@ func (s *Store) connect(ctx context.Context, config *pgxpool.Config) error {
 	if !s.found.pages {
 		s.warnings = append(s.warnings, "full_page_writes is off in the server's configuration: a power cut may damage the database, unless its file system can't tear pages")
 	}
-	err = commits(conn.Conn(), func() error {
-		return conn.QueryRow(ctx, "INSERT INTO sessions (replica) VALUES ($1) RETURNING id, generation", s.options.Replica).Scan(&s.fence.session, &s.fence.generation)
-	})
+	err = commits(conn.Conn(), func() error { return s.beginSession(ctx, conn, &s.fence.current) })
 	if pgconn.Timeout(err) {
 		err = fmt.Errorf("the database answers, and commits nothing within %v: it may wait for a standby (synchronous_standby_names), or for its disk: %w", s.options.Timeout, err)
 	}
-	s.fence.lock = lockKey(s.found.id, "session", fmt.Sprint(s.fence.session))
 	s.storage.lock = lockKey(s.found.id, "storage")
 	return err
 }

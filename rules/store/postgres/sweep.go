@@ -47,6 +47,7 @@ func (s *Store) sweepOnce() error {
 			return nil
 		}
 	}
+	current, _ := s.fence.standing()
 	for _, statement := range []string{
 		"UPDATE sessions SET seen = now() WHERE id = $1",
 		"DELETE FROM sessions WHERE id <> $1 AND seen < now() - interval '7 days'",
@@ -55,7 +56,7 @@ func (s *Store) sweepOnce() error {
 		"DELETE FROM holds WHERE expires < (SELECT latest FROM clock) - 86400000000000 AND $1::integer > 0",
 	} {
 		err := s.inStep(func(ctx context.Context) error {
-			_, err := s.work.Exec(ctx, statement, s.fence.session)
+			_, err := s.work.Exec(ctx, statement, current.session)
 			return err
 		})
 		if err != nil {
