@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,6 +19,9 @@ import (
 
 // DefaultFourByteFile is Clef's default for --4bytedb-custom.
 const DefaultFourByteFile = "./4byte-custom.json"
+
+// maxSelectors bounds the custom file, in bytes: some times what go-ethereum's own has.
+const maxSelectors = 64 << 20
 
 // selectors find the signature of a method, such as
 // "transfer(address,uint256)", by the first four bytes of its hash.
@@ -65,7 +67,7 @@ func newSelectors(customFile string) (*selectors, error) {
 	if customFile == "" {
 		return &selectors{}, nil
 	}
-	raw, err := os.ReadFile(customFile) // #nosec G304 -- the operator names the file
+	raw, err := readOrdinary(customFile, maxSelectors, nil)
 	if errors.Is(err, fs.ErrNotExist) && customFile == DefaultFourByteFile {
 		return &selectors{}, nil
 	}

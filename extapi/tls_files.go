@@ -7,9 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"time"
 )
 
@@ -46,34 +44,8 @@ func (c TLSConfig) read() (files tlsFiles, err error) {
 	return files, nil
 }
 
-// readPEM reads a file. The check is of the file that is read, not of one put in
-// its place.
 func readPEM(path string, check func(string, fs.FileInfo) error) ([]byte, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no file", path) // opening a pipe would wait
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // nothing was written
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if check != nil {
-		if err := check(path, info); err != nil {
-			return nil, err
-		}
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxPEM+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxPEM {
-		return nil, fmt.Errorf("%s has more than %d bytes", path, maxPEM)
-	}
-	return text, nil
+	return readOrdinary(path, maxPEM, check)
 }
 
 func (f tlsFiles) sums() [3][sha256.Size]byte {

@@ -179,6 +179,9 @@ func worthRetrying(resp *http.Response, err error) bool {
 
 // readBounded reads a small file.
 func readBounded(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", path) // opening a pipe would wait
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
