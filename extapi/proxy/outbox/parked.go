@@ -189,11 +189,16 @@ func (o *Outbox) unpark(ctx context.Context, d *draft) {
 	d.parked = nil
 }
 
-// eachParked calls a function for the drafts of the scope. One that can't be read, such as
-// another version's, is there with why, and when it was asked for: it takes its room and
-// its time, and is in nobody else's way.
+// eachParked calls a function for the drafts of the scope.
 func (o *Outbox) eachParked(ctx context.Context, do func(key string, value []byte, r *parkedRecord, unread error) error) error {
-	return o.cfg.Records.EachRecord(ctx, prefixDrafts+o.cfg.Scope+"/", func(key string, value []byte) error {
+	return eachDraft(ctx, o.cfg.Records, prefixDrafts+o.cfg.Scope+"/", do)
+}
+
+// eachDraft calls a function for the drafts whose keys have a prefix. One that can't be
+// read, such as another version's, is there with why, and when it was asked for: it takes
+// its room and its time, and is in nobody else's way.
+func eachDraft(ctx context.Context, records Reader, prefix string, do func(key string, value []byte, r *parkedRecord, unread error) error) error {
+	return records.EachRecord(ctx, prefix, func(key string, value []byte) error {
 		r, err := decodeParked(key, value)
 		if err != nil {
 			r = unreadable(value)

@@ -49,10 +49,9 @@ func SweepRemains(ctx context.Context, records rules.Records, before time.Time) 
 			return fmt.Errorf("reading idempotency keys: %w", err)
 		}
 		var drafts heap
-		err = enough(records.EachRecord(ctx, prefixDrafts, func(key string, value []byte) error {
-			r, err := decodeParked(key, value)
-			if err != nil || !r.Asked.Before(before) {
-				return err
+		err = enough(eachDraft(ctx, records, prefixDrafts, func(key string, value []byte, r *parkedRecord, _ error) error {
+			if !r.Asked.Before(before) {
+				return nil
 			}
 			return drafts.add(key, value, r.Asked)
 		}))

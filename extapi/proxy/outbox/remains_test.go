@@ -124,6 +124,7 @@ func TestSweepRemains(t *testing.T) {
 	}
 	e.begun(t, old)
 	e.draft(t, old)
+	e.put(t, "draft/default/of no time", []byte(`[]`)) // which nobody can read
 	lane := prefixLanes + laneID{"1", common.Address{1}}.path()
 	e.put(t, lane, encodeLane(11))
 	want = append(want, e.begun(t, young), e.draft(t, young), lane)
