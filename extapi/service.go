@@ -194,14 +194,19 @@ func (s *Service) use(ctx context.Context, address common.Address, digest common
 	if err != nil {
 		return Signed{}, err
 	}
-	key, err := crypto.SigToPub(digest[:], signed.Signature[:])
+	key, err := crypto.Ecrecover(digest[:], signed.Signature[:])
 	if err != nil {
 		return Signed{}, fmt.Errorf("the signature is of nobody: %w", err)
 	}
-	if signer := crypto.PubkeyToAddress(*key); signer != address {
+	if signer := addressOf(key); signer != address {
 		return Signed{}, fmt.Errorf("the signature is of %v, not of %v", signer, address)
 	}
 	return signed, nil
+}
+
+// addressOf returns the address of an uncompressed public key: 0x04‖X‖Y.
+func addressOf(key []byte) common.Address {
+	return common.BytesToAddress(crypto.Keccak256(key[1:])[12:])
 }
 
 // conclude settles an approval with what became of it, and records that. Its
@@ -224,18 +229,18 @@ func (s *Service) conclude(ctx context.Context, req *rules.Request, decision rul
 func (s *Service) settle(ctx context.Context, req *rules.Request, decision rules.Decision, result rules.Result) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	log := s.log.With("request_id", req.ID, "outcome", result.Outcome.String())
 	ctx, done := step(ctx, StepSettle)
 	err := func() (err error) {
 		defer s.crashed(ctx, "decider", req.ID, func() { err = errInternal })
 		return s.decider.Settle(ctx, req, decision, result)
 	}()
 	done(err)
+	about := []any{"request_id", req.ID, "outcome", result.Outcome.String()}
 	if err != nil {
-		log.ErrorContext(ctx, "Approval not settled", "error", err)
+		s.log.ErrorContext(ctx, "Approval not settled", append(about, "error", err)...)
 		return fmt.Errorf("settling the approval: %w", err)
 	}
-	log.InfoContext(ctx, "Request settled")
+	s.log.InfoContext(ctx, "Request settled", about...)
 	return nil
 }
 
@@ -258,24 +263,24 @@ func (s *Service) record(ctx context.Context, entry audit.Entry) (err error) {
 // refusal returns the error of a decision that does not approve, and logs the
 // decision.
 func (s *Service) refusal(ctx context.Context, req *rules.Request, decision rules.Decision, err error) error {
-	log := s.log.With("request_id", req.ID, "method", req.Method, "kind", req.Kind.String(), "account", req.Account.Address,
-		"digest", req.Digest, "transport", req.Caller.Transport, "rule", decision.Rule)
+	about := []any{"request_id", req.ID, "method", req.Method, "kind", req.Kind.String(), "account", req.Account.Address,
+		"digest", req.Digest, "transport", req.Caller.Transport, "rule", decision.Rule}
 	var busy interface{ RetryAfter() time.Duration }
 	switch {
 	case errors.As(err, &busy) && busy.RetryAfter() > 0:
-		log.WarnContext(ctx, "Request refused: busy", "error", err)
+		s.log.WarnContext(ctx, "Request refused: busy", append(about, "error", err)...)
 		return err
 	case err != nil:
-		log.ErrorContext(ctx, "Request refused: no decision", "error", err)
+		s.log.ErrorContext(ctx, "Request refused: no decision", append(about, "error", err)...)
 		if errors.Is(err, rules.ErrNoState) {
 			return statelessError{req.ID}
 		}
 		return errDenied
 	case decision.Verdict != rules.Approve:
-		log.WarnContext(ctx, "Request refused", "verdict", decision.Verdict.String(), "reason", decision.Reason)
+		s.log.WarnContext(ctx, "Request refused", append(about, "verdict", decision.Verdict.String(), "reason", decision.Reason)...)
 		return deniedBy(req, decision)
 	default:
-		log.InfoContext(ctx, "Request approved")
+		s.log.InfoContext(ctx, "Request approved", about...)
 		return nil
 	}
 }
