@@ -263,8 +263,10 @@ func (s *Service) record(ctx context.Context, entry audit.Entry) (err error) {
 // refusal returns the error of a decision that does not approve, and logs the
 // decision.
 func (s *Service) refusal(ctx context.Context, req *rules.Request, decision rules.Decision, err error) error {
-	about := []any{"request_id", req.ID, "method", req.Method, "kind", req.Kind.String(), "account", req.Account.Address,
-		"digest", req.Digest, "transport", req.Caller.Transport, "rule", decision.Rule}
+	about := []any{
+		"request_id", req.ID, "method", req.Method, "kind", req.Kind.String(), "account", req.Account.Address,
+		"digest", req.Digest, "transport", req.Caller.Transport, "rule", decision.Rule,
+	}
 	var busy interface{ RetryAfter() time.Duration }
 	switch {
 	case errors.As(err, &busy) && busy.RetryAfter() > 0:
