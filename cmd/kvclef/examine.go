@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/kvclef/kvclef/cmd/kvclef/admin"
 	"github.com/kvclef/kvclef/cmd/kvclef/approvals"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
@@ -54,7 +55,7 @@ func examine(ctx context.Context, e examination, already error) error {
 	}
 	e.auditLog()
 	known := e.data()
-	e.voters(known)
+	e.sockets(known)
 	e.rules(ctx, known)
 	if err := errors.Join(e.problems...); err != nil {
 		return &usageError{err}
@@ -162,10 +163,14 @@ func (e *examination) console() {
 	e.addOf("approvals.console", site.Check())
 }
 
-// voters looks at the socket by which people vote.
-func (e *examination) voters(known *durable) {
+// sockets looks at the one of the data directory, and at that by which people vote.
+func (e *examination) sockets(known *durable) {
+	if known.dir.Path() == "" {
+		return
+	}
+	e.addOf("the admin socket "+known.dir.AdminSocket(), admin.CheckPlace(known.dir.AdminSocket()))
 	cfg := &e.cfg.Approvals
-	if !cfg.Enabled() || known.dir.Path() == "" {
+	if !cfg.Enabled() {
 		return
 	}
 	path, err := expandHome(cfg.SocketPath(known.dir.Path()), "approvals.socket")

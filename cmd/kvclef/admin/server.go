@@ -118,14 +118,9 @@ func listen(ctx context.Context, path string) (net.Listener, error) {
 // RemoveStale removes a socket that nobody answers on. One that somebody answers on
 // is an error, as is what is no socket.
 func RemoveStale(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
+	there, err := socketAt(path)
+	if err != nil || !there {
 		return err
-	case info.Mode().Type() != fs.ModeSocket:
-		return errors.New("a file with that name exists and is no socket: move it away")
 	}
 	conn, err := dial(ctx, path)
 	if err == nil {
@@ -133,6 +128,26 @@ func RemoveStale(ctx context.Context, path string) error {
 		return errors.New("another signer answers there: stop it, or use another --datadir")
 	}
 	return os.Remove(path)
+}
+
+// CheckPlace refuses a place for a socket in which something is that is none.
+func CheckPlace(path string) error {
+	_, err := socketAt(path)
+	return err
+}
+
+// socketAt reports whether a socket is in a place.
+func socketAt(path string) (bool, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case info.Mode().Type() != fs.ModeSocket:
+		return false, errors.New("a file with that name exists and is no socket: move it away")
+	}
+	return true, nil
 }
 
 func dial(ctx context.Context, path string) (net.Conn, error) {

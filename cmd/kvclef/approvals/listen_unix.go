@@ -34,7 +34,11 @@ func check(path, group string) (gid int, err error) {
 	if err != nil {
 		err = fmt.Errorf("approvals.socket_group: %w", err)
 	}
-	return gid, errors.Join(long, unixpeer.CheckFolder(filepath.Dir(path)), err)
+	place := unixpeer.CheckFolder(filepath.Dir(path))
+	if long == nil && place == nil {
+		place = admin.CheckPlace(path)
+	}
+	return gid, errors.Join(long, place, err)
 }
 
 // listen opens a socket for its owner, and for a group if there is one.

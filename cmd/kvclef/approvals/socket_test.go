@@ -48,6 +48,9 @@ func TestSocketIsRefused(t *testing.T) {
 		if l, err := listen(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, want %q", path, l, err, want)
 		}
+		if err := Check(path, ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is looked at, and told is %v, want %q", path, err, want)
+		}
 	}
 	if _, err := listen(t.Context(), filepath.Join(dir, "b.sock"), "no-such-group"); err == nil || !strings.Contains(err.Error(), "approvals.socket_group") {
 		t.Errorf("a group that is none: %v", err)
