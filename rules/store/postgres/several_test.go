@@ -6,12 +6,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
 	"github.com/kvclef/kvclef/rules/store/postgres"
 	"github.com/kvclef/kvclef/rules/store/postgres/pgtest"
 	"github.com/kvclef/kvclef/rules/store/storetest"
@@ -150,5 +152,21 @@ func wantConsistent(t *testing.T, server *pgtest.Server, stores []storetest.Shar
 	ok(t, conn.QueryRow(t.Context(), consistency).Scan(&wrong))
 	if wrong != 0 {
 		t.Errorf("%d totals are not those of what there is", wrong)
+	}
+}
+
+// TestRecordKinds counts below a prefix what another replica keeps, too, and nothing else.
+func TestRecordKinds(t *testing.T) {
+	stores := openSeveral(t, newStore(t), 2, nil)
+	for i, key := range []string{"hosted/a/tx/1", "hosted/a/tx/\xff", "hosted/b/lane/1", "hosted/none", "hosted", "hosteds/a/1", "tx/1"} {
+		ok(t, stores[i%2].ChangeRecords(t.Context(), rules.Change{Key: key, New: []byte("four")}))
+	}
+	for _, one := range stores {
+		kinds, err := one.(*postgres.Store).RecordKinds(t.Context(), "hosted/")
+		ok(t, err)
+		want := []store.RecordKind{{Kind: "a", Records: 2, Bytes: 26 + 8}, {Kind: "b", Records: 1, Bytes: 15 + 4}}
+		if !slices.Equal(kinds, want) {
+			t.Errorf("%+v, want %+v", kinds, want)
+		}
 	}
 }

@@ -108,12 +108,7 @@ func sumRecords(ctx context.Context, tx pgx.Tx, sum *store.Summary, _ int64) err
 	if err != nil {
 		return err
 	}
-	sum.Records, err = pgx.AppendRows(sum.Records, rows, func(row pgx.CollectableRow) (k store.RecordKind, err error) {
-		var kind []byte
-		err = row.Scan(&kind, &k.Records, &k.Bytes)
-		k.Kind = string(kind)
-		return k, err
-	})
+	sum.Records, err = pgx.AppendRows(sum.Records, rows, kindOf)
 	return err
 }
 
@@ -150,4 +145,30 @@ func sumValues(ctx context.Context, tx pgx.Tx, sum *store.Summary) error {
 	}
 	return each(ctx, tx, func(key string, value []byte) error { sum.RecordValues[key] = string(value); return nil },
 		"SELECT key, value FROM records WHERE substring(key FROM 1 FOR $1) <> $2", len(store.Sealed), []byte(store.Sealed))
+}
+
+// RecordKinds counts the records below a prefix by what comes before the next slash.
+func (s *Store) RecordKinds(ctx context.Context, prefix string) (kinds []store.RecordKind, err error) {
+	if err := s.settled(ctx); err != nil {
+		return nil, fmt.Errorf("counting records: %w", err)
+	}
+	err = s.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT substring(below FROM 1 FOR position('/'::bytea IN below) - 1) AS kind, count(*), sum(bytes)::bigint FROM (
+				SELECT substring(key FROM $1) AS below, octet_length(key) + octet_length(value) AS bytes
+				FROM records WHERE key >= $2 AND ($3::bytea IS NULL OR key < $3)) r
+			WHERE position('/'::bytea IN below) > 0 GROUP BY kind ORDER BY kind`, len(prefix)+1, []byte(prefix), after(prefix))
+		if err != nil {
+			return fmt.Errorf("counting records: %w", err)
+		}
+		kinds, err = pgx.CollectRows(rows, kindOf)
+		return err
+	})
+	return kinds, err
+}
+
+func kindOf(row pgx.CollectableRow) (k store.RecordKind, err error) {
+	var kind []byte
+	err = row.Scan(&kind, &k.Records, &k.Bytes)
+	k.Kind = string(kind)
+	return k, err
 }
