@@ -38,7 +38,8 @@ type signerError struct{ error }
 // Unwrap returns the signer's error.
 func (e signerError) Unwrap() error { return e.error }
 
-// recordsError is records that could not be read or changed before anything was signed.
+// recordsError is records that could not be read or changed before anything was signed. A
+// cause that has a method Public() string is told to the caller in those words.
 type recordsError struct{ error }
 
 // Unwrap returns the cause.
@@ -160,6 +161,10 @@ func (o *Outbox) told(ctx context.Context, err error) error {
 		return fault
 	case errors.As(err, &state) && !errors.As(err, &spent) && ctx.Err() == nil:
 		o.log.ErrorContext(ctx, "Transaction not sent: the records can't be used", "error", err)
+		var known interface{ Public() string }
+		if errors.As(state.error, &known) {
+			return publicError(known.Public())
+		}
 		return errUnreadable
 	case errors.Is(err, context.DeadlineExceeded):
 		return errTimeout

@@ -199,6 +199,19 @@ func laneOfRecord(key string, value []byte) (id laneID, of bool, err error) {
 	}
 }
 
+// HasLanes reports whether any account has sent, by the records of an outbox, whether or
+// not it runs.
+func HasLanes(ctx context.Context, records Reader) (has bool, err error) {
+	err = records.EachRecord(ctx, prefixLanes, func(string, []byte) error {
+		has = true
+		return errEnough
+	})
+	if err = enough(err); err != nil {
+		return false, fmt.Errorf("reading lanes: %w", err)
+	}
+	return has, nil
+}
+
 // HasLane reports whether an account has sent on a chain, by the records of an outbox,
 // whether or not it runs.
 func HasLane(ctx context.Context, records rules.Records, chain uint64, account common.Address) (bool, error) {
