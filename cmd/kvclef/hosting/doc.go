@@ -10,6 +10,8 @@
 // must be, byte for byte, the one that it was when the service was made.
 //
 // The package never signs and never talks to a vault or a node: a [Runner] does.
-// One process at a time runs the services of a store. Others may share the store:
-// no two of them overwrite each other's changes.
+// One process runs the services of a store that it has to itself. Of one that replicas
+// share all run them: each looks every second at what the others have changed, and what
+// must hold at once, the store compares, see [Serving]. No two processes overwrite each
+// other's changes.
 package hosting

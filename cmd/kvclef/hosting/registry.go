@@ -38,6 +38,14 @@ type Config struct {
 	// own vaults.
 	Taken []string
 
+	// Replica is the name of this process among those that serve the same records; "":
+	// it has them to itself.
+	Replica string
+
+	// UnderWay counts the transactions under way of a service by its records, whoever
+	// sends them. It is required where replicas share them.
+	UnderWay func(ctx context.Context, id string) (int, error)
+
 	Logger *slog.Logger // default: discard
 }
 
@@ -50,11 +58,18 @@ type Registry struct {
 	taken  []string
 	log    *slog.Logger
 
+	replica  string
+	underWay func(ctx context.Context, id string) (int, error)
+
 	changing sync.Mutex // one change of the store at a time
 
 	mu     sync.RWMutex
 	hosted map[string]*instance // by the id of the service
 	closed bool
+
+	busy  map[string]bool // services that somebody here makes or deletes
+	seen  []byte          // the generation up to which everything is as others left it; nil: none
+	looks int             // how often busy was changed
 
 	begun   int // ever
 	cancels map[int]context.CancelFunc
@@ -67,6 +82,9 @@ func Open(ctx context.Context, cfg Config) (*Registry, error) {
 	if cfg.Records == nil || cfg.Seal == nil || cfg.Runner == nil {
 		return nil, errors.New("hosting services takes records, a seal and a runner")
 	}
+	if cfg.Replica != "" && cfg.UnderWay == nil {
+		return nil, errors.New("hosting services at several replicas takes what counts transactions under way")
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -75,7 +93,13 @@ func Open(ctx context.Context, cfg Config) (*Registry, error) {
 	}
 	r := &Registry{
 		shelf: shelf{cfg.Records, cfg.Seal}, runner: cfg.Runner, told: cfg.Deleted, taken: slices.Clone(cfg.Taken), log: cfg.Logger,
-		hosted: make(map[string]*instance), cancels: make(map[int]context.CancelFunc),
+		replica: cfg.Replica, underWay: cfg.UnderWay,
+		hosted: make(map[string]*instance), busy: make(map[string]bool), cancels: make(map[int]context.CancelFunc),
+	}
+	if r.shared() {
+		if err := r.shelf.occupyHosted(ctx, r.replica); err != nil {
+			return nil, err
+		}
 	}
 	kept, err := r.shelf.load(ctx)
 	if err != nil {
@@ -95,8 +119,8 @@ func (r *Registry) isTaken(name string) bool {
 	return slices.ContainsFunc(r.taken, func(taken string) bool { return strings.EqualFold(taken, name) })
 }
 
-// change makes the change that a function decides on.
-func (r *Registry) change(ctx context.Context, decide func(*contents) (rules.Change, error)) error {
+// change makes the changes that a function decides on, all or none.
+func (r *Registry) change(ctx context.Context, decide func(*contents) ([]rules.Change, error)) error {
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	for n := 1; ; n++ {
@@ -104,11 +128,11 @@ func (r *Registry) change(ctx context.Context, decide func(*contents) (rules.Cha
 		if err != nil {
 			return err
 		}
-		change, err := decide(kept)
+		changes, err := decide(kept)
 		if err != nil {
 			return err
 		}
-		if err = r.shelf.commit(ctx, kept, change); !errors.Is(err, rules.ErrConflict) || n == maxConflicts {
+		if err = r.shelf.commit(ctx, kept, changes...); !errors.Is(err, rules.ErrConflict) || n == maxConflicts {
 			return err
 		}
 	}
@@ -123,20 +147,21 @@ func (r *Registry) CreateConfiguration(ctx context.Context, scope Scope, documen
 	if r.isTaken(parsed.Name) {
 		return Configuration{}, refuse(ErrInUse, "a vault of this process is called %q: choose another name", parsed.Name)
 	}
-	err = r.change(ctx, func(kept *contents) (rules.Change, error) {
+	err = r.change(ctx, func(kept *contents) ([]rules.Change, error) {
 		if len(kept.configurations) >= MaxConfigurations {
-			return rules.Change{}, refuse(ErrInUse, "there are %d configurations, the most that there may be: delete one", MaxConfigurations)
+			return nil, refuse(ErrInUse, "there are %d configurations, the most that there may be: delete one", MaxConfigurations)
 		}
 		for _, other := range kept.configurations {
 			if strings.EqualFold(other.Name, parsed.Name) {
-				return rules.Change{}, refuse(ErrInUse, "a configuration is called %q already: choose another name", parsed.Name)
+				return nil, refuse(ErrInUse, "a configuration is called %q already: choose another name", parsed.Name)
 			}
 		}
 		entry := newRecord(scope, parsed)
 		if made, err = configurationOf(freeID(kept.configurations), entry); err != nil {
-			return rules.Change{}, err
+			return nil, err
 		}
-		return put(&r.shelf, keyConfiguration+made.ID, entry)
+		put, err := put(&r.shelf, keyConfiguration+made.ID, entry)
+		return []rules.Change{put}, err
 	})
 	if err != nil {
 		return Configuration{}, err
@@ -193,16 +218,16 @@ func (c *contents) configuration(scope Scope, id string) (Configuration, error) 
 
 // DeleteConfiguration removes one that no service uses.
 func (r *Registry) DeleteConfiguration(ctx context.Context, scope Scope, id string) error {
-	err := r.change(ctx, func(kept *contents) (rules.Change, error) {
+	err := r.change(ctx, func(kept *contents) ([]rules.Change, error) {
 		if _, err := kept.configuration(scope, id); err != nil {
-			return rules.Change{}, err
+			return nil, err
 		}
 		for _, service := range kept.services {
 			if service.Details.CloudHSMID == id {
-				return rules.Change{}, refuse(ErrInUse, "the configuration is used by the service %s: delete that first", service.ID)
+				return nil, refuse(ErrInUse, "the configuration is used by the service %s: delete that first", service.ID)
 			}
 		}
-		return kept.remove(keyConfiguration + id), nil
+		return []rules.Change{kept.remove(keyConfiguration + id)}, nil
 	})
 	if err == nil {
 		r.log.InfoContext(ctx, "Hosted configuration deleted", "id", id, "consortium", scope.Consortium, "environment", scope.Environment)

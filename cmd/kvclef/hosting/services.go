@@ -40,9 +40,15 @@ func (r *Registry) CreateService(ctx context.Context, scope Scope, document []by
 	entry := newRecord(scope, parsed)
 	service := serviceOf(freeID(kept.services), entry)
 	service.PolicySource = source
+	if r.shared() {
+		defer r.occupy(service.ID)()
+		if err := r.announce(ctx, scope, service.ID, entry); err != nil {
+			return Service{}, err
+		}
+	}
 	running, err := r.start(starting, service, used)
 	if err != nil {
-		return Service{}, refuse(ErrNotStarted, "starting the service: %w", err)
+		return Service{}, errors.Join(refuse(ErrNotStarted, "starting the service: %w", err), r.undo(ctx, service.ID))
 	}
 	if len(parsed.Details.ChainIDs) == 0 { // what the node tells later changes nothing
 		parsed.Details.ChainIDs = running.ChainIDs()
@@ -50,14 +56,8 @@ func (r *Registry) CreateService(ctx context.Context, scope Scope, document []by
 	}
 	one := newInstance(service, used)
 	one.adopt(running)
-	err = r.change(ctx, func(kept *contents) (rules.Change, error) {
-		if _, err := kept.admit(scope, parsed); err != nil {
-			return rules.Change{}, err
-		}
-		return put(&r.shelf, keyService+service.ID, entry)
-	})
-	if err != nil {
-		return Service{}, errors.Join(err, r.stop(ctx, one))
+	if err := r.keep(ctx, scope, service.ID, entry); err != nil {
+		return Service{}, errors.Join(err, r.stop(ctx, one), r.undo(ctx, service.ID))
 	}
 	if !r.host(one) {
 		return service, r.stop(ctx, one) // it starts with the next process
@@ -65,6 +65,28 @@ func (r *Registry) CreateService(ctx context.Context, scope Scope, document []by
 	r.log.InfoContext(ctx, "Hosted service created", "id", service.ID, "name", service.Name, "vault", used.Name,
 		"policy", service.Details.Policy, "policy_sha256", hash, "consortium", scope.Consortium, "environment", scope.Environment)
 	return service, nil
+}
+
+// keep keeps a service that has started.
+func (r *Registry) keep(ctx context.Context, scope Scope, id string, entry record[config.HostedService]) error {
+	if r.shared() {
+		return r.publish(ctx, scope, id, entry)
+	}
+	return r.change(ctx, func(kept *contents) ([]rules.Change, error) {
+		if _, err := kept.admit(scope, entry.Document); err != nil {
+			return nil, err
+		}
+		put, err := put(&r.shelf, keyService+id, entry)
+		return []rules.Change{put}, err
+	})
+}
+
+// undo removes what is kept of a service that can't be served.
+func (r *Registry) undo(ctx context.Context, id string) error {
+	if !r.shared() {
+		return nil // nothing is yet
+	}
+	return r.retract(ctx, id)
 }
 
 // host lets requests reach a service. It reports false if the registry is closed.
@@ -99,6 +121,9 @@ func (c *contents) vaultIsFree(used Configuration, chains []uint64) error {
 		of, ok := c.configurations[other.Details.CloudHSMID]
 		if !ok || of.Vault.Host() != used.Vault.Host() {
 			continue
+		}
+		if len(chains) == 0 && len(other.Details.ChainIDs) == 0 { // of one that is being made that is not known yet
+			return refuse(ErrInUse, "the service %s, with the vault %s, is being made, and its chain is not known yet: name the chains in details.chain_ids, or try again later", other.ID, used.Vault.URL)
 		}
 		for _, chain := range chains {
 			if len(other.Details.ChainIDs) == 0 || slices.Contains(other.Details.ChainIDs, chain) {
@@ -157,28 +182,12 @@ func (r *Registry) DeleteService(ctx context.Context, scope Scope, id string, fo
 	if _, err := r.Service(ctx, scope, id); err != nil && (one == nil || !errors.Is(err, ErrNotFound)) {
 		return err
 	}
-	if one == nil && !force {
-		return errNotRunning
+	remove := r.remove
+	if r.shared() {
+		defer r.occupy(id)()
+		remove = r.withdraw
 	}
-	if one != nil {
-		if err := one.quiesce(force); err != nil {
-			return err
-		}
-	}
-	err := r.change(ctx, func(kept *contents) (rules.Change, error) {
-		if _, err := kept.service(scope, id); err != nil {
-			return rules.Change{}, err
-		}
-		return kept.remove(keyService + id), nil
-	})
-	if one != nil && errors.Is(err, ErrNotFound) {
-		err = nil
-	}
-	switch {
-	case err != nil && one != nil:
-		one.resume()
-		return err
-	case err != nil:
+	if err := remove(ctx, scope, id, force); err != nil && (one == nil || !errors.Is(err, ErrNotFound)) {
 		return err
 	}
 	r.log.InfoContext(ctx, "Hosted service deleted", "id", id, "force", force, "consortium", scope.Consortium, "environment", scope.Environment)
@@ -194,6 +203,32 @@ func (r *Registry) DeleteService(ctx context.Context, scope Scope, id string, fo
 	}
 	r.told(id)
 	return nil
+}
+
+// remove removes a service that nobody else serves, which lets nothing in any more then.
+func (r *Registry) remove(ctx context.Context, scope Scope, id string, force bool) error {
+	one := r.instance(id)
+	if one != nil && one.service.Scope != scope {
+		one = nil
+	}
+	if one == nil && !force {
+		return errNotRunning
+	}
+	if one != nil {
+		if err := one.quiesce(force); err != nil {
+			return err
+		}
+	}
+	err := r.change(ctx, func(kept *contents) ([]rules.Change, error) {
+		if _, err := kept.service(scope, id); err != nil {
+			return nil, err
+		}
+		return []rules.Change{kept.remove(keyService + id)}, nil
+	})
+	if err != nil && one != nil && !errors.Is(err, ErrNotFound) {
+		one.resume()
+	}
+	return err
 }
 
 var errNotRunning = refuse(ErrInUse, "the service does not run, so that it is not known whether it has transactions under way; ?force=true deletes it all the same")

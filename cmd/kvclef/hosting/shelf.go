@@ -38,6 +38,7 @@ type shelf struct {
 type contents struct {
 	configurations map[string]Configuration // by id
 	services       map[string]Service       // by id
+	serving        map[string]string        // state by the id of the service, where replicas share them
 	raw            map[string][]byte        // the records by their keys
 	generation     uint64
 }
@@ -50,7 +51,7 @@ type generation struct {
 // may look as if it were not there.
 func (s *shelf) load(ctx context.Context) (*contents, error) {
 	c := &contents{
-		configurations: make(map[string]Configuration), services: make(map[string]Service), raw: make(map[string][]byte),
+		configurations: make(map[string]Configuration), services: make(map[string]Service), serving: make(map[string]string), raw: make(map[string][]byte),
 	}
 	err := s.records.EachRecord(ctx, keyAll, func(key string, value []byte) error {
 		if err := s.read(c, key, value); err != nil {
@@ -66,7 +67,11 @@ func (s *shelf) load(ctx context.Context) (*contents, error) {
 }
 
 // read opens one record.
-func (s *shelf) read(c *contents, key string, value []byte) error {
+func (s *shelf) read(c *contents, key string, value []byte) (err error) {
+	if id, ok := strings.CutPrefix(key, keyServing); ok && idForm.MatchString(id) {
+		c.serving[id], err = decodeServing(value)
+		return err
+	}
 	text, err := s.seal.open(key, value)
 	if err != nil {
 		return err
@@ -108,22 +113,28 @@ func put[Document any](s *shelf, key string, r record[Document]) (rules.Change, 
 // remove returns the change that removes a record.
 func (c *contents) remove(key string) rules.Change { return rules.Change{Key: key, Old: c.raw[key]} }
 
-// commit makes one change that was decided on by the contents, durably. The error
-// is [rules.ErrConflict] if they are not as they were. After any other it is not
-// made, or the error says that this is not known.
-func (s *shelf) commit(ctx context.Context, c *contents, change rules.Change) error {
+// sealGeneration is the change that raises the generation.
+func (s *shelf) sealGeneration(c *contents) (rules.Change, error) {
 	text, err := json.Marshal(generation{c.generation + 1})
+	return rules.Change{Key: keyGeneration, Old: c.raw[keyGeneration], New: s.seal.close(keyGeneration, text)}, err
+}
+
+// commit makes all changes that were decided on by the contents, durably, or none. The
+// error is [rules.ErrConflict] if they are not as they were. After any other they are
+// not made, or the error says that this is not known.
+func (s *shelf) commit(ctx context.Context, c *contents, changes ...rules.Change) error {
+	next, err := s.sealGeneration(c)
 	if err != nil {
 		return err
 	}
-	next := rules.Change{Key: keyGeneration, Old: c.raw[keyGeneration], New: s.seal.close(keyGeneration, text)}
-	err = s.records.ChangeRecords(ctx, change, next)
+	err = s.records.ChangeRecords(ctx, append(changes, next)...)
 	if err == nil || errors.Is(err, rules.ErrConflict) || errors.Is(err, rules.ErrRecordsFull) {
 		return err
 	}
 	// It may have been made all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
+	change := changes[0]
 	now, unread := s.records.Record(ctx, change.Key)
 	switch {
 	case unread != nil:

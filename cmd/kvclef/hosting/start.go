@@ -54,20 +54,49 @@ func (r *Registry) StartAll(ctx context.Context) error {
 		return err
 	}
 	for id, service := range kept.services {
-		one := newInstance(service, kept.configurations[service.Details.CloudHSMID])
-		ctx, cancel, done, err := r.begin(ctx)
-		if err != nil {
+		if r.shared() && kept.serving[id] != serveOpen {
+			continue // another replica is making it, or deleting it
+		}
+		if err := r.launch(ctx, service, kept.configurations[service.Details.CloudHSMID]); err != nil {
 			return err
 		}
-		one.cancel = cancel
-		r.mu.Lock()
-		r.hosted[id] = one
-		r.mu.Unlock()
-		go func() {
-			defer done()
-			r.tend(ctx, one)
-		}()
 	}
+	if !r.shared() {
+		return nil
+	}
+	ctx, _, done, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	go func() {
+		defer done()
+		r.follow(ctx)
+	}()
+	return nil
+}
+
+// launch starts a service that is kept, unless it runs here, or somebody sees to it.
+func (r *Registry) launch(ctx context.Context, service Service, configuration Configuration) error {
+	ctx, cancel, done, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	one := newInstance(service, configuration)
+	one.cancel = cancel
+	r.mu.Lock()
+	wanted := r.hosted[service.ID] == nil && !r.busy[service.ID] && !r.closed
+	if wanted {
+		r.hosted[service.ID] = one
+	}
+	r.mu.Unlock()
+	if !wanted {
+		done()
+		return nil
+	}
+	go func() {
+		defer done()
+		r.tend(ctx, one)
+	}()
 	return nil
 }
 

@@ -18,7 +18,7 @@ func (r *Registry) Status(ctx context.Context, scope Scope, id string) (map[stri
 	if err != nil {
 		return nil, err
 	}
-	health, running := Health{ID: id, Name: service.Name, State: Failed, Since: service.CreatedAt, Error: "it is not run by this process"}, Running(nil)
+	health, running := Health{ID: id, Name: service.Name, State: Failed, Since: service.CreatedAt, Error: r.whyNotRun()}, Running(nil)
 	if one := r.instance(id); one != nil {
 		health, running = one.health()
 	}
@@ -30,6 +30,14 @@ func (r *Registry) Status(ctx context.Context, scope Scope, id string) (map[stri
 		}
 	}
 	return told, overlay(told, health)
+}
+
+// whyNotRun says why a service that is kept is not one of this process.
+func (r *Registry) whyNotRun() string {
+	if r.shared() {
+		return "it is not run by this replica: it has just been made at another, or its making or deleting did not come to an end, and it can be deleted"
+	}
+	return "it is not run by this process"
 }
 
 // ask returns the members of what a service tells.
