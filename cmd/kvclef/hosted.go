@@ -29,7 +29,8 @@ type hostRunner struct {
 	reserve func(extapi.Signer) extapi.Signer // what callers may not use
 
 	records *hostedRecords
-	owners  *accountOwners
+	owners  owners
+	shared  rules.Shared  // of the records, nil if no other replica serves the same
 	sweeps  chan struct{} // one place: whether a sweep is to be made
 
 	registry *hosting.Registry
@@ -46,6 +47,13 @@ func (s *signing) newHostRunner(records *hostedRecords, reserve func(extapi.Sign
 	}
 }
 
+// owners know for whom accounts send.
+type owners interface {
+	take(ctx context.Context, by string, chains []uint64, accounts ...common.Address) error
+	has(ctx context.Context, by string, chains []uint64, account common.Address) bool
+	release(by string)
+}
+
 // hostingKey is the key of the file in the configuration.
 const hostingKey = "proxy.hosting_key_file"
 
@@ -54,7 +62,7 @@ const hostingKey = "proxy.hosting_key_file"
 func (s *signing) openHosting(ctx context.Context, signer extapi.Signer, reserve func(extapi.Signer) extapi.Signer) (_ *hostRunner, err error) {
 	file := s.cfg.Proxy.HostingKeyFile
 	if file == "" {
-		return nil, nil
+		return nil, s.occupyOwn(ctx)
 	}
 	seal, err := hosting.LoadSeal(hostingKey, file)
 	if err != nil {
@@ -65,6 +73,10 @@ func (s *signing) openHosting(ctx context.Context, signer extapi.Signer, reserve
 		return nil, err
 	}
 	runner := s.newHostRunner(records, reserve)
+	replica, err := runner.share(ctx, signer)
+	if err != nil {
+		return nil, err
+	}
 	var taken []string
 	for i := range s.cfg.Vaults {
 		taken = append(taken, s.cfg.Vaults[i].Label())
@@ -82,9 +94,11 @@ func (s *signing) openHosting(ctx context.Context, signer extapi.Signer, reserve
 			return nil, err
 		}
 	}
-	runner.registry, err = hosting.Open(ctx, hosting.Config{Records: s.state.store, Seal: seal, Runner: runner, Deleted: runner.deleted, Taken: taken, Logger: s.log})
+	runner.registry, err = hosting.Open(ctx, hosting.Config{
+		Records: s.state.store, Seal: seal, Runner: runner, Deleted: runner.deleted, Taken: taken, Replica: replica, UnderWay: runner.underWay, Logger: s.log,
+	})
 	if err != nil {
-		return nil, err
+		return nil, hostingError(err)
 	}
 	if err := runner.registry.StartAll(ctx); err != nil {
 		return nil, errors.Join(err, runner.registry.Close(ctx))
@@ -142,20 +156,22 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 	}
 	parts := frontParts{
 		name: service.Name, path: hosting.PathServices + service.ID, vaults: running.vaults, gate: &running.gate,
-		records: h.records.of(service.ID), maxFinished: maxFinishedHosted,
+		maxFinished: maxFinishedHosted,
 	}
 	if err := h.choose(ctx, service, running, &parts); err != nil {
 		return nil, err
 	}
-	if err := h.claim(service, configuration, parts.chains, running); err != nil {
-		return nil, err
+	if h.shared == nil { // else the store decides, and one that another replica deleted may still be stopping here
+		if err := h.claim(service, configuration, parts.chains, running); err != nil {
+			return nil, err
+		}
 	}
 	decider, decides, err := h.decider(service)
 	if err != nil {
 		return nil, err
 	}
 	keyring := running.vaults.keyring()
-	parts.signer = h.reserve(keyringSigner{keyring})
+	h.keepFor(service.ID, keyringSigner{keyring}, &parts)
 	parts.holds = h.holds(service.ID, parts.chains, parts.signer)
 	if err := h.owners.take(ctx, service.ID, parts.chains, addressesOf(parts.signer.Accounts())...); err != nil {
 		return nil, err

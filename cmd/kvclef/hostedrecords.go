@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // prefixHosted is of the records of hosted services: hosted/ID/…
@@ -65,16 +66,44 @@ func openHostedRecords(ctx context.Context, records rules.Records, log *slog.Log
 
 func newHostedRecords(ctx context.Context, records rules.Records, most size, log *slog.Logger) (*hostedRecords, error) {
 	h := &hostedRecords{Records: records, most: most, log: log, kept: make(map[string]size), full: make(map[string]bool)}
-	err := records.EachRecord(ctx, prefixHosted, func(key string, value []byte) error {
+	err := h.count(ctx)
+	return h, err
+}
+
+// counting is a store that counts without telling what it has.
+type counting interface {
+	// RecordKinds counts the records below a prefix by what comes before the next slash.
+	RecordKinds(ctx context.Context, prefix string) ([]store.RecordKind, error)
+}
+
+// count counts what is there. What this process adds meanwhile is in it or not, until it
+// is counted again; so is what other replicas add until then, so that several may get
+// beyond a share by that much.
+func (h *hostedRecords) count(ctx context.Context) error {
+	kept := make(map[string]size)
+	if counting, ok := h.Records.(counting); ok {
+		kinds, err := counting.RecordKinds(ctx, prefixHosted)
+		if err != nil {
+			return fmt.Errorf("counting the records of hosted services: %w", err)
+		}
+		for _, kind := range kinds {
+			kept[kind.Kind] = size{kind.Records, int(kind.Bytes)}
+		}
+	} else if err := h.EachRecord(ctx, prefixHosted, func(key string, value []byte) error {
 		if id := hostedID(key); id != "" {
-			h.add(id, sizeOf(key, value))
+			kept[id] = kept[id].plus(sizeOf(key, value))
 		}
 		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("counting the records of hosted services: %w", err)
+	}); err != nil {
+		return fmt.Errorf("counting the records of hosted services: %w", err)
 	}
-	return h, nil
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.kept, h.all = kept, size{}
+	for _, of := range kept {
+		h.all = h.all.plus(of)
+	}
+	return nil
 }
 
 // of returns the records of one service.

@@ -66,7 +66,7 @@ func (s *hostedService) replace(do func(*outbox.Outbox) error) error {
 // Stop ends the service. What is under way stays in the store.
 func (s *hostedService) Stop(ctx context.Context) error {
 	err := s.front.proxy.Shutdown(ctx)
-	s.signing.outboxes.put(s.front.status.parts.name, nil)
+	s.signing.outboxes.drop(s.front.status.parts.name, s.front.outbox)
 	s.cancel()
 	ended := make(chan struct{})
 	go func() {

@@ -29,14 +29,42 @@ func (s scopedRecords) EachRecord(ctx context.Context, prefix string, do func(ke
 
 // ChangeRecords makes all changes, or none.
 func (s scopedRecords) ChangeRecords(ctx context.Context, changes ...rules.Change) error {
+	scoped, err := s.scoped(changes)
+	if err != nil {
+		return err
+	}
+	return s.records.ChangeRecords(ctx, scoped...)
+}
+
+// scoped returns changes with the keys that they have among all records.
+func (s scopedRecords) scoped(changes []rules.Change) ([]rules.Change, error) {
 	scoped := slices.Clone(changes)
 	for i := range scoped {
 		if scoped[i].Key == "" {
-			return rules.CheckChanges(changes) // which refuses it
+			return nil, rules.CheckChanges(changes) // which refuses it
 		}
 		scoped[i].Key = s.prefix + scoped[i].Key
 	}
-	return s.records.ChangeRecords(ctx, scoped...)
+	return scoped, nil
+}
+
+// scopedShared is what a store has for several processes, of the records below a prefix.
+type scopedShared struct {
+	shared rules.Shared
+	prefix string
+}
+
+// Lock waits for a lock of that name.
+func (s scopedShared) Lock(ctx context.Context, name string) (release func(), err error) {
+	return s.shared.Lock(ctx, s.prefix+name)
+}
+
+// RecordsSince calls a function for the records with a prefix that were changed after a
+// mark.
+func (s scopedShared) RecordsSince(ctx context.Context, prefix string, since rules.Mark, do func(key string, value []byte) error) (rules.Mark, error) {
+	return s.shared.RecordsSince(ctx, s.prefix+prefix, since, func(key string, value []byte) error {
+		return do(strings.TrimPrefix(key, s.prefix), value)
+	})
 }
 
 // scopedLedger counts apart from others: a limit of one policy is not the limit of

@@ -102,6 +102,9 @@ func serveSettings(c *cli.Context) (*config.Config, error) {
 	if len(cfg.ChainIDs) == 0 {
 		err = errors.Join(err, usagef("no chain id: give --chainid, such as --chainid 1 for Ethereum (there is no default, so that nothing is signed for the wrong chain)"))
 	}
+	if cfg.Proxy.Enabled() && cfg.Proxy.HostingKeyFile != "" { // hosted services bring vaults
+		return cfg, err
+	}
 	return cfg, errors.Join(err, needVaults(cfg))
 }
 

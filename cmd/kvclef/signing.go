@@ -251,6 +251,7 @@ func (s *signing) serve(ctx context.Context, keyring *backend.Keyring, signer ex
 	}
 	if open.hosted != nil {
 		group.Go(func() error { open.hosted.sweep(ctx); return nil })
+		group.Go(func() error { open.hosted.recount(ctx); return nil })
 	}
 	group.Go(func() error { s.refresh(ctx, keyring); return nil })
 	group.Go(func() error { s.state.reloadOnHangUp(ctx, s.cfg); return nil })

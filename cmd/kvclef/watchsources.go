@@ -93,14 +93,21 @@ type outboxes struct {
 	of map[string]*outbox.Outbox
 }
 
-// put adds an outbox, or with nil removes it.
+// put adds an outbox.
 func (o *outboxes) put(service string, box *outbox.Outbox) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.of == nil {
 		o.of = make(map[string]*outbox.Outbox)
 	}
-	if o.of[service] = box; box == nil {
+	o.of[service] = box
+}
+
+// drop removes an outbox, unless another has its name by now.
+func (o *outboxes) drop(service string, box *outbox.Outbox) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.of[service] == box {
 		delete(o.of, service)
 	}
 }

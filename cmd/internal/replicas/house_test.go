@@ -48,6 +48,7 @@ type house struct {
 	dsn          string
 	more         string // of each replica's configuration
 	serve        string // the command that they run
+	hosts        bool   // they have no vaults of their own
 
 	authority *x509.CertPool
 	identity  tls.Certificate // of callers
@@ -120,23 +121,34 @@ metrics: {enabled: true, port: 0}
 rules: {policy: %s}
 limits: {repeat: 0s, request_timeout: 6s, sign_timeout: 4s}
 log: {level: warn}
-vaults:
+%s%s`, devnet.ChainID, h.path(name), name, h.path(name+".dsn"), h.path(name+".ipc"), certificates, h.path("policy.yaml"),
+		h.vaults(), strings.NewReplacer("CERTIFICATES", certificates, "REPLICA", h.path(name)).Replace(h.more)))
+	h.run(t, name, "init")
+}
+
+// vaults are those of a replica's configuration.
+func (h *house) vaults() string {
+	if h.hosts {
+		return ""
+	}
+	return fmt.Sprintf(`vaults:
   - name: vault
     url: https://%s
     custom_endpoint: true
-    authority: https://%[8]s/
-    ca_file: %[9]s
+    authority: https://%[1]s/
+    ca_file: %[2]s
     requests_per_second: -1
-    credential: {kind: client-secret, tenant_id: %[10]s, client_id: %[11]s, secret_env: VAULT_SECRET}
-%s`, devnet.ChainID, h.path(name), name, h.path(name+".dsn"), h.path(name+".ipc"), certificates, h.path("policy.yaml"),
-		h.vault.Addr(), h.path("vault.pem"), h.vault.TenantID(), h.vault.ClientID(), strings.ReplaceAll(h.more, "CERTIFICATES", certificates)))
-	h.run(t, name, "init")
+    credential: {kind: client-secret, tenant_id: %[3]s, client_id: %[4]s, secret_env: VAULT_SECRET}
+`, h.vault.Addr(), h.path("vault.pem"), h.vault.TenantID(), h.vault.ClientID())
 }
 
 // command is a command with the configuration of a replica.
 func (h *house) command(ctx context.Context, replica string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, h.program, append(args, "--config", h.path(replica+".yaml"))...) // #nosec G204 -- the program under test
 	command.Env = []string{"HOME=" + h.dir, "VAULT_SECRET=" + h.vault.ClientSecret(), "PATH=" + os.Getenv("PATH")}
+	if h.hosts { // their vaults are at names of Azure's
+		command.Env = append(command.Env, "HTTPS_PROXY="+h.vault.ProxyURL(), "SSL_CERT_FILE="+h.path("vault.pem"))
+	}
 	return command
 }
 

@@ -44,7 +44,7 @@ func (h *house) start(t *testing.T, name string) *signer {
 	t.Cleanup(func() { s.end(t, syscall.SIGKILL) })
 	s.metrics = s.printed(t, printedMetrics) // the last
 	s.ipc, s.https = s.printed(t, printedIPC), s.printed(t, printedHTTPS)
-	if h.serve == "proxy" {
+	if h.serve == "proxy" || h.hosts {
 		s.proxy = s.printed(t, printedProxy)
 	}
 	return s

@@ -64,7 +64,6 @@ func (c *Config) validateStore() error {
 	all.when(hasPassword(p.DSN), "store.postgres.dsn: it has a password in it: put the whole into a file of mode 0600, store.postgres.dsn_file, or the password into PGPASSFILE")
 	all.when(p.MaxConnections < 4 || p.MaxConnections > 1000, "store.postgres.max_connections: %d; it must be 4 to 1000", p.MaxConnections)
 	all.when(p.Timeout < 100*time.Millisecond || p.Timeout > time.Minute, "store.postgres.timeout: %s; it must be 100ms to 1m", p.Timeout)
-	all.when(c.Proxy.HostingKeyFile != "", "proxy.hosting_key_file: hosted services are one signer's, and can't be in a database that others share: remove it, or store.postgres")
 	return errors.Join(all...)
 }
 

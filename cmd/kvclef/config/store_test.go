@@ -33,7 +33,7 @@ func TestStore(t *testing.T) {
 		"timeout":      {func(c *Config) { c.Store.Postgres.Timeout = 2 * time.Minute }, "must be 100ms to 1m"},
 		"long name":    {func(c *Config) { c.Replica = strings.Repeat("x", 65) }, "at most 64"},
 		"odd name":     {func(c *Config) { c.Replica = "a\nb" }, "printable"},
-		"hosting":      {func(c *Config) { c.Proxy.HostingKeyFile = "/key" }, "hosted services are one signer's"},
+		"hosting":      {func(c *Config) { c.Proxy.HostingKeyFile = "/key" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
