@@ -9,7 +9,6 @@ import (
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
 	"github.com/kvclef/kvclef/cmd/kvclef/approvals"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
-	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/cmd/kvclef/health"
 	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
 	"github.com/kvclef/kvclef/cmd/kvclef/tracing"
@@ -53,8 +52,8 @@ func examine(ctx context.Context, e examination, already error) error {
 		_, err := extapi.NewValidator(e.cfg.FourByteFile)
 		e.add(err)
 	}
-	e.auditLog()
 	known := e.data()
+	e.auditLog(known)
 	e.sockets(known)
 	e.rules(ctx, known)
 	if err := errors.Join(e.problems...); err != nil {
@@ -182,11 +181,11 @@ func (e *examination) sockets(known *durable) {
 }
 
 // auditLog looks at where the audit log is to be.
-func (e *examination) auditLog() {
-	if e.cfg.Audit.File == "" {
-		return // in the data directory
+func (e *examination) auditLog(known *durable) {
+	if e.cfg.Audit.File == "" && known.dir.Path() == "" {
+		return
 	}
-	path, err := auditPath(e.cfg, datadir.Dir{})
+	path, err := auditPath(e.cfg, known.dir)
 	if err == nil {
 		err = audit.CheckPlace(path)
 	}

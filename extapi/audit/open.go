@@ -65,7 +65,12 @@ func CheckPlace(path string) error {
 	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("opening the audit log: the directory %s does not exist: create it, for this user alone", filepath.Dir(path))
 	}
-	return regular(path)
+	for _, suffix := range []string{"", lockSuffix, checkpointSuffix} {
+		if err := regular(path + suffix); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // load reads the log and returns what was repaired.
