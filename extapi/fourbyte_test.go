@@ -82,6 +82,9 @@ func sameFindings(t *testing.T, validate func(*string, apitypes.SendTxArgs) ([]a
 // TestValidateLikeFourByte compares findings with go-ethereum's over calls of
 // many methods, whole and damaged.
 func TestValidateLikeFourByte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares a great many answers, one after the other")
+	}
 	validate, v := oracle(t), newValidator(t)
 	word := func(n uint64) string {
 		var w [32]byte
@@ -171,6 +174,9 @@ func TestKnownMethods(t *testing.T) {
 // TestSelectorTable compares the compact table with go-ethereum's, and tells
 // what memory it takes.
 func TestSelectorTable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 200,000 selectors, one after the other")
+	}
 	database, err := fourbyte.New()
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,9 @@ import (
 // TestFromRealClef has a real Clef make what it keeps, plays the story of the move
 // with it, and compares what the two signers say then.
 func TestFromRealClef(t *testing.T) {
+	if testing.Short() {
+		t.Skip("derives many keys, for minutes under the race detector")
+	}
 	clef := findClef(t)
 	home := t.TempDir()
 	c := makeClef(t, clef, home)
