@@ -347,7 +347,8 @@ func (h *house) minedOnce(t *testing.T, node *devnet.Node, payments int, except 
 }
 
 // TestHostedKey: a replica with another key does not start, and says which file to copy and
-// from where. One whose own vaults would send beside hosted services does not either.
+// from where. One whose own vaults would send beside hosted services does not either,
+// whether it serves those or not.
 func TestHostedKey(t *testing.T) {
 	t.Parallel()
 	h, _ := newHostedHouse(t)
@@ -355,8 +356,10 @@ func TestHostedKey(t *testing.T) {
 	h.write(t, "signer-1.key", strings.Repeat("5d", 32))
 	h.configure(t, "signer-1", h.dsn)
 	h.refuses(t, "signer-1", `copy the file that proxy.hosting_key_file names at the replica "signer-0"`)
-	h.more = strings.Replace(h.more, "hosting_key_file: REPLICA.key, ", "", 1)
 	h.hosts = false
+	h.configure(t, "signer-2", h.dsn)
+	h.refuses(t, "signer-2", `vaults: "vault" has keys, such as of the account `)
+	h.more = strings.Replace(h.more, "hosting_key_file: REPLICA.key, ", "", 1)
 	h.configure(t, "signer-2", h.dsn)
 	h.refuses(t, "signer-2", `hosted services send from this schema, as the replica "signer-0" began it`)
 }

@@ -54,6 +54,9 @@ func (o *Outbox) Run(ctx context.Context) error {
 // step takes one look at the chain. What can't be found out now is left to the next.
 func (o *Outbox) step(ctx context.Context) {
 	if err := o.takeOver(ctx); err != nil {
+		if ctx.Err() != nil {
+			return // that is why
+		}
 		o.log.ErrorContext(ctx, "Transactions of others not taken over", "error", err)
 		return // what is known may not be so any more
 	}

@@ -237,3 +237,20 @@ func (c *cutOff) ChangeRecords(ctx context.Context, changes ...rules.Change) err
 	}
 	return c.Records.ChangeRecords(ctx, changes...)
 }
+
+// TestHasLanes: whether anybody has sent is told by the lanes alone.
+func TestHasLanes(t *testing.T) {
+	t.Parallel()
+	records := memory.NewRecords()
+	for _, step := range []struct {
+		key  string
+		want bool
+	}{{"tenancy/sends", false}, {"hosted/a/" + prefixLanes + "1/0x01", false}, {prefixLanes + laneID{"1", common.Address{1}}.path(), true}} {
+		if err := records.ChangeRecords(t.Context(), rules.Change{Key: step.key, New: encodeLane(1)}); err != nil {
+			t.Fatal(err)
+		}
+		if has, err := HasLanes(t.Context(), records); err != nil || has != step.want {
+			t.Errorf("with %s: %v, %v", step.key, has, err)
+		}
+	}
+}
