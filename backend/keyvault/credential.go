@@ -57,7 +57,10 @@ func (c Credential) build(e endpoint, transport *transports, tryTimeout, retryDe
 		},
 		Telemetry: policy.TelemetryOptions{ApplicationID: applicationID},
 	})
-	if err != nil {
+	switch {
+	case err != nil && c.Kind == "environment":
+		return nil, fmt.Errorf("credential environment: %w: set the AZURE_* variables of an application, or choose another kind, such as managed-identity or azure-cli", err)
+	case err != nil:
 		return nil, fmt.Errorf("credential %s: %w", printable(c.Kind), err)
 	}
 	return cred, nil

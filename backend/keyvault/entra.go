@@ -80,7 +80,11 @@ func (v *Vault) withoutAnswer(f *failure, token *tokenError) string {
 	case tenantMismatch.MatchString(token.text):
 		return "the vault is in another tenant than the credential: correct the tenant id or list the vault's under additionally allowed tenants"
 	}
-	return "credential " + printable(v.cfg.Credential.Kind) + " is not available here: see the log, check its settings"
+	remedy := "see the log, check its settings"
+	if v.cfg.Credential.Kind == "azure-cli" {
+		remedy = "run az login as the user that kvclef runs as"
+	}
+	return "credential " + printable(v.cfg.Credential.Kind) + " is not available here: " + remedy
 }
 
 // tenantMismatch recognises azidentity's refusal, which has no type of its own.

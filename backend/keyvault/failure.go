@@ -116,6 +116,8 @@ func (v *Vault) classifyAnswer(f *failure, op operation) {
 		f.Message = v.of("%s rejects the token it asked for: check that the credential is of the vault's tenant")
 	case status == http.StatusForbidden:
 		f.Kind, f.Message = backend.KindForbidden, v.forbidden(f.fault, op)
+	case status == http.StatusNotFound && op.id.name == "":
+		f.Kind, f.Message = backend.KindNotFound, v.of("%s answers that it is not there: check the URL")
 	case status == http.StatusNotFound:
 		f.Kind, f.Message = backend.KindNotFound, v.of(op.subject()+" is not in %s: it was deleted, or never was there")
 	case status == http.StatusConflict:

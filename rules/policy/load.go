@@ -96,6 +96,9 @@ func (p *parser) syntax(err error) {
 		at.Line, _ = strconv.Atoi(found[1]) // digits
 		text = found[2]
 	}
+	if text == "found character that cannot start any token" {
+		text += "; indent with spaces, not with tabs"
+	}
 	p.errorf(at, "this is no YAML: %s", clip(text))
 }
 

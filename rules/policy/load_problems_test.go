@@ -58,6 +58,7 @@ func TestBounds(t *testing.T) {
 		{"rules", "version: 1\nrules:" + lines(maxRules+1, rule), "p:3:3: rules: there are 10001, and may be 10000"},
 		{"brackets", "version: 1\nrules: " + strings.Repeat("[", 33) + strings.Repeat("]", 33), "nested deeper than 32"},
 		{"blocks", "version: 1\nrules:\n " + strings.Repeat(" -", 33) + " a", "nested deeper than 32"},
+		{"a tab", "version: 1\nrules:\n\t- id: x\n", "found character that cannot start any token; indent with spaces, not with tabs"},
 		{"many brackets", "version: 1\nrules: " + strings.Repeat("[", MaxBytes-100), "this is no YAML"},
 		{"many blocks", "version: 1\nrules:\n " + strings.Repeat(" -", MaxBytes/2-100), "this is no YAML"},
 		{"many keys", "version: 1\nrules: " + strings.Repeat("{a: ", MaxBytes/4-100), "this is no YAML"},
