@@ -25,8 +25,11 @@ func (p *program) arrange(app *cli.App, args []string) ([]string, error) {
 	if len(words) == 0 {
 		words = []string{"serve"}
 	}
-	if words[0] == "help" {
+	switch {
+	case words[0] == "help":
 		words, options = words[1:], []string{"--help"}
+	case len(words) == 2 && words[1] == "help": // of a group of commands, too
+		words, options = words[:1], []string{"--help"}
 	}
 	path, command, words, err := resolve(app, words)
 	if err != nil {
@@ -64,7 +67,7 @@ func (p *program) split(app *cli.App, args []string) (words, options []string, e
 		flag, isOurs := flagNamed(app, name)
 		clef, isClefs := clefFlagNamed(name)
 		if !isOurs && !isClefs && !isHelp(arg) {
-			return nil, nil, usagef("unknown flag --%s%s", name, suggest.DidYouMean("--", name, flagNames(app)))
+			return nil, nil, unknownFlag(app, arg, name)
 		}
 		takesValue := isOurs && valued(flag) || isClefs && clef.valued
 		if takesValue && !hasValue {
@@ -76,6 +79,17 @@ func (p *program) split(app *cli.App, args []string) (words, options []string, e
 		options = append(options, arg)
 	}
 	return words, options, nil
+}
+
+// unknownFlag explains a flag that is not there. What is near a single letter is another.
+func unknownFlag(app *cli.App, arg, name string) error {
+	switch {
+	case name == "v" || name == "V":
+		return usagef("%s: use kvclef version, or --loglevel LEVEL", arg)
+	case len(name) == 1:
+		return usagef("unknown flag -%s", name)
+	}
+	return usagef("unknown flag --%s%s", name, suggest.DidYouMean("--", name, flagNames(app)))
 }
 
 // withoutClefs drops flags of Clef that have no use in a command, with a warning,

@@ -33,7 +33,8 @@ const attestHelp = "\n\nserve refuses to start with a policy or a rule file that
 	"\nA file that ends in .yaml or .yml is a policy." +
 	"\nWith --attest-key the attestation is signed by a key of a vault. Pin the address of that key by" +
 	"\nrules.attest_key in the configuration, and who can write to the data directory alone can't" +
-	"\nchange the rules. A signer that is running keeps its rules until it is started again."
+	"\nchange the rules. A signer that is running uses a policy after kvclef policy reload, and keeps its" +
+	"\nrule file until it is started again."
 
 func (p *program) rulesAttestCommand() *cli.Command {
 	return &cli.Command{
@@ -120,6 +121,9 @@ func (f rulesFile) loads(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	if err := (rulestest.Ruleset{Name: f.name(), Source: f.source, Timeout: cfg.Rules.Timeout}).Load(ctx); err != nil {
+		if ext := filepath.Ext(f.path); ext != ".js" {
+			return usagef("%w; it is read as a rule file, since the name of a policy ends in .yaml or .yml", err)
+		}
 		return &usageError{err}
 	}
 	return nil

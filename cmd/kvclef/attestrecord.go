@@ -45,8 +45,10 @@ func (p *program) attest(c *cli.Context, cfg *config.Config, attestation rules.A
 	if err := into.Attest(c.Context, attestation); err != nil {
 		return fmt.Errorf("recording the attestation: %w", err)
 	}
-	if runs {
-		p.sayf("kvclef: a signer runs on this data directory: it keeps the rules that it started with until it is started again")
+	if runs && attestation.Kind == rules.PolicyFile {
+		p.sayf("kvclef: a signer runs on this data directory: it uses this policy after kvclef policy reload%s", cfg.Place)
+	} else if runs {
+		p.sayf("kvclef: a signer runs on this data directory: it keeps the rule file that it started with until it is started again")
 	}
 	return p.printAttestation(c, attestation)
 }
@@ -60,7 +62,7 @@ func (p *program) attestor(ctx context.Context, cfg *config.Config) (into attest
 	}
 	dir, err := datadir.Open(path)
 	if err != nil {
-		return nil, false, &usageError{err}
+		return nil, false, &usageError{missingDir(cfg, err)}
 	}
 	client, err := admin.Connect(ctx, dir.AdminSocket())
 	if err == nil {

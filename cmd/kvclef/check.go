@@ -17,15 +17,16 @@ func (p *program) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "look at the configuration, reach the vaults, and say what is set up well and what is not",
-		UsageText: "kvclef check (--config FILE | --vault URL) [--json]",
+		UsageText: "kvclef check (--config FILE | --vault URL) [flags of kvclef serve] [--json]",
 		Description: examples(
 			"before the first start", "kvclef check --config /etc/kvclef/kvclef.yaml",
+			"flags in the place of a file, as they are given to kvclef serve", "kvclef check --chainid 10 --policy policy.yaml --vault https://kv-prod.vault.azure.net",
 			"for a script", "kvclef check --config kvclef.yaml --json | jq '.vaults[].warnings[]'",
-		) + "\n\nOf a configuration it looks at everything that kvclef serve would start with, and tells all that is wrong:" +
+		) + "\n\nOf a configuration, a file or flags, it looks at everything that kvclef serve would start with, and tells all that is wrong:" +
 			"\nvalues, files of TLS and secrets, the data directory, the policy, the rule file and their attestations." +
 			"\nThen it reaches the vaults. It signs nothing. The exit code is 0 if every vault was reached and its accounts" +
 			"\nmay be signed with, whatever the warnings; 1 if not; 2 if the configuration is wrong.",
-		Flags:  slices.Concat(generalFlags(), vaultFlags(), []cli.Flag{jsonFlag()}),
+		Flags:  slices.Concat(serveFlags(), []cli.Flag{jsonFlag()}),
 		Action: action(p.check),
 	}
 }
@@ -82,12 +83,15 @@ func (p *program) check(c *cli.Context) error {
 	if cfg == nil {
 		return wrong
 	}
-	if c.String("config") != "" { // without, there is no more to it than vaults
+	if whole(c) { // or there is no more to it than vaults
 		options, err := serveOptions(cfg, false)
 		wrong = examine(c.Context, examination{cfg: cfg, options: options, alone: true}, errors.Join(wrong, err))
 	}
 	if wrong != nil {
 		return wrong
+	}
+	if whole(c) && len(cfg.ChainIDs) == 0 && !cfg.Proxy.Enabled() { // which takes the node's
+		p.sayf("kvclef: warning: no chain id: kvclef serve does not start without --chainid, or chainids in the configuration")
 	}
 	log := newLogger(p.stderr, cfg.Log)
 	checks := make([]vaultCheck, len(cfg.Vaults))
@@ -113,6 +117,14 @@ func (p *program) check(c *cli.Context) error {
 		return errors.Join(failure, p.printJSON(checkResult{failure == nil, checks}))
 	}
 	return errors.Join(failure, p.printChecks(checks))
+}
+
+// whole reports whether more is given than vaults and how to log.
+func whole(c *cli.Context) bool {
+	return slices.ContainsFunc(serveFlags(), func(flag cli.Flag) bool {
+		name := flag.Names()[0]
+		return c.IsSet(name) && !slices.Contains([]string{"vault", "credential", "loglevel", "log.format"}, name)
+	})
 }
 
 // take copies a vault's report.

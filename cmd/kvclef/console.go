@@ -30,7 +30,7 @@ func (s *signing) serveConsole(ctx context.Context, signer extapi.Signer) (stop 
 	}
 	s.state.passkeys.OnRemoved(server.SignOut)
 	if err := server.Start(ctx); err != nil {
-		return nil, err
+		return nil, portTaken(err)
 	}
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)

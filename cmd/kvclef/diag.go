@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"runtime"
@@ -64,6 +65,9 @@ func (p *program) diag(c *cli.Context) (err error) {
 		return diag.WriteText(p.stdout, sections)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return usagef("--output: %s exists, and is not overwritten: name another file or remove it", path)
+	}
 	if err != nil {
 		return usagef("--output: %w", err)
 	}

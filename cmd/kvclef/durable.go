@@ -35,6 +35,7 @@ const stepTimeout = 10 * time.Second
 // missing.
 type durableOptions struct {
 	path      string // of the data directory; "": none
+	place     string // flags that name it, or what says more of it; "": by its path
 	make      bool   // the directory and its state, if they are missing
 	temporary bool   // the directory is removed at the end
 	attested  bool   // the rule file must be attested
@@ -101,7 +102,7 @@ func (d *durable) openState(ctx context.Context, cfg *config.Config) (err error)
 		open = datadir.Make
 	}
 	if d.dir, err = open(d.options.path); err != nil {
-		return &usageError{err}
+		return &usageError{missingDir(cfg, err)}
 	}
 	if d.options.make && !cfg.Store.Postgres.Enabled() {
 		if err := bolt.Create(d.dir.Store()); err != nil && !errors.Is(err, bolt.ErrExists) {

@@ -99,7 +99,7 @@ func (d *durable) attestCommand(file rulesFile, pinned string) string {
 	if pinned != "" {
 		key = " --attest-key " + pinned
 	}
-	return fmt.Sprintf("kvclef rules attest --datadir %s%s %s", shellQuote(d.dir.Path()), key, shellQuote(file.path))
+	return fmt.Sprintf("kvclef rules attest%s%s %s", placeFlags(d.options.place, d.dir), key, shellQuote(file.path))
 }
 
 // starting tells the rule file where the signer is about to listen: nothing is

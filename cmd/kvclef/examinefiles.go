@@ -21,7 +21,7 @@ func (e *examination) data() (known *durable) {
 	}
 	dir, err := datadir.Open(e.options.path)
 	if err != nil {
-		e.add(err)
+		e.add(missingDir(e.cfg, err))
 		return known
 	}
 	if p := &e.cfg.Store.Postgres; p.Enabled() {
@@ -35,7 +35,7 @@ func (e *examination) data() (known *durable) {
 		return known
 	}
 	if _, err := os.Stat(dir.Store()); errors.Is(err, os.ErrNotExist) {
-		e.add(noState(dir))
+		e.add(noState(dir, e.cfg.Place))
 		return known
 	}
 	known.dir = dir

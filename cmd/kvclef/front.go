@@ -75,7 +75,7 @@ func (s *signing) openFront(ctx context.Context, account *extapi.Account, signer
 	s.state.serveTransactions(f.outbox, hosted, s.log)
 	if err := f.proxy.Start(ctx); err != nil {
 		node.close()
-		return nil, err
+		return nil, portTaken(err)
 	}
 	return f, nil
 }

@@ -58,7 +58,7 @@ func (plan *clefPlan) fill(ctx context.Context, dir datadir.Dir) (err error) {
 	if err := bolt.Create(dir.Store()); err != nil && !errors.Is(err, bolt.ErrExists) {
 		return err
 	}
-	store, err := openStore(ctx, dir, bolt.Options{})
+	store, err := openStore(ctx, dir, "", bolt.Options{})
 	if err != nil {
 		return err
 	}

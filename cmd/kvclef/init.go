@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
@@ -71,37 +72,48 @@ func (p *program) init(c *cli.Context) error {
 	if _, err := os.Stat(record); err == nil {
 		p.sayf("kvclef: warning: %s is of a signer that had another state: what it spent of limits is not known here", record)
 	}
-	return p.printf("%s", afterInit(dir, place, record, c.IsSet("datadir")))
+	return p.printf("Data directory  %s\nState           %s\nAudit log       %s, from the first start\n\n%s", dir.Path(), place, record, afterInit(cfg, c.IsSet("config")))
 }
 
-// afterInit says what was made and what comes next.
-func afterInit(dir datadir.Dir, place, record string, named bool) string {
-	flag := ""
-	if named {
-		flag = " --datadir " + shellQuote(dir.Path())
+// afterInit says what comes next. A configuration file may name what decides, and the rest.
+func afterInit(cfg *config.Config, file bool) string {
+	var files []string
+	for _, path := range []string{cfg.Rules.Policy, cfg.Rules.File} {
+		if path != "" {
+			files = append(files, path)
+		}
+	}
+	rest := ""
+	if !file {
+		rest = " --policy policy.yaml --chainid ID --vault https://NAME.vault.azure.net"
+	}
+	if len(files) == 0 {
+		files = []string{"policy.yaml"}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Data directory  %s\nState           %s\nAudit log       %s, from the first start\n", dir.Path(), place, record)
-	fmt.Fprintf(&b, "\nNext, allow a rule file and start with it:\n  kvclef rules attest%s rules.js\n"+
-		"  kvclef serve%s --rules rules.js --chainid ID --vault https://NAME.vault.azure.net\n", flag, flag)
+	fmt.Fprint(&b, "Next, allow the policy (or a rule file of Clef) and start with it:\n")
+	for _, path := range files {
+		fmt.Fprintf(&b, "  kvclef rules attest%s %s\n", cfg.Place, shellQuote(path))
+	}
+	fmt.Fprintf(&b, "  kvclef serve%s%s\n", cfg.Place, rest)
 	return b.String()
 }
 
 // openStore opens the store of a data directory. What can be mended by another
-// path, or by kvclef init, is wrong usage.
-func openStore(ctx context.Context, dir datadir.Dir, options bolt.Options) (*bolt.Store, error) {
+// path, or by kvclef init, is wrong usage: the flags of the place go with that.
+func openStore(ctx context.Context, dir datadir.Dir, place string, options bolt.Options) (*bolt.Store, error) {
 	store, err := bolt.Open(ctx, dir.Store(), options)
 	if err != nil {
-		return nil, storeError(dir, err)
+		return nil, storeError(dir, place, err)
 	}
 	return store, nil
 }
 
 // storeError tells wrong usage from what failed.
-func storeError(dir datadir.Dir, err error) error {
+func storeError(dir datadir.Dir, place string, err error) error {
 	switch {
 	case errors.Is(err, bolt.ErrMissing):
-		return noState(dir)
+		return noState(dir, place)
 	case errors.Is(err, bolt.ErrForeign), errors.Is(err, bolt.ErrNewer):
 		return &usageError{err}
 	}
@@ -109,6 +121,6 @@ func storeError(dir datadir.Dir, err error) error {
 }
 
 // noState is that a data directory was not made by kvclef init.
-func noState(dir datadir.Dir) error {
-	return usagef("the data directory %s has no state: make it with kvclef init --datadir %s", dir.Path(), shellQuote(dir.Path()))
+func noState(dir datadir.Dir, place string) error {
+	return usagef("the data directory %s has no state: make it with kvclef init%s", dir.Path(), placeFlags(place, dir))
 }

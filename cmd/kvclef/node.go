@@ -124,9 +124,13 @@ func chainOf(ctx context.Context, node *nodeClient, patience time.Duration) (uin
 	defer cancel()
 	again := time.NewTicker(200 * time.Millisecond)
 	defer again.Stop()
+	var why error // of the last attempt that was not cut off by the end of the time
 	for {
 		var id hexutil.Uint64
 		err := node.CallContext(ctx, &id, "eth_chainId")
+		if ctx.Err() == nil || why == nil {
+			why = err
+		}
 		switch {
 		case err == nil && id != 0:
 			return uint64(id), nil
@@ -136,7 +140,7 @@ func chainOf(ctx context.Context, node *nodeClient, patience time.Duration) (uin
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return 0, fmt.Errorf("the node does not tell its chain id, start it or give the id by --chainid: %w", err)
+			return 0, fmt.Errorf("the node does not tell its chain id, start it or give the id by --chainid: %w", why)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -26,6 +27,19 @@ func TestNodeRedirects(t *testing.T) {
 	}
 	if len(asked) > 0 {
 		t.Errorf("another host got %q", <-asked)
+	}
+}
+
+// TestNodeThatIsNotThere: whoever forgot to start it is told that nobody answered, not that
+// the time to wait for it is over.
+func TestNodeThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	n := newNode(gone.URL, nil, time.Minute)
+	defer n.close()
+	if _, err := chainOf(t.Context(), n, 2*time.Second); !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "start it or give the id by --chainid") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -47,6 +48,22 @@ func dataDir(cfg *config.Config) (string, error) {
 		return expandHome("~/.kvclef", "datadir")
 	}
 	return expandHome(cfg.DataDir, "datadir")
+}
+
+// placeFlags returns the flags that name a data directory to another command.
+func placeFlags(place string, dir datadir.Dir) string {
+	if place == "" {
+		return " --datadir " + shellQuote(dir.Path())
+	}
+	return place
+}
+
+// missingDir completes the error of a data directory that is not there.
+func missingDir(cfg *config.Config, err error) error {
+	if missing := (*datadir.MissingError)(nil); errors.As(err, &missing) {
+		missing.Flags = cfg.Place
+	}
+	return err
 }
 
 // auditPath returns the file of the audit log of a data directory.

@@ -72,7 +72,7 @@ func hostedDocuments(c *cli.Context, cfg *config.Config) (name string, err error
 		return "", nil
 	}
 	if len(cfg.Vaults) > 0 {
-		return "", usagef("--cloudhsm names the vault, and --vault or the configuration names another: remove one of them")
+		return "", usagef("--cloudhsm names the vault, and --vault, KVCLEF_VAULT or the configuration names another: remove one of them")
 	}
 	vault, err := config.LoadHosted(configuration)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -68,6 +69,9 @@ file does not load, 2 if a case can't be read.`
 func (p *program) rulesTest(c *cli.Context) error {
 	if path := c.Args().First(); config.IsPolicy(path) {
 		return usagef("rules test: %s has the name of a policy: use kvclef policy test %s", path, shellQuote(path))
+	}
+	if info, err := os.Stat(c.Args().First()); err == nil && info.IsDir() {
+		return usagef("rules test: %s is a folder: give the rule file first, then the cases", c.Args().First())
 	}
 	cases, err := p.testCases(c)
 	if err != nil {

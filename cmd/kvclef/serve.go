@@ -23,9 +23,14 @@ func (p *program) serveCommand() *cli.Command {
 		) + "\n\nA policy decides what is signed, --policy FILE, or a rule file of Clef, --rules FILE. They need the data" +
 			"\ndirectory, which kvclef init makes, and must be attested, by kvclef rules attest. Without either accounts" +
 			"\nare listed, and every signing request is refused.",
-		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), uiFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc"), observeFlags()),
+		Flags:  slices.Concat(serveFlags(), uiFlags()),
 		Action: action(p.serve),
 	}
+}
+
+// serveFlags are those that say what a signer starts with.
+func serveFlags() []cli.Flag {
+	return slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), vaultFlags(), signerFlags("~/.kvclef/kvclef.ipc"), observeFlags())
 }
 
 func (p *program) serve(c *cli.Context) error {
@@ -79,7 +84,7 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 // serveOptions says where a signer keeps things, and that its files must be attested. One
 // that asks a user interface needs the data directory too.
 func serveOptions(cfg *config.Config, asks bool) (options durableOptions, err error) {
-	options.attested = true
+	options.attested, options.place = true, cfg.Place
 	if asks || needsDataDir(cfg) {
 		options.path, err = dataDir(cfg)
 	}
@@ -99,7 +104,7 @@ func serveSettings(c *cli.Context) (*config.Config, error) {
 	if misread := (*config.MisreadError)(nil); errors.As(err, &misread) {
 		return cfg, err // what is missing may be what was not read
 	}
-	if len(cfg.ChainIDs) == 0 {
+	if len(cfg.ChainIDs) == 0 && !c.IsSet("chainid") { // or what was given is told to be wrong
 		err = errors.Join(err, usagef("no chain id: give --chainid, such as --chainid 1 for Ethereum (there is no default, so that nothing is signed for the wrong chain)"))
 	}
 	if cfg.Proxy.Enabled() && cfg.Proxy.HostingKeyFile != "" { // hosted services bring vaults

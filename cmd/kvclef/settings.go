@@ -24,10 +24,22 @@ func settings(c *cli.Context) (*config.Config, error) {
 			return nil, &usageError{wrong}
 		}
 	}
+	cfg.Place = place(c)
 	if wrong = errors.Join(wrong, override(c, cfg), cfg.Validate()); wrong != nil {
 		return cfg, &usageError{wrong}
 	}
 	return cfg, nil
+}
+
+// place returns the flags by which another command finds the state of this one. A
+// configuration file says more of it than the folder: it may be in a database.
+func place(c *cli.Context) (flags string) {
+	for _, name := range []string{"config", "datadir"} {
+		if value := c.String(name); c.IsSet(name) && value != "" {
+			flags += " --" + name + " " + shellQuote(value)
+		}
+	}
+	return flags
 }
 
 // dropEmptyVariables unsets the KVCLEF_* variables that are empty. A unit or a
@@ -200,6 +212,9 @@ func overrideVaults(c *cli.Context, cfg *config.Config) error {
 		switch {
 		case found:
 		case config.IsURL(value):
+			if err := inFileAlone(c.String("credential")); err != nil {
+				return err
+			}
 			vault = config.Vault{URL: value, Credential: config.Credential{Kind: c.String("credential")}}
 		default:
 			return usagef("--vault: %q is neither a URL such as https://kv-prod.vault.azure.net nor a vault of the configuration%s",
@@ -208,5 +223,14 @@ func overrideVaults(c *cli.Context, cfg *config.Config) error {
 		vaults = append(vaults, vault)
 	}
 	cfg.Vaults = vaults
+	return nil
+}
+
+// inFileAlone refuses credentials that need more than a flag can say.
+func inFileAlone(kind string) error {
+	switch kind {
+	case "client-secret", "client-certificate":
+		return usagef("--credential %s: its tenant, client and file stand in a configuration: give --config FILE, or --credential environment with the AZURE_* variables", kind)
+	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -180,10 +181,18 @@ func (s *signing) open(ctx context.Context, account *extapi.Account, signer exta
 		return nil, errors.Join(&usageError{err}, open.shutdown(ctx))
 	}
 	if err := server.Start(ctx); err != nil {
-		return nil, errors.Join(err, open.shutdown(ctx))
+		return nil, errors.Join(portTaken(err), open.shutdown(ctx))
 	}
 	open.server, open.ipc, open.http = server, listen.IPCPath, server.HTTPAddr()
 	return open, nil
+}
+
+// portTaken adds to the error of a listener what to do where its port is in use.
+func portTaken(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: stop the program that listens there, or choose another port", err)
+	}
+	return err
 }
 
 // shutdown closes the listeners, and waits for requests under way until ctx ends.

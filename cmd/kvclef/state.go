@@ -136,7 +136,7 @@ func (p *program) findState(c *cli.Context) (*config.Config, datadir.Dir, error)
 	}
 	dir, err := datadir.Find(path)
 	if err != nil {
-		return nil, datadir.Dir{}, &usageError{err}
+		return nil, datadir.Dir{}, &usageError{missingDir(cfg, err)}
 	}
 	return cfg, dir, nil
 }

@@ -38,7 +38,7 @@ type stateStore interface {
 // another configuration, or by kvclef init, is wrong usage.
 func openStateStore(ctx context.Context, cfg *config.Config, dir datadir.Dir, log *slog.Logger, hook func(string)) (stateStore, error) {
 	if !cfg.Store.Postgres.Enabled() {
-		opened, err := openStore(ctx, dir, bolt.Options{Logger: log, Hook: hook})
+		opened, err := openStore(ctx, dir, cfg.Place, bolt.Options{Logger: log, Hook: hook})
 		if err != nil {
 			return nil, err
 		}

@@ -35,7 +35,7 @@ func (s *signing) serveMetrics(ctx context.Context, signer extapi.Signer) (addr 
 	}
 	server, err := health.Start(ctx, health.Config{Addr: m.Listen(), Plain: m.Plain, TLS: encryption, Ready: ready, Metrics: s.watch.handler(), Logger: s.log})
 	if err != nil {
-		return "", stop, err
+		return "", stop, portTaken(err)
 	}
 	return server.Addr(), func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)

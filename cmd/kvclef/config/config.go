@@ -68,6 +68,10 @@ type Config struct {
 
 	Metrics Metrics `yaml:"metrics"`
 	Tracing Tracing `yaml:"tracing"`
+
+	// Place is not in the file: the flags, such as " --config kvclef.yaml", by which
+	// another command finds the same state. "" is the default place.
+	Place string `yaml:"-"`
 }
 
 // Rules decide what is signed.

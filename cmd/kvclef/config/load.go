@@ -83,6 +83,9 @@ func syntaxError(file string, err error) error {
 	if n, err := strconv.Atoi(line); err == nil && regexp.MustCompile(`^did not find expected (key|node content|['<])`).MatchString(problem) {
 		line = strconv.Itoa(n + 1)
 	}
+	if problem == "found character that cannot start any token" {
+		problem += "; indent with spaces, not with tabs"
+	}
 	return fmt.Errorf("%s:%s: %s", file, line, problem)
 }
 

@@ -111,7 +111,7 @@ func TestParse(t *testing.T) {
 		`Credential:{Kind:environment TenantID: ClientID: SecretFile: SecretEnv: CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[] Secret:[redacted]} ` +
 		`CAFile: RequestsPerSecond:0 MaxInFlight:0 MaxWaiting:0 TryTimeout:0s Timeout:0s CustomEndpoint:true Authority:https://login.example/}] ` +
 		`AccountNew:{Vault:prod Prefix:app} RefreshInterval:1m30s Log:{Level:debug Format:json} ` +
-		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s Callers:{Default:{Rate:9/s Burst:10 InFlight:11 Weight:12} Principals:map[batcher:{Rate:1/h Burst:1 InFlight:11 Weight:12}]} MaxWait:8s SignTimeout:5s Repeat:7s ShutdownTimeout:6s} Metrics:{Enabled:true Addr:10.0.0.1 Port:9000 TLS:{CertFile:metrics.crt KeyFile:metrics.key ClientCAFile:readers.crt MinVersion:1.2} Plain:true} Tracing:{Endpoint:https://otel.example Sample:0.25 HeadersFile:otel.headers}}`
+		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s Callers:{Default:{Rate:9/s Burst:10 InFlight:11 Weight:12} Principals:map[batcher:{Rate:1/h Burst:1 InFlight:11 Weight:12}]} MaxWait:8s SignTimeout:5s Repeat:7s ShutdownTimeout:6s} Metrics:{Enabled:true Addr:10.0.0.1 Port:9000 TLS:{CertFile:metrics.crt KeyFile:metrics.key ClientCAFile:readers.crt MinVersion:1.2} Plain:true} Tracing:{Endpoint:https://otel.example Sample:0.25 HeadersFile:otel.headers} Place:}`
 	if got := fmt.Sprintf("%+v", *cfg); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -155,7 +155,7 @@ func TestParseRefuses(t *testing.T) {
 		{"syntax", "chainids: [1\nlog: x\n", `kvclef.yaml:2: did not find expected ',' or ']'`},
 		{"syntax of keys", "chainids: [1]\n\n  log: x\n", `kvclef.yaml:3: did not find expected key`},
 		{"syntax of a scalar", "a: 1\nb: 'open\n", `kvclef.yaml:2: found unexpected end of stream`},
-		{"syntax of a tab", "log:\n\tlevel: info\n", `kvclef.yaml:2: found character that cannot start any token`},
+		{"syntax of a tab", "log:\n\tlevel: info\n", `kvclef.yaml:2: found character that cannot start any token; indent with spaces, not with tabs`},
 		{"not a mapping", "- 1\n", `kvclef.yaml:1: document: want keys and values, not a list`},
 		{"scalar for section", "listeners: yes\n", `kvclef.yaml:1: listeners: want keys and values, not a single value`},
 		{"scalar for list", "vaults: prod\n", `kvclef.yaml:1: vaults: want a list, not a single value`},

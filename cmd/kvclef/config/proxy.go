@@ -149,7 +149,7 @@ func checkNode(key, endpoint string) error {
 // Endpoint returns the node's endpoint, from the file if that holds it.
 func (p *Proxy) Endpoint() (string, error) {
 	if p.NodeFile == "" {
-		return p.Node, nil
+		return p.Node, checkNode("proxy.node", p.Node)
 	}
 	text, err := readSecret("proxy.node_file", p.NodeFile)
 	if err != nil {

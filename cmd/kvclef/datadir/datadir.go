@@ -32,12 +32,26 @@ func (d Dir) AuditLog() string { return filepath.Join(d.path, "audit.log") }
 // directory.
 func (d Dir) AdminSocket() string { return filepath.Join(d.path, "admin.sock") }
 
+// MissingError is that there is no data directory. Flags are those that name it to
+// kvclef init; without any it is named by its path.
+type MissingError struct {
+	Path, Flags string
+}
+
+func (e *MissingError) Error() string {
+	flags := e.Flags
+	if flags == "" {
+		flags = " --datadir " + e.Path
+	}
+	return "there is no data directory " + e.Path + ": make it with kvclef init" + flags
+}
+
 // Find returns an existing folder, whoever's it is: for commands that look into
 // it.
 func Find(path string) (Dir, error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return Dir{}, fmt.Errorf("there is no data directory %s: make it with kvclef init --datadir %s", path, path)
+		return Dir{}, &MissingError{Path: path}
 	case err != nil:
 		return Dir{}, fmt.Errorf("looking for the data directory: %w", err)
 	case !info.IsDir():
