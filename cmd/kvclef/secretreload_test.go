@@ -80,7 +80,8 @@ type reloading struct {
 	ipc  *rpc.Client
 	told chan message
 
-	tickets int // that were opened
+	every   time.Duration // from one try to the next
+	tickets int           // that were opened
 }
 
 // message is what a webhook was told, and what it is signed with.
@@ -94,7 +95,7 @@ func startReloading(t *testing.T, b *blackBox) *reloading {
 	t.Helper()
 	own := *b
 	own.dir, own.output = t.TempDir(), new(lockedBuffer)
-	r := &reloading{blackBox: &own, told: make(chan message, 10)}
+	r := &reloading{blackBox: &own, every: 500 * time.Millisecond, told: make(chan message, 10)}
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, asked *http.Request) {
 		body, err := io.ReadAll(asked.Body)
 		if err != nil {
@@ -200,7 +201,7 @@ func (r *reloading) said(t *testing.T, lines map[string]int) {
 			t.Errorf("%q is said %d times, want %d\n%s", text, got, want, log)
 		}
 	}
-	for _, secret := range []string{firstSecret[:16], nextSecret[:16], "hook one", "hook two"} {
+	for _, secret := range []string{firstSecret[:16], nextSecret[:16], "hook one", "hook two", "oidc one", "oidc two"} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log has the secret %s", secret)
 		}
@@ -210,7 +211,7 @@ func (r *reloading) said(t *testing.T, lines map[string]int) {
 // until tries again and again until something is true.
 func (r *reloading) until(t *testing.T, what string, try func() bool) {
 	t.Helper()
-	again := time.NewTicker(500 * time.Millisecond)
+	again := time.NewTicker(r.every)
 	defer again.Stop()
 	limit := time.After(rereadPatience)
 	for !try() {
