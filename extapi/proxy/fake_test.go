@@ -30,6 +30,8 @@ import (
 //	fake_omit           no answer within a batch
 //	fake_big [n]        a result of n bytes
 //	fake_bigTail [n]    the same, with the id at the end
+//	fake_bigFail [n]    a result of n bytes, and an error after it
+//	fake_bigFailTail [n] the same, with the id at the end
 //	fake_bigCut         the beginning of a large result, then the connection ends
 //	fake_late [gate]    an answer after the gate of the fixture is opened
 //	fake_push [n]       n notifications of a subscription, then the answer
@@ -345,6 +347,16 @@ func (f *fake) one(w io.Writer, m wireMessage) error {
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":"`, m.ID)
 		err := f.large(w, number(m))
 		fmt.Fprint(w, `"}`)
+		return err
+	case "fake_bigFail":
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":"`, m.ID)
+		err := f.large(w, number(m))
+		fmt.Fprint(w, `" , "error" : {"code":3,"message":"out of time"}}`)
+		return err
+	case "fake_bigFailTail":
+		fmt.Fprint(w, `{"jsonrpc":"2.0","result":"`)
+		err := f.large(w, number(m))
+		fmt.Fprintf(w, `","error":{"code":3,"message":"out of time"},"id":%s}`, m.ID)
 		return err
 	case "fake_bigCut":
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":"`, m.ID)

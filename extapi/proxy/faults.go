@@ -22,8 +22,7 @@ func (f faults) outcome(id []byte) Outcome {
 	return OutcomeOK
 }
 
-// faultsIn finds the errors in the beginning of an answer. It does not check the text,
-// and of a single answer it reads no more than it must.
+// faultsIn finds the errors in the beginning of an answer. It does not check the text.
 func faultsIn(head []byte) (f faults) {
 	s := &scanner{data: head}
 	if !s.take('[') {
@@ -46,8 +45,8 @@ func faultsIn(head []byte) (f faults) {
 	}
 }
 
-// fault reports whether an answer is an error. It reads up to the first member that
-// says so.
+// fault reports whether an answer is an error. A result says nothing: some nodes begin one,
+// and fail on the way.
 func (s *scanner) fault() bool {
 	s.depth = maxAnswerDepth
 	if !s.take('{') {
@@ -59,13 +58,8 @@ func (s *scanner) fault() bool {
 			return false
 		}
 		name := s.data[start:s.at]
-		if there := s.peek() != 'n'; there { // null says nothing
-			switch {
-			case bytes.HasPrefix(name, []byte(`"error"`)):
-				return true
-			case bytes.HasPrefix(name, []byte(`"result"`)):
-				return false
-			}
+		if bytes.HasPrefix(name, []byte(`"error"`)) && s.peek() != 'n' { // null says nothing
+			return true
 		}
 		if _, ok := s.value(); !ok || !s.take(',') {
 			return false

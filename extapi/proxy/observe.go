@@ -14,8 +14,8 @@ type Observer interface {
 // Outcome is what became of a call.
 type Outcome string
 
-// The outcomes. Of an answer that is passed on as it comes the beginning is looked at,
-// [headSize] of it: an error after that counts as OK.
+// The outcomes. Of an answer to a batch that is passed on as it comes the beginning is looked
+// at, [headSize] of it, and of an encoded one that too: an error after that counts as OK.
 const (
 	OutcomeOK          Outcome = "ok"          // it was answered; a notification was sent
 	OutcomeError       Outcome = "error"       // it was answered with an error, by the node or here

@@ -96,6 +96,7 @@ func (p *pipe) pass(kind int, message io.Reader) error {
 		m.tally.all(brokenBy(err))
 		return err
 	}
+	faults.all = faults.all || walk.fail
 	m.tally.answered(faults)
 	return nil
 }
@@ -152,7 +153,7 @@ func (p *pipe) stream(kind int, message io.Reader, head, buffer []byte, walk *wa
 // settle forgets the message whose answer has been passed on.
 func (p *pipe) settle(walk *walker) {
 	if m, _ := p.pending.answered(walk.ids, walk.batch()); m != nil {
-		m.tally.all(OutcomeOK) // no error is as long
+		m.tally.answered(faults{all: walk.fail})
 		m.done()
 	}
 }

@@ -75,7 +75,13 @@ func (p *Proxy) stream(ctx context.Context, control *http.ResponseController, w 
 		p.write(control, w, failCalls(calls, batch, fault))
 		return
 	}
-	faults := tally.look(head, x.answer.Header.Get("Content-Encoding"))
+	encoding := x.answer.Header.Get("Content-Encoding")
+	faults := tally.look(head, encoding)
+	var walk walker
+	looks := tally != nil && !whole && !batch && encoding == ""
+	if looks {
+		walk.feed(head)
+	}
 	passHead(w.Header(), x.answer, head, whole)
 	deadline := func() { _ = control.SetWriteDeadline(time.Now().Add(p.cfg.WriteTimeout)) } // fails only on a closed connection
 	deadline()
@@ -90,11 +96,15 @@ func (p *Proxy) stream(ctx context.Context, control *http.ResponseController, w 
 		}
 		deadline()
 		_, err = w.Write(head)
+		if looks {
+			walk.feed(head)
+		}
 	}
 	if err != nil {
 		tally.all(broken)
 		panic(http.ErrAbortHandler) // a part must not look like the whole
 	}
+	faults.all = faults.all || walk.fail
 	tally.answered(faults)
 }
 

@@ -10,9 +10,9 @@ const (
 	maxWalkedBytes = 4 << 20
 )
 
-// walker reads an answer piece by piece: where it ends, and the ids in it. It
-// keeps nothing else, so that an answer of any size passes through. It does not
-// check the text.
+// walker reads an answer piece by piece: where it ends, the ids in it, and whether one to a
+// single call is an error. It keeps nothing else, so that an answer of any size passes
+// through. It does not check the text.
 type walker struct {
 	begun    bool
 	envelope int  // the depth of members of an answer: 1, in a batch 2
@@ -22,6 +22,8 @@ type walker struct {
 	naming   bool // the next string at the envelope's depth is a name
 	inName   bool // the string is a name
 	inID     bool // the value is an id
+	inError  bool // the value that comes next is an error
+	fail     bool // an error has come, which is not null
 	token    []byte
 	ids      [][]byte
 	kept     int // bytes of ids
@@ -50,21 +52,33 @@ func (w *walker) feed(data []byte) int {
 
 // text takes bytes of a string and returns how many.
 func (w *walker) text(data []byte) int {
-	for i, c := range data {
-		switch {
-		case w.escaped:
-			w.escaped = false
-		case c == '\\':
+	at := 0
+	if w.escaped {
+		w.escaped, at = false, 1
+	}
+	for {
+		end := bytes.IndexByte(data[at:], '"')
+		plain := data[at:]
+		if end >= 0 {
+			plain = plain[:end]
+		}
+		switch escape := bytes.IndexByte(plain, '\\'); {
+		case escape >= 0 && at+escape+1 == len(data):
 			w.escaped = true
-		case c == '"':
+			w.keep(data)
+			return len(data)
+		case escape >= 0:
+			at += escape + 2
+		case end < 0:
+			w.keep(data)
+			return len(data)
+		default:
 			w.inText = false
-			w.keep(data[:i+1])
+			w.keep(data[:at+end+1])
 			w.endName()
-			return i + 1
+			return at + end + 1
 		}
 	}
-	w.keep(data)
-	return len(data)
 }
 
 // keep collects a name or an id.
@@ -78,6 +92,7 @@ func (w *walker) endName() {
 	if w.inName {
 		w.inName = false
 		w.inID = string(w.token) == `"id"`
+		w.inError = w.envelope == 1 && string(w.token) == `"error"`
 		w.token = w.token[:0]
 	}
 }
@@ -95,6 +110,10 @@ func (w *walker) endID() {
 
 // byte takes a byte outside of strings.
 func (w *walker) byte(c byte) {
+	if w.inError && c != ':' && c > ' ' { // where a value begins
+		w.inError = false
+		w.fail = w.fail || c != 'n'
+	}
 	switch c {
 	case '"':
 		w.inText = true
