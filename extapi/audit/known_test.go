@@ -45,7 +45,7 @@ func TestKnownHead(t *testing.T) {
 			if tt.text != nil {
 				writeFile(t, path, tt.text)
 			}
-			l, err := Open(t.Context(), path, Options{Known: tt.known})
+			l, err := tryOpen(t, path, Options{Known: tt.known})
 			if tt.want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -76,7 +76,7 @@ func TestKnownHeadInSegments(t *testing.T) {
 		t.Fatal(err)
 	}
 	reopen := func(known Head) error {
-		l, err := Open(t.Context(), path, Options{MaxBytes: 4096, Known: known})
+		l, err := tryOpen(t, path, Options{MaxBytes: 4096, Known: known})
 		if err == nil {
 			closeLog(t, l)
 		}
@@ -119,7 +119,7 @@ func TestKnownHeadInMissingSegments(t *testing.T) {
 	inSecond, last := known(second), known(path)
 	refused := func(known Head, want string) {
 		t.Helper()
-		if _, err := Open(t.Context(), path, Options{MaxBytes: 4096, Known: known}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := tryOpen(t, path, Options{MaxBytes: 4096, Known: known}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

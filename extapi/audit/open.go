@@ -75,17 +75,8 @@ func CheckPlace(path string) error {
 
 // load reads the log and returns what was repaired.
 func (l *Log) load(ctx context.Context) (notes []string, err error) {
-	firsts, err := segments(l.path)
+	firsts, last, err := l.before()
 	if err != nil {
-		return nil, err
-	}
-	last := beginning()
-	if len(firsts) > 0 {
-		if last, err = lastLink(segmentName(l.path, firsts[len(firsts)-1])); err != nil {
-			return nil, err
-		}
-	}
-	if l.checkpoint, _, err = readCheckpoint(l.path + checkpointSuffix); err != nil {
 		return nil, err
 	}
 	f, err := l.options.open(l.path, os.O_RDWR, 0)
@@ -117,16 +108,8 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 		notes = append(notes, "the active segment was empty, as after a crash while the log was rotated")
 	}
 	l.active.info = info
-	scan := newScanner(io.NewSectionReader(l.active.file, 0, math.MaxInt64), l.path, last, len(firsts) == 0)
-	var tail []byte
-	entries, err := l.scan(ctx, scan, l.checkpoint.Seq, l.options.Known.Seq)
+	tail, err := l.read(ctx, firsts, last)
 	if err != nil {
-		if tail, err = l.tail(scan, err, info.Size()); err != nil {
-			return nil, err
-		}
-	}
-	l.head, l.active.size = scan.last, scan.offset
-	if err := l.compare(ctx, entries, firsts); err != nil {
 		return nil, err
 	}
 	if len(tail) > 0 {
@@ -141,6 +124,40 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 		return nil, fmt.Errorf("making the audit log durable: %w", err)
 	}
 	return notes, nil
+}
+
+// before reads the newest checkpoint, and what there is before the active segment: the
+// first entries of full segments, and the last of the last.
+func (l *Log) before() (firsts []uint64, last link, err error) {
+	if firsts, err = segments(l.path); err != nil {
+		return nil, link{}, err
+	}
+	last = beginning()
+	if len(firsts) > 0 {
+		if last, err = lastLink(segmentName(l.path, firsts[len(firsts)-1])); err != nil {
+			return nil, link{}, err
+		}
+	}
+	l.checkpoint, _, err = readCheckpoint(l.path + checkpointSuffix)
+	return firsts, last, err
+}
+
+// read reads the active segment, compares the log with what is known of it, and returns
+// what a crash left at its end.
+func (l *Log) read(ctx context.Context, firsts []uint64, last link) (tail []byte, err error) {
+	scan := newScanner(io.NewSectionReader(l.active.file, 0, math.MaxInt64), l.path, last, len(firsts) == 0)
+	entries, err := l.scan(ctx, scan, l.checkpoint.Seq, l.options.Known.Seq)
+	if err != nil {
+		info, statErr := l.active.file.Stat()
+		if statErr != nil {
+			return nil, fmt.Errorf("looking at the audit log: %w", statErr)
+		}
+		if tail, err = l.tail(scan, err, info.Size()); err != nil {
+			return nil, err
+		}
+	}
+	l.head, l.active.size = scan.last, scan.offset
+	return tail, l.compare(ctx, entries, firsts)
 }
 
 // scan reads the active segment to its end, and returns those of the entries

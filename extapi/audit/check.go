@@ -1,0 +1,77 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// maxLooks bounds how often a log is looked at anew that is rotated meanwhile.
+const maxLooks = 8
+
+// Check finds whether [Open] would take up the log at path, of which an entry is known. It
+// reads what Open reads, changes nothing, and takes no lock: a signer may be writing. What
+// a crash leaves is in order, and so is a log that is not there yet.
+func Check(ctx context.Context, path string, known Head) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("looking at the audit log: %w", err)
+	}
+	if err := CheckPlace(path); err != nil {
+		return err
+	}
+	for range maxLooks {
+		l := &Log{path: path, options: Options{Known: known}.withDefaults()}
+		if again, err := l.look(ctx); err != nil || !again {
+			return err
+		}
+	}
+	return fmt.Errorf("the audit log %s is rotated faster than it can be read: try again", path)
+}
+
+// look reads the log. It is to be done again if what was read is of two times.
+func (l *Log) look(ctx context.Context) (again bool, err error) {
+	f, err := os.Open(l.path)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return false, fmt.Errorf("looking at the audit log: %w", err)
+	}
+	if f != nil {
+		defer func() { _ = f.Close() }() // it is only read
+	}
+	firsts, last, err := l.before()
+	if err != nil {
+		return false, err
+	}
+	if still, err := l.still(f); err != nil || !still {
+		return true, err
+	}
+	if missing {
+		l.head = last
+		return false, l.compare(ctx, nil, firsts)
+	}
+	l.active.file = f
+	_, err = l.read(ctx, firsts, last)
+	return false, err
+}
+
+// still tells whether a file is the active segment, nil for none.
+func (l *Log) still(f *os.File) (bool, error) {
+	now, err := os.Stat(l.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return f == nil, nil
+	case err != nil:
+		return false, fmt.Errorf("looking at the audit log: %w", err)
+	case f == nil:
+		return false, nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return false, fmt.Errorf("looking at the audit log: %w", err)
+	}
+	return os.SameFile(now, info), nil
+}
