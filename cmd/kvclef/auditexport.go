@@ -30,9 +30,10 @@ func (p *program) auditExportCommand() *cli.Command {
 		Description: examples(
 			"a month as a table", "kvclef audit export --from 2026-11-01 --to 2026-12-01 --format csv -o november.csv",
 			"entries 100 to 200 as they stand in the log", "kvclef audit export --from 100 --to 200",
-		) + "\n\nThe chain is verified from its first entry, whatever is chosen of it. At damage the export ends after what is sound, with exit code 1. " +
-			"TIME is a day or RFC 3339, days begin at 00:00 UTC: from TIME on, and up to but not including TIME. SEQ counts for both ends. " +
-			"A line of json is the line of the log, byte for byte. In csv, an apostrophe stands before what a spreadsheet would take for a formula.",
+		) + "\n\nThe chain is verified from its first entry, whatever is chosen of it. At damage the export ends after what" +
+			"\nis sound, with exit code 1. TIME is a day or RFC 3339, and days begin at 00:00 UTC: from TIME on, and up to" +
+			"\nbut not including TIME. A SEQ is included at both ends. A line of json is the line of the log, byte for" +
+			"\nbyte. In csv, an apostrophe stands before what a spreadsheet would take for a formula.",
 		Flags: auditFlags(
 			&cli.StringFlag{Name: "from", Usage: "first `TIME|SEQ` to write", DefaultText: "the first"},
 			&cli.StringFlag{Name: "to", Usage: "last `TIME|SEQ` to write", DefaultText: "the last"},

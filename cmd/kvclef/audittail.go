@@ -15,8 +15,8 @@ func (p *program) auditTailCommand() *cli.Command {
 			"the last 20 entries", "kvclef audit tail --datadir /var/lib/kvclef",
 			"what comes, as it comes", "kvclef audit tail -n 0 -f",
 			"what was refused", "kvclef audit tail -n 1000 --json | jq 'select(.verdict == \"reject\")'",
-		) + "\n\nThe account is shortened, the recipient is not. What callers wrote is shown without the characters that steer a terminal. " +
-			"With --json a line is the line of the log, byte for byte.",
+		) + "\n\nThe account is shortened, the recipient is not. What callers wrote is shown without the characters that" +
+			"\nsteer a terminal. With --json a line is the line of the log, byte for byte.",
 		Flags: auditFlags(
 			&cli.IntFlag{Name: "lines", Aliases: []string{"n"}, Usage: "`NUMBER` of entries that are there to show", Value: 20},
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with what is written, until interrupted", DisableDefaultText: true},

@@ -26,10 +26,11 @@ func (p *program) auditVerifyCommand() *cli.Command {
 			"only checkpoints of one key count", "kvclef audit verify --checkpoint-key 0x71562b71999873DB5b286dF957af199Ec94617F7",
 			"the logs of all replicas, and what people approved at any of them", "kvclef audit verify a/audit.log b/audit.log c/audit.log",
 			"segments up to entry 5000 are in the archive", "kvclef audit verify --start 5001",
-		) + "\n\nEvery entry of all segments is checked against the one before. Damage is named by file, line, byte and entry, with exit code 1. " +
-			"Votes by passkey are checked against the keys that were added before, and what people approved against their votes. " +
-			"Entries cut off at the end leave a shorter log that is sound in itself: only a checkpoint that covers them tells. Keep heads that this command prints elsewhere, " +
-			"or let the signer sign them (--audit.checkpoint-key).",
+		) + "\n\nEvery entry of all segments is checked against the one before. Damage is named by file, line, byte and" +
+			"\nentry, with exit code 1. Votes by passkey are checked against the keys that were added before, and what" +
+			"\npeople approved against their votes. Entries cut off at the end leave a shorter log that is sound in" +
+			"\nitself: only a checkpoint that covers them tells. Keep the heads that this command prints elsewhere, or" +
+			"\nlet the signer sign them (--audit.checkpoint-key).",
 		Flags: auditFlags(
 			&cli.StringSliceFlag{Name: "checkpoint", Usage: "`SEQ:HASH` that the log must hold, or a file with a checkpoint; may be repeated"},
 			&cli.StringSliceFlag{Name: "checkpoint-key", Usage: "`ADDRESS` that checkpoints may be signed by; may be repeated", DefaultText: "any"},

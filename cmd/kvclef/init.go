@@ -114,7 +114,9 @@ func storeError(dir datadir.Dir, place string, err error) error {
 	switch {
 	case errors.Is(err, bolt.ErrMissing):
 		return noState(dir, place)
-	case errors.Is(err, bolt.ErrForeign), errors.Is(err, bolt.ErrNewer):
+	case errors.Is(err, bolt.ErrForeign):
+		return usagef("%w: if it was one, it is damaged: put a copy that kvclef state backup made in its place, which forgets what was spent since", err)
+	case errors.Is(err, bolt.ErrNewer):
 		return &usageError{err}
 	}
 	return err

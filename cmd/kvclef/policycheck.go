@@ -66,6 +66,9 @@ func (f finding) String() string {
 
 func (p *program) policyCheck(c *cli.Context) error {
 	files := withoutCases(c.Args().Slice())
+	if len(files) == 0 && c.Args().Present() {
+		return usagef("policy check: %s has cases, not a policy: give the policy, or use kvclef policy test", c.Args().First())
+	}
 	if len(files) == 0 {
 		return usagef("policy check: FILE is missing; usage: %s", c.Command.UsageText)
 	}

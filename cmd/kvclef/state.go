@@ -87,7 +87,10 @@ func (p *program) lookAtData(c *cli.Context) (shown shownState, err error) {
 		return shown, err
 	}
 	shown.Summary, shown.Running, err = lookAt(c.Context, cfg, dir, c.Bool("values"))
-	return shown, err
+	if cfg.Store.Postgres.Enabled() {
+		return shown, err
+	}
+	return shown, storeError(dir, cfg.Place, err)
 }
 
 // lookAt reads the store of a data directory, and tells whether a signer runs on it.
