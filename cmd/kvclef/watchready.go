@@ -23,10 +23,10 @@ func (s *signing) checks(signer extapi.Signer) func() []health.Check {
 				return needs(s.watch.open.Load(), "they are not open: it is starting, or shutting down")
 			}},
 			{Name: "policy", Look: func(context.Context) error {
-				return needs(s.approvesAll() || s.state.decides(), "no rules are configured: nothing is signed")
+				return needs(s.approvesAll() || s.state.decides() || s.hostsAlone(), "no rules are configured: nothing is signed")
 			}},
 			{Name: "accounts", Look: func(context.Context) error {
-				return needs(len(signer.Accounts()) > 0, "no vault has a key to sign with")
+				return needs(len(signer.Accounts()) > 0 || s.hostsAlone(), "no vault has a key to sign with")
 			}},
 		}
 		for _, vault := range s.vaults {
@@ -45,6 +45,13 @@ func (s *signing) checks(signer extapi.Signer) func() []health.Check {
 		}
 		return all
 	}
+}
+
+// hostsAlone reports whether hosted services alone sign: they bring vaults, and may bring
+// policies. What one of them lacks its status tells.
+func (s *signing) hostsAlone() bool {
+	hosts := s.cfg.Proxy.Enabled() && s.cfg.Proxy.HostingKeyFile != ""
+	return hosts && (len(s.cfg.Vaults) == 0 || s.state.shared() != nil)
 }
 
 func needs(there bool, reason health.ReasonError) error {

@@ -204,6 +204,11 @@ func TestHostedServices(t *testing.T) {
 	a, b := replicas[0], replicas[1]
 	prod, other := h.configuration(t, a, "kv-prod"), h.configuration(t, b, "kv-copy")
 	id := h.race(t, replicas, prod, prod, prod, prod)
+	for _, s := range replicas { // a balancer asks
+		if lacks := unready(t, s); lacks != "" {
+			t.Errorf("%s is not ready: %s", s.name, lacks)
+		}
+	}
 
 	// Both send, and a key that one knows the other knows.
 	hashes := make([]common.Hash, 2)
