@@ -148,6 +148,9 @@ func (o *hostedClaims) read(ctx context.Context, wanted []chainAccount) ([]*clai
 			if err := config.DecodeJSON(value, &c.claimRecord); err != nil {
 				return nil, fmt.Errorf("record %s: %w", c.key(), err)
 			}
+			if c.Version != 1 {
+				return nil, fmt.Errorf("record %s: it is of another version of kvclef: version %d, want 1", c.key(), c.Version)
+			}
 		}
 		claims[i] = c
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -164,5 +165,21 @@ func TestClaimsCutOff(t *testing.T) {
 				t.Errorf("after %d changes %s has %q, %v", changes, heir, value, err)
 			}
 		}
+	}
+}
+
+// TestClaimsOfAnotherVersion: an account that another version claimed is nobody's here.
+func TestClaimsOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	all := memory.NewRecords()
+	posted(t, all, "s1")
+	one := common.Address{1}
+	change(t, all, rules.Change{Key: (&claim{chainAccount: chainAccount{1, one}}).key(), New: []byte(`{"version":2,"by":"s1"}`)})
+	claims := claiming(t, all)
+	if err := claims.take(t.Context(), "s1", []uint64{1}, one); err == nil || !strings.Contains(err.Error(), "another version") {
+		t.Error(err)
+	}
+	if claims.has(t.Context(), "s1", []uint64{1}, one) {
+		t.Error("it has it")
 	}
 }
