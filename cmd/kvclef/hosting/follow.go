@@ -75,7 +75,7 @@ func (r *Registry) keepUp(ctx context.Context) error {
 func (r *Registry) discard(ctx context.Context, one *instance) {
 	id := one.service.ID
 	r.mu.Lock()
-	mine := r.hosted[id] == one && !r.busy[id] && !r.closed
+	mine := r.hosted[id] == one && r.busy[id] == 0 && !r.closed
 	if mine {
 		delete(r.hosted, id)
 		r.work.Add(1)
@@ -99,12 +99,14 @@ func (r *Registry) discard(ctx context.Context, one *instance) {
 func (r *Registry) occupy(id string) (done func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.busy[id] = true
+	r.busy[id]++
 	r.looks++
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		delete(r.busy, id)
+		if r.busy[id]--; r.busy[id] == 0 {
+			delete(r.busy, id)
+		}
 		r.looks++
 		r.seen = nil // however it ended
 	}

@@ -67,9 +67,9 @@ type Registry struct {
 	hosted map[string]*instance // by the id of the service
 	closed bool
 
-	busy  map[string]bool // services that somebody here makes or deletes
-	seen  []byte          // the generation up to which everything is as others left it; nil: none
-	looks int             // how often busy was changed
+	busy  map[string]int // how many here make or delete a service
+	seen  []byte         // the generation up to which everything is as others left it; nil: none
+	looks int            // how often busy was changed
 
 	begun   int // ever
 	cancels map[int]context.CancelFunc
@@ -94,7 +94,7 @@ func Open(ctx context.Context, cfg Config) (*Registry, error) {
 	r := &Registry{
 		shelf: shelf{cfg.Records, cfg.Seal}, runner: cfg.Runner, told: cfg.Deleted, taken: slices.Clone(cfg.Taken), log: cfg.Logger,
 		replica: cfg.Replica, underWay: cfg.UnderWay,
-		hosted: make(map[string]*instance), busy: make(map[string]bool), cancels: make(map[int]context.CancelFunc),
+		hosted: make(map[string]*instance), busy: make(map[string]int), cancels: make(map[int]context.CancelFunc),
 	}
 	if r.shared() {
 		if err := r.shelf.occupyHosted(ctx, r.replica); err != nil {

@@ -196,7 +196,9 @@ func (r *Registry) DeleteService(ctx context.Context, scope Scope, id string, fo
 		return nil
 	}
 	r.mu.Lock()
-	delete(r.hosted, id)
+	if r.hosted[id] == one {
+		delete(r.hosted, id)
+	}
 	r.mu.Unlock()
 	if err := r.stop(ctx, one); err != nil {
 		return fmt.Errorf("the service is deleted, and it is not known whether all of it has ended: %w", err)

@@ -44,12 +44,23 @@ func decodeServing(text []byte) (state string, err error) {
 	if err := config.DecodeJSON(text, &s); err != nil {
 		return "", err
 	}
+	if err := isVersion(s.Version); err != nil {
+		return "", err
+	}
 	switch s.State {
 	case serveMaking, serveOpen, serveClosing:
 		return s.State, nil
 	default:
 		return "", fmt.Errorf("state %.20q is unknown: a newer kvclef wrote it", s.State)
 	}
+}
+
+// isVersion refuses what another version of kvclef may mean otherwise.
+func isVersion(version uint64) error {
+	if version != 1 {
+		return fmt.Errorf("it is of another version of kvclef: version %d, want 1", version)
+	}
+	return nil
 }
 
 // shared reports whether other replicas serve the same.

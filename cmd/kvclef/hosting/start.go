@@ -84,7 +84,7 @@ func (r *Registry) launch(ctx context.Context, service Service, configuration Co
 	one := newInstance(service, configuration)
 	one.cancel = cancel
 	r.mu.Lock()
-	wanted := r.hosted[service.ID] == nil && !r.busy[service.ID] && !r.closed
+	wanted := r.hosted[service.ID] == nil && r.busy[service.ID] == 0 && !r.closed
 	if wanted {
 		r.hosted[service.ID] = one
 	}

@@ -14,7 +14,11 @@ const statusTimeout = 10 * time.Second
 // Status tells how a service is: the members of [Health], and with them those of
 // what the service tells itself, if it runs.
 func (r *Registry) Status(ctx context.Context, scope Scope, id string) (map[string]json.RawMessage, error) {
-	service, err := r.Service(ctx, scope, id)
+	kept, err := r.shelf.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	service, err := kept.service(scope, id)
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +32,9 @@ func (r *Registry) Status(ctx context.Context, scope Scope, id string) (map[stri
 			health.Error = err.Error()
 			told = make(map[string]json.RawMessage)
 		}
+	}
+	if running != nil && r.shared() && kept.serving[id] != serveOpen {
+		health.State, health.Error = Stopping, "no replica signs for it: it is being deleted, or its deleting did not come to an end, and it can be deleted"
 	}
 	return told, overlay(told, health)
 }

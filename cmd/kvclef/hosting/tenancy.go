@@ -61,13 +61,14 @@ func (s *shelf) occupyHosted(ctx context.Context, replica string) error {
 		case of != nil && of.By != tenantHosted:
 			return refuse(ErrInUse, "store.postgres: the vaults of the replicas' own configurations send from this schema, as the replica %q began it: hosted services need a schema of their own, or remove proxy.hosting_key_file", of.Replica)
 		case of != nil:
-			return s.isKey(ctx, of.Replica)
+			_, err := s.isKey(ctx, fmt.Sprintf("at the replica %q, which sealed them first, or at any other that serves them", of.Replica))
+			return err
 		}
 		begun, err := tenancy{1, tenantHosted, replica}.change()
 		if err != nil {
 			return err
 		}
-		first, err := s.sealGeneration(&contents{})
+		first, err := s.firstSeal(ctx)
 		if err != nil {
 			return err
 		}
@@ -77,16 +78,33 @@ func (s *shelf) occupyHosted(ctx context.Context, replica string) error {
 	}
 }
 
+// firstSeal is the change that seals something, so that other replicas know the key. What
+// is sealed already, as where the record of who sends was removed, stays.
+func (s *shelf) firstSeal(ctx context.Context) (rules.Change, error) {
+	switch sealed, err := s.isKey(ctx, "at any replica that serves them"); {
+	case err == nil:
+		return rules.Change{Key: keyGeneration, Old: sealed, New: sealed}, nil
+	case errors.Is(err, errNoneSealed):
+		return s.sealGeneration(&contents{})
+	default:
+		return rules.Change{}, err
+	}
+}
+
+var errNoneSealed = errors.New("nothing is sealed yet")
+
 // isKey refuses a seal that does not open what a replica has sealed.
-func (s *shelf) isKey(ctx context.Context, replica string) error {
-	sealed, err := s.records.Record(ctx, keyGeneration)
-	if err != nil {
-		return fmt.Errorf("reading the hosted services: %w", err)
+func (s *shelf) isKey(ctx context.Context, where string) (sealed []byte, err error) {
+	if sealed, err = s.records.Record(ctx, keyGeneration); err != nil {
+		return nil, fmt.Errorf("reading the hosted services: %w", err)
+	}
+	if sealed == nil {
+		return nil, fmt.Errorf("record %s: %w", keyGeneration, errNoneSealed)
 	}
 	if _, err := s.seal.open(keyGeneration, sealed); err != nil {
-		return refuse(ErrInvalid, "proxy.hosting_key_file: it is not the key that the hosted services of this database are sealed under: copy the file that proxy.hosting_key_file names at the replica %q, which sealed them first, or at any other that serves them: %w", replica, err)
+		return nil, refuse(ErrInvalid, "proxy.hosting_key_file: it is not the key that the hosted services of this database are sealed under: copy the file that proxy.hosting_key_file names %s: %w", where, err)
 	}
-	return nil
+	return sealed, nil
 }
 
 func tenancyOf(ctx context.Context, records rules.Records) (*tenancy, error) {
@@ -100,6 +118,12 @@ func tenancyOf(ctx context.Context, records rules.Records) (*tenancy, error) {
 	of := new(tenancy)
 	if err := config.DecodeJSON(value, of); err != nil {
 		return nil, fmt.Errorf("record %s: %w", keyTenancy, err)
+	}
+	if err := isVersion(of.Version); err != nil {
+		return nil, fmt.Errorf("record %s: %w", keyTenancy, err)
+	}
+	if of.By != tenantOwn && of.By != tenantHosted {
+		return nil, fmt.Errorf("record %s: by %.20q is unknown: a newer kvclef wrote it", keyTenancy, of.By)
 	}
 	return of, nil
 }

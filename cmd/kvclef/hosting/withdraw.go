@@ -36,23 +36,28 @@ func (r *Registry) withdraw(ctx context.Context, scope Scope, id string, force b
 	if err != nil {
 		return err
 	}
-	if !force {
-		if err := r.idle(ctx, id); err != nil {
-			return errors.Join(err, r.reopen(ctx, id, was))
-		}
+	err = r.removeShut(ctx, scope, id, force)
+	if inUse := errors.Is(err, ErrInUse); inUse || err != nil && was == serveOpen && !errors.Is(err, ErrNotFound) {
+		return errors.Join(err, r.reopen(ctx, id, was))
 	}
-	left := was
-	if was == serveOpen {
-		left = serveClosing
-	}
+	return err
+}
+
+// removeShut removes a service that is not served. What is under way is counted after that
+// is read, and nothing is removed if anything was changed since: another who was deleting
+// it may have had it served for a while.
+func (r *Registry) removeShut(ctx context.Context, scope Scope, id string, force bool) error {
 	return r.change(ctx, func(kept *contents) ([]rules.Change, error) {
 		if _, err := kept.service(scope, id); err != nil {
 			return nil, err
 		}
-		if !force && kept.serving[id] != left {
+		if force {
+			return kept.removeService(id), nil
+		}
+		if kept.serving[id] == serveOpen {
 			return nil, refuse(ErrInUse, "the service is served again, by another who was deleting it: delete it anew")
 		}
-		return kept.removeService(id), nil
+		return kept.removeService(id), r.idle(ctx, id)
 	})
 }
 
