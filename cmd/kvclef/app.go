@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -102,8 +104,11 @@ func (p *program) report(err error) int {
 	said := make(map[string]bool)
 	for _, one := range several(err) {
 		text := strings.Join(strings.FieldsFunc(one.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-		if errors.Is(one, context.Canceled) {
+		switch uid := os.Geteuid(); {
+		case errors.Is(one, context.Canceled):
 			text = "interrupted"
+		case errors.Is(one, fs.ErrPermission) && uid >= 0: // mostly it is another user's
+			text += fmt.Sprintf(" (kvclef runs as the user id %d)", uid)
 		}
 		if !said[text] {
 			p.sayf("kvclef: %s", text)

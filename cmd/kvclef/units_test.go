@@ -2,13 +2,37 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 )
+
+// TestPermissionDeniedNamesTheUser: a service's files are most often out of reach because a
+// command is run as another user, which the error itself does not tell.
+func TestPermissionDeniedNamesTheUser(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	p := &program{stderr: &said}
+	bind := &net.OpError{Op: "listen", Net: "unix", Err: os.NewSyscallError("bind", syscall.EACCES)}
+	if code := p.report(&runError{errors.Join(fmt.Errorf("opening the policy: %w", fs.ErrPermission), bind, errors.New("another"))}); code != exitFailure {
+		t.Errorf("exit code %d", code)
+	}
+	user := fmt.Sprintf(" (kvclef runs as the user id %d)\n", os.Geteuid())
+	if os.Geteuid() < 0 {
+		user = "\n"
+	}
+	if want := "kvclef: opening the policy: permission denied" + user + "kvclef: listen unix: bind: permission denied" + user + "kvclef: another\n"; said.String() != want {
+		t.Errorf("got %q, want %q", said.String(), want)
+	}
+}
 
 func TestPublicChainsAreNamedOnce(t *testing.T) {
 	t.Parallel()
