@@ -1,6 +1,7 @@
 package extapi
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -67,7 +68,9 @@ func sign(t testing.TB, client *rpc.Client, params ...any) (signed, error) {
 		Raw string          `json:"raw"`
 		Tx  json.RawMessage `json:"tx"`
 	}
-	if err := client.CallContext(t.Context(), &answer, "account_signTransaction", params...); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // without one, the client writes for ten seconds at most
+	defer cancel()
+	if err := client.CallContext(ctx, &answer, "account_signTransaction", params...); err != nil {
 		return signed{}, err
 	}
 	tx, inJSON := new(types.Transaction), new(types.Transaction)

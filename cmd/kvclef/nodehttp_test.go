@@ -59,7 +59,7 @@ func TestNodeAnswersAreBounded(t *testing.T) {
 		_, _ = w.Write([]byte(`"}`))
 	}))
 	defer node.Close()
-	n := newNode(node.URL, nil, 20*time.Second)
+	n := newNode(node.URL, nil, patienceInTests)
 	defer n.close()
 	var result string
 	if err := n.CallContext(t.Context(), &result, "eth_chainId"); !errors.Is(err, errLongAnswer) {

@@ -29,7 +29,7 @@ import (
 )
 
 // patienceInTests bounds what a story waits for.
-const patienceInTests = 30 * time.Second
+const patienceInTests = 2 * time.Minute
 
 // TestMain also has the tests share the library's flag for help, which it changes each
 // time a command line is read: several are, at once, in the process of the tests.
