@@ -126,24 +126,9 @@ func (c ServerConfig) check() error {
 	if c.IPCPath == "" && c.HTTPAddr == "" {
 		return errors.New("no listener is configured: give an IPC path or an HTTP address")
 	}
-	if err := c.checkUsers(); err != nil {
-		return err
-	}
+	problems := []error{c.checkUsers(), c.TLS.check()}
 	if c.HTTPAddr != "" {
-		if _, _, err := net.SplitHostPort(c.HTTPAddr); err != nil {
-			return fmt.Errorf("HTTP address %q is not host:port: %w", c.HTTPAddr, err)
-		}
-		if c.LoopbackOnly && !Loopback(c.HTTPAddr) {
-			return fmt.Errorf("HTTP address %q can be reached by other machines: use 127.0.0.1", c.HTTPAddr)
-		}
-	}
-	if err := c.TLS.check(); err != nil {
-		return err
-	}
-	if c.HTTPAddr != "" {
-		if err := CheckReach(httpKeys, c.HTTPAddr, c.TLS.on(), c.Tokens != nil || c.TLS.ClientCAFile != ""); err != nil {
-			return err
-		}
+		problems = append(problems, c.checkAddr())
 	}
 	for name, limit := range map[string]int64{
 		"MaxBody": c.MaxBody, "MaxBatch": int64(c.MaxBatch), "MaxResponse": int64(c.MaxResponse),
@@ -152,10 +137,21 @@ func (c ServerConfig) check() error {
 		"WriteTimeout": int64(c.WriteTimeout), "IdleTimeout": int64(c.IdleTimeout),
 	} {
 		if limit < 0 {
-			return fmt.Errorf("limit %s is %d: give a positive number", name, limit)
+			problems = append(problems, fmt.Errorf("limit %s is %d: give a positive number", name, limit))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
+}
+
+// checkAddr refuses an address of HTTP that is none, or that those can reach who may not.
+func (c ServerConfig) checkAddr() error {
+	if _, _, err := net.SplitHostPort(c.HTTPAddr); err != nil {
+		return fmt.Errorf("HTTP address %q is not host:port: %w", c.HTTPAddr, err)
+	}
+	if c.LoopbackOnly && !Loopback(c.HTTPAddr) {
+		return fmt.Errorf("HTTP address %q can be reached by other machines: use 127.0.0.1", c.HTTPAddr)
+	}
+	return CheckReach(httpKeys, c.HTTPAddr, c.TLS.on(), c.Tokens != nil || c.TLS.ClientCAFile != "")
 }
 
 // Loopback reports whether an address host:port is reached from this machine

@@ -29,19 +29,22 @@ type tlsFiles struct {
 
 // read reads the files; a private key that others can read is an error.
 func (c TLSConfig) read() (files tlsFiles, err error) {
+	var problems []error
 	if files.cert, err = readPEM(c.CertFile, nil); err != nil {
-		return files, fmt.Errorf("reading the TLS certificate: %w", err)
+		problems = append(problems, fmt.Errorf("reading the TLS certificate: %w", err))
 	}
 	if files.key, err = readPEM(c.KeyFile, checkKeyMode); err != nil {
-		return files, fmt.Errorf("reading the TLS key: %w", err)
+		problems = append(problems, fmt.Errorf("reading the TLS key: %w", err))
 	}
-	if c.ClientCAFile == "" {
-		return files, nil
+	if c.ClientCAFile != "" {
+		if files.clients, err = readPEM(c.ClientCAFile, nil); err != nil {
+			problems = append(problems, fmt.Errorf("reading the authorities of clients: %w", err))
+		} else if len(problems) > 0 { // or they are looked at with the others
+			_, err := c.authorities(files)
+			problems = append(problems, err)
+		}
 	}
-	if files.clients, err = readPEM(c.ClientCAFile, nil); err != nil {
-		return files, fmt.Errorf("reading the authorities of clients: %w", err)
-	}
-	return files, nil
+	return files, errors.Join(problems...)
 }
 
 func readPEM(path string, check func(string, fs.FileInfo) error) ([]byte, error) {
@@ -56,26 +59,37 @@ func (f tlsFiles) sums() [3][sha256.Size]byte {
 func (c TLSConfig) material(files tlsFiles, now time.Time) (*tlsMaterial, error) {
 	pair, err := tls.X509KeyPair(files.cert, files.key)
 	if err != nil {
-		return nil, fmt.Errorf("TLS certificate %s with key %s: %w", c.CertFile, c.KeyFile, err)
+		err = fmt.Errorf("TLS certificate %s with key %s: %w", c.CertFile, c.KeyFile, err)
+	} else if expiry := pair.Leaf.NotAfter; now.After(expiry) {
+		err = fmt.Errorf("TLS certificate %s expired on %s: renew it", c.CertFile, expiry.UTC().Format(time.RFC3339))
 	}
-	if expiry := pair.Leaf.NotAfter; now.After(expiry) {
-		return nil, fmt.Errorf("TLS certificate %s expired on %s: renew it", c.CertFile, expiry.UTC().Format(time.RFC3339))
+	clients, errClients := c.authorities(files)
+	if err := errors.Join(err, errClients); err != nil {
+		return nil, err
 	}
-	m := &tlsMaterial{sums: files.sums(), config: &tls.Config{
+	m := &tlsMaterial{sums: files.sums(), clients: clients, config: &tls.Config{
 		MinVersion:   c.oldest(),
 		Certificates: []tls.Certificate{pair},
 		NextProtos:   []string{"http/1.1"},
 		// Each connection shows its certificate to the authorities of today.
 		SessionTicketsDisabled: true,
 	}}
-	if c.ClientCAFile == "" {
-		return m, nil
+	if clients != nil {
+		m.config.ClientCAs, m.config.ClientAuth = clients, tls.RequireAndVerifyClientCert
 	}
-	if m.clients, err = authorities(files.clients); err != nil {
+	return m, nil
+}
+
+// authorities returns those of clients, nil if clients need no certificate.
+func (c TLSConfig) authorities(files tlsFiles) (*x509.CertPool, error) {
+	if c.ClientCAFile == "" {
+		return nil, nil //nolint:nilnil // as it is taken
+	}
+	pool, err := authorities(files.clients)
+	if err != nil {
 		return nil, fmt.Errorf("authorities of clients %s: %w", c.ClientCAFile, err)
 	}
-	m.config.ClientCAs, m.config.ClientAuth = m.clients, tls.RequireAndVerifyClientCert
-	return m, nil
+	return pool, nil
 }
 
 // authorities reads certificates that are all understood, at least one.

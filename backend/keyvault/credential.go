@@ -1,6 +1,8 @@
 package keyvault
 
 import (
+	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -105,11 +107,8 @@ func (c Credential) newCredential(e endpoint, options azcore.ClientOptions) (azc
 const credentialKinds = "client-secret, client-certificate, workload-identity, managed-identity, azure-cli, environment, default"
 
 func (c Credential) clientSecret(e endpoint, options azcore.ClientOptions) (azcore.TokenCredential, error) {
-	if err := c.needTenantAndClient(); err != nil {
-		return nil, err
-	}
 	secret, err := c.readSecret()
-	if err != nil {
+	if err := errors.Join(c.needTenantAndClient(), err); err != nil {
 		return nil, err
 	}
 	return azidentity.NewClientSecretCredential(c.TenantID, c.ClientID, secret, &azidentity.ClientSecretCredentialOptions{
@@ -119,26 +118,9 @@ func (c Credential) clientSecret(e endpoint, options azcore.ClientOptions) (azco
 }
 
 func (c Credential) clientCertificate(e endpoint, options azcore.ClientOptions) (azcore.TokenCredential, error) {
-	if err := c.needTenantAndClient(); err != nil {
+	certs, key, err := c.readCertificate()
+	if err := errors.Join(c.needTenantAndClient(), err); err != nil {
 		return nil, err
-	}
-	if c.CertificateFile == "" {
-		return nil, errors.New("the certificate file is missing")
-	}
-	data, err := readBounded(c.CertificateFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading the certificate: %w", err)
-	}
-	var password []byte
-	if c.CertificatePasswordFile != "" {
-		if password, err = readBounded(c.CertificatePasswordFile); err != nil {
-			return nil, fmt.Errorf("reading the certificate's password: %w", err)
-		}
-		password = []byte(strings.TrimRight(string(password), "\r\n"))
-	}
-	certs, key, err := azidentity.ParseCertificates(data, password)
-	if err != nil {
-		return nil, fmt.Errorf("certificate %s: want a certificate and its RSA key as PEM or PKCS#12: %w", c.CertificateFile, err)
 	}
 	cred, err := azidentity.NewClientCertificateCredential(c.TenantID, c.ClientID, certs, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: options, DisableInstanceDiscovery: e.custom,
@@ -164,13 +146,41 @@ func (c Credential) workloadIdentity(e endpoint, options azcore.ClientOptions) (
 }
 
 func (c Credential) needTenantAndClient() error {
-	switch {
-	case c.TenantID == "":
-		return errors.New("the tenant id is missing")
-	case c.ClientID == "":
-		return errors.New("the client id is missing")
+	var tenant, client error
+	if c.TenantID == "" {
+		tenant = errors.New("the tenant id is missing")
 	}
-	return nil
+	if c.ClientID == "" {
+		client = errors.New("the client id is missing")
+	}
+	return errors.Join(tenant, client)
+}
+
+// readCertificate reads the client's certificates and their key.
+func (c Credential) readCertificate() ([]*x509.Certificate, crypto.PrivateKey, error) {
+	if c.CertificateFile == "" {
+		return nil, nil, errors.New("the certificate file is missing")
+	}
+	data, err := readBounded(c.CertificateFile)
+	if err != nil {
+		err = fmt.Errorf("reading the certificate: %w", err)
+	}
+	var password []byte
+	if c.CertificatePasswordFile != "" {
+		var errPassword error
+		if password, errPassword = readBounded(c.CertificatePasswordFile); errPassword != nil {
+			err = errors.Join(err, fmt.Errorf("reading the certificate's password: %w", errPassword))
+		}
+		password = []byte(strings.TrimRight(string(password), "\r\n"))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	certs, key, err := azidentity.ParseCertificates(data, password)
+	if err != nil {
+		return nil, nil, fmt.Errorf("certificate %s: want a certificate and its RSA key as PEM or PKCS#12: %w", c.CertificateFile, err)
+	}
+	return certs, key, nil
 }
 
 // readSecret reads the client secret from the one place that is given.

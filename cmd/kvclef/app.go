@@ -122,7 +122,8 @@ func (p *program) report(err error) int {
 	return exitUsage
 }
 
-// several returns the errors that were joined, each by itself.
+// several returns the errors that were joined, each by itself, with what was said before all
+// of them.
 func several(err error) []error {
 	switch outer := err.(type) { //nolint:errorlint // what is below a text is a part of it
 	case *usageError:
@@ -136,6 +137,20 @@ func several(err error) []error {
 		var all []error
 		for _, one := range outer.Unwrap() {
 			all = append(all, several(one)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		inner := outer.Unwrap()
+		if inner == nil {
+			break
+		}
+		all := several(inner)
+		before, ends := strings.CutSuffix(err.Error(), inner.Error())
+		if len(all) < 2 || !ends {
+			break
+		}
+		for i, one := range all {
+			all[i] = fmt.Errorf("%s%w", before, one)
 		}
 		return all
 	}

@@ -1,16 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/kvclef/kvclef/backend/keyvault"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 )
 
 func (p *program) checkCommand() *cli.Command {
@@ -23,7 +25,7 @@ func (p *program) checkCommand() *cli.Command {
 			"flags in the place of a file, as they are given to kvclef serve", "kvclef check --chainid 10 --policy policy.yaml --vault https://kv-prod.vault.azure.net",
 			"for a script", "kvclef check --config kvclef.yaml --json | jq '.vaults[].warnings[]'",
 		) + "\n\nOf a configuration, a file or flags, it looks at everything that kvclef serve would start with, and tells all that is wrong:" +
-			"\nvalues, files of TLS and secrets, the data directory, the policy, the rule file and their attestations." +
+			"\nvalues, files of TLS and secrets, the data directory, the policy, the rule file and their attestations, the audit log." +
 			"\nThen it reaches the vaults. It signs nothing. The exit code is 0 if every vault was reached and its accounts" +
 			"\nmay be signed with, whatever the warnings; 1 if not; 2 if the configuration is wrong.",
 		Flags:  slices.Concat(serveFlags(), []cli.Flag{jsonFlag()}),
@@ -76,11 +78,9 @@ type skippedCheck struct {
 // check tries all vaults, also after one has failed, so that everything that is
 // wrong shows at once.
 func (p *program) check(c *cli.Context) error {
-	if _, err := arguments(c); err != nil {
-		return err
-	}
+	_, unknown := arguments(c)
 	cfg, wrong := toolSettings(c)
-	if cfg == nil {
+	if wrong = errors.Join(unknown, wrong); cfg == nil {
 		return wrong
 	}
 	if whole(c) { // or there is no more to it than vaults
@@ -95,24 +95,25 @@ func (p *program) check(c *cli.Context) error {
 	}
 	log := newLogger(p.stderr, cfg.Log)
 	checks := make([]vaultCheck, len(cfg.Vaults))
-	var group errgroup.Group
+	vaults := make(vaultSet, len(cfg.Vaults))
+	defer vaults.close()
+	var group sync.WaitGroup
 	for i, vault := range cfg.Vaults {
-		group.Go(func() error {
+		group.Go(func() {
 			checks[i] = vaultCheck{Vault: vault.Name, URL: vault.URL}
 			opened, err := openConfigs(c.Context, []keyvault.Config{vaultConfig(vault, log)}, log)
 			if err != nil {
 				checks[i].err, checks[i].Error = err, err.Error()
-				return nil // the others are worth a look
+				return // the others are worth a look
 			}
-			defer opened.close()
+			vaults[i] = opened[0]
 			report := opened[0].Check(c.Context)
 			checks[i].take(report)
 			checks[i].err = mayNotSign(report)
-			return nil
 		})
 	}
-	_ = group.Wait() // failures are in the checks
-	failure := failureOf(checks)
+	group.Wait()
+	failure := errors.Join(failureOf(checks), checkpointFailure(c.Context, cfg, vaults))
 	if c.Bool("json") {
 		return errors.Join(failure, p.printJSON(checkResult{failure == nil, checks}))
 	}
@@ -162,6 +163,16 @@ func mayNotSign(r keyvault.Report) error {
 	}
 	return fmt.Errorf("vault %s: the credential may not sign with %s (%d of %d accounts): give it the right keys/sign",
 		r.Vault, denied[0], len(denied), len(r.Accounts))
+}
+
+// checkpointFailure returns an error if none of the vaults holds the key that is to sign the
+// audit log's head. It is not known where one of them can't be used.
+func checkpointFailure(ctx context.Context, cfg *config.Config, vaults vaultSet) error {
+	if cfg.Audit.CheckpointKey == "" || slices.Contains(vaults, nil) {
+		return nil
+	}
+	_, err := checkpointAccount(ctx, vaults.keyring(), cfg.Audit.CheckpointKey)
+	return err
 }
 
 // failureOf returns an error that names the vaults that can't be used, of the

@@ -151,11 +151,9 @@ func (p *program) embeddedLogger(cfg config.Log) *slog.Logger {
 // off, and what would reach beyond this machine or a private chain is refused. With an
 // error comes what could be read of it, nil for nothing.
 func (p *program) devSettings(c *cli.Context) (*config.Config, error) {
-	if _, err := arguments(c); err != nil {
-		return nil, err
-	}
+	_, unknown := arguments(c)
 	cfg, wrong := settings(c)
-	if cfg == nil {
+	if wrong = errors.Join(unknown, wrong); cfg == nil {
 		return nil, wrong
 	}
 	l := &cfg.Listeners

@@ -83,7 +83,7 @@ func needsDataDir(cfg *config.Config) bool {
 // openDurable opens everything, or nothing: a signer never starts with a part.
 func openDurable(ctx context.Context, cfg *config.Config, options durableOptions, log *slog.Logger) (*durable, error) {
 	d := &durable{options: options, log: log}
-	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadFiles, d.joinRules, d.loadShadow, d.openAudit, d.openApprovals} {
+	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadFiles, d.joinRules, d.openAudit, d.openApprovals} {
 		if err := open(ctx, cfg); err != nil {
 			return nil, errors.Join(err, d.close(ctx))
 		}
@@ -117,37 +117,59 @@ func (d *durable) openState(ctx context.Context, cfg *config.Config) (err error)
 }
 
 // openAudit opens the audit log, if there is a place for it.
-func (d *durable) openAudit(ctx context.Context, cfg *config.Config) (err error) {
-	if cfg.Audit.File == "" && d.store == nil {
-		return nil
-	}
-	path, err := auditPath(cfg, d.dir)
-	if err == nil {
-		d.auditPath, err = filepath.Abs(path)
-	}
-	if err != nil {
+func (d *durable) openAudit(ctx context.Context, cfg *config.Config) error {
+	known, err := d.findAudit(ctx, cfg)
+	if err != nil || d.auditPath == "" {
 		return err
 	}
 	replica, err := cfg.ReplicaName()
 	if err != nil {
 		return &usageError{err}
 	}
-	options := audit.Options{Replica: replica, MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: d.options.watch.hook(failpointHook())}
-	if d.store != nil {
-		heads, err := d.store.LogHeads(ctx)
-		if err != nil {
-			return err
-		}
-		d.auditNew = true
-		for _, head := range heads {
-			if d.before = head; head.Log == d.auditPath {
-				options.Known, d.before = audit.Head{Seq: head.Seq, Hash: head.Hash}, store.LogHead{}
-				d.auditNew = false
-			}
-		}
-	}
+	options := audit.Options{Known: known, Replica: replica, MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: d.options.watch.hook(failpointHook())}
 	d.audit, err = audit.Open(ctx, d.auditPath, options)
 	return err
+}
+
+// checkAudit looks whether the audit log could be opened.
+func (d *durable) checkAudit(ctx context.Context, cfg *config.Config) error {
+	known, err := d.findAudit(ctx, cfg)
+	if err != nil || d.auditPath == "" {
+		return err
+	}
+	return audit.Check(ctx, d.auditPath, known)
+}
+
+// findAudit finds where the audit log is, if there is a place for it, and what is known of it.
+func (d *durable) findAudit(ctx context.Context, cfg *config.Config) (known audit.Head, err error) {
+	if cfg.Audit.File == "" && d.store == nil {
+		return known, nil
+	}
+	path, err := auditPath(cfg, d.dir)
+	if err == nil {
+		d.auditPath, err = filepath.Abs(path)
+	}
+	if err != nil || d.store == nil {
+		return known, err
+	}
+	heads, err := d.store.LogHeads(ctx)
+	if err != nil {
+		return known, err
+	}
+	known, d.before = headOf(heads, d.auditPath)
+	d.auditNew = known.Seq == 0
+	return known, nil
+}
+
+// headOf returns what is known of an audit log, and how far another had come if that was used
+// last.
+func headOf(heads []store.LogHead, path string) (known audit.Head, other store.LogHead) {
+	for _, head := range heads {
+		if other = head; head.Log == path {
+			known, other = audit.Head{Seq: head.Seq, Hash: head.Hash}, store.LogHead{}
+		}
+	}
+	return known, other
 }
 
 // remember keeps in the store how far the audit log has come, so that the next

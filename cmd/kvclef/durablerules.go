@@ -13,9 +13,14 @@ import (
 	"github.com/kvclef/kvclef/rules/clefjs"
 )
 
-// loadFiles loads the policy and the rule file, and tells what is wrong with both.
+// loadFiles loads the policies and the rule file. What is wrong with one is told with what
+// is wrong with the others, and with the audit log.
 func (d *durable) loadFiles(ctx context.Context, cfg *config.Config) error {
-	return errors.Join(d.loadPolicy(ctx, cfg), d.loadRules(ctx, cfg))
+	err := errors.Join(d.loadPolicy(ctx, cfg), d.loadRules(ctx, cfg), d.loadShadow(ctx, cfg))
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, d.checkAudit(ctx, cfg))
 }
 
 // loadRules loads the rule file, if there is one. One that does not load, or

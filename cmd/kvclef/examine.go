@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
 	"github.com/kvclef/kvclef/cmd/kvclef/approvals"
@@ -15,11 +17,11 @@ import (
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/extapi/proxy"
-	"github.com/kvclef/kvclef/rules/store"
+	"github.com/kvclef/kvclef/rules/suggest"
 )
 
 // examination looks for everything that would keep a signer from starting, so that an
-// operator sees it at once. It reads files, and opens, changes and asks nothing.
+// operator sees it at once. It reads files and the state, changes nothing, and asks no vault.
 type examination struct {
 	cfg          *config.Config
 	options      durableOptions
@@ -27,9 +29,9 @@ type examination struct {
 	alone        bool // no signer is started next
 	log          *slog.Logger
 	problems     []error
+	failures     []error // no mistakes of the configuration
 
-	held   func() (*store.Summary, error) // what the state holds
-	unread error                          // why that is not known; no mistake of the configuration
+	attested []rulesFile // that must be, where they were read
 }
 
 // examine joins what is wrong already with all else that is. Where a signer is started
@@ -43,11 +45,7 @@ func examine(ctx context.Context, e examination, already error) error {
 	e.console()
 	e.webhooks()
 	e.tracing()
-	for i := range e.cfg.Vaults {
-		if vault := &e.cfg.Vaults[i]; vault.Validate("") == nil { // or the configuration has told what is wrong
-			e.add(vaultConfig(*vault, e.log).Check())
-		}
-	}
+	e.vaults()
 	if e.cfg.FourByteFile != "" {
 		_, err := extapi.NewValidator(e.cfg.FourByteFile)
 		e.add(err)
@@ -55,11 +53,13 @@ func examine(ctx context.Context, e examination, already error) error {
 	known := e.data()
 	e.auditLog(known)
 	e.sockets(known)
-	e.rules(ctx, known)
-	if err := errors.Join(e.problems...); err != nil {
-		return &usageError{err}
+	e.rules()
+	e.checkpointKey()
+	e.state(ctx, known)
+	if len(e.problems) > 0 {
+		return &usageError{errors.Join(slices.Concat(e.problems, e.failures)...)}
 	}
-	return e.unread
+	return errors.Join(e.failures...)
 }
 
 // add keeps what is wrong, each by itself. That files of TLS are missing the
@@ -89,10 +89,7 @@ func (e *examination) addOf(name string, err error) {
 func (e *examination) listeners() {
 	s := &signing{cfg: e.cfg, loopbackOnly: e.loopbackOnly, log: e.log}
 	listen, err := s.serverConfig()
-	if err != nil {
-		e.add(err)
-		return
-	}
+	e.add(err)
 	if listen.HTTPAddr != "" {
 		tokens, err := openTokens(&e.cfg.Listeners.HTTP.JWT, "listeners.http.jwt", e.log)
 		e.add(err)
@@ -105,6 +102,19 @@ func (e *examination) listeners() {
 	}
 	if listen.IPCPath != "" || listen.HTTPAddr != "" {
 		e.add(listen.Check())
+	}
+}
+
+// vaults looks at how vaults are asked, which they are not.
+func (e *examination) vaults() {
+	for i := range e.cfg.Vaults {
+		vault := e.cfg.Vaults[i]
+		if vault.URL == "" { // the configuration has told it
+			vault.URL = "https://unnamed.vault.azure.net"
+		}
+		if vault.Validate("") == nil { // or that
+			e.add(vaultConfig(vault, e.log).Check())
+		}
 	}
 }
 
@@ -127,10 +137,11 @@ func (e *examination) front() {
 	e.add(err)
 	headers, errHeaders := cfg.NodeHeaders()
 	e.add(errHeaders)
-	if err == nil { // its listener was looked at above, and the node's addresses by the configuration
-		_, err := proxy.New(proxy.Config{Node: endpoint, NodeHeaders: headers, Allow: cfg.Allow, Deny: cfg.Deny})
-		e.addOf("proxy", err)
+	if err != nil {
+		endpoint = "http://localhost" // for the look at what may pass
 	}
+	_, err = proxy.New(proxy.Config{Node: endpoint, NodeHeaders: headers, Allow: cfg.Allow, Deny: cfg.Deny})
+	e.addOf("proxy", err) // its listener was looked at above, and the node's addresses by the configuration
 	if cfg.HostingKeyFile != "" {
 		_, err := hosting.LoadSeal(hostingKey, cfg.HostingKeyFile)
 		e.add(err)
@@ -156,20 +167,22 @@ func (e *examination) console() {
 	}
 	site, err := consoleSite(cfg, e.log)
 	e.add(err)
-	if err != nil || cfg.Validate() != nil { // or the configuration has told what is wrong
+	if cfg.ValidateConsole() != nil { // the configuration has told what is wrong
 		return
+	}
+	if site.TLS == nil && cfg.Console.TLS.CertFile != "" {
+		site.TLS = new(extapi.TLSKeeper) // for the look at the address: it is to be encrypted
 	}
 	e.addOf("approvals.console", site.Check())
 }
 
 // sockets looks at the one of the data directory, and at that by which people vote.
 func (e *examination) sockets(known *durable) {
-	if known.dir.Path() == "" {
-		return
+	if known.dir.Path() != "" {
+		e.addOf("the admin socket "+known.dir.AdminSocket(), admin.CheckPlace(known.dir.AdminSocket()))
 	}
-	e.addOf("the admin socket "+known.dir.AdminSocket(), admin.CheckPlace(known.dir.AdminSocket()))
 	cfg := &e.cfg.Approvals
-	if !cfg.Enabled() {
+	if !cfg.Enabled() || known.dir.Path() == "" && cfg.Socket == "" {
 		return
 	}
 	path, err := expandHome(cfg.SocketPath(known.dir.Path()), "approvals.socket")
@@ -178,6 +191,37 @@ func (e *examination) sockets(known *durable) {
 		return
 	}
 	e.addOf("the socket for approvals "+path, approvals.Check(path, cfg.SocketGroup))
+}
+
+// checkpointKey looks whether the key that signs the audit log's head can be one of the
+// vaults: whether it is there, they are asked.
+func (e *examination) checkpointKey() {
+	name := e.cfg.Audit.CheckpointKey
+	vault, key, named := strings.Cut(name, "/")
+	if !named || vault == "" || key == "" || len(e.cfg.Vaults) == 0 { // an address, or the configuration has told what is wrong
+		return
+	}
+	var names []string
+	for i := range e.cfg.Vaults {
+		v := &e.cfg.Vaults[i]
+		label := v.Label()
+		names = append(names, label)
+		if !strings.EqualFold(label, vault) {
+			continue
+		}
+		if len(v.Keys) > 0 && !slices.ContainsFunc(v.Keys, func(given string) bool { return sameKey(given, key) }) {
+			e.add(usagef("audit.checkpoint_key: vault %s is used for the keys %s alone, and %q is none of them: add it to vaults[%d].keys", label, strings.Join(v.Keys, ", "), key, i))
+		}
+		return
+	}
+	e.add(usagef("audit.checkpoint_key: no vault is called %q%s", vault, suggest.DidYouMean("", vault, names)))
+}
+
+// sameKey reports whether two texts, NAME or NAME/VERSION, can be one key.
+func sameKey(a, b string) bool {
+	nameA, versionA, _ := strings.Cut(a, "/")
+	nameB, versionB, _ := strings.Cut(b, "/")
+	return strings.EqualFold(nameA, nameB) && (versionA == "" || versionB == "" || strings.EqualFold(versionA, versionB))
 }
 
 // auditLog looks at where the audit log is to be.

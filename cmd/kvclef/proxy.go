@@ -35,11 +35,9 @@ func (p *program) proxy(c *cli.Context) error {
 	if err := keepMemory(c); err != nil {
 		return err
 	}
-	if _, err := arguments(c); err != nil {
-		return err
-	}
+	_, unknown := arguments(c)
 	cfg, wrong := settings(c)
-	if cfg == nil {
+	if wrong = errors.Join(unknown, wrong); cfg == nil {
 		return wrong
 	}
 	name, err := hostedDocuments(c, cfg)

@@ -94,11 +94,9 @@ func serveOptions(cfg *config.Config, asks bool) (options durableOptions, err er
 // serveSettings returns the configuration of serve, which needs a chain and a
 // vault. With an error comes what could be read of it, nil for nothing.
 func serveSettings(c *cli.Context) (*config.Config, error) {
-	if _, err := arguments(c); err != nil {
-		return nil, err
-	}
+	_, wrong := arguments(c)
 	cfg, err := settings(c)
-	if cfg == nil {
+	if err = errors.Join(wrong, err); cfg == nil {
 		return nil, err
 	}
 	if misread := (*config.MisreadError)(nil); errors.As(err, &misread) {

@@ -300,12 +300,9 @@ func (s *signing) refresh(ctx context.Context, keyring *backend.Keyring) {
 
 func (s *signing) serverConfig() (extapi.ServerConfig, error) {
 	ipc, err := ipcPath(s.cfg)
-	if err != nil {
-		return extapi.ServerConfig{}, err
-	}
-	users, err := s.cfg.Listeners.IPC.Users()
-	if err != nil {
-		return extapi.ServerConfig{}, &usageError{err}
+	users, errUsers := s.cfg.Listeners.IPC.Users()
+	if errUsers != nil {
+		err = errors.Join(err, &usageError{errUsers})
 	}
 	l, h := s.cfg.Limits, s.cfg.Listeners.HTTP
 	listen := extapi.ServerConfig{
@@ -326,10 +323,10 @@ func (s *signing) serverConfig() (extapi.ServerConfig, error) {
 	if h.Enabled {
 		listen.HTTPAddr = net.JoinHostPort(h.Addr, strconv.Itoa(int(h.Port)))
 	}
-	if listen.IPCPath == "" && listen.HTTPAddr == "" && !s.cfg.Proxy.Enabled() {
-		return listen, usagef("both listeners are off: remove --ipcdisable or add --http")
+	if err == nil && listen.IPCPath == "" && listen.HTTPAddr == "" && !s.cfg.Proxy.Enabled() {
+		err = usagef("both listeners are off: remove --ipcdisable or add --http")
 	}
-	return listen, nil
+	return listen, err
 }
 
 // keyMaker returns what makes keys for account_new, nil when that is off.

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/backend/keyvault"
@@ -26,7 +25,8 @@ type vaultSet []*keyvault.Vault
 
 // openVaults opens the configured vaults at the same time and reads their keys.
 // One that can't be opened is an error: a signer that starts without a part of
-// its accounts looks sound and is not.
+// its accounts looks sound and is not. The others are tried all the same, so that whatever is
+// wrong with them is told as well.
 func openVaults(ctx context.Context, vaults []config.Vault, log *slog.Logger, watch *watch) (vaultSet, error) {
 	warnOfOpenSecrets(ctx, vaults, log)
 	configs := make([]keyvault.Config, len(vaults))
@@ -38,19 +38,20 @@ func openVaults(ctx context.Context, vaults []config.Vault, log *slog.Logger, wa
 
 func openConfigs(ctx context.Context, configs []keyvault.Config, log *slog.Logger) (vaultSet, error) {
 	defer sayWhenSlow(ctx, log)()
-	opened := make(vaultSet, len(configs))
-	group, ctx := errgroup.WithContext(ctx)
+	opened, failures := make(vaultSet, len(configs)), make([]error, len(configs))
+	var group sync.WaitGroup
 	for i, cfg := range configs {
-		group.Go(func() error {
+		group.Go(func() {
 			vault, err := keyvault.Open(ctx, cfg)
 			if err != nil {
-				return openingError(ctx, err)
+				failures[i] = openingError(ctx, err)
+				return
 			}
 			opened[i] = vault
-			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
+	group.Wait()
+	if err := errors.Join(failures...); err != nil {
 		opened.close()
 		return nil, err
 	}

@@ -30,6 +30,8 @@ type Summary struct {
 
 	Records      []RecordKind      `json:"records"`                 // by kind
 	RecordValues map[string]string `json:"record_values,omitempty"` // if asked for; never those that are sealed
+
+	LogHeads []LogHead `json:"-"` // of the replica that looks, the one used last at the end
 }
 
 // RecordKind is what the records are whose keys begin with the same name.

@@ -45,7 +45,7 @@ func (a *Approvals) Validate() error {
 	for i := range a.Webhooks {
 		a.Webhooks[i].complete()
 	}
-	return errors.Join(a.validatePeople(), a.validateDefault(), a.validateBounds(), a.validateSocket(), a.validateConsole(), a.validateWebhooks())
+	return errors.Join(a.ValidateConsole(), a.validateDefault(), a.validateBounds(), a.validateSocket(), a.validateWebhooks())
 }
 
 func (a *Approvals) validatePeople() error {
@@ -125,9 +125,11 @@ func (a *Approvals) validateSocket() error {
 	return nil
 }
 
-func (a *Approvals) validateConsole() error {
+// ValidateConsole reports every value that can't be meant of the console, and of the people who
+// sign in there.
+func (a *Approvals) ValidateConsole() error {
 	c := &a.Console
-	p := problems{c.TLS.TLS().validate("approvals.console.tls"), c.OIDC.validate()}
+	p := problems{a.validatePeople(), c.TLS.TLS().validate("approvals.console.tls"), c.OIDC.validate()}
 	origin := c.Origin()
 	switch u, err := url.Parse(origin); {
 	case err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "":

@@ -107,11 +107,15 @@ func (s *survey) record(bucket string, key, value []byte) {
 			s.summed.Holds = append(s.summed.Holds, Hold{ID: id, Charges: len(expiries), Expires: last})
 		}
 	case bucketMeta:
-		s.attestation(string(key), value)
+		s.meta(string(key), value)
 	}
 }
 
-func (s *survey) attestation(key string, value []byte) {
+func (s *survey) meta(key string, value []byte) {
+	if key == keyLogHeads {
+		s.summed.LogHeads, _ = decodeLogHeads(value) // that it is damaged was found already
+		return
+	}
 	kind, ok := attestedKind(key)
 	if !ok {
 		return

@@ -55,6 +55,16 @@ type Options struct {
 // size is what records take.
 type size struct{ keys, bytes int64 }
 
+// Check reports what is wrong with the options themselves. It asks nobody.
+func (o Options) Check() error {
+	_, err := o.withDefaults()
+	if o.Config == nil {
+		_, errDSN := parse(o.DSN)
+		err = errors.Join(err, errDSN)
+	}
+	return err
+}
+
 func (o Options) withDefaults() (Options, error) {
 	if o.Schema == "" {
 		o.Schema = DefaultSchema

@@ -41,7 +41,8 @@ func (s *Store) Summary(ctx context.Context, values bool) (*store.Summary, error
 	if err != nil {
 		return nil, fmt.Errorf("reading the store at %s: %w", s.place, err)
 	}
-	return sum, nil
+	sum.LogHeads, err = s.LogHeads(ctx)
+	return sum, err
 }
 
 func sumCounters(ctx context.Context, tx pgx.Tx, sum *store.Summary, now int64) error {

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
+	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
+)
+
+// state looks at what the state remembers: what was attested, and how far the audit log had
+// come. If a signer is started next, that is looked at only if something is wrong: both are
+// about to be opened otherwise.
+func (e *examination) state(ctx context.Context, known *durable) {
+	if !e.alone && len(e.problems) == 0 {
+		return
+	}
+	var heads []store.LogHead
+	if known.dir.Path() != "" {
+		held, _, err := lookAt(ctx, e.cfg, known.dir, false)
+		if err != nil {
+			e.fail(stateError(err))
+		} else {
+			heads = held.LogHeads
+			e.attestations(known, held)
+		}
+	}
+	if err := e.chain(ctx, known.dir, heads); err != nil {
+		e.fail(err)
+	}
+}
+
+// attestations compares the files that decide with what was attested.
+func (e *examination) attestations(known *durable, held *store.Summary) {
+	if !e.options.attested {
+		return
+	}
+	for _, file := range e.attested {
+		attestation := held.Attestation
+		if file.kind == rules.PolicyFile {
+			attestation = held.PolicyAttestation
+		}
+		found := attestation != nil
+		if !found {
+			attestation = new(rules.Attestation)
+		}
+		e.add(known.judgeAttestation(file, *attestation, found, e.cfg.Rules.AttestKey))
+	}
+}
+
+// chain looks whether the audit log is as it was left.
+func (e *examination) chain(ctx context.Context, dir datadir.Dir, heads []store.LogHead) error {
+	if e.cfg.Audit.File == "" && dir.Path() == "" {
+		return nil
+	}
+	path, err := auditPath(e.cfg, dir)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil || audit.CheckPlace(path) != nil {
+		return nil //nolint:nilerr // where it is to be was looked at
+	}
+	head, _ := headOf(heads, path)
+	return audit.Check(ctx, path, head)
+}
+
+// fail keeps what is wrong with what a signer has kept. If the configuration can mend it, that
+// is a problem of it; a database that does not answer is none, nor is a log that was cut.
+func (e *examination) fail(err error) {
+	var usage *usageError
+	if errors.As(err, &usage) {
+		e.add(err)
+		return
+	}
+	e.failures = append(e.failures, err)
+}
