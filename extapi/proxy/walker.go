@@ -50,35 +50,37 @@ func (w *walker) feed(data []byte) int {
 	return len(data)
 }
 
-// text takes bytes of a string and returns how many.
+// text takes bytes of a string and returns how many. It looks at each once, however many
+// are escaped.
 func (w *walker) text(data []byte) int {
-	at := 0
+	at, quote := 0, -1 // where the next quotation mark is; at the end: none
 	if w.escaped {
 		w.escaped, at = false, 1
 	}
 	for {
-		end := bytes.IndexByte(data[at:], '"')
-		plain := data[at:]
-		if end >= 0 {
-			plain = plain[:end]
+		if quote < at {
+			quote = len(data)
+			if i := bytes.IndexByte(data[at:], '"'); i >= 0 {
+				quote = at + i
+			}
 		}
-		switch escape := bytes.IndexByte(plain, '\\'); {
-		case escape >= 0 && at+escape+1 == len(data):
-			w.escaped = true
-			w.keep(data)
-			return len(data)
-		case escape >= 0:
-			at += escape + 2
-		case end < 0:
-			w.keep(data)
-			return len(data)
-		default:
-			w.inText = false
-			w.keep(data[:at+end+1])
-			w.endName()
-			return at + end + 1
+		escape := bytes.IndexByte(data[at:quote], '\\')
+		if escape < 0 {
+			break
+		}
+		if at += escape + 2; at > len(data) {
+			w.escaped, quote = true, len(data)
+			break
 		}
 	}
+	if quote == len(data) {
+		w.keep(data)
+		return quote
+	}
+	w.inText = false
+	w.keep(data[:quote+1])
+	w.endName()
+	return quote + 1
 }
 
 // keep collects a name or an id.
