@@ -77,6 +77,9 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 	if !state.decides() {
 		log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
 	}
+	if len(cfg.Vaults) == 0 { // or they were forgotten
+		log.WarnContext(c.Context, "No vaults are configured: only hosted services sign")
+	}
 	signer := &signing{cfg: cfg, name: name, vaults: vaults, state: state, decider: state.decider(), watch: watch, log: log, ready: p.announceService(c.Context)}
 	return signer.run(c.Context)
 }

@@ -49,6 +49,9 @@ func TestHosted(t *testing.T) {
 		h.ask(t, http.MethodDelete, "services/"+id+"?force=true", "", http.StatusNoContent)
 		h.ask(t, http.MethodDelete, "configurations/"+configuration["id"].(string), "", http.StatusNoContent)
 	})
+	if !strings.Contains(h.said.String(), "No vaults are configured: only hosted services sign") {
+		t.Error("that there are no vaults is not said")
+	}
 	if said := h.said.String(); strings.Contains(said, h.secret) || !strings.Contains(said, "Proxy ") {
 		t.Error("the client secret is in an answer or a log, or nothing was said")
 	}
