@@ -182,3 +182,34 @@ func TestReplicasSealedAlready(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// brimful are records that have no room for anything more, if they are full.
+type brimful struct {
+	rules.Records
+	full atomic.Bool
+}
+
+func (b *brimful) ChangeRecords(ctx context.Context, changes ...rules.Change) error {
+	more := 0
+	for _, c := range changes {
+		more += len(c.New) - len(c.Old)
+	}
+	if b.full.Load() && more > 0 {
+		return rules.ErrRecordsFull
+	}
+	return b.Records.ChangeRecords(ctx, changes...)
+}
+
+// TestReplicasDeleteForRoom: a service can be deleted where there is no room for anything.
+func TestReplicasDeleteForRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &brimful{Records: memory.NewRecords()}
+		a := (&town{records: b}).join(t, "a")
+		_, made := a.furnish(t, "prod", 1)
+		b.full.Store(true)
+		if err := a.DeleteService(t.Context(), home, made[0].ID, true); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -32,11 +32,19 @@ func (r *Registry) withdraw(ctx context.Context, scope Scope, id string, force b
 			}()
 		}
 	}
+	if force { // nothing is counted, and so nothing closed before
+		return r.change(ctx, func(kept *contents) ([]rules.Change, error) {
+			if _, err := kept.service(scope, id); err != nil {
+				return nil, err
+			}
+			return kept.removeService(id), nil
+		})
+	}
 	was, err := r.shut(ctx, scope, id)
 	if err != nil {
 		return err
 	}
-	err = r.removeShut(ctx, scope, id, force)
+	err = r.removeShut(ctx, scope, id)
 	if inUse := errors.Is(err, ErrInUse); inUse || err != nil && was == serveOpen && !errors.Is(err, ErrNotFound) {
 		return errors.Join(err, r.reopen(ctx, id, was))
 	}
@@ -46,13 +54,10 @@ func (r *Registry) withdraw(ctx context.Context, scope Scope, id string, force b
 // removeShut removes a service that is not served. What is under way is counted after that
 // is read, and nothing is removed if anything was changed since: another who was deleting
 // it may have had it served for a while.
-func (r *Registry) removeShut(ctx context.Context, scope Scope, id string, force bool) error {
+func (r *Registry) removeShut(ctx context.Context, scope Scope, id string) error {
 	return r.change(ctx, func(kept *contents) ([]rules.Change, error) {
 		if _, err := kept.service(scope, id); err != nil {
 			return nil, err
-		}
-		if force {
-			return kept.removeService(id), nil
 		}
 		if kept.serving[id] == serveOpen {
 			return nil, refuse(ErrInUse, "the service is served again, by another who was deleting it: delete it anew")
