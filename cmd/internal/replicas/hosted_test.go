@@ -263,20 +263,16 @@ func TestHostedServices(t *testing.T) {
 	next := h.race(t, replicas[:1], other, prod)
 	h.sent(t, h.service(t, a, next), 17)
 	b.signal(t, syscall.SIGCONT)
-	for number := 18; ; number++ {
+	number := 18
+	eventually(t, "the replica that was stopped hears that the service is deleted", func() bool {
 		hash, err := h.once(t, stale, number)
 		if err == nil {
 			t.Fatalf("it sends %v for a deleted service", hash)
 		}
+		number++
 		var status rpc.HTTPError
-		if errors.As(err, &status) && status.StatusCode == http.StatusNotFound {
-			break
-		}
-		t.Logf("the replica that was stopped: %v", err)
-		if number > 40 {
-			t.Fatal("it does not hear that the service is deleted")
-		}
-	}
+		return errors.As(err, &status) && status.StatusCode == http.StatusNotFound
+	})
 	h.sent(t, h.service(t, b, next), 18)
 
 	// What is deleted at one is refused at the other at once, not only when that hears of
