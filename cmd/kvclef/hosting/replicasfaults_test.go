@@ -176,6 +176,7 @@ func TestReplicasSealedAlready(t *testing.T) {
 	if err := w.records.ChangeRecords(t.Context(), rules.Change{Key: keyTenancy, Old: value}); err != nil {
 		t.Fatal(err)
 	}
+	isRefused(t, "own vaults", OccupyOwn(t.Context(), w.records, "own"), ErrInUse, "a schema of its own")
 	_, err = Open(t.Context(), w.config(newStage(), "b", newSeal(t, 8), log))
 	isRefused(t, "another key", err, ErrInvalid, "at any replica that serves them")
 	if _, err := Open(t.Context(), w.config(newStage(), "b", newSeal(t, 7), log)); err != nil {

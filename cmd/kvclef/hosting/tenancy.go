@@ -40,6 +40,12 @@ func OccupyOwn(ctx context.Context, records rules.Records, replica string) error
 		case of != nil:
 			return nil
 		}
+		switch sealed, err := records.Record(ctx, keyGeneration); {
+		case err != nil:
+			return fmt.Errorf("reading the hosted services: %w", err)
+		case sealed != nil: // the record of who sends was removed
+			return refuse(ErrInUse, "store.postgres: hosted services are, or were, in this schema, and the vaults of the configuration would send beside them: use a schema of its own")
+		}
 		change, err := tenancy{1, tenantOwn, replica}.change()
 		if err != nil {
 			return err
