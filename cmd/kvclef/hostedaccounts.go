@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
@@ -24,9 +25,10 @@ type accountOwners struct {
 
 	taking sync.Mutex // one at a time
 
-	mu   sync.Mutex
-	by   map[chainAccount]string // ownPart, or the id of a service
-	told map[tookFrom]bool       // what the log says already
+	mu sync.Mutex
+	by map[chainAccount]string // ownPart, or the id of a service
+
+	unused unused
 }
 
 type chainAccount struct {
@@ -40,7 +42,7 @@ type tookFrom struct {
 }
 
 func newAccountOwners(records *hostedRecords) *accountOwners {
-	return &accountOwners{records: records, by: make(map[chainAccount]string), told: make(map[tookFrom]bool)}
+	return &accountOwners{records: records, by: make(map[chainAccount]string)}
 }
 
 // ownedError says whose an account is.
@@ -165,16 +167,10 @@ func (o *accountOwners) hasLane(ctx context.Context, by string, of chainAccount)
 // free is taken.
 func (o *accountOwners) has(ctx context.Context, by string, chains []uint64, account common.Address) bool {
 	err := o.add(ctx, by, chains, account)
-	if err == nil {
-		return true
+	if err != nil {
+		o.unused.tell(ctx, o.records.log, by, account, err)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if of := (tookFrom{chainAccount{account: account}, by}); !o.told[of] {
-		o.told[of] = true
-		o.records.log.WarnContext(ctx, "Account not used", "account", account, "service", by, "error", err)
-	}
-	return false
+	return err == nil
 }
 
 // release gives back what a service has.
@@ -211,4 +207,25 @@ func (o *accountOwners) inherit(ctx context.Context, by string, wanted []chainAc
 		}
 	}
 	return nil
+}
+
+// unused are the accounts of which the log says that somebody does not use them: once of
+// each, for they are asked about again and again.
+type unused struct {
+	mu   sync.Mutex
+	told map[tookFrom]bool
+}
+
+func (u *unused) tell(ctx context.Context, log *slog.Logger, by string, account common.Address, why error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	of := tookFrom{chainAccount{account: account}, by}
+	if u.told[of] {
+		return
+	}
+	if u.told == nil {
+		u.told = make(map[tookFrom]bool)
+	}
+	u.told[of] = true
+	log.WarnContext(ctx, "Account not used", "account", account, "service", by, "error", why)
 }

@@ -49,11 +49,12 @@ type hostedClaims struct {
 
 	mu    sync.Mutex
 	taken map[tookFrom]bool // what services of this process have for good
-	told  map[tookFrom]bool // what the log says already
+
+	unused unused
 }
 
 func newHostedClaims(records *hostedRecords) *hostedClaims {
-	return &hostedClaims{records: records, taken: make(map[tookFrom]bool), told: make(map[tookFrom]bool)}
+	return &hostedClaims{records: records, taken: make(map[tookFrom]bool)}
 }
 
 // claim is what is known of an account on a chain.
@@ -255,16 +256,10 @@ func (o *hostedClaims) has(ctx context.Context, by string, chains []uint64, acco
 		return false
 	}
 	err := o.take(ctx, by, chains, account)
-	if err == nil {
-		return true
+	if err != nil {
+		o.unused.tell(ctx, o.records.log, by, account, err)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if of := (tookFrom{chainAccount{account: account}, by}); !o.told[of] {
-		o.told[of] = true
-		o.records.log.WarnContext(ctx, "Account not used", "account", account, "service", by, "error", err)
-	}
-	return false
+	return err == nil
 }
 
 // release forgets what a service of this process has. For the store it has that until it
