@@ -19,6 +19,9 @@ const page = 4096
 // It is refused, or it opens with all that was in it, and works: never a crash,
 // never a loss in silence.
 func TestDamage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens a great many files, one after the other")
+	}
 	path := newFile(t)
 	fill(t, path)
 	whole := backup(t, path) // which has no room to grow at its end
