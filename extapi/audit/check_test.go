@@ -49,31 +49,29 @@ func TestCheckWhileItIsWritten(t *testing.T) {
 	appendAll(t, l, decision(1))
 	seq, hash := l.Head()
 	known := Head{Seq: seq, Hash: hash}
-	written := make(chan error, 1)
+	// While it is looked at once, it is rotated a few times: fewer than it is looked at anew.
+	const looks, at = 100, 12
+	more, written := make(chan struct{}), make(chan error, 1)
 	go func() {
-		for i := range 1000 {
-			if err := l.Append(t.Context(), decision(i)); err != nil {
-				written <- err
-				return
+		var err error
+		for range more {
+			for i := range at {
+				err = errors.Join(err, l.Append(t.Context(), decision(i)))
 			}
 		}
-		written <- nil
+		written <- err
 	}()
-	for looks := 0; ; looks++ {
+	for range looks {
+		more <- struct{}{}
 		if err := Check(t.Context(), path, known); err != nil {
 			t.Error(err)
 		}
-		select {
-		case err := <-written:
-			if err != nil {
-				t.Fatal(err)
-			}
-			if firsts, err := segments(path); err != nil || len(firsts) < 10 {
-				t.Errorf("%d segments, %v", len(firsts), err)
-			}
-			t.Logf("it was looked at %d times", looks)
-			return
-		default:
-		}
+	}
+	close(more)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	if firsts, err := segments(path); err != nil || len(firsts) < 10 {
+		t.Errorf("%d segments, %v", len(firsts), err)
 	}
 }
