@@ -22,14 +22,12 @@ type segment struct {
 // written with one write and made durable with one flush.
 func (l *Log) run() {
 	defer close(l.done)
-	for {
-		// Under load those who were just answered come back at once. Letting them
-		// go first puts about a half more into each flush, and costs nothing else.
+	for l.await() {
+		// Under load others are about to come, and those who were just answered come
+		// back at once. Letting them go first puts more into each flush, and costs
+		// nothing else.
 		runtime.Gosched()
 		batch := l.take()
-		if len(batch) == 0 {
-			return
-		}
 		head, err := l.commit(batch)
 		if err == nil {
 			l.mu.Lock()
@@ -52,14 +50,20 @@ func (l *Log) run() {
 	}
 }
 
-// take waits for entries and takes as many as one write may hold. It returns
-// none when the log is closed.
-func (l *Log) take() []*pending {
+// await waits for entries. It returns false when the log is closed and none is left.
+func (l *Log) await() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.queue) == 0 && !l.closed {
 		l.work.Wait()
 	}
+	return len(l.queue) > 0
+}
+
+// take takes as many entries as one write may hold.
+func (l *Log) take() []*pending {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	n, size := 0, 0
 	for n < len(l.queue) {
 		if size += lineLength(l.queue[n].body); n > 0 && size > maxBatchBytes {
