@@ -104,14 +104,23 @@ func (b *bounds) instances(original *goja.Object, proxy goja.Value) {
 	check(original.DefineDataPropertySymbol(goja.SymHasInstance, b.vm.ToValue(instance), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
 }
 
-// binary bounds the constructors for binary data.
+// binary bounds the constructors for binary data, and the text that is made of it.
 func (b *bounds) binary() {
+	joins := false
 	for _, name := range []string{
 		"ArrayBuffer", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array",
 		"Int32Array", "Uint32Array", "Float32Array", "Float64Array",
 	} {
 		if !b.words.has(name) {
 			continue
+		}
+		if name != "ArrayBuffer" && !joins { // all have it of one prototype
+			joins = true
+			b.before(b.prototype(name).Prototype(), "join", func(call goja.FunctionCall) {
+				if separator := call.Argument(0); !goja.IsUndefined(separator) {
+					b.text(b.length(call.This) * b.textLength(separator))
+				}
+			})
 		}
 		prototype := b.prototype(name)
 		constructor := b.guarded(name, func(arguments []goja.Value) {

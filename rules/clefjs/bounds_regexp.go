@@ -67,9 +67,12 @@ func (b *bounds) regexps() {
 }
 
 // matched puts a check behind a function that matches. None tells whether its
-// result says that there is no match.
+// result says that there is no match. One that is to end does not match any more:
+// with a global expression the built-ins match again and again without a look at
+// the interrupt, and keep each match until the last.
 func (b *bounds) matched(original native, none func(goja.Value) bool) native {
 	return func(call goja.FunctionCall) goja.Value {
+		b.goOn()
 		this := call.This.ToObject(b.vm)
 		from := this.Get("lastIndex") // where a global expression begins
 		for range matchAttempts {

@@ -20,6 +20,34 @@ func (b *bounds) strings() {
 		}
 	})
 	b.beforeEach(prototype, []string{"replaceAll"}, b.replaced)
+	if b.words.has("concat") {
+		b.replace(prototype, "concat", func(original native) native {
+			return func(call goja.FunctionCall) goja.Value {
+				units := b.textLength(call.This)
+				for i, argument := range call.Arguments {
+					text := b.textOf(argument)
+					call.Arguments[i] = text
+					units += float64(text.Length())
+					b.text(units)
+				}
+				return original(call)
+			}
+		})
+	}
+	// Of what takes more than a second with the longest of texts.
+	slow := func(value goja.Value) {
+		if units := b.textLength(value); units > maxElements {
+			b.refuse("a text of %.0f characters is too long: this function takes at most %d", units, maxElements)
+		}
+	}
+	b.beforeEach(prototype, []string{"normalize"}, func(call goja.FunctionCall) { slow(call.This) })
+	b.beforeEach(prototype, []string{"localeCompare"}, func(call goja.FunctionCall) {
+		slow(call.This)
+		slow(call.Argument(0))
+	})
+	parsing := func(call goja.FunctionCall) { slow(call.Argument(0)) }
+	b.beforeEach(b.vm.GlobalObject(), []string{"parseFloat"}, parsing)
+	b.beforeEach(b.vm.Get("Number").ToObject(b.vm), []string{"parseFloat"}, parsing)
 	b.beforeEach(b.vm.Get("String").ToObject(b.vm), []string{"raw"}, func(call goja.FunctionCall) {
 		if strings, ok := call.Argument(0).(*goja.Object); ok {
 			b.elements(strings.Get("raw"))

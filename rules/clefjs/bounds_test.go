@@ -45,6 +45,14 @@ var runaways = map[string]string{
 	"replaceAll":               `"x".repeat(1e6).replaceAll("x", "y".repeat(1e6))`,
 	"symbol replace":           `/x/g[Symbol.replace]("x".repeat(1e6), "y".repeat(1e6))`,
 	"split":                    `"x".repeat(16e6).split("")`,
+	"normalize":                `"\uFDFA".repeat(16e6).normalize("NFKD")`,
+	"localeCompare":            `var s = "é".repeat(16e6); s.localeCompare(s + "x")`,
+	"parseFloat":               `parseFloat("9".repeat(16e6))`,
+	"match, global":            `"x".repeat(4e6).match(/x/g)`,
+	"replace, global":          `"x".repeat(4e6).replace(/x/g, function () { return "y" })`,
+	"split, expression":        `"x ".repeat(2e6).split(/ /)`,
+	"matchAll, spread":         `[..."x".repeat(4e6).matchAll(/x/g)]`,
+	"typed array, join":        `new Uint8Array(1e6).join("x".repeat(1e6))`,
 	"join":                     `Array(1e6).join("x".repeat(1e6))`,
 	"join of texts":            `var s = "x".repeat(1e6); Array(1e6).fill(s).join()`,
 	"join of arrays":           `var a = ["x".repeat(1e3)]; for (var i = 0; i < 30; i++) a = [a, a]; "" + a`,
@@ -184,6 +192,27 @@ func TestStoppedMatchesDecideNothing(t *testing.T) {
 					t.Fatalf("got %v, %q", decision.Verdict, decision.Reason)
 				}
 			})
+		}
+	}
+}
+
+// TestTextsAreBounded: what would make a longer text in one step than may be kept is
+// refused before it is made, and what fits is made.
+func TestTextsAreBounded(t *testing.T) {
+	t.Parallel()
+	for script, want := range map[string]string{
+		`"x".repeat(16e6).concat("y".repeat(16e6))`:      "at most 16777216 can be made",
+		`"x".concat(1, null, ["y"], {})`:                 `"x1nully[object Object]"`,
+		`new Uint8Array(1e6).join("x".repeat(1e6))`:      "at most 16777216 can be made",
+		`new Uint16Array([1, 2, 300]).join("-")`:         `"1-2-300"`,
+		`new Float64Array([1.5, 2]).join()`:              `"1.5,2"`,
+		`"e\u0301".normalize()`:                          `"é"`,
+		`"a".localeCompare("b") + ""`:                    `"-1"`,
+		`parseFloat("1.5x") + Number.parseFloat(2) + ""`: `"3.5"`,
+	} {
+		r := load(t, "function ApproveTx() { return "+script+" }", Options{})
+		if got := judge(t, r, transfer(1, big.NewInt(1), nil)); !strings.Contains(got.Reason, want) {
+			t.Errorf("%s: got %q, want %s", script, got.Reason, want)
 		}
 	}
 }

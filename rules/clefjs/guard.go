@@ -138,8 +138,9 @@ func (g *guard) watch(ctx context.Context, x *execution) {
 		if x.clock.spent() >= g.limit {
 			x.stop(timeError(g.limit))
 		}
-		if x.cause.Load() != nil {
+		if x.interrupted() {
 			overdue += watchEvery
+			continue // its memory is known: to collect garbage again takes long if there is much
 		}
 		g.memory.check(x)
 	}
