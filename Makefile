@@ -114,12 +114,12 @@ deb: ## bin/deb: the Debian package, of the work tree as it is
 release-check: ## build the release of the last commit twice, in two places: it must be the same
 	TARGETS="$(TARGETS)" TOOLCHAIN="$(TOOLCHAIN)" cmd/packaging/release-check.sh
 
-packaging: ## checks of the Helm chart, the Dockerfile, the Debian package, and release-check for this platform with the Go that is here
+packaging: ## checks of the Helm chart, the Dockerfile, the Debian package, and the release for this platform with the Go that is here
 	cd $(CHART) && $(GO) test -timeout 5m ./...
 	cd $(IMAGE) && $(GO) test -timeout 5m ./...
 	if command -v terraform >/dev/null; then terraform fmt -check -diff cmd/packaging/terraform; fi
 	rm -rf bin/check
-	TARGETS="linux/$$($(GO) env GOARCH)" TOOLCHAIN=local DIST=bin/check cmd/packaging/release-check.sh
+	TARGETS="linux/$$($(GO) env GOARCH)" TOOLCHAIN=local DIRTY=1 DIST=bin/check cmd/packaging/release.sh
 	cmd/packaging/deb/check.sh bin/check/*.deb
 
 tools: $(TOOLS)/geth $(TOOLS)/golangci-lint $(TOOLS)/govulncheck ## the programs that tests and linting use
