@@ -49,7 +49,7 @@ func (a *Account) SignData(ctx context.Context, contentType string, address comm
 		return nil, err
 	}
 	req := a.newRequest(ctx, rules.KindInvalid, method, address.Address())
-	req.ContentType = mediaType
+	req.ContentType, req.Spelling = mediaType, spelledOtherwise(&address)
 	switch mediaType {
 	case accounts.MimetypeTextPlain:
 		err = describeText(req, value)

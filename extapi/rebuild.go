@@ -83,6 +83,10 @@ func kindOf(name string) rules.Kind {
 // describeAgain fills in what the digest commits to, as the decoder did, and the
 // digest that comes out.
 func describeAgain(req *rules.Request, whole *audit.Whole) error {
+	var from common.MixedcaseAddress
+	if err := spelled(&from, &req.Account.Address, whole.From); err != nil {
+		return err
+	}
 	preimage, err := hexutil.Decode(whole.Preimage)
 	if typed := req.Kind == rules.KindTypedData || req.Kind == rules.KindSafe; err != nil && !typed {
 		return errBroken
@@ -101,6 +105,9 @@ func describeAgain(req *rules.Request, whole *audit.Whole) error {
 	}
 	if err != nil {
 		return errBroken
+	}
+	if req.Transaction == nil {
+		req.Spelling = spelledOtherwise(&from)
 	}
 	return nil
 }

@@ -102,6 +102,7 @@ func (a *Account) SignGnosisSafeTx(ctx context.Context, address common.Mixedcase
 	}
 	req := a.newRequest(ctx, rules.KindSafe, method, address.Address())
 	encoded.describe(req, rules.KindSafe)
+	req.Spelling = spelledOtherwise(&address)
 	req.Findings = findings
 	req.Call = call
 	signature, err := a.signMessage(ctx, req)

@@ -65,7 +65,7 @@ func (s Signatory) SignTypedData(ctx context.Context, method string, address com
 	if err != nil {
 		return nil, err
 	}
-	return s.account.signTypedData(ctx, method, address, document)
+	return s.account.signTypedData(ctx, method, common.NewMixedcaseAddress(address), document)
 }
 
 // documentFor decodes an EIP-712 document that a method is to sign.

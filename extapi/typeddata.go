@@ -13,16 +13,17 @@ import (
 // SignTypedData answers account_signTypedData: it signs an EIP-712 document.
 // The answer is r‖s‖v in 65 bytes, v 27 or 28.
 func (a *Account) SignTypedData(ctx context.Context, address common.MixedcaseAddress, document TypedData) (hexutil.Bytes, error) {
-	return a.signTypedData(ctx, "account_signTypedData", address.Address(), &document)
+	return a.signTypedData(ctx, "account_signTypedData", address, &document)
 }
 
-func (a *Account) signTypedData(ctx context.Context, method string, address common.Address, document *TypedData) (signature hexutil.Bytes, err error) {
+func (a *Account) signTypedData(ctx context.Context, method string, address common.MixedcaseAddress, document *TypedData) (signature hexutil.Bytes, err error) {
 	ctx, call := a.begin(ctx, method)
 	defer call.finish(ctx, &err)
 	if err := call.enter(ctx); err != nil {
 		return nil, err
 	}
-	req := a.newRequest(ctx, rules.KindTypedData, method, address)
+	req := a.newRequest(ctx, rules.KindTypedData, method, address.Address())
+	req.Spelling = spelledOtherwise(&address)
 	if err := a.describeTypedData(req, document); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -21,6 +22,7 @@ import (
 func wholeOf(req *rules.Request) *audit.Whole {
 	whole := &audit.Whole{
 		Tags:      req.Account.Tags,
+		From:      req.Spelling,
 		UserAgent: req.Caller.UserAgent,
 		Origin:    req.Caller.Origin,
 		Findings:  findingsBesideCall(req),
@@ -108,13 +110,17 @@ func spell(whole *audit.Whole, args *apitypes.SendTxArgs) {
 	}
 }
 
-// spelledOtherwise returns an address as it was written, "" where that is its
-// checksummed form.
+// spelledOtherwise returns an address as it was written, but for 0X in the place of
+// 0x, which rule files never see; "" where that is its checksummed form.
 func spelledOtherwise(address *common.MixedcaseAddress) string {
-	if text := address.Original(); text != address.Address().Hex() {
-		return text
+	text := address.Original()
+	if digits, other := strings.CutPrefix(text, "0X"); other {
+		text = "0x" + digits
 	}
-	return ""
+	if text == address.Address().Hex() {
+		return ""
+	}
+	return text
 }
 
 // optionalMember is a member of a transaction that may be absent, and a

@@ -114,6 +114,11 @@ type Request struct {
 	Account Account
 	Caller  Caller
 
+	// Spelling is the account's address as the caller of a request for data or a
+	// message wrote it, as rule files see it; "" where that is the checksummed form.
+	// A transaction's is in TransactionArgs.
+	Spelling string
+
 	// Principal is who asks, as proven by the listener: "local" for the user
 	// of the IPC socket, "anonymous" over HTTP.
 	Principal string

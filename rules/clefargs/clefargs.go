@@ -5,6 +5,7 @@
 package clefargs
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -122,10 +123,11 @@ type SignData struct {
 	Meta        Caller                    `json:"meta"`
 }
 
-// SignDataOf describes a request to sign something else than a transaction.
+// SignDataOf describes a request to sign something else than a transaction. The
+// address is as the caller wrote it, as in Clef.
 func SignDataOf(req *rules.Request) SignData {
 	return SignData{
-		req.ContentType, req.Account.Address.Hex(), base64.StdEncoding.EncodeToString(req.Preimage), req.Messages, findings(req), req.Digest,
+		req.ContentType, cmp.Or(req.Spelling, req.Account.Address.Hex()), base64.StdEncoding.EncodeToString(req.Preimage), req.Messages, findings(req), req.Digest,
 		CallerOf(req.Caller),
 	}
 }
