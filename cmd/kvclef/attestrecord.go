@@ -77,7 +77,7 @@ func (p *program) attestor(ctx context.Context, cfg *config.Config) (into attest
 		}
 		p.sayf("kvclef: %s is a folder of kvclef dev: made the store in it", path)
 	}
-	state, err := openStateStore(ctx, cfg, dir, slog.New(slog.DiscardHandler), nil)
+	state, err := openStateStore(ctx, cfg, dir, slog.New(slog.DiscardHandler), storeWatch{})
 	if err != nil {
 		return nil, false, err
 	}

@@ -109,7 +109,7 @@ func (d *durable) openState(ctx context.Context, cfg *config.Config) (err error)
 			return err
 		}
 	}
-	if d.store, err = openStateStore(ctx, cfg, d.dir, d.log, d.options.watch.hook(failpointHook())); err != nil {
+	if d.store, err = openStateStore(ctx, cfg, d.dir, d.log, d.options.watch.store()); err != nil {
 		return err
 	}
 	d.admin, err = admin.Start(ctx, d.dir.AdminSocket(), ofAdmin(d.store), d.log)

@@ -34,17 +34,24 @@ type stateStore interface {
 	Close() error
 }
 
+// storeWatch is told of what a store makes durable; the zero value is nobody. A file has
+// one writer, which stops at points; to a database several transactions go at a time.
+type storeWatch struct {
+	hook      func(point string)
+	committed func(took time.Duration)
+}
+
 // openStateStore opens the state that a configuration says. What can be mended by
 // another configuration, or by kvclef init, is wrong usage.
-func openStateStore(ctx context.Context, cfg *config.Config, dir datadir.Dir, log *slog.Logger, hook func(string)) (stateStore, error) {
+func openStateStore(ctx context.Context, cfg *config.Config, dir datadir.Dir, log *slog.Logger, told storeWatch) (stateStore, error) {
 	if !cfg.Store.Postgres.Enabled() {
-		opened, err := openStore(ctx, dir, cfg.Place, bolt.Options{Logger: log, Hook: hook})
+		opened, err := openStore(ctx, dir, cfg.Place, bolt.Options{Logger: log, Hook: told.hook})
 		if err != nil {
 			return nil, err
 		}
 		return opened, nil
 	}
-	opened, err := openPostgres(ctx, cfg, dir, log, hook)
+	opened, err := openPostgres(ctx, cfg, dir, log, told)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +71,7 @@ func ownState(dir datadir.Dir) error {
 }
 
 // openPostgres opens the state in a database.
-func openPostgres(ctx context.Context, cfg *config.Config, dir datadir.Dir, log *slog.Logger, hook func(string)) (*postgres.Store, error) {
+func openPostgres(ctx context.Context, cfg *config.Config, dir datadir.Dir, log *slog.Logger, told storeWatch) (*postgres.Store, error) {
 	p := &cfg.Store.Postgres
 	if err := ownState(dir); err != nil {
 		return nil, err
@@ -78,7 +85,7 @@ func openPostgres(ctx context.Context, cfg *config.Config, dir datadir.Dir, log 
 		return nil, &usageError{err}
 	}
 	opened, err := postgres.Open(ctx, postgres.Options{
-		DSN: dsn, Schema: p.Schema, Replica: replica, Logger: log, Conns: p.MaxConnections, Timeout: p.Timeout, Hook: hook,
+		DSN: dsn, Schema: p.Schema, Replica: replica, Logger: log, Conns: p.MaxConnections, Timeout: p.Timeout, Committed: told.committed,
 	})
 	if err != nil {
 		return nil, stateError(err)
@@ -119,7 +126,7 @@ func inspectState(ctx context.Context, cfg *config.Config, dir datadir.Dir, valu
 	if !cfg.Store.Postgres.Enabled() {
 		return bolt.Inspect(ctx, dir.Store(), time.Now(), values)
 	}
-	opened, err := openPostgres(ctx, cfg, dir, slog.New(slog.DiscardHandler), nil)
+	opened, err := openPostgres(ctx, cfg, dir, slog.New(slog.DiscardHandler), storeWatch{})
 	if err != nil {
 		return nil, err
 	}

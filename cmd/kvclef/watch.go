@@ -113,6 +113,15 @@ func (w *watch) hook(before func(point string)) func(point string) {
 	return w.metrics.Hook(before)
 }
 
+// store returns who is told of what the store makes durable.
+func (w *watch) store() storeWatch {
+	told := storeWatch{hook: w.hook(failpointHook())}
+	if w != nil {
+		told.committed = w.metrics.Committed
+	}
+	return told
+}
+
 // webhook is told what came of a message.
 func (w *watch) webhook() func(result string) {
 	if w == nil {

@@ -195,8 +195,10 @@ func TestHook(t *testing.T) {
 	for _, point := range []string{"audit.written", "audit.synced", "store.before-commit", "store.after-commit", "audit.opened"} {
 		hook(point)
 	}
+	m.Committed(3 * time.Second)
 	got := text(t, m)
-	if before != 5 || !strings.Contains(got, "kvclef_audit_fsync_duration_seconds_count 1\n") || !strings.Contains(got, "kvclef_store_commit_duration_seconds_count 1\n") {
+	if before != 5 || !strings.Contains(got, "kvclef_audit_fsync_duration_seconds_count 1\n") ||
+		!strings.Contains(got, "kvclef_store_commit_duration_seconds_count 2\n") || !strings.Contains(got, `kvclef_store_commit_duration_seconds_bucket{le="2.5"} 1`) {
 		t.Errorf("%d calls before; %s", before, got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,11 +26,11 @@ func (s *Store) durably(ctx context.Context, do func(q queryer) error) error {
 		return err // nothing was sent
 	}
 	defer conn.Release()
-	s.options.Hook("store.before-commit")
+	began := time.Now()
 	if err := commits(conn.Conn(), func() error { return do(conn) }); err != nil {
 		return err
 	}
-	s.options.Hook("store.after-commit")
+	s.options.Committed(time.Since(began))
 	return nil
 }
 

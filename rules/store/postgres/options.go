@@ -44,10 +44,9 @@ type Options struct {
 	// Clock takes the place of the database's clock, in tests.
 	Clock func() time.Time
 
-	// Hook is called before and after a transaction is made durable, with
-	// "store.before-commit" and "store.after-commit", so that tests can end the
-	// process there.
-	Hook func(point string)
+	// Committed is told how long a transaction took until it was durable. There may be
+	// several at the same time.
+	Committed func(took time.Duration)
 
 	most size // of records, in tests; the zero value is what rules says
 }
@@ -78,8 +77,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Hook == nil {
-		o.Hook = func(string) {}
+	if o.Committed == nil {
+		o.Committed = func(time.Duration) {}
 	}
 	if o.most == (size{}) {
 		o.most = size{keys: rules.MaxRecords, bytes: rules.MaxRecordBytes}

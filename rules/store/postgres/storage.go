@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -203,8 +204,7 @@ func (tx *storageTx) write(ctx context.Context, end bool) error {
 		return err
 	}
 	defer cancel()
-	hook := tx.store.options.Hook
-	hook("store.before-commit")
+	began := time.Now()
 	err = tx.on.do(step, func(conn *pgx.Conn) error {
 		return commits(conn, func() error {
 			_, err := conn.Exec(step, "SELECT store($1, $2, $3, $4)", tx.store.storage.lock, keys, values, end)
@@ -214,7 +214,7 @@ func (tx *storageTx) write(ctx context.Context, end bool) error {
 	if err != nil {
 		return fmt.Errorf("writing the storage: %w", err)
 	}
-	hook("store.after-commit")
+	tx.store.options.Committed(time.Since(began))
 	return nil
 }
 
