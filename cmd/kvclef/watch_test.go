@@ -260,7 +260,7 @@ func TestOneRequestIsSeenEverywhere(t *testing.T) {
 	var spans []*otlp.Span
 	await(t, "the trace of the request", func() bool {
 		spans = w.receiver.of(id)
-		return len(spans) >= 9
+		return len(spans) >= 10
 	})
 	have := make(map[string]int)
 	for _, span := range spans {
@@ -276,7 +276,7 @@ func TestOneRequestIsSeenEverywhere(t *testing.T) {
 	}
 	const root = "account_signTransaction"
 	for line, n := range map[string]int{
-		root: 1, root + " > decide": 1, root + " > decide > hold": 1, root + " > record": 2, root + " > sign": 1,
+		root: 1, root + " > queue": 1, root + " > decide": 1, root + " > decide > hold": 1, root + " > record": 2, root + " > sign": 1,
 		root + " > sign > Client.Sign": 1, root + " > sign > Client.Sign > HTTP POST": 1, root + " > settle": 1,
 	} {
 		if have[line] != n {

@@ -175,7 +175,10 @@ func (r *limitReader) look(ctx context.Context) ([]metrics.LimitUse, int, error)
 
 // configuredPrincipals returns the principals that a configuration names.
 func configuredPrincipals(cfg *config.Config) []string {
-	names := slices.Collect(maps.Values(cfg.Listeners.IPC.Principals))
+	names := slices.AppendSeq(slices.Collect(maps.Values(cfg.Listeners.IPC.Principals)), maps.Keys(cfg.Limits.Callers.Principals))
+	for _, person := range cfg.Approvals.People {
+		names = append(names, person.Principals...)
+	}
 	for _, jwt := range []config.JWT{cfg.Listeners.HTTP.JWT, cfg.Proxy.JWT} {
 		if jwt.SecretFile != "" {
 			names = append(names, cmp.Or(jwt.SecretPrincipal, "jwt"))

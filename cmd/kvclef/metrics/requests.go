@@ -26,7 +26,7 @@ func newRequests() requests {
 		total:    counters("kvclef_requests_total", "Requests that were answered: the verdict, none if it came to no decision, and the JSON-RPC code that the caller was told, 0 for a result.", "method", "principal", "verdict", "code"),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "kvclef_requests_in_flight", Help: "Requests that are not answered yet, those that people think about included."}),
 		whole:    durations("kvclef_request_duration_seconds", "From a decoded request to its answer, people included.", "method"),
-		steps:    durations("kvclef_request_step_duration_seconds", "Parts of the work on requests: decide (rules, limits and people), record (audit log), sign (vault), settle.", "step"),
+		steps:    durations("kvclef_request_step_duration_seconds", "Parts of the work on requests: queue (for a turn at the vault), decide (rules, limits and people), record (audit log), sign (vault), settle.", "step"),
 		failures: counters("kvclef_request_step_failures_total", "Parts of the work on requests that failed. A refusal by rules is no failure.", "step"),
 		unclear:  prometheus.NewCounter(prometheus.CounterOpts{Name: "kvclef_requests_unclear_total", Help: "Requests after which a signature may exist that no caller has got. What they count against limits stays counted."}),
 	}
