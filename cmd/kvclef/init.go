@@ -69,7 +69,7 @@ func (p *program) init(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(record); err == nil {
+	if _, err := os.Stat(record); err == nil && old == 0 { // a state that was there knows its logs
 		p.sayf("kvclef: warning: %s is of a signer that had another state: what it spent of limits is not known here", record)
 	}
 	return p.printf("Data directory  %s\nState           %s\nAudit log       %s, from the first start\n\n%s", dir.Path(), place, record, afterInit(cfg, c.IsSet("config")))

@@ -28,6 +28,9 @@ func TestOneCap(t *testing.T) {
 			if text := h.run(t, "signer-0", "state", "show"); !strings.Contains(text, "100 used") {
 				t.Errorf("the state shows\n%s", text)
 			}
+			if text := h.run(t, "signer-0", "init"); !strings.Contains(text, "which other signers may use already") || strings.Contains(text, "warning") {
+				t.Errorf("brought up once more, as before an upgrade, the state is told to be\n%s", text)
+			}
 		})
 	}
 }

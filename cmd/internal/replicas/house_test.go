@@ -3,6 +3,7 @@
 package replicas_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -47,6 +48,7 @@ type house struct {
 	database     *pgtest.Server
 	dsn          string
 	more         string // of each replica's configuration
+	rules        string // the file that decides, "" is policy.yaml
 	serve        string // the command that they run
 	hosts        bool   // they have no vaults of their own
 
@@ -118,12 +120,20 @@ listeners:
   ipc: {path: %s}
   http: {enabled: true, addr: 127.0.0.1, port: 0, tls: %s}
 metrics: {enabled: true, port: 0}
-rules: {policy: %s}
+rules: {%s}
 limits: {repeat: 0s, request_timeout: 6s, sign_timeout: 4s}
 log: {level: warn}
-%s%s`, devnet.ChainID, h.path(name), name, h.path(name+".dsn"), h.path(name+".ipc"), certificates, h.path("policy.yaml"),
+%s%s`, devnet.ChainID, h.path(name), name, h.path(name+".dsn"), h.path(name+".ipc"), certificates, h.decides(),
 		h.vaults(), strings.NewReplacer("CERTIFICATES", certificates, "REPLICA", h.path(name)).Replace(h.more)))
 	h.run(t, name, "init")
+}
+
+// decides is what decides, as the configuration names it.
+func (h *house) decides() string {
+	if h.rules != "" {
+		return "file: " + h.path(h.rules)
+	}
+	return "policy: " + h.path("policy.yaml")
 }
 
 // vaults are those of a replica's configuration.
@@ -162,10 +172,10 @@ func (h *house) run(t *testing.T, replica string, args ...string) string {
 	return string(text)
 }
 
-// attest lets the policy be used.
+// attest lets what decides be used.
 func (h *house) attest(t *testing.T) {
 	t.Helper()
-	h.run(t, "signer-0", "rules", "attest", h.path("policy.yaml"))
+	h.run(t, "signer-0", "rules", "attest", h.path(cmp.Or(h.rules, "policy.yaml")))
 }
 
 // open starts n replicas.
@@ -190,7 +200,8 @@ func names(n int) []string {
 	return all
 }
 
-// verify checks the logs of all replicas together.
+// verify checks the logs of all replicas together, and that each entry has the name of the
+// replica that wrote it.
 func (h *house) verify(t *testing.T, n int) {
 	t.Helper()
 	args := []string{"audit", "verify"}
@@ -200,5 +211,15 @@ func (h *house) verify(t *testing.T, n int) {
 	text, err := exec.CommandContext(t.Context(), h.program, args...).CombinedOutput() // #nosec G204 -- the program under test
 	if err != nil {
 		t.Fatalf("audit verify: %v\n%s", err, text)
+	}
+	for _, name := range names(n) {
+		log, err := os.ReadFile(filepath.Join(h.path(name), "audit.log"))
+		must(t, err)
+		for line := range strings.Lines(string(log)) {
+			if !strings.Contains(line, `,"replica":"`+name+`",`) {
+				t.Errorf("the log of %s has an entry that is not of it: %s", name, line)
+				break
+			}
+		}
 	}
 }

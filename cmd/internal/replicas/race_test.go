@@ -95,9 +95,15 @@ func (a *tally) add(b tally) {
 // whose nonces begin with first.
 func race(t *testing.T, payers []payer, first, payments int, during func(begun <-chan struct{})) (all tally) {
 	t.Helper()
-	nonces := make(chan int)
 	const some = 8
-	begun := make(chan struct{}) // closed when some are signed
+	return raceUntil(t, payers, first, payments, some, during)
+}
+
+// raceUntil is race, which has begun when some are signed.
+func raceUntil(t *testing.T, payers []payer, first, payments, some int, during func(begun <-chan struct{})) (all tally) {
+	t.Helper()
+	nonces := make(chan int)
+	begun := make(chan struct{})
 	begin := sync.OnceFunc(func() { close(begun) })
 	var (
 		mu    sync.Mutex
