@@ -11,12 +11,7 @@ import (
 	"sync"
 
 	"github.com/kvclef/kvclef/rules"
-)
-
-// Bounds of what is kept, in bytes.
-const (
-	maxKey   = 1 << 10
-	maxValue = 1 << 20
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // errEnded is for a transaction that is used after its end.
@@ -27,6 +22,7 @@ type Storage struct {
 	turn chan struct{} // holds one token while no transaction is open; waiters are served in order
 	mu   sync.Mutex
 	kept map[string]string
+	room room // that kept takes
 }
 
 var _ rules.Storage = (*Storage)(nil)
@@ -34,7 +30,10 @@ var _ rules.Storage = (*Storage)(nil)
 // New returns a storage that holds values; nil is an empty one.
 func New(values map[string]string) *Storage {
 	s := &Storage{turn: make(chan struct{}, 1), kept: make(map[string]string, len(values))}
-	maps.Copy(s.kept, values)
+	for key, value := range values {
+		s.kept[key] = value
+		s.room = s.room.plus(roomOf(key, value))
+	}
 	s.turn <- struct{}{}
 	return s
 }
@@ -63,6 +62,8 @@ func (s *Storage) Begin(ctx context.Context) (rules.StorageTx, error) {
 type transaction struct {
 	storage *Storage
 	values  map[string]string // "" deletes
+	added   room              // by the values
+	held    int               // bytes of the values, as they count against the bound
 	ended   bool
 }
 
@@ -79,19 +80,37 @@ func (t *transaction) Get(key string) (string, error) {
 	return t.storage.kept[key], nil
 }
 
-// Put sets a value.
+// Put sets a value. It has the bounds of the stores that last, so that what is tried
+// here fails as it would there.
 func (t *transaction) Put(key, value string) error {
 	switch {
 	case t.ended:
 		return errEnded
 	case key == "":
-		return errors.New("the key is empty")
-	case len(key) > maxKey:
-		return fmt.Errorf("the key has %d bytes: at most %d are kept", len(key), maxKey)
-	case len(value) > maxValue:
-		return fmt.Errorf("the value has %d bytes: at most %d are kept", len(value), maxValue)
+		return fmt.Errorf("%w: the key is empty", store.ErrBounds)
+	case len(key) > store.MaxKey:
+		return fmt.Errorf("%w: the key has %d bytes, and may have %d", store.ErrBounds, len(key), store.MaxKey)
+	case len(value) > store.MaxValue:
+		return fmt.Errorf("%w: the value has %d bytes, and may have %d", store.ErrBounds, len(value), store.MaxValue)
 	}
-	t.values[key] = value
+	old, err := t.Get(key)
+	if err != nil {
+		return err
+	}
+	added := t.added.plus(roomOf(key, value)).less(roomOf(key, old))
+	held := t.held + len(key) + store.PerKey + len(value)
+	if former, ok := t.values[key]; ok {
+		held -= len(key) + store.PerKey + len(former)
+	}
+	switch after := t.storage.room.plus(added); { // nobody else has a transaction that could change it
+	case held > store.MaxTxBytes:
+		return fmt.Errorf("%w: a transaction has %d bytes, and may have %d", store.ErrBounds, held, store.MaxTxBytes)
+	case value != "" && after.keys > store.MaxKeys:
+		return fmt.Errorf("%w: it would have %d keys, and may have %d", store.ErrBounds, after.keys, store.MaxKeys)
+	case value != "" && after.bytes > store.MaxBytes:
+		return fmt.Errorf("%w: it would have %d bytes, and may have %d", store.ErrBounds, after.bytes, store.MaxBytes)
+	}
+	t.values[key], t.added, t.held = value, added, held
 	return nil
 }
 
@@ -112,6 +131,8 @@ func (t *transaction) Flush(ctx context.Context) error {
 			t.storage.kept[key] = value
 		}
 	}
+	t.storage.room = t.storage.room.plus(t.added)
+	t.added, t.held = room{}, 0
 	clear(t.values)
 	return nil
 }
@@ -132,4 +153,18 @@ func (t *transaction) Rollback() {
 		t.ended = true
 		t.storage.turn <- struct{}{}
 	}
+}
+
+// room is what keys and values take.
+type room struct{ keys, bytes int }
+
+func (a room) plus(b room) room { return room{a.keys + b.keys, a.bytes + b.bytes} }
+func (a room) less(b room) room { return room{a.keys - b.keys, a.bytes - b.bytes} }
+
+// roomOf is what a value takes with its key; one that deletes takes nothing.
+func roomOf(key, value string) room {
+	if value == "" {
+		return room{}
+	}
+	return room{1, len(key) + len(value)}
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // TestStorage checks a storage. Open returns an empty one.
@@ -138,6 +139,18 @@ func bounds(t *testing.T, storage rules.Storage) {
 	want(t, tx, "a", "")
 	commit(t, tx)
 	wantStored(t, storage, key, value)
+
+	tx = begin(t, storage)
+	for i := range store.MaxTxBytes/store.MaxValue - 1 {
+		put(t, tx, strconv.Itoa(i), value)
+	}
+	put(t, tx, "0", value) // in the place of the former
+	if err := tx.Put("more", value); !errors.Is(err, store.ErrBounds) {
+		t.Errorf("putting more than %d bytes: %v", store.MaxTxBytes, err)
+	}
+	put(t, tx, "0", "")
+	put(t, tx, "more", value[:store.MaxValue/2])
+	tx.Rollback()
 }
 
 // abandoned checks that who stops waiting does not keep others waiting.
