@@ -17,20 +17,20 @@ func (e *examination) data() (known *durable) {
 	if e.options.path == "" || e.options.make {
 		return known
 	}
+	var problem error
+	if e.cfg.Store.Postgres.Enabled() {
+		problem = e.database()
+		e.add(problem)
+	}
 	dir, err := datadir.Open(e.options.path)
 	if err != nil {
 		e.add(missingDir(e.cfg, err))
 		return known
 	}
-	if p := &e.cfg.Store.Postgres; p.Enabled() {
-		dsn, err := p.ReadDSN()
-		replica, unnamed := e.cfg.ReplicaName()
-		if err == nil && unnamed == nil {
-			err = postgres.Options{DSN: dsn, Schema: p.Schema, Replica: replica}.Check()
-		}
-		err = errors.Join(err, unnamed, ownState(dir))
-		e.add(err)
-		if err == nil {
+	if e.cfg.Store.Postgres.Enabled() {
+		own := ownState(dir)
+		e.add(own)
+		if problem == nil && own == nil {
 			known.dir = dir
 		}
 		return known
@@ -41,6 +41,18 @@ func (e *examination) data() (known *durable) {
 	}
 	known.dir = dir
 	return known
+}
+
+// database looks at how the one that holds the state is reached, which it is not.
+func (e *examination) database() error {
+	p := &e.cfg.Store.Postgres
+	dsn, err := p.ReadDSN()
+	if err != nil {
+		dsn = "host=localhost" // for the look at the rest
+	}
+	_, unnamed := e.cfg.ReplicaName()
+	// What the configuration says of the replica, it has looked at itself.
+	return errors.Join(err, unnamed, postgres.Options{DSN: dsn, Schema: p.Schema, Replica: "any"}.Check())
 }
 
 // rules looks at the policies and the rule file. No rule file is run: what is not

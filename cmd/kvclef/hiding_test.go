@@ -40,6 +40,14 @@ var hidingPlaces = []hidingPlace{
 		[]string{"log.format", `the schema is called "pg_a"`},
 	},
 	{
+		"a database without a data directory", "datadir: none\nreplica: \"a\\tb\"\nstore: {postgres: {dsn_file: none.dsn, schema: pg_a}}\n",
+		[]string{`replica: "a\tb"`, "open none.dsn", `the schema is called "pg_a"`, "there is no data directory none"},
+	},
+	{
+		"an issuer of tokens", "listeners: {http: {enabled: true, jwt: {issuer: 'http://a', jwks_url: 'http://b', algorithms: [none]}}}\n",
+		[]string{"listeners.http.jwt.audience is missing", `issuer "http://a"`, `address of its keys "http://b"`, `algorithm "none"`},
+	},
+	{
 		"files of TLS", "listeners: {http: {enabled: true, tls: {cert_file: none.crt, key_file: none.key, client_ca_file: other.yaml}}}\n",
 		[]string{"open none.crt", "open none.key", "authorities of clients other.yaml"},
 	},

@@ -67,24 +67,28 @@ func newIssuer(cfg Issuer, clock func() time.Time) (*issuer, error) {
 	return made, nil
 }
 
-// Check refuses an issuer that can't be meant, or whose tokens would not be safe. It
-// asks nobody.
+// Check refuses an issuer that can't be meant, or whose tokens would not be safe, and
+// tells all that is wrong. It asks nobody.
 func (c Issuer) Check() error {
-	for name, text := range map[string]string{"issuer": c.URL, "address of its keys": c.KeysURL} {
-		at, err := url.Parse(text)
-		switch {
-		case text == "" && name != "issuer":
-		case err != nil || at.Scheme != "https" || at.Host == "" || at.User != nil || at.Fragment != "":
-			return fmt.Errorf("the %s %q is not an https URL", name, text)
-		}
+	problems := []error{checkURL("issuer", c.URL)}
+	if c.KeysURL != "" {
+		problems = append(problems, checkURL("address of its keys", c.KeysURL))
 	}
 	if c.Audience == "" {
-		return fmt.Errorf("the issuer %s has no audience: give the name of this signer there, or tokens for others would count", c.URL)
+		problems = append(problems, fmt.Errorf("the issuer %s has no audience: give the name of this signer there, or tokens for others would count", c.URL))
 	}
 	for i, name := range c.Algorithms {
 		if name != string(jose.RS256) && name != string(jose.ES256) || slices.Contains(c.Algorithms[:i], name) {
-			return fmt.Errorf("the algorithm %q is neither RS256 nor ES256, or is there twice", name)
+			problems = append(problems, fmt.Errorf("the algorithm %q is neither RS256 nor ES256, or is there twice", name))
 		}
+	}
+	return errors.Join(problems...)
+}
+
+func checkURL(name, text string) error {
+	at, err := url.Parse(text)
+	if err != nil || at.Scheme != "https" || at.Host == "" || at.User != nil || at.Fragment != "" {
+		return fmt.Errorf("the %s %q is not an https URL", name, text)
 	}
 	return nil
 }
