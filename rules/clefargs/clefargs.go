@@ -31,9 +31,13 @@ type Caller struct {
 	Origin    string `json:"Origin"`
 }
 
+// unknown is what Clef writes where it does not know a host, such as that of a
+// request without a Host header.
+const unknown = "NA"
+
 // CallerOf describes who asks.
 func CallerOf(c rules.Caller) Caller {
-	return Caller{Remote: c.Remote, Local: c.Local, Scheme: c.Transport, UserAgent: c.UserAgent, Origin: c.Origin}
+	return Caller{Remote: cmp.Or(c.Remote, unknown), Local: cmp.Or(c.Local, unknown), Scheme: c.Transport, UserAgent: c.UserAgent, Origin: c.Origin}
 }
 
 // Account is an account of a listing.

@@ -52,6 +52,11 @@ func TestArgumentOfApproveListing(t *testing.T) {
 	if got := seen(t, listing()); got != `{"accounts":[],"meta":`+ipcMeta+`}` {
 		t.Errorf("got  %s", got)
 	}
+	req = listing()
+	req.Caller = rules.Caller{Transport: "http", Remote: "127.0.0.1:59276"} // of HTTP/1.0, without a Host
+	if got := seen(t, req); got != `{"accounts":[],"meta":{"remote":"127.0.0.1:59276","local":"NA","scheme":"http","User-Agent":"","Origin":""}}` {
+		t.Errorf("got  %s", got)
+	}
 }
 
 // TestArgumentOfApproveTx compares with what Clef handed to a rule file for
