@@ -50,6 +50,9 @@ func (b *blackBox) replacedByOthers(t *testing.T) {
 	r.until(t, "the new secret", func() bool { return r.status(t, nextSecret) == http.StatusOK })
 	r.want(t, firstSecret, http.StatusUnauthorized)
 	r.until(t, "the new secret of the webhook", func() bool { return r.signer(t) == "hook two" })
+	r.until(t, "what the log has of it", func() bool { // a secret is used before the log is told of it
+		return strings.Count(r.output.String(), "Secret read again") > 1
+	})
 	r.said(t, map[string]int{"Secret read again": 2, "not read again": 0})
 }
 

@@ -58,7 +58,8 @@ func TestSubjectsTellRequestsApart(t *testing.T) {
 	same := map[string]func(*rules.Request){
 		"ID":     func(r *rules.Request) { r.ID = "s" },                     // each request has its own
 		"Caller": func(r *rules.Request) { r.Caller.Remote = "10.0.0.1:1" }, // a port is another each time; who asks is the principal
-		// The same transaction in another spelling.
+		// The same account and the same transaction in another spelling.
+		"Spelling":        func(r *rules.Request) { r.Spelling = "0x0100000000000000000000000000000000000000" },
 		"TransactionArgs": func(r *rules.Request) { r.TransactionArgs = new(apitypes.SendTxArgs) },
 	}
 	unchanged := subject(func(*rules.Request) {})
