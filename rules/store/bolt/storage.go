@@ -14,12 +14,11 @@ import (
 
 // Bounds of the storage.
 const (
-	MaxKey     = store.MaxKey
-	MaxValue   = store.MaxValue
-	MaxKeys    = store.MaxKeys
-	MaxBytes   = store.MaxBytes
-	maxTxBytes = store.MaxTxBytes
-	perKey     = store.PerKey
+	MaxKey   = store.MaxKey
+	MaxValue = store.MaxValue
+	MaxKeys  = store.MaxKeys
+	MaxBytes = store.MaxBytes
+	perKey   = store.PerKey
 )
 
 // storage is what the transactions of a rule file share. What is committed

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // errLost is told to a transaction that began on what then failed.
@@ -49,15 +50,11 @@ func (tx *storageTx) Get(key string) (string, error) {
 // Put sets a value; "" deletes the key. The error is [ErrBounds] for an empty
 // key, a key or value that is too long, and a store that is full.
 func (tx *storageTx) Put(key, value string) error {
-	switch {
-	case tx.ended:
+	if tx.ended {
 		return ErrTxClosed
-	case key == "":
-		return fmt.Errorf("%w: the key is empty", ErrBounds)
-	case len(key) > MaxKey:
-		return fmt.Errorf("%w: the key has %d bytes, and may have %d", ErrBounds, len(key), MaxKey)
-	case len(value) > MaxValue:
-		return fmt.Errorf("%w: the value has %d bytes, and may have %d", ErrBounds, len(value), MaxValue)
+	}
+	if err := store.CheckPut(key, value); err != nil {
+		return err
 	}
 	old, err := tx.Get(key)
 	if err != nil {
@@ -70,8 +67,8 @@ func (tx *storageTx) Put(key, value string) error {
 	} else {
 		held += len(key) + perKey
 	}
-	if held > maxTxBytes {
-		return fmt.Errorf("%w: a transaction has %d bytes, and may have %d", ErrBounds, held, maxTxBytes)
+	if err := store.CheckHeld(held); err != nil {
+		return err
 	}
 	if err := tx.store.storage.room(delta, value); err != nil {
 		return err
@@ -97,15 +94,7 @@ func (st *storage) room(delta size, value string) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	after := st.size.plus(delta)
-	switch {
-	case value == "":
-		return nil
-	case after.keys > MaxKeys:
-		return fmt.Errorf("%w: it would have %d keys, and may have %d", ErrBounds, after.keys, MaxKeys)
-	case after.bytes > MaxBytes:
-		return fmt.Errorf("%w: it would have %d bytes, and may have %d", ErrBounds, after.bytes, MaxBytes)
-	}
-	return nil
+	return store.CheckRoom(value, after.keys, after.bytes)
 }
 
 // Flush makes durable what was put so far, and waits for nothing if that is nothing:

@@ -4,6 +4,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,15 +84,11 @@ func (t *transaction) Get(key string) (string, error) {
 // Put sets a value. It has the bounds of the stores that last, so that what is tried
 // here fails as it would there.
 func (t *transaction) Put(key, value string) error {
-	switch {
-	case t.ended:
+	if t.ended {
 		return errEnded
-	case key == "":
-		return fmt.Errorf("%w: the key is empty", store.ErrBounds)
-	case len(key) > store.MaxKey:
-		return fmt.Errorf("%w: the key has %d bytes, and may have %d", store.ErrBounds, len(key), store.MaxKey)
-	case len(value) > store.MaxValue:
-		return fmt.Errorf("%w: the value has %d bytes, and may have %d", store.ErrBounds, len(value), store.MaxValue)
+	}
+	if err := store.CheckPut(key, value); err != nil {
+		return err
 	}
 	old, err := t.Get(key)
 	if err != nil {
@@ -102,13 +99,9 @@ func (t *transaction) Put(key, value string) error {
 	if former, ok := t.values[key]; ok {
 		held -= len(key) + store.PerKey + len(former)
 	}
-	switch after := t.storage.room.plus(added); { // nobody else has a transaction that could change it
-	case held > store.MaxTxBytes:
-		return fmt.Errorf("%w: a transaction has %d bytes, and may have %d", store.ErrBounds, held, store.MaxTxBytes)
-	case value != "" && after.keys > store.MaxKeys:
-		return fmt.Errorf("%w: it would have %d keys, and may have %d", store.ErrBounds, after.keys, store.MaxKeys)
-	case value != "" && after.bytes > store.MaxBytes:
-		return fmt.Errorf("%w: it would have %d bytes, and may have %d", store.ErrBounds, after.bytes, store.MaxBytes)
+	after := t.storage.room.plus(added) // nobody else has a transaction that could change it
+	if err := cmp.Or(store.CheckHeld(held), store.CheckRoom(value, after.keys, after.bytes)); err != nil {
+		return err
 	}
 	t.values[key], t.added, t.held = value, added, held
 	return nil

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,15 +108,11 @@ func (tx *storageTx) Get(key string) (string, error) {
 // Put sets a value; "" deletes the key. The error is [ErrBounds] for an empty
 // key, a key or value that is too long, and a store that is full.
 func (tx *storageTx) Put(key, value string) error {
-	switch {
-	case tx.ended:
+	if tx.ended {
 		return ErrTxClosed
-	case key == "":
-		return fmt.Errorf("%w: the key is empty", ErrBounds)
-	case len(key) > store.MaxKey:
-		return fmt.Errorf("%w: the key has %d bytes, and may have %d", ErrBounds, len(key), store.MaxKey)
-	case len(value) > store.MaxValue:
-		return fmt.Errorf("%w: the value has %d bytes, and may have %d", ErrBounds, len(value), store.MaxValue)
+	}
+	if err := store.CheckPut(key, value); err != nil {
+		return err
 	}
 	old, err := tx.Get(key)
 	if err != nil {
@@ -128,13 +125,8 @@ func (tx *storageTx) Put(key, value string) error {
 		held += len(key) + store.PerKey
 	}
 	after := tx.size.plus(key, value, 1).plus(key, old, -1)
-	switch {
-	case held > store.MaxTxBytes:
-		return fmt.Errorf("%w: a transaction has %d bytes, and may have %d", ErrBounds, held, store.MaxTxBytes)
-	case value != "" && after.keys > store.MaxKeys:
-		return fmt.Errorf("%w: it would have %d keys, and may have %d", ErrBounds, after.keys, store.MaxKeys)
-	case value != "" && after.bytes > store.MaxBytes:
-		return fmt.Errorf("%w: it would have %d bytes, and may have %d", ErrBounds, after.bytes, store.MaxBytes)
+	if err := cmp.Or(store.CheckHeld(held), store.CheckRoom(value, after.keys, after.bytes)); err != nil {
+		return err
 	}
 	tx.values[strings.Clone(key)] = strings.Clone(value)
 	tx.size, tx.held = after, held
