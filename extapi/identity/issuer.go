@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -75,7 +76,7 @@ func (c Issuer) Check() error {
 		problems = append(problems, checkURL("address of its keys", c.KeysURL))
 	}
 	if c.Audience == "" {
-		problems = append(problems, fmt.Errorf("the issuer %s has no audience: give the name of this signer there, or tokens for others would count", c.URL))
+		problems = append(problems, fmt.Errorf("the issuer %s has no audience: give the name of this signer there, or tokens for others would count", shown(c.URL)))
 	}
 	for i, name := range c.Algorithms {
 		if name != string(jose.RS256) && name != string(jose.ES256) || slices.Contains(c.Algorithms[:i], name) {
@@ -87,10 +88,22 @@ func (c Issuer) Check() error {
 
 func checkURL(name, text string) error {
 	at, err := url.Parse(text)
-	if err != nil || at.Scheme != "https" || at.Host == "" || at.User != nil || at.Fragment != "" {
-		return fmt.Errorf("the %s %q is not an https URL", name, text)
+	switch {
+	case err != nil || at.Scheme != "https" || at.Host == "" || at.Fragment != "":
+		return fmt.Errorf("the %s %q is not an https URL", name, shown(text))
+	case at.User != nil:
+		return fmt.Errorf("the %s %q has a user's name or a password before its host, and may have none", name, shown(text))
 	}
 	return nil
+}
+
+// shown is a URL as errors may show it: without what stands before an @, which may be a
+// password.
+func shown(text string) string {
+	if at := strings.LastIndex(text, "@"); at >= 0 {
+		return "…" + text[at:]
+	}
+	return text
 }
 
 // identify returns whom a token of the issuer names.

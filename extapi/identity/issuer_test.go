@@ -180,7 +180,8 @@ func TestIssuersThatAreNone(t *testing.T) {
 	}{
 		"plain http":     {func(i *Issuer) { i.URL = "http://issuer.example" }, "not an https URL"},
 		"no host":        {func(i *Issuer) { i.URL = "https:///x" }, "not an https URL"},
-		"password":       {func(i *Issuer) { i.URL = "https://a:b@issuer.example" }, "not an https URL"},
+		"password":       {func(i *Issuer) { i.URL, i.Audience = "https://a:hunter2@issuer.example", "" }, "may have none"},
+		"malformed":      {func(i *Issuer) { i.URL, i.Audience = "https://a:hunter2@issuer .example", "" }, "not an https URL"},
 		"none":           {func(i *Issuer) { i.URL = "" }, "not an https URL"},
 		"keys in clear":  {func(i *Issuer) { i.KeysURL = "http://issuer.example/keys" }, "not an https URL"},
 		"no audience":    {func(i *Issuer) { i.Audience = "" }, "no audience"},
@@ -190,7 +191,7 @@ func TestIssuersThatAreNone(t *testing.T) {
 	} {
 		issuer := good
 		c.change(&issuer)
-		if _, err := New(Config{Issuer: &issuer}); err == nil || !strings.Contains(err.Error(), c.why) {
+		if _, err := New(Config{Issuer: &issuer}); err == nil || !strings.Contains(err.Error(), c.why) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -90,6 +90,7 @@ func TestApprovalsAreRefused(t *testing.T) {
 		"half a certificate":   {people + "console: {tls: {cert_file: a}}", "go together"},
 		"no issuer":            {people + "console: {oidc: {client_id: a}}", "issuer is missing"},
 		"issuer in clear":      {people + "console: {oidc: {issuer: http://login.example, client_id: a}}", "not the https URL"},
+		"issuer with a user":   {people + "console: {oidc: {issuer: 'https://a:hunter2@login.example', client_id: a}}", "it has a user's name"},
 		"no client":            {people + "console: {oidc: {issuer: https://login.example}}", "client_id is missing"},
 		"webhook without URL":  {people + "webhooks: [{}]", "webhooks[0].url is missing"},
 		"webhook in clear":     {people + "webhooks: [{url: http://hooks.example}]", "it is not a URL with https"},

@@ -149,7 +149,9 @@ func (o *OIDC) validate() error {
 	switch u, err := url.Parse(o.Issuer); {
 	case o.Issuer == "":
 		p.when(true, "approvals.console.oidc.issuer is missing: the other keys go with it")
-	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case err == nil && u.User != nil || err != nil && strings.Contains(o.Issuer, "@"): // which is not shown
+		p.when(true, "approvals.console.oidc.issuer: it has a user's name or a password in it, and may have none")
+	case err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		p.when(true, "approvals.console.oidc.issuer: %q is not the https URL of an issuer", o.Issuer)
 	}
 	p.when(o.ClientID == "", "approvals.console.oidc.client_id is missing")
