@@ -2,7 +2,6 @@ package extapi
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"math/big"
@@ -161,7 +160,7 @@ func (a *Account) newRequest(ctx context.Context, kind rules.Kind, method string
 	caller, principal := whoAsks(ctx)
 	id := RequestID(ctx)
 	if id == "" {
-		id = rand.Text()
+		id = nextID(ctx)
 	}
 	return &rules.Request{
 		ID:        id,

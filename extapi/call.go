@@ -2,7 +2,6 @@ package extapi
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -38,7 +37,7 @@ func (a *Account) begin(ctx context.Context, method string) (context.Context, *c
 	if of := callOf(ctx); of != nil {
 		return ctx, &call{account: a, id: of.id, method: method, nested: true, observed: of.observed}
 	}
-	c := &call{account: a, id: rand.Text(), method: method, observed: unobserved{}}
+	c := &call{account: a, id: nextID(ctx), method: method, observed: unobserved{}}
 	ctx = context.WithValue(ctx, callKey{}, c)
 	if a.observer != nil {
 		caller, principal := whoAsks(ctx)

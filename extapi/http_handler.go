@@ -31,6 +31,11 @@ func newHTTPHandler(cfg ServerConfig, server *rpc.Server, callers Callers, refus
 // ServeHTTP answers as Clef does. Only a POST can carry a call; the rpc server
 // answers the rest with an empty body or an HTTP error.
 func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.serve(w, Numbered(w, r))
+}
+
+func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
 	known, err := h.identified(r)
 	if err != nil {
 		LogDenied(h.refused.add, r, err)
@@ -39,12 +44,12 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r = known
 	if !h.guard.HostAllowed(r.Host) {
-		h.refused.add(refusedHost, slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr))
+		h.refused.add(refusedHost, slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr), RequestAttr(r))
 		http.Error(w, "invalid host specified", http.StatusForbidden)
 		return
 	}
 	if origin, ok := h.guard.OriginAllowed(r.Header); !ok {
-		h.refused.add(refusedOrigin, slog.String("origin", clip(origin)), slog.String("remote", r.RemoteAddr))
+		h.refused.add(refusedOrigin, slog.String("origin", clip(origin)), slog.String("remote", r.RemoteAddr), RequestAttr(r))
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
 	}
@@ -63,6 +68,9 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Body, r.ContentLength = http.NoBody, 0
 	}
 	h.rpc.ServeHTTP(w, r)
+	if r.Method == http.MethodPost && uncalled(ctx) {
+		h.refused.log.Debug("Answered without a call of the signer: malformed, no such method, or wrong parameters", slog.String("remote", r.RemoteAddr), RequestAttr(r))
+	}
 }
 
 // identified returns the request with who asks, where callers can prove it.

@@ -30,6 +30,10 @@ var errTooLarge = errors.New("body is too large")
 // ServeHTTP answers one request: a call or batch by POST, or a WebSocket until it
 // ends. It sets deadlines on the connection, as the limits of [Config] have it.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.serve(w, extapi.Numbered(w, r))
+}
+
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	who, err := p.identify(r)
 	if err != nil {
 		extapi.LogDenied(p.refused, r, err)
@@ -37,12 +41,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !p.guard.HostAllowed(r.Host) {
-		p.refused("host: not in vhosts", slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr))
+		p.refused("host: not in vhosts", slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr), extapi.RequestAttr(r))
 		http.Error(w, "invalid host specified", http.StatusForbidden)
 		return
 	}
 	if origin, ok := p.guard.OriginAllowed(r.Header); !ok {
-		p.refused("origin: not in the allowed origins", slog.String("origin", clip(origin)), slog.String("remote", r.RemoteAddr))
+		p.refused("origin: not in the allowed origins", slog.String("origin", clip(origin)), slog.String("remote", r.RemoteAddr), extapi.RequestAttr(r))
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
 	}
@@ -104,6 +108,7 @@ func allowOrigin(answer, request http.Header) {
 	}
 	answer.Set("Access-Control-Allow-Origin", origin)
 	answer.Add("Vary", "Origin")
+	answer.Set("Access-Control-Expose-Headers", extapi.RequestHeader)
 	if request.Get("Access-Control-Request-Method") == "" {
 		return
 	}

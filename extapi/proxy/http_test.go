@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // ours are methods that tests have answered by the proxy.
@@ -117,7 +119,7 @@ func TestWhoMayCall(t *testing.T) {
 		"by address":     {"POST", call, nil, 200, map[string]string{"Access-Control-Allow-Origin": ""}},
 		"by name":        {"POST", call, map[string]string{"Host": "proxy.example:80"}, 200, nil},
 		"other name":     {"POST", call, map[string]string{"Host": "evil.example"}, 403, nil},
-		"page":           {"POST", call, map[string]string{"Origin": "https://app.example"}, 200, map[string]string{"Access-Control-Allow-Origin": "https://app.example", "Vary": "Origin"}},
+		"page":           {"POST", call, map[string]string{"Origin": "https://app.example"}, 200, map[string]string{"Access-Control-Allow-Origin": "https://app.example", "Vary": "Origin", "Access-Control-Expose-Headers": "X-Request-Id"}},
 		"other page":     {"POST", call, map[string]string{"Origin": "https://evil.example"}, 403, map[string]string{"Access-Control-Allow-Origin": ""}},
 		"preflight":      {"OPTIONS", "", map[string]string{"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}, 204, map[string]string{"Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key"}},
 		"evil preflight": {"OPTIONS", "", map[string]string{"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}, 403, nil},
@@ -134,6 +136,9 @@ func TestWhoMayCall(t *testing.T) {
 			answer := send(t, p, c.method, c.body, c.header)
 			if answer.err != nil || answer.status != c.status {
 				t.Errorf("got %+v", answer)
+			}
+			if ids := answer.header.Values(extapi.RequestHeader); len(ids) != 1 || len(ids[0]) != 26 {
+				t.Errorf("the answer names the request %q", ids)
 			}
 			for name, want := range c.want {
 				if got := strings.Join(answer.header.Values(name), ","); got != want {

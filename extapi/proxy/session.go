@@ -46,7 +46,7 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, who extap
 	if err != nil {
 		return // the upgrader has answered
 	}
-	ctx, cancel := context.WithCancel(callerContext(withTrail(context.WithoutCancel(r.Context()), trail), r, "ws", who.Principal))
+	ctx, cancel := context.WithCancel(callerContext(withTrail(extapi.Unnumbered(context.WithoutCancel(r.Context())), trail), r, "ws", who.Principal))
 	defer cancel()
 	s := &session{
 		p: p, conn: conn, ctx: ctx, cancel: cancel, opening: r, who: who,

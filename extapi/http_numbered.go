@@ -1,0 +1,69 @@
+package extapi
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+)
+
+// RequestHeader is in each answer over HTTP. It names the request also where the
+// body does not: where it was turned away, where no method could be called, and
+// where the answer is Clef's to the letter.
+const RequestHeader = "X-Request-Id"
+
+// numbering is the id of a request over HTTP, and how many calls it had so far.
+type numbering struct {
+	id    string
+	calls atomic.Int64
+}
+
+// numberingKey is the context's key of the numbering.
+type numberingKey struct{}
+
+// Numbered gives a request over HTTP its id, tells the caller by [RequestHeader], and
+// returns the request whose calls are named after it. What the caller itself sent under
+// that name is not read.
+func Numbered(w http.ResponseWriter, r *http.Request) *http.Request {
+	of := &numbering{id: rand.Text()}
+	w.Header().Set(RequestHeader, of.id)
+	return r.WithContext(context.WithValue(r.Context(), numberingKey{}, of))
+}
+
+// Unnumbered returns a context for calls that are no part of the answer to a request
+// over HTTP, such as those of a WebSocket: each has an id of its own.
+func Unnumbered(ctx context.Context) context.Context {
+	return context.WithValue(ctx, numberingKey{}, (*numbering)(nil))
+}
+
+// nextID returns the id of a call: of the first of a request over HTTP that of the
+// request, of the others in its batch that and their place among those that were
+// called, and a new one elsewhere.
+func nextID(ctx context.Context) string {
+	of, _ := ctx.Value(numberingKey{}).(*numbering)
+	if of == nil {
+		return rand.Text()
+	}
+	if n := of.calls.Add(1); n > 1 {
+		return fmt.Sprintf("%s-%d", of.id, n)
+	}
+	return of.id
+}
+
+// uncalled reports whether a request over HTTP called none of the signer's methods.
+func uncalled(ctx context.Context) bool {
+	of, _ := ctx.Value(numberingKey{}).(*numbering)
+	return of != nil && of.calls.Load() == 0
+}
+
+// RequestAttr is the id of a request over HTTP for the log, which knows it by the
+// same name as that of a call.
+func RequestAttr(r *http.Request) slog.Attr {
+	of, _ := r.Context().Value(numberingKey{}).(*numbering)
+	if of == nil {
+		return slog.Attr{} // which a log leaves out
+	}
+	return slog.String("request_id", of.id)
+}

@@ -1,0 +1,89 @@
+package extapi
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/kvclef/kvclef/rules"
+)
+
+var numbered = regexp.MustCompile(`^[A-Z2-7]{26}$`)
+
+// TestAnswersNameTheRequest: each answer over HTTP names the request, by which the log
+// has it, whatever the caller calls it, and also where Clef's words leave no room.
+func TestAnswersNameTheRequest(t *testing.T) {
+	decider := &denying{decision: rules.Decision{Verdict: rules.Reject, Rule: "rules.js:ApproveListing"}}
+	account, _ := newTestAccount(t, func(cfg *Config) { cfg.Decider = decider })
+	log := new(journal)
+	server := listeners(t, account, ServerConfig{Tokens: cards{}, Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	for name, c := range map[string]struct {
+		token, host, body string
+		status            int
+		want              string
+	}{
+		"refused by a rule file": {"batcher", "", `{"jsonrpc":"2.0","id":1,"method":"account_list"}`, 200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"request denied"}}`},
+		"wrong parameters":       {"batcher", "", `{"jsonrpc":"2.0","id":1,"method":"account_list","params":[1]}`, 200, `"code":-32602`},
+		"no such method":         {"batcher", "", `{"jsonrpc":"2.0","id":1,"method":"account_steal"}`, 200, `"code":-32601`},
+		"malformed":              {"batcher", "", `{`, 200, `"code":-32700`},
+		"unknown caller":         {"bad", "", `{}`, 401, "invalid token"},
+		"host":                   {"batcher", "evil.example", `{}`, 403, "invalid host specified"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(c.body))
+			request.Header.Set("Content-Type", "application/json")
+			request.Header.Set("Authorization", "Bearer "+c.token)
+			request.Header.Set(RequestHeader, "forged")
+			request.Host = cmp.Or(c.host, "localhost")
+			answer := httptest.NewRecorder()
+			newHTTPHandler(server.cfg, server.rpc, server.callers, server.refused).ServeHTTP(answer, request)
+			if answer.Code != c.status || !strings.Contains(answer.Body.String(), c.want) {
+				t.Errorf("%d %s, want %d %s", answer.Code, answer.Body, c.status, c.want)
+			}
+			ids := answer.Header().Values(RequestHeader)
+			if len(ids) != 1 || !numbered.MatchString(ids[0]) {
+				t.Fatalf("ids %q", ids)
+			}
+			if c.want[0] == '{' {
+				if ids[0] != decider.request {
+					t.Errorf("the caller is told %s, and %s was decided", ids[0], decider.request)
+				}
+				return
+			}
+			if log.count("request_id="+ids[0]) == 0 {
+				t.Error("the log does not know the request")
+			}
+		})
+	}
+	if log.count("forged") != 0 {
+		t.Error("a caller's own id is in the log")
+	}
+}
+
+// TestBatchesNameTheirCalls: the first call has the id of the answer, the others that
+// with their place, so that no two are taken for each other.
+func TestBatchesNameTheirCalls(t *testing.T) {
+	account, decider := newTestAccount(t, nil)
+	web := dialHTTP(t, listeners(t, account, ServerConfig{}))
+	const call = `{"jsonrpc":"2.0","id":1,"method":"account_list"}`
+	web.post("", "["+call+","+call+`,{"jsonrpc":"2.0","id":2,"method":"account_steal"},`+call+"]")
+	answer, err := http.ReadResponse(web.answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	id := answer.Header.Get(RequestHeader)
+	var got []string
+	decider.mu.Lock()
+	for _, request := range decider.requests {
+		got = append(got, request.ID)
+	}
+	decider.mu.Unlock()
+	if want := id + " " + id + "-2 " + id + "-3"; !numbered.MatchString(id) || strings.Join(got, " ") != want {
+		t.Errorf("decided %q, want %q", got, want)
+	}
+}
