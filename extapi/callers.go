@@ -115,7 +115,7 @@ func LogDenied(log func(kind string, attrs ...any), r *http.Request, err error) 
 	if token := (*tokenError)(nil); errors.As(err, &token) {
 		kind = refusedToken
 	}
-	log(kind, slog.String("reason", clipTo(err.Error(), 256)), slog.String("remote", r.RemoteAddr), RequestAttr(r))
+	log(kind, slog.String("reason", clipTo(err.Error(), 256)), slog.String("remote", r.RemoteAddr), RequestAttr(r.Context()))
 }
 
 // CheckReach refuses a listener that other machines can reach unless it is encrypted

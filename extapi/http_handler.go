@@ -44,12 +44,12 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	r = known
 	if !h.guard.HostAllowed(r.Host) {
-		h.refused.add(refusedHost, slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr), RequestAttr(r))
+		h.refused.add(refusedHost, slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr), RequestAttr(ctx))
 		http.Error(w, "invalid host specified", http.StatusForbidden)
 		return
 	}
 	if origin, ok := h.guard.OriginAllowed(r.Header); !ok {
-		h.refused.add(refusedOrigin, slog.String("origin", clip(origin)), slog.String("remote", r.RemoteAddr), RequestAttr(r))
+		h.refused.add(refusedOrigin, slog.String("origin", clip(origin)), slog.String("remote", r.RemoteAddr), RequestAttr(ctx))
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
 	}
@@ -69,7 +69,7 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.rpc.ServeHTTP(w, r)
 	if r.Method == http.MethodPost && uncalled(ctx) {
-		h.refused.log.Debug("Answered without a call of the signer: malformed, no such method, or wrong parameters", slog.String("remote", r.RemoteAddr), RequestAttr(r))
+		h.refused.log.Debug("Answered without a call that is on record: malformed, no such method, wrong parameters, or one that tells no secret", slog.String("remote", r.RemoteAddr), RequestAttr(ctx))
 	}
 }
 

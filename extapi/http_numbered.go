@@ -38,9 +38,10 @@ func Unnumbered(ctx context.Context) context.Context {
 	return context.WithValue(ctx, numberingKey{}, (*numbering)(nil))
 }
 
-// nextID returns the id of a call: of the first of a request over HTTP that of the
-// request, of the others in its batch that and their place among those that were
-// called, and a new one elsewhere.
+// nextID returns the id of a call of a method that is on record: of the first that a
+// request over HTTP leads to that of the request, of further ones, in a batch or since
+// a transaction was signed anew with another nonce, that and a number from 2, and a new
+// one elsewhere.
 func nextID(ctx context.Context) string {
 	of, _ := ctx.Value(numberingKey{}).(*numbering)
 	if of == nil {
@@ -52,18 +53,27 @@ func nextID(ctx context.Context) string {
 	return of.id
 }
 
-// uncalled reports whether a request over HTTP called none of the signer's methods.
+// uncalled reports whether a request over HTTP called no method that is on record.
 func uncalled(ctx context.Context) bool {
 	of, _ := ctx.Value(numberingKey{}).(*numbering)
 	return of != nil && of.calls.Load() == 0
 }
 
-// RequestAttr is the id of a request over HTTP for the log, which knows it by the
-// same name as that of a call.
-func RequestAttr(r *http.Request) slog.Attr {
-	of, _ := r.Context().Value(numberingKey{}).(*numbering)
-	if of == nil {
-		return slog.Attr{} // which a log leaves out
+// HTTPRequestID returns the id that [Numbered] gave to the request over HTTP that a
+// context is of, "" if it is of none.
+func HTTPRequestID(ctx context.Context) string {
+	if of, _ := ctx.Value(numberingKey{}).(*numbering); of != nil {
+		return of.id
 	}
-	return slog.String("request_id", of.id)
+	return ""
+}
+
+// RequestAttr is the id of a request over HTTP for the log, which knows it by the
+// same name as that of a call. Without one it is nothing, which a log leaves out.
+func RequestAttr(ctx context.Context) slog.Attr {
+	id := HTTPRequestID(ctx)
+	if id == "" {
+		return slog.Attr{}
+	}
+	return slog.String("request_id", id)
 }

@@ -54,7 +54,7 @@ func TestAnswersNameTheRequest(t *testing.T) {
 				}
 				return
 			}
-			if log.count("request_id="+ids[0]) == 0 {
+			if log.count("request_id="+ids[0]) != 1 {
 				t.Error("the log does not know the request")
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -65,8 +66,8 @@ func showRecord(record audit.Record, asJSON bool) (string, error) {
 const maxShown = 100
 
 // findEntries returns the entry with a number and all of its request, or all
-// of the request with an id, with the outcomes of its repeats, and before them all
-// of the request that it repeats. At damage it returns what it has found and the
+// of the request with an id and of further calls that came with it, with the outcomes
+// of its repeats, and before them all of the request that it repeats. At damage it returns what it has found and the
 // error.
 func findEntries(ctx context.Context, path, what string) ([]audit.Record, error) {
 	request := what
@@ -82,7 +83,9 @@ func findEntries(ctx context.Context, path, what string) ([]audit.Record, error)
 			break
 		}
 	}
-	found, err := entriesOf(ctx, path, request, func(e audit.Entry) bool { return e.Request == request || e.First == request })
+	found, err := entriesOf(ctx, path, request, func(e audit.Entry) bool {
+		return e.Request == request || e.First == request || further(e.Request, request)
+	})
 	if first := repeated(found, request); first != "" && err == nil {
 		var before []audit.Record
 		before, err = entriesOf(ctx, path, first, func(e audit.Entry) bool { return e.Request == first })
@@ -106,6 +109,14 @@ func entriesOf(ctx context.Context, path, request string, are func(audit.Entry) 
 		}
 	}
 	return found, nil
+}
+
+// further reports whether an id is of a further call of a request over HTTP, such as of
+// a batch: its own and a number.
+func further(id, request string) bool {
+	number, found := strings.CutPrefix(id, request+"-")
+	_, err := strconv.ParseUint(number, 10, 64)
+	return found && err == nil
 }
 
 // repeated returns the request that a request repeats, "" if there is none.

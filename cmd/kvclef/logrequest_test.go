@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -61,6 +63,11 @@ func TestEachLineOfARequestHasItsID(t *testing.T) {
 		}
 		if last := lines[len(lines)-1]; len(lines) < 6 || strings.Contains(last, "request_id") {
 			t.Errorf("%d lines, the last is %s", len(lines), last)
+		}
+		web := extapi.Numbered(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)).Context()
+		log.InfoContext(web, "Over HTTP")
+		if id := extapi.HTTPRequestID(web); id == "" || strings.Count(out.String(), id) != 1 {
+			t.Errorf("%s: %q is not in %s", format, id, out.String())
 		}
 	}
 }

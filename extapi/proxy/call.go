@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"runtime/debug"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // route says where a call goes: to a method of our own, or nowhere, with the
@@ -42,11 +44,11 @@ func (p *Proxy) passes(calls []message) bool {
 func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wireError) reply {
 	switch {
 	case m.notification():
-		p.refused("notification: a call without id is never run", slog.String("method", string(m.method)))
+		p.refused("notification: a call without id is never run", slog.String("method", string(m.method)), extapi.RequestAttr(ctx))
 		return reply{outcome: OutcomeRefused}
 	case err != nil:
 		if err.code == codeUnknown {
-			p.refused("method", slog.String("method", string(m.method)))
+			p.refused("method", slog.String("method", string(m.method)), extapi.RequestAttr(ctx))
 		}
 		return failed(m.id, err)
 	case ctx.Err() != nil:
@@ -55,6 +57,9 @@ func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wire
 	bounded, cancel := context.WithTimeout(ctx, p.cfg.MethodTimeout)
 	defer cancel()
 	result, failure := p.run(bounded, m, method)
+	if failure != nil {
+		p.log.DebugContext(ctx, "Method failed", slog.String("method", string(m.method)), slog.String("error", clipTo(failure.Error(), 256)), extapi.RequestAttr(ctx))
+	}
 	switch {
 	case failure == nil:
 		return reply{resultAnswer(m.id, result), OutcomeOK}

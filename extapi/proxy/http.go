@@ -41,12 +41,12 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !p.guard.HostAllowed(r.Host) {
-		p.refused("host: not in vhosts", slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr), extapi.RequestAttr(r))
+		p.refused("host: not in vhosts", slog.String("host", clip(r.Host)), slog.String("remote", r.RemoteAddr), extapi.RequestAttr(r.Context()))
 		http.Error(w, "invalid host specified", http.StatusForbidden)
 		return
 	}
 	if origin, ok := p.guard.OriginAllowed(r.Header); !ok {
-		p.refused("origin: not in the allowed origins", slog.String("origin", clip(origin)), slog.String("remote", r.RemoteAddr), extapi.RequestAttr(r))
+		p.refused("origin: not in the allowed origins", slog.String("origin", clip(origin)), slog.String("remote", r.RemoteAddr), extapi.RequestAttr(r.Context()))
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
 	}

@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -146,6 +148,33 @@ func TestWhoMayCall(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFailedCallsAreInTheLog: by the id that the answer has.
+func TestFailedCallsAreInTheLog(t *testing.T) {
+	var log bytes.Buffer
+	methods := map[string]Method{"our_bad": func(context.Context, json.RawMessage) (any, error) { return nil, errors.New("no such nonce") }}
+	p := started(t, Config{Node: newFake(t).http(), Methods: methods, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	ids := make(map[string]string)
+	for call, want := range map[string]string{
+		`{"jsonrpc":"2.0","id":1,"method":"our_bad"}`: "no such nonce",
+		`{"jsonrpc":"2.0","method":"our_bad"}`:        "notification",
+		`{"jsonrpc":"2.0","id":1,"method":"admin_x"}`: "admin_x",
+	} {
+		ids[want] = send(t, p, http.MethodPost, call, nil).header.Get(extapi.RequestHeader)
+	}
+	if err := p.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for want, id := range ids {
+		found := false
+		for line := range strings.Lines(log.String()) {
+			found = found || strings.Contains(line, "request_id="+id) && strings.Contains(line, want)
+		}
+		if id == "" || !found {
+			t.Errorf("no line of %q with %q in %s", id, want, log.String())
+		}
 	}
 }
 
