@@ -69,7 +69,7 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.rpc.ServeHTTP(w, r)
 	if r.Method == http.MethodPost && uncalled(ctx) {
-		h.refused.log.Debug("Answered without a call that is on record: malformed, no such method, wrong parameters, or one that tells no secret", slog.String("remote", r.RemoteAddr), RequestAttr(ctx))
+		h.refused.log.Debug("Answered without a call that is on record: malformed, no such method, wrong parameters, or a method that needs no decision", slog.String("remote", r.RemoteAddr), RequestAttr(ctx))
 	}
 }
 

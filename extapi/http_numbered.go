@@ -23,6 +23,12 @@ type numbering struct {
 // numberingKey is the context's key of the numbering.
 type numberingKey struct{}
 
+// numberingOf returns the numbering of a context, nil if it is of no request over HTTP.
+func numberingOf(ctx context.Context) *numbering {
+	of, _ := ctx.Value(numberingKey{}).(*numbering)
+	return of
+}
+
 // Numbered gives a request over HTTP its id, tells the caller by [RequestHeader], and
 // returns the request whose calls are named after it. What the caller itself sent under
 // that name is not read.
@@ -43,7 +49,7 @@ func Unnumbered(ctx context.Context) context.Context {
 // a transaction was signed anew with another nonce, that and a number from 2, and a new
 // one elsewhere.
 func nextID(ctx context.Context) string {
-	of, _ := ctx.Value(numberingKey{}).(*numbering)
+	of := numberingOf(ctx)
 	if of == nil {
 		return rand.Text()
 	}
@@ -55,14 +61,14 @@ func nextID(ctx context.Context) string {
 
 // uncalled reports whether a request over HTTP called no method that is on record.
 func uncalled(ctx context.Context) bool {
-	of, _ := ctx.Value(numberingKey{}).(*numbering)
+	of := numberingOf(ctx)
 	return of != nil && of.calls.Load() == 0
 }
 
 // HTTPRequestID returns the id that [Numbered] gave to the request over HTTP that a
 // context is of, "" if it is of none.
 func HTTPRequestID(ctx context.Context) string {
-	if of, _ := ctx.Value(numberingKey{}).(*numbering); of != nil {
+	if of := numberingOf(ctx); of != nil {
 		return of.id
 	}
 	return ""

@@ -67,8 +67,8 @@ const maxShown = 100
 
 // findEntries returns the entry with a number and all of its request, or all
 // of the request with an id and of further calls that came with it, with the outcomes
-// of its repeats, and before them all of the request that it repeats. At damage it returns what it has found and the
-// error.
+// of its repeats, and before them all of the request that it repeats. At damage it
+// returns what it has found and the error.
 func findEntries(ctx context.Context, path, what string) ([]audit.Record, error) {
 	request := what
 	if seq, err := strconv.ParseUint(what, 10, 64); err == nil {
