@@ -107,7 +107,7 @@ type Console struct {
 	// Addr is the host name or IP address to listen on. Default: 127.0.0.1.
 	Addr string `yaml:"addr"`
 
-	// Port is the TCP port to listen on. Default: 8551.
+	// Port is the TCP port to listen on, not 0. Default: 8551.
 	Port uint16 `yaml:"port"`
 
 	// URL is the address that browsers have it by, without a path. Default:

@@ -21,21 +21,21 @@ type Callers struct {
 	Principals map[string]CallerLimits `yaml:"principals"`
 }
 
-// CallerLimits are the bounds of a caller.
+// CallerLimits are the bounds of a caller. Zero is what was left out.
 type CallerLimits struct {
 	// Rate is how many requests may come, such as 50/s, 600/m or 1000/h; none is no
 	// bound. Default: none.
-	Rate string `yaml:"rate"`
+	Rate string `yaml:"rate" given:"a number of requests such as 50/s, 600/m or 1000/h, or none"`
 
 	// Burst is how many of them may come at once. Default: two seconds of the rate.
-	Burst int `yaml:"burst"`
+	Burst int `yaml:"burst" given:"from 1 to 1000000"`
 
 	// InFlight is how many may be under way, those that wait included. Default: 256.
-	InFlight int `yaml:"in_flight"`
+	InFlight int `yaml:"in_flight" given:"from 1 to 1000000"`
 
 	// Weight is how many turns the caller has in a round where callers wait for a
 	// vault. Default: 1.
-	Weight int `yaml:"weight"`
+	Weight int `yaml:"weight" given:"from 1 to 1000"`
 }
 
 // noRate is the word for a rate without bound.

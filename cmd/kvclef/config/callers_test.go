@@ -84,3 +84,44 @@ func TestCallersThatCannotBeMeant(t *testing.T) {
 		})
 	}
 }
+
+// TestZerosThatAreWritten: where zero stands for what was left out, one that is written is
+// refused with its line. Of a list or a mapping by name there are no defaults that a
+// written zero would show against.
+func TestZerosThatAreWritten(t *testing.T) {
+	const vault = "vaults:\n  - url: https://a.vault.azure.net\n    "
+	for text, want := range map[string]string{
+		"limits:\n  callers:\n    default:\n      weight: 0":            "kvclef.yaml:4: limits.callers.default.weight: 0; it must be from 1 to 1000; ",
+		"limits:\n  callers:\n    default:\n      burst: 0":             "kvclef.yaml:4: limits.callers.default.burst: 0; it must be from 1 to 1000000; ",
+		"limits:\n  callers:\n    default:\n      in_flight: 0":         "kvclef.yaml:4: limits.callers.default.in_flight: 0; it must be from 1 to 1000000; ",
+		"limits:\n  callers:\n    default:\n      rate: ''":             `kvclef.yaml:4: limits.callers.default.rate: ""; it must be a number of requests such as 50/s`,
+		"limits:\n  callers:\n    principals:\n      a: {weight: 0}":    "kvclef.yaml:4: limits.callers.principals.a.weight: 0; it must be from 1 to 1000; ",
+		"limits:\n  callers:\n    principals:\n      a: {burst: -0}":    "kvclef.yaml:4: limits.callers.principals.a.burst: -0; it must be from 1 to 1000000; ",
+		"limits:\n  callers:\n    principals:\n      a: {in_flight: 0}": "kvclef.yaml:4: limits.callers.principals.a.in_flight: 0; it must be from 1 to 1000000; ",
+		"limits:\n  callers:\n    default:\n      weight: -1":           "limits.callers.default.weight: -1; it must be from 1 to 1000",
+		"limits:\n  callers:\n    default:\n      burst: -1":            "limits.callers.default.burst: -1; it must be from 1 to 1000000",
+		"limits:\n  callers:\n    default:\n      in_flight: -1":        "limits.callers.default.in_flight: -1; it must be from 1 to 1000000",
+		vault + "requests_per_second: 0":                                "kvclef.yaml:3: vaults[0].requests_per_second: 0; it must be above 0, or negative for no bound; ",
+		vault + "requests_per_second: 0.0":                              "kvclef.yaml:3: vaults[0].requests_per_second: 0.0; it must be above 0, or negative for no bound; ",
+		vault + "requests_per_second: .nan":                             "vaults[0].requests_per_second: NaN is not a number of requests; it must be above 0",
+		vault + "requests_per_second: .inf":                             "vaults[0].requests_per_second: +Inf is not a number of requests; it must be above 0",
+		vault + "max_in_flight: 0":                                      "kvclef.yaml:3: vaults[0].max_in_flight: 0; it must be at least 1; ",
+		vault + "max_waiting: 0":                                        "kvclef.yaml:3: vaults[0].max_waiting: 0; it must be at least 1; ",
+		vault + "max_waiting: -1":                                       "vaults[0]: max_in_flight, max_waiting, try_timeout and timeout must be above 0",
+		vault + "try_timeout: 0s":                                       "kvclef.yaml:3: vaults[0].try_timeout: 0s; it must be above 0s; ",
+		vault + "timeout: 0ms":                                          "kvclef.yaml:3: vaults[0].timeout: 0ms; it must be above 0s; ",
+		"proxy: {gas_margin: .nan}":                                     "proxy.gas_margin: NaN; it must be from 1 to 10",
+		"proxy: {tx_fee_cap: .nan}":                                     "proxy.tx_fee_cap: NaN; it must be from 0 to 1000000000",
+	} {
+		if _, err := callersOf(t, text); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s:\ngot  %v\nwant %s", text, err, want)
+		}
+	}
+	cfg, err := callersOf(t, "limits: {callers: {default: {weight: 2}, principals: {a: {weight: ~, rate: , burst: null}}}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cfg.Limits.Callers.Principals["a"], (CallerLimits{Rate: "none", Burst: 1, InFlight: 256, Weight: 2}); got != want {
+		t.Errorf("keys without values: got %+v, want %+v", got, want)
+	}
+}

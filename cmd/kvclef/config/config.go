@@ -232,20 +232,20 @@ type Vault struct {
 
 	// RequestsPerSecond bounds what is sent to the vault. Default: what Azure
 	// publishes for the kind of vault; negative is no bound.
-	RequestsPerSecond float64 `yaml:"requests_per_second"`
+	RequestsPerSecond float64 `yaml:"requests_per_second" given:"above 0, or negative for no bound"`
 
 	// MaxInFlight bounds the requests under way at the same time. Default: 64.
-	MaxInFlight int `yaml:"max_in_flight"`
+	MaxInFlight int `yaml:"max_in_flight" given:"at least 1"`
 
 	// MaxWaiting bounds the requests that wait for their turn. When as many do, the
 	// caller with the most of them loses one. Default: 2048.
-	MaxWaiting int `yaml:"max_waiting"`
+	MaxWaiting int `yaml:"max_waiting" given:"at least 1"`
 
 	// TryTimeout bounds one try of a request. Default: 5s.
-	TryTimeout time.Duration `yaml:"try_timeout"`
+	TryTimeout time.Duration `yaml:"try_timeout" given:"above 0s"`
 
 	// Timeout bounds a request with its retries. Default: 20s.
-	Timeout time.Duration `yaml:"timeout"`
+	Timeout time.Duration `yaml:"timeout" given:"above 0s"`
 
 	// CustomEndpoint permits a host that is not one of Azure's. It turns the
 	// check of the challenge's resource and the discovery of the identity

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -47,23 +48,26 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 
 // keysOf returns the paths of all keys that hold a value.
 func keysOf(typ reflect.Type, path string) []string {
-	var keys []string
+	return slices.Collect(maps.Keys(valuesOf(typ, path)))
+}
+
+// valuesOf returns the types of all values by the paths of their keys.
+func valuesOf(typ reflect.Type, path string) map[string]reflect.Type {
+	values := make(map[string]reflect.Type)
 	for i := range typ.NumField() {
 		field := typ.Field(i)
 		key := join(path, field.Tag.Get("yaml"))
 		switch {
 		case field.Tag.Get("yaml") == "-":
 		case field.Type.Kind() == reflect.Struct:
-			keys = append(keys, keysOf(field.Type, key)...)
+			maps.Copy(values, valuesOf(field.Type, key))
 		case field.Type.Kind() == reflect.Slice && field.Type.Elem().Kind() == reflect.Struct:
-			keys = append(keys, keysOf(field.Type.Elem(), key+"[]")...)
-		case field.Type.Kind() == reflect.Map && field.Type.Elem().Kind() != reflect.Struct:
-			keys = append(keys, key)
-		case field.Type.Kind() == reflect.Map:
-			keys = append(keys, keysOf(field.Type.Elem(), key+".NAME")...)
+			maps.Copy(values, valuesOf(field.Type.Elem(), key+"[]"))
+		case field.Type.Kind() == reflect.Map && field.Type.Elem().Kind() == reflect.Struct:
+			maps.Copy(values, valuesOf(field.Type.Elem(), key+".NAME"))
 		default:
-			keys = append(keys, key)
+			values[key] = field.Type
 		}
 	}
-	return keys
+	return values
 }

@@ -191,7 +191,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"name twice", vault("  - url: https://kv.vault.azure.cn"), `vaults[1].name: "kv" is given twice`},
 		{"credential", vault("    credential: {kind: managed}"), `vaults[0].credential.kind: "managed" is not one of environment, client-secret`},
 		{"credential near", vault("    credential: {kind: client-secrt}"), `did you mean client-secret`},
-		{"in flight", vault("    max_in_flight: -1"), "vaults[0]: max_in_flight, max_waiting, try_timeout and timeout can't be negative"},
+		{"in flight", vault("    max_in_flight: -1"), "vaults[0]: max_in_flight, max_waiting, try_timeout and timeout must be above 0"},
 		{"account_new", vault("account_new: {vault: kw}"), `account_new.vault: no vault is called "kw"; did you mean kv`},
 		{"format", "log: {format: xml}", `log.format: "xml" is neither text nor json`},
 		{"level", "log: {level: loud}", `log.level: "loud" is none of error`},

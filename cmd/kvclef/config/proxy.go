@@ -108,7 +108,7 @@ func (c *Config) validateProxy() error {
 	v := c.Proxy
 	p.when(v.Node != "" && v.NodeFile != "", "proxy: node and node_file both name the node: remove one of them")
 	p.when(v.OtherAccounts != RefuseOthers && v.OtherAccounts != ForwardOthers, "proxy.other_accounts: %q; it must be %s or %s", v.OtherAccounts, RefuseOthers, ForwardOthers)
-	p.when(v.GasMargin < 1 || v.GasMargin > 10, "proxy.gas_margin: %v; it must be from 1 to 10", v.GasMargin)
+	p.when(!(v.GasMargin >= 1 && v.GasMargin <= 10), "proxy.gas_margin: %v; it must be from 1 to 10", v.GasMargin)       // NaN too
 	p.when(!(v.TxFeeCap >= 0 && v.TxFeeCap <= 1e9), "proxy.tx_fee_cap: %v; it must be from 0 to 1000000000", v.TxFeeCap) // NaN too
 	p.when(v.NodeTimeout <= 0, "proxy.node_timeout: %s; it must be above 0s", v.NodeTimeout)
 	p.when(v.PollInterval < 10*time.Millisecond || v.PollInterval > time.Hour, "proxy.poll_interval: %s; it must be from 10ms to 1h", v.PollInterval)

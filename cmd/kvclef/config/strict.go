@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -97,10 +98,27 @@ func (c checker) mapping(node *yaml.Node, t reflect.Type, path string) error {
 			problems = append(problems, c.errorf(key, "duplicate key %q, first on line %d: remove one", join(path, key.Value), line))
 		default:
 			seen[key.Value] = key.Line
-			problems = append(problems, c.check(value, field, join(path, key.Value)))
+			problems = append(problems, c.field(value, field, join(path, key.Value)))
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// field checks the value of a struct's field. One whose zero stands for a line that is left
+// out says by the tag given what may be written: a zero that is written is no such line, and
+// taking the default for it would be another value than the one that somebody reads there.
+func (c checker) field(node *yaml.Node, field reflect.StructField, path string) error {
+	if err := c.check(node, field.Type, path); err != nil {
+		return err
+	}
+	given, value := field.Tag.Get("given"), reflect.New(field.Type)
+	if given == "" || node.Tag == "!!null" {
+		return nil
+	}
+	if err := node.Decode(value.Interface()); err != nil || !value.Elem().IsZero() {
+		return err
+	}
+	return c.errorf(node, "%s: %s; it must be %s; remove the line for the default", path, cmp.Or(node.Value, `""`), given)
 }
 
 // named checks a mapping whose keys are names.
@@ -158,18 +176,18 @@ func (c checker) errorf(node *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s", c.file, node.Line, fmt.Sprintf(format, args...))
 }
 
-// fieldsOf returns the types of a struct's fields by their keys.
-func fieldsOf(t reflect.Type) map[string]reflect.Type {
-	fields := make(map[string]reflect.Type)
+// fieldsOf returns a struct's fields by their keys.
+func fieldsOf(t reflect.Type) map[string]reflect.StructField {
+	fields := make(map[string]reflect.StructField)
 	for i := range t.NumField() {
 		if key := t.Field(i).Tag.Get("yaml"); key != "-" {
-			fields[key] = t.Field(i).Type
+			fields[key] = t.Field(i)
 		}
 	}
 	return fields
 }
 
-func namesOf(fields map[string]reflect.Type) []string {
+func namesOf(fields map[string]reflect.StructField) []string {
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,8 @@ func (v *Vault) Validate(key string) error {
 	p.when(v.URL == "", "%s.url is missing: give the vault's address, such as https://kv-prod.vault.azure.net", key)
 	p.when(!slices.Contains(CredentialKinds(), kind), "%s.credential.kind: %q is not one of %s%s", key, kind,
 		strings.Join(CredentialKinds(), ", "), suggest.DidYouMean("", kind, CredentialKinds()))
-	p.when(v.MaxInFlight < 0 || v.MaxWaiting < 0 || v.TryTimeout < 0 || v.Timeout < 0, "%s: max_in_flight, max_waiting, try_timeout and timeout can't be negative", key)
+	p.when(v.MaxInFlight < 0 || v.MaxWaiting < 0 || v.TryTimeout < 0 || v.Timeout < 0, "%s: max_in_flight, max_waiting, try_timeout and timeout must be above 0", key)
+	p.when(math.IsNaN(v.RequestsPerSecond) || math.IsInf(v.RequestsPerSecond, 0), "%s.requests_per_second: %v is not a number of requests; it must be above 0, or negative for no bound", key, v.RequestsPerSecond)
 	return errors.Join(p...)
 }
 
