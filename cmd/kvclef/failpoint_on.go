@@ -19,7 +19,7 @@ import (
 
 // failpointVariable names the place where the process kills itself, and which
 // passing of it is the last: "signer.after-sign:3" is the third.
-const failpointVariable = "KVCLEF_FAILPOINT"
+const failpointVariable = "FAILPOINT_OF_KVCLEF"
 
 // failpoint is a place in the path of a request. Each seam has a counter of
 // its own, so that a name must belong to one seam alone.

@@ -19,9 +19,12 @@ const (
 	categoryObserve   = "Metrics and traces"
 )
 
+// variablePrefix is how the variables of flags begin.
+const variablePrefix = "KVCLEF_"
+
 // envOf is the environment variable of a flag: KVCLEF_HTTP_PORT for http.port.
 func envOf(name string) []string {
-	return []string{"KVCLEF_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))}
+	return []string{variablePrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))}
 }
 
 func stringFlag(category, name, usage, defaultText string) cli.Flag {

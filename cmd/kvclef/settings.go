@@ -25,7 +25,7 @@ func settings(c *cli.Context) (*config.Config, error) {
 		}
 	}
 	cfg.Place = place(c)
-	if wrong = errors.Join(wrong, override(c, cfg), cfg.Validate()); wrong != nil {
+	if wrong = errors.Join(wrong, unknownVariables(c, cfg), override(c, cfg), cfg.Validate()); wrong != nil {
 		return cfg, &usageError{wrong}
 	}
 	return cfg, nil
@@ -48,7 +48,7 @@ func place(c *cli.Context) (flags string) {
 func dropEmptyVariables() error {
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
-		if !strings.HasPrefix(name, "KVCLEF_") || value != "" {
+		if !strings.HasPrefix(name, variablePrefix) || value != "" {
 			continue
 		}
 		if err := os.Unsetenv(name); err != nil {

@@ -37,7 +37,7 @@ func build(t *testing.T) programs {
 		}
 	}
 	code, err := os.ReadFile(p.shipped)
-	if err != nil || bytes.Contains(code, []byte("KVCLEF_FAILPOINT")) {
+	if err != nil || bytes.Contains(code, []byte("FAILPOINT_OF_KVCLEF")) {
 		t.Fatalf("the shipped binary knows of failpoints (or: %v)", err)
 	}
 	return p
@@ -179,7 +179,7 @@ func (s *stage) run(ctx context.Context, args ...string) error {
 func (s *stage) serve(ctx context.Context, p plan) (*signer, error) {
 	program, env := s.shipped, s.env
 	if p.place != "" {
-		program, env = s.failing, slices.Concat(s.env, []string{fmt.Sprintf("KVCLEF_FAILPOINT=%s:%d", p.place, p.passing)})
+		program, env = s.failing, slices.Concat(s.env, []string{fmt.Sprintf("FAILPOINT_OF_KVCLEF=%s:%d", p.place, p.passing)})
 	}
 	return start(ctx, s.dir, program, env, "serve", "--config", filepath.Join(s.dir, "kvclef.yaml"))
 }

@@ -42,7 +42,7 @@ var errNone = errors.New("there is no PostgreSQL server: install the Debian pack
 
 // binaries finds the newest server's.
 func binaries() (string, error) {
-	if dir := os.Getenv("KVCLEF_POSTGRES_BIN"); dir != "" {
+	if dir := os.Getenv("PGTEST_BIN"); dir != "" {
 		return dir, nil
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
