@@ -127,7 +127,7 @@ func (c *call) finish(ctx context.Context, err *error) {
 	}
 	c.ending.Err, c.ending.Code = *err, codeOf(told)
 	c.observed.End(c.ending)
-	*err = unclearIf(*err, withRequest(told, *err, c.id))
+	*err = unclearIf(*err, withRequest(told, c.id))
 }
 
 // codeOf is the JSON-RPC code of an error, 0 if there is none.

@@ -29,7 +29,7 @@ func (*denying) Settle(context.Context, *rules.Request, rules.Decision, rules.Re
 }
 
 // TestPoliciesNameTheRule checks what callers are told over the wire of a refusal:
-// Clef's text, of a policy the rule and the id of the request, and never why.
+// Clef's text and the id of the request, of a policy the rule, and never why.
 func TestPoliciesNameTheRule(t *testing.T) {
 	const secret = "2 of 3 ether are used"
 	for name, tt := range map[string]struct {
@@ -38,7 +38,7 @@ func TestPoliciesNameTheRule(t *testing.T) {
 	}{
 		"a rule of a policy": {rules.Decision{Verdict: rules.Reject, Rule: "pay", Policy: common.Hash{1}, Reason: secret, Explanation: secret}, "map[request:%s rule:pay]"},
 		"no rule of it":      {rules.Decision{Verdict: rules.Reject, Policy: common.Hash{1}, Reason: secret}, "map[request:%s]"},
-		"a rule file":        {rules.Decision{Verdict: rules.Reject, Rule: "rules.js:ApproveListing", Reason: secret}, "<nil>"},
+		"a rule file":        {rules.Decision{Verdict: rules.Reject, Rule: "rules.js:ApproveListing", Reason: secret}, "map[request:%s]"},
 	} {
 		decider := &denying{decision: tt.decision}
 		account, _ := newTestAccount(t, func(cfg *Config) { cfg.Decider = decider })
@@ -48,10 +48,7 @@ func TestPoliciesNameTheRule(t *testing.T) {
 		if !errors.As(err, &coded) || coded.ErrorCode() != -32000 || err.Error() != "request denied" || !errors.As(err, &data) {
 			t.Fatalf("%s: %v", name, err)
 		}
-		want := tt.want
-		if tt.decision.Policy != (common.Hash{}) {
-			want = fmt.Sprintf(want, decider.request)
-		}
+		want := fmt.Sprintf(tt.want, decider.request)
 		if got := fmt.Sprint(data.ErrorData()); got != want || decider.request == "" {
 			t.Errorf("%s: data %s, want %s", name, got, want)
 		}
@@ -72,11 +69,7 @@ func TestNoState(t *testing.T) {
 		if err == nil || err.Error() != text || !errors.As(err, &data) {
 			t.Fatalf("%v", err)
 		}
-		want := "<nil>"
-		if errors.Is(cause, rules.ErrNoState) {
-			want = fmt.Sprintf("map[request:%s]", decider.request)
-		}
-		if got := fmt.Sprint(data.ErrorData()); got != want {
+		if got, want := fmt.Sprint(data.ErrorData()), fmt.Sprintf("map[request:%s]", decider.request); got != want {
 			t.Errorf("data %s, want %s", got, want)
 		}
 	}

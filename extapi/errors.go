@@ -99,6 +99,9 @@ func (e *deniedError) Error() string {
 	return errDenied.Error() + ": " + e.why
 }
 
+// Rule names the rule of a policy, "" if none matches.
+func (e *deniedError) Rule() string { return e.rule }
+
 // Ticket names what people were asked by, "" if they were not.
 func (e *deniedError) Ticket() string { return e.ticket }
 

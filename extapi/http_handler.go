@@ -67,9 +67,10 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
 	} else {
 		r.Body, r.ContentLength = http.NoBody, 0
 	}
-	h.rpc.ServeHTTP(w, r)
-	if r.Method == http.MethodPost && uncalled(ctx) {
-		h.refused.log.Debug("Answered without a call that is on record: malformed, no such method, wrong parameters, or a method that needs no decision", slog.String("remote", r.RemoteAddr), RequestAttr(ctx))
+	answer := &namedWriter{ResponseWriter: w, naming: namingOfHTTP(ctx, h.refused.log, r.RemoteAddr)}
+	h.rpc.ServeHTTP(answer, r)
+	if r.Method == http.MethodPost && uncalled(ctx) && !answer.named {
+		h.refused.log.Debug("Answered without a call that is on record: of a method that needs no decision, or not by JSON-RPC", slog.String("remote", r.RemoteAddr), RequestAttr(ctx))
 	}
 }
 

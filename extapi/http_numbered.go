@@ -14,7 +14,8 @@ import (
 // where the answer is Clef's to the letter.
 const RequestHeader = "X-Request-Id"
 
-// numbering is the id of a request over HTTP, and how many calls it had so far.
+// numbering is the id of a request over HTTP, or of a message of a WebSocket, and how
+// many calls it had so far.
 type numbering struct {
 	id    string
 	calls atomic.Int64
@@ -23,7 +24,7 @@ type numbering struct {
 // numberingKey is the context's key of the numbering.
 type numberingKey struct{}
 
-// numberingOf returns the numbering of a context, nil if it is of no request over HTTP.
+// numberingOf returns the numbering of a context, nil if it has none.
 func numberingOf(ctx context.Context) *numbering {
 	of, _ := ctx.Value(numberingKey{}).(*numbering)
 	return of
@@ -33,25 +34,31 @@ func numberingOf(ctx context.Context) *numbering {
 // returns the request whose calls are named after it. What the caller itself sent under
 // that name is not read.
 func Numbered(w http.ResponseWriter, r *http.Request) *http.Request {
-	of := &numbering{id: rand.Text()}
-	w.Header().Set(RequestHeader, of.id)
-	return r.WithContext(context.WithValue(r.Context(), numberingKey{}, of))
+	ctx := NumberedContext(r.Context())
+	w.Header().Set(RequestHeader, HTTPRequestID(ctx))
+	return r.WithContext(ctx)
 }
 
-// Unnumbered returns a context for calls that are no part of the answer to a request
-// over HTTP, such as those of a WebSocket: each has an id of its own.
+// NumberedContext gives a message that is no request over HTTP, such as one of a
+// WebSocket, its id.
+func NumberedContext(ctx context.Context) context.Context {
+	return context.WithValue(ctx, numberingKey{}, &numbering{id: newRequestID()})
+}
+
+// Unnumbered returns a context for what is no part of the answer to a request over HTTP,
+// such as the WebSocket that it opens.
 func Unnumbered(ctx context.Context) context.Context {
 	return context.WithValue(ctx, numberingKey{}, (*numbering)(nil))
 }
 
 // nextID returns the id of a call of a method that is on record: of the first that a
-// request over HTTP leads to that of the request, of further ones, in a batch or since
+// request over HTTP or a message leads to that of the request, of further ones, in a batch or since
 // a transaction was signed anew with another nonce, that and a number from 2, and a new
 // one elsewhere.
 func nextID(ctx context.Context) string {
 	of := numberingOf(ctx)
 	if of == nil {
-		return rand.Text()
+		return newRequestID()
 	}
 	if n := of.calls.Add(1); n > 1 {
 		return fmt.Sprintf("%s-%d", of.id, n)
@@ -59,14 +66,18 @@ func nextID(ctx context.Context) string {
 	return of.id
 }
 
+// newRequestID returns an id that no other request has: 128 random bits, in 26 letters and
+// digits.
+func newRequestID() string { return rand.Text() }
+
 // uncalled reports whether a request over HTTP called no method that is on record.
 func uncalled(ctx context.Context) bool {
 	of := numberingOf(ctx)
 	return of != nil && of.calls.Load() == 0
 }
 
-// HTTPRequestID returns the id that [Numbered] gave to the request over HTTP that a
-// context is of, "" if it is of none.
+// HTTPRequestID returns the id that [Numbered] or [NumberedContext] gave to the request
+// that a context is of, "" if it has none.
 func HTTPRequestID(ctx context.Context) string {
 	if of := numberingOf(ctx); of != nil {
 		return of.id

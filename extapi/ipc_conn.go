@@ -29,6 +29,7 @@ type ipcConn struct {
 	refused *refusals
 	flight  *flight
 	large   *largePlaces // of all connections
+	naming  naming
 	calls   sync.WaitGroup
 
 	// Used by the only reading goroutine.
@@ -137,8 +138,9 @@ func (c *ipcConn) readError(err error) error {
 	default:
 		return err
 	}
-	c.refused.add(refusedMessage, slog.String("transport", "ipc"), slog.String("reason", why))
-	_, _ = fmt.Fprintf(deadlineWriter{c}, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":%q}}`+"\n", why) // best effort: the connection ends here
+	id := newRequestID()
+	c.refused.add(refusedMessage, slog.String("transport", "ipc"), slog.String("reason", why), slog.String("request_id", id))
+	_, _ = fmt.Fprintf(deadlineWriter{c}, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":%q,"data":{"request":%q}}}`+"\n", why, id) // best effort: the connection ends here
 	return err
 }
 

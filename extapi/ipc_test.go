@@ -182,15 +182,15 @@ func TestIPCBatches(t *testing.T) {
 	}
 	p.calls.Store(0)
 	client.send(batch(1001, versionCall))
-	if got, want := client.answer(), fmt.Sprintf(tooLarge, "1"); got != want {
+	if got, want := unnamed(t, client.answer()), fmt.Sprintf(tooLarge, "1"); got != want {
 		t.Errorf("1001: got %s", clip(got))
 	}
 	client.send("[" + strings.Repeat(`{"jsonrpc":"2.0","method":"account_version"},`, 1000) + versionCall + "]")
-	if got, want := client.answer(), fmt.Sprintf(tooLarge, "1"); got != want {
+	if got, want := unnamed(t, client.answer()), fmt.Sprintf(tooLarge, "1"); got != want {
 		t.Errorf("1000 notifications and a call: got %s", clip(got))
 	}
 	client.send(batch(2_500_000, "1"))
-	if got, want := client.answer(), fmt.Sprintf(tooLarge, "null"); got != want {
+	if got, want := unnamed(t, client.answer()), fmt.Sprintf(tooLarge, "null"); got != want {
 		t.Errorf("2,500,000 numbers: got %s", clip(got))
 	}
 	if calls := p.calls.Load(); calls != 0 {

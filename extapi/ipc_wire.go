@@ -72,8 +72,14 @@ func (x *exchange) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write sends the answer.
-func (x *exchange) Write(p []byte) (int, error) { return deadlineWriter{x.conn}.Write(p) }
+// Write sends the answer. The rpc server writes it at once.
+func (x *exchange) Write(p []byte) (int, error) {
+	named := x.conn.naming.name(p)
+	if n, err := (deadlineWriter{x.conn}).Write(named); err != nil {
+		return min(n, len(p)), err
+	}
+	return len(p), nil
+}
 
 // RemoteAddr tells the server who asks, see [whoAsks].
 func (x *exchange) RemoteAddr() string { return x.conn.principal }

@@ -99,7 +99,7 @@ func replayIPC(t *testing.T, server *Server, c goldenCapture) {
 		client.send(next)
 		want = `{"jsonrpc":"2.0","id":1,"result":"6.1.0"}`
 	}
-	if got := client.answer(); !sameJSON(t, got, want) {
+	if got := unnamed(t, client.answer()); !sameJSON(t, got, want) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if c.Name == "err-malformed-json-2" {
@@ -144,7 +144,7 @@ func replayHTTP(t *testing.T, server *Server, c goldenCapture) {
 	}
 	// Clef's results end in a newline and its errors don't; go-ethereum
 	// v1.17.10 ends neither.
-	if answer.StatusCode != want.Status || strings.TrimSpace(string(got)) != strings.TrimSpace(want.Body) {
+	if answer.StatusCode != want.Status || strings.TrimSpace(unnamed(t, string(got))) != strings.TrimSpace(want.Body) {
 		t.Errorf("got  %d %s\nwant %d %s", answer.StatusCode, got, want.Status, want.Body)
 	}
 	if kind := want.Headers["content-type"]; kind != "" && answer.Header.Get("Content-Type") != kind {

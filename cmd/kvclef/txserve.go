@@ -133,7 +133,7 @@ func (s *transactionServer) replace(w http.ResponseWriter, r *http.Request, do f
 	s.answer(w, r, replacement{made}, operatorTold(err))
 }
 
-// operatorTold adds to a refusal by a policy which rule it was and where more is told.
+// operatorTold adds to an error which rule of a policy it was and where more is told.
 // Callers of the signer get that as data; who asks here is its operator.
 func operatorTold(err error) error {
 	var denied interface{ ErrorData() any }
@@ -144,11 +144,16 @@ func operatorTold(err error) error {
 	if !ok || data["request"] == "" || data["ticket"] != "" { // of a ticket the text tells
 		return err
 	}
-	by := "no rule allows it"
-	if data["rule"] != "" {
-		by = "by rule " + data["rule"]
+	var policy interface{ Rule() string }
+	by := ""
+	switch {
+	case !errors.As(err, &policy):
+	case policy.Rule() == "":
+		by = ": no rule allows it"
+	default:
+		by = ": by rule " + policy.Rule()
 	}
-	return fmt.Errorf("%w: %s; kvclef audit show %s tells why", err, by, data["request"])
+	return fmt.Errorf("%w%s; kvclef audit show %s tells why", err, by, data["request"])
 }
 
 func (s *transactionServer) answer(w http.ResponseWriter, r *http.Request, value any, err error) {

@@ -9,6 +9,14 @@ import (
 // dataError is an error with data.
 type dataError struct{ data any }
 
+// ruledError is one of a policy.
+type ruledError struct {
+	*dataError
+	rule string
+}
+
+func (e ruledError) Rule() string { return e.rule }
+
 func (*dataError) Error() string    { return "request denied" }
 func (d *dataError) ErrorData() any { return d.data }
 
@@ -19,9 +27,10 @@ func TestOperatorTold(t *testing.T) {
 		want string
 	}{
 		{plain, plain.Error()},
-		{fmt.Errorf("asking: %w", &dataError{map[string]string{"request": "KSO4"}}), "asking: request denied: no rule allows it; kvclef audit show KSO4 tells why"},
-		{&dataError{map[string]string{"request": "KSO4", "rule": "daily"}}, "request denied: by rule daily; kvclef audit show KSO4 tells why"},
-		{&dataError{map[string]string{"request": "KSO4", "rule": "daily", "ticket": "T1"}}, "request denied"},
+		{fmt.Errorf("asking: %w", &dataError{map[string]string{"request": "KSO4"}}), "asking: request denied; kvclef audit show KSO4 tells why"},
+		{ruledError{&dataError{map[string]string{"request": "KSO4"}}, ""}, "request denied: no rule allows it; kvclef audit show KSO4 tells why"},
+		{ruledError{&dataError{map[string]string{"request": "KSO4", "rule": "daily"}}, "daily"}, "request denied: by rule daily; kvclef audit show KSO4 tells why"},
+		{ruledError{&dataError{map[string]string{"request": "KSO4", "rule": "daily", "ticket": "T1"}}, "daily"}, "request denied"},
 		{&dataError{"0x08c379a0"}, "request denied"}, // a node's
 		{&dataError{nil}, "request denied"},
 	} {

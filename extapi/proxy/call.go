@@ -50,9 +50,9 @@ func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wire
 		if err.code == codeUnknown {
 			p.refused("method", slog.String("method", string(m.method)), extapi.RequestAttr(ctx))
 		}
-		return failed(m.id, err)
+		return failed(m.id, p.refusal(ctx, err))
 	case ctx.Err() != nil:
-		return failed(m.id, errHungUp)
+		return failed(m.id, p.named(ctx, errHungUp))
 	}
 	bounded, cancel := context.WithTimeout(ctx, p.cfg.MethodTimeout)
 	defer cancel()
@@ -64,9 +64,9 @@ func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wire
 	case failure == nil:
 		return reply{resultAnswer(m.id, result), OutcomeOK}
 	case ctx.Err() != nil:
-		return reply{errorAnswer(m.id, toldOf(failure)), OutcomeCanceled}
+		return reply{errorAnswer(m.id, p.named(ctx, toldOf(failure))), OutcomeCanceled}
 	default:
-		return failed(m.id, toldOf(failure))
+		return failed(m.id, p.named(ctx, toldOf(failure)))
 	}
 }
 
@@ -102,7 +102,7 @@ func pushes(m *message) bool {
 func (p *Proxy) mixed(ctx context.Context, room *share, calls []message, batch bool) []byte {
 	if batch && IdempotencyKey(ctx) != "" && p.handled(calls) > 1 {
 		p.tally(calls).all(OutcomeRefused)
-		return failCalls(calls, batch, errKeyInBatch)
+		return failCalls(calls, batch, p.refusal(ctx, errKeyInBatch))
 	}
 	replies := make([]reply, len(calls))
 	for i := 0; i < len(calls); {

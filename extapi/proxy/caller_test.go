@@ -76,10 +76,10 @@ func TestMethodsKnowTheCaller(t *testing.T) {
 	call := `{"jsonrpc":"2.0","id":1,"method":"eth_accounts"}`
 	check := func(t *testing.T, answer, transport, principal, local string) {
 		t.Helper()
-		if answer != `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"request denied"}}` {
-			t.Errorf("got %s", answer)
-		}
 		req := w.request()
+		if answer != `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"request denied","data":{"request":"`+req.ID+`"}}}` {
+			t.Errorf("got %s of %s", answer, req.ID)
+		}
 		if req.Principal != principal || !strings.HasPrefix(req.Caller.Remote, "127.0.0.1:") {
 			t.Errorf("%q asked, from %s", req.Principal, req.Caller.Remote)
 		}

@@ -61,7 +61,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	trail, ok := p.follow(r.Header)
+	trail, ok := p.follow(r)
 	if !ok {
 		http.Error(w, "loop detected: the node's address leads back to this proxy", http.StatusLoopDetected)
 		return
@@ -165,7 +165,7 @@ func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request, principal, tra
 	calls, batch, refusal := readMessages(body, p.cfg.MaxBatch)
 	if refusal != nil {
 		p.refusedBody()
-		p.write(control, w, refuseBody(calls, batch, refusal))
+		p.write(control, w, refuseBody(calls, batch, p.refusal(r.Context(), refusal)))
 		return
 	}
 	if web, ok := p.node.(*httpNode); ok && p.passes(calls) {
@@ -279,7 +279,7 @@ func (p *Proxy) write(control *http.ResponseController, w http.ResponseWriter, a
 func (p *Proxy) withoutKey(ctx context.Context, room *share, calls []message, batch bool) []byte {
 	if p.handled(calls) > 0 {
 		p.tally(calls).all(OutcomeRefused)
-		return failCalls(calls, batch, &wireError{code: codeInvalid, text: errIdempotencyKey.Error()})
+		return failCalls(calls, batch, p.refusal(ctx, &wireError{code: codeInvalid, text: errIdempotencyKey.Error()}))
 	}
 	return p.mixed(ctx, room, calls, batch)
 }

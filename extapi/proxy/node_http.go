@@ -18,7 +18,7 @@ type httpNode struct {
 	target    target
 	transport transport
 	patience  time.Duration
-	failed    func(error)
+	failed    func(context.Context, error)
 }
 
 // transport carries POSTs to a node.
@@ -27,7 +27,7 @@ type transport interface {
 	CloseIdleConnections()
 }
 
-func newHTTPNode(t target, cfg Config, failed func(error)) *httpNode {
+func newHTTPNode(t target, cfg Config, failed func(context.Context, error)) *httpNode {
 	dialer := &net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 30 * time.Second}
 	n := &httpNode{target: t, patience: cfg.NodeTimeout, failed: failed}
 	if through, err := http.ProxyFromEnvironment(&http.Request{URL: t.url}); directWorks && t.url.Scheme == "http" && through == nil && err == nil {
@@ -93,7 +93,7 @@ func (n *httpNode) post(ctx context.Context, body []byte, header http.Header) (*
 	}
 	answer, err := n.transport.RoundTrip(request.WithContext(x.ctx)) //nolint:bodyclose,contextcheck // by end; the exchange's own
 	if err != nil {
-		n.failed(err)
+		n.failed(ctx, err)
 		fault := x.fault(err, errNodeDown)
 		return x, fault
 	}
@@ -150,7 +150,7 @@ func (n *httpNode) fetch(ctx context.Context, room *share, body []byte) ([]byte,
 		room.give(before)
 		fault := x.fault(err, errNodeCut)
 		if fault != errNodeLarge && fault != errHeld {
-			n.failed(err)
+			n.failed(ctx, err)
 		}
 		return nil, fault
 	}

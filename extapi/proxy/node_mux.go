@@ -17,13 +17,13 @@ var errShutdown = errors.New("the proxy is shutting down")
 // one of their own share.
 type muxNode struct {
 	dialer dialer
-	failed func(error)
+	failed func(context.Context, error)
 	places []*place
 	noting *place // for messages with notifications: a node may complain of one under no id
 	turn   atomic.Uint64
 }
 
-func newMuxNode(t target, cfg Config, failed func(error)) *muxNode {
+func newMuxNode(t target, cfg Config, failed func(context.Context, error)) *muxNode {
 	n := &muxNode{dialer: dialer{t, cfg}, failed: failed, places: make([]*place, cfg.NodeLinks)}
 	for i := range n.places {
 		n.places[i] = newPlace(n)
@@ -47,12 +47,12 @@ func (n *muxNode) ask(ctx context.Context, room *share, calls []message) []reply
 	g := &group{calls: calls, room: room, done: make(chan struct{})}
 	mux, err := n.placeFor(calls).enter(ctx, g)
 	if err != nil {
-		n.failed(err)
+		n.failed(ctx, err)
 		return failAll(calls, errNodeDown)
 	}
 	defer mux.leave(g)
 	if err := mux.link.send(websocket.TextMessage, renumbered(calls, g.first)); err != nil {
-		n.failed(err)
+		n.failed(ctx, err)
 		mux.link.close() // what was sent may be half a message
 		return failAll(calls, errNodeCut)
 	}
@@ -123,7 +123,7 @@ func (p *place) enter(ctx context.Context, g *group) (*mux, error) {
 		return nil, errShutdown
 	}
 	p.mux = mux
-	p.reading.Go(func() { p.node.failed(mux.read()) })
+	p.reading.Go(func() { p.node.failed(context.Background(), mux.read()) }) //nolint:contextcheck // of no caller alone
 	return mux, nil
 }
 

@@ -57,7 +57,7 @@ func (p *pipe) read() {
 
 // lost ends the session: what the client has subscribed to is gone.
 func (p *pipe) lost(err error) {
-	p.s.p.nodeFailed(err)
+	p.s.p.nodeFailed(p.s.ctx, err)
 	var told *wireError
 	if errors.As(err, &told) {
 		p.s.end(goodbye{websocket.CloseInternalServerErr, told.text, told})

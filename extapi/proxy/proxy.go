@@ -95,11 +95,13 @@ func (p *Proxy) connect() error {
 }
 
 // nodeFailed logs what happened to a call of the node, unless the caller did it.
-func (p *Proxy) nodeFailed(err error) {
+func (p *Proxy) nodeFailed(ctx context.Context, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, errShutdown) || errors.Is(err, errHungUp) {
 		return
 	}
-	p.nodeLog.Do(func() { p.log.Warn("Node failed", "error", clipTo(err.Error(), 256)) })
+	p.nodeLog.Do(func() {
+		p.log.WarnContext(ctx, "Node failed", slog.String("error", clipTo(err.Error(), 256)), extapi.RequestAttr(ctx))
+	})
 }
 
 // Start opens the listener at [Config.Addr] and serves it until

@@ -33,7 +33,7 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, who extap
 	case p.sockets <- struct{}{}:
 		defer func() { <-p.sockets }()
 	default:
-		p.refused("connection", slog.String("transport", "ws"), slog.String("reason", "too many are open"))
+		p.refused("connection", slog.String("transport", "ws"), slog.String("reason", "too many are open"), extapi.RequestAttr(r.Context()))
 		http.Error(w, "too many WebSocket connections", http.StatusServiceUnavailable)
 		return
 	}
@@ -57,7 +57,7 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, who extap
 	} else {
 		s.end(goingAway())
 	}
-	s.serve()
+	s.serve() //nolint:contextcheck // it has its own, of the connection
 }
 
 // session is a WebSocket client.

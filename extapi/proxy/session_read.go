@@ -1,11 +1,14 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // next takes one message.
@@ -66,25 +69,25 @@ func (s *session) take(kind int, body []byte, leave func()) {
 	switch {
 	case refusal != nil:
 		s.p.refusedBody()
-		s.local(kind, leave, func(*share) []byte { return refuseBody(calls, batch, refusal) })
+		s.local(kind, leave, func(ctx context.Context, _ *share) []byte { return refuseBody(calls, batch, s.p.refusal(ctx, refusal)) })
 	case !s.p.passes(calls):
-		s.local(kind, leave, func(room *share) []byte { return s.p.mixed(s.ctx, room, calls, batch) })
+		s.local(kind, leave, func(ctx context.Context, room *share) []byte { return s.p.mixed(ctx, room, calls, batch) })
 	case s.p.pipes == nil:
-		s.local(kind, leave, func(room *share) []byte { return s.p.post(s.ctx, room, body, calls, batch) })
+		s.local(kind, leave, func(ctx context.Context, room *share) []byte { return s.p.post(ctx, room, body, calls, batch) })
 	default:
 		defer leave()
 		s.forward(kind, body, calls, batch)
 	}
 }
 
-// local answers a message in its own time.
-func (s *session) local(kind int, leave func(), answer func(*share) []byte) {
+// local answers a message in its own time, and under an id of its own.
+func (s *session) local(kind int, leave func(), answer func(context.Context, *share) []byte) {
 	s.running.Go(func() {
 		defer s.release()
 		defer leave()
 		room := s.p.held.share(s.p.cfg.MaxAnswer)
 		defer room.close()
-		s.write(kind, answer(room))
+		s.write(kind, answer(extapi.NumberedContext(s.ctx), room))
 	})
 }
 
@@ -95,7 +98,7 @@ func (s *session) forward(kind int, body []byte, calls []message, batch bool) {
 	if pipe == nil {
 		link, err := s.p.pipes.dial(s.ctx, trailOf(s.ctx))
 		if err != nil {
-			s.p.nodeFailed(err)
+			s.p.nodeFailed(s.ctx, err)
 			all.all(errNodeDown.Outcome())
 			s.write(kind, failCalls(calls, batch, errNodeDown))
 			s.release()

@@ -94,7 +94,7 @@ func webSocketCalls(t *testing.T, f *fake, way string, cfg Config) {
 		t.Run(name, func(t *testing.T) {
 			before := len(f.seen())
 			tell(t, conn, c.body)
-			if got := hear(t, conn); got != c.want {
+			if got := unnamed(hear(t, conn)); got != c.want {
 				t.Errorf("got %s, not %s", got, c.want)
 			}
 			if seen := f.seen()[before:]; c.passed && (len(seen) != 1 || way == "ipc" && strings.TrimSpace(c.body) != seen[0] || way != "ipc" && seen[0] != c.body) {

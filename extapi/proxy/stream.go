@@ -64,7 +64,7 @@ func (p *Proxy) stream(ctx context.Context, control *http.ResponseController, w 
 	defer p.buffers.put(buffer)
 	head, whole, err := fill(buffer[:], x)
 	if err != nil {
-		node.failed(err)
+		node.failed(ctx, err)
 		fault := x.fault(err, errNodeCut)
 		tally.all(fault.Outcome())
 		p.write(control, w, failCalls(calls, batch, fault))
@@ -90,7 +90,7 @@ func (p *Proxy) stream(ctx context.Context, control *http.ResponseController, w 
 	broken := OutcomeCanceled
 	for !whole && err == nil {
 		if head, whole, err = fill(buffer[:], x); err != nil {
-			node.failed(err)
+			node.failed(ctx, err)
 			broken = x.fault(err, errNodeCut).Outcome()
 			break
 		}

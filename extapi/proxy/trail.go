@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // A call carries with it the proxies that it came by, so that one whose node is
@@ -26,14 +28,14 @@ func newTrail() string {
 
 // follow returns the trail of a request and this proxy, "" for one that begins here.
 // False: it has been here, or was at too many.
-func (p *Proxy) follow(header http.Header) (trail string, ok bool) {
-	values := header[trailHeader]
+func (p *Proxy) follow(r *http.Request) (trail string, ok bool) {
+	values := r.Header[trailHeader]
 	if len(values) == 0 {
 		return "", true
 	}
 	before := strings.Join(values, ", ")
 	if len(before) > maxTrail || !plainHeader(before) || strings.Contains(before, p.trail) {
-		p.refused("loop: the node's address leads back to this proxy", slog.String("trail", clip(before)))
+		p.refused("loop: the node's address leads back to this proxy", slog.String("trail", clip(before)), extapi.RequestAttr(r.Context()))
 		return "", false
 	}
 	return before + ", " + p.trail, true

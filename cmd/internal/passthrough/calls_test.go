@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestAnswersAreGeths(t *testing.T) {
 		} {
 			t.Run(way+" "+name, func(t *testing.T) {
 				direct, through := ask(t, n.HTTP(), body, ""), ask(t, "http://"+p.Addr(), body, "")
-				if strings.TrimSpace(direct) != strings.TrimSpace(through) {
+				if strings.TrimSpace(direct) != strings.TrimSpace(unnamed(through)) {
 					t.Errorf("got %s, geth says %s", through, direct)
 				}
 			})
@@ -88,7 +89,7 @@ func TestAnswersAreGeths(t *testing.T) {
 		t.Run(way+" mixed", func(t *testing.T) {
 			got := ask(t, "http://"+p.Addr(), `[{"jsonrpc":"2.0","id":1,"method":"eth_chainId"},{"jsonrpc":"2.0","id":1.0,"method":"eth_accounts"},{"jsonrpc":"2.0","id":"2","method":"net_version"},{"jsonrpc":"2.0","id":4,"method":"debug_setHead","params":["0x0"]}]`, "")
 			want := `[{"jsonrpc":"2.0","id":1,"result":"0x539"},{"jsonrpc":"2.0","id":1.0,"result":["0x00000000000000000000000000000000000000aa"]},{"jsonrpc":"2.0","id":"2","result":"1337"},{"jsonrpc":"2.0","id":4,"error":{"code":-32601,"message":"the method debug_setHead does not exist/is not available"}}]`
-			if !strings.HasSuffix(got, "\n"+want) {
+			if !strings.HasSuffix(unnamed(got), "\n"+want) {
 				t.Errorf("got %s", got)
 			}
 		})
@@ -102,6 +103,11 @@ func TestAnswersAreGeths(t *testing.T) {
 		}
 	})
 }
+
+// unnamed takes the ids of requests off errors that the proxy makes.
+func unnamed(answer string) string { return errorID.ReplaceAllString(answer, "") }
+
+var errorID = regexp.MustCompile(`,"data":\{"request":"[A-Z2-7]{26}"\}`)
 
 // TestLargeAnswers asks for 4 MB of zeros that a call returns.
 func TestLargeAnswers(t *testing.T) {

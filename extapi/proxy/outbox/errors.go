@@ -70,7 +70,7 @@ func (e *busyError) Error() string { return fmt.Sprintf("%s: retry after %d s", 
 func (e *busyError) ErrorCode() int { return codeBusy }
 
 // ErrorData returns the time to wait, for programs.
-func (e *busyError) ErrorData() any { return map[string]int{"retryAfterSeconds": e.seconds()} }
+func (e *busyError) ErrorData() any { return map[string]any{"retryAfterSeconds": e.seconds()} }
 
 func (e *busyError) seconds() int { return max(1, int(math.Ceil(e.after.Seconds()))) }
 

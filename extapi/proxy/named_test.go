@@ -1,0 +1,80 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/kvclef/kvclef/extapi"
+)
+
+var errorID = regexp.MustCompile(`,"data":\{"request":"([A-Z2-7]{26})"\}\}`)
+
+// unnamed takes the ids of requests off errors: they are others each time.
+func unnamed(answer string) string { return errorID.ReplaceAllString(answer, `}`) }
+
+// waiting is an error that has data which is an object.
+type waitingError struct{ error }
+
+func (waitingError) ErrorData() any { return map[string]any{"retryAfterSeconds": 3} }
+
+// TestFailedCallsAreInTheLog: by the id that the error has, and over HTTP the answer.
+func TestFailedCallsAreInTheLog(t *testing.T) {
+	var log bytes.Buffer
+	p := started(t, Config{
+		Node: newFake(t).http(), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), MaxBatch: 2,
+		Methods: map[string]Method{
+			"our_bad":  func(context.Context, json.RawMessage) (any, error) { return nil, errors.New("no such nonce") },
+			"our_wait": func(context.Context, json.RawMessage) (any, error) { return nil, waitingError{errors.New("full")} },
+		},
+	})
+	calls := map[string]string{
+		"no such nonce":   `{"jsonrpc":"2.0","id":1,"method":"our_bad"}`,
+		"full":            `{"jsonrpc":"2.0","id":1,"method":"our_wait"}`,
+		"admin_x":         `{"jsonrpc":"2.0","id":1,"method":"admin_x"}`,
+		"invalid request": `{"id":1,"method":"our_bad"}`,
+		"parse error":     `{`,
+		"batch too large": `[{"id":1},{"id":2},{"id":3}]`,
+		"notification":    `{"jsonrpc":"2.0","method":"our_bad"}`,
+	}
+	socket := dial(t, p, nil)
+	ids := make(map[string]string) // to what the line says
+	for want, call := range calls {
+		answer := send(t, p, http.MethodPost, call, nil)
+		id := answer.header.Get(extapi.RequestHeader)
+		ids[id] = want
+		if want == "notification" {
+			continue
+		}
+		tell(t, socket, call)
+		for _, body := range []string{answer.body, hear(t, socket)} {
+			_, told, _ := strings.Cut(body, `"request":"`)
+			named, _, _ := strings.Cut(told, `"`)
+			if len(named) != 26 || body == answer.body && named != id || want == "full" && !strings.Contains(body, `"retryAfterSeconds":3`) {
+				t.Errorf("%s is answered %s, and named %s", call, body, id)
+			}
+			ids[named] = want
+		}
+	}
+	if err := p.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if len(ids) != 2*len(calls)-1 {
+		t.Errorf("%d ids of %d calls", len(ids), 2*len(calls)-1)
+	}
+	for id, want := range ids {
+		found := false
+		for line := range strings.Lines(log.String()) {
+			found = found || strings.Contains(line, "request_id="+id) && strings.Contains(line, want)
+		}
+		if !found {
+			t.Errorf("no line of %q with %q in %s", id, want, log.String())
+		}
+	}
+}
