@@ -104,25 +104,33 @@ func restrict(_, _ string, conn syscall.RawConn) error {
 
 // removeStale removes a socket that nobody answers on.
 func removeStale(ctx context.Context, path string) error {
+	if stale, err := staleSocket(ctx, path); err != nil || !stale {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// staleSocket reports whether a socket is there that nobody answers on.
+func staleSocket(ctx context.Context, path string) (bool, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
 	case info.Mode().Type() != fs.ModeSocket:
-		return noSocket(path)
+		return false, noSocket(path)
 	}
 	dialer := net.Dialer{Timeout: time.Second}
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
 		_ = conn.Close() // it was only a question
-		return errors.New("another signer is listening there: stop it or choose another path")
+		return false, errors.New("another signer is listening there: stop it or choose another path")
 	case !errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("asking whether another signer is listening: %w", err)
+		return false, fmt.Errorf("asking whether another signer is listening: %w", err)
 	}
-	return os.Remove(path)
+	return true, nil
 }
 
 // socketListener removes its socket when it is closed, and no other's.

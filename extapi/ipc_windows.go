@@ -19,3 +19,6 @@ func listenIPC(_ context.Context, path, _ string) (net.Listener, error) {
 
 // checkPlace knows of nothing that would keep a pipe from being opened.
 func checkPlace(string, string) error { return nil }
+
+// staleSocket knows of none: a pipe goes with its process.
+func staleSocket(context.Context, string) (bool, error) { return false, nil }

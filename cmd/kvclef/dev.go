@@ -73,6 +73,9 @@ func (p *program) dev(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, state.close(c.Context)) }()
+	if err := (&signing{cfg: cfg, loopbackOnly: true, log: log}).placesFree(c.Context); err != nil {
+		return err
+	}
 	vaults, closeVaults, err := p.devVaults(c, cfg, log, watch)
 	if err != nil {
 		return err

@@ -66,6 +66,9 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 		return err
 	}
 	defer func() { err = errors.Join(err, state.close(c.Context)) }()
+	if err := (&signing{cfg: cfg, log: log}).placesFree(c.Context); err != nil {
+		return err
+	}
 	vaults, err := openVaults(c.Context, cfg.Vaults, log, watch)
 	if err != nil {
 		return err

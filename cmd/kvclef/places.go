@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kvclef/kvclef/extapi"
+)
+
+// placesFree tells all that other programs have of what the signer is to listen on, before the
+// vaults are asked: to read their keys may take a minute, and counts against their limits.
+// Nothing is opened, since there is nothing to serve yet.
+func (s *signing) placesFree(ctx context.Context) error {
+	listen, err := s.serverConfig()
+	if err != nil {
+		return err
+	}
+	var problems []error
+	look := func(err error) { problems = append(problems, portTaken(err)) }
+	for _, err := range several(listen.CheckFree(ctx)) {
+		look(err)
+	}
+	if p := &s.cfg.Proxy; p.Enabled() {
+		look(extapi.CheckPortFree(ctx, "proxy listener", hostPort(p.Addr, p.Port)))
+	}
+	if m := &s.cfg.Metrics; m.Enabled {
+		look(extapi.CheckPortFree(ctx, "the listener of metrics", m.Listen()))
+	}
+	if c := &s.cfg.Approvals.Console; c.Enabled {
+		look(extapi.CheckPortFree(ctx, "console listener", hostPort(c.Addr, c.Port)))
+	}
+	return errors.Join(problems...)
+}
