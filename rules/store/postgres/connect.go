@@ -115,19 +115,20 @@ func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]s
 	}
 	var here, filled bool
 	var durability string
+	var process, last int32 // of the server
 	err := conn.QueryRow(ctx, `SELECT to_regclass($3) IS NOT NULL,
 		EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $4),
-		pg_is_in_recovery(), current_setting('fsync')::boolean, current_setting('full_page_writes')::boolean,
+		pg_backend_pid(), pg_is_in_recovery(), current_setting('fsync')::boolean, current_setting('full_page_writes')::boolean,
 		current_setting('server_version_num')::integer,
 		(SELECT count(set_config(s.name, s.value, false)) FROM unnest($1::text[], $2::text[]) AS s (name, value)) IS NULL,
 		-- Also where it is good, for it stays so when the server reads its configuration again.
 		set_config('synchronous_commit', CASE WHEN c.durability IN ('off', 'local') THEN 'on' ELSE c.durability END, false)
 		FROM current_setting('synchronous_commit') AS c (durability)`,
 		names, values, ident(schema)+".format", schema).
-		Scan(&here, &filled, &k.standby, &k.fsync, &k.pages, &k.server, &k.replace, &durability)
+		Scan(&here, &filled, &process, &k.standby, &k.fsync, &k.pages, &k.server, &k.replace, &durability)
 	switch {
 	case err != nil:
-		return k, err
+		return k, unsupported(ctx, conn, err)
 	case k.server < minServer:
 		return k, fmt.Errorf("the server is PostgreSQL %d, and must be %d or newer", k.server/10000, minServer/10000)
 	case k.standby:
@@ -139,22 +140,33 @@ func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]s
 	case !here:
 		return k, fmt.Errorf("%w: make one with kvclef init", ErrMissing)
 	}
-	err = conn.QueryRow(ctx, "SELECT format, version, id, created FROM format").Scan(&k.format, &k.version, &k.id, &k.created)
+	if err := k.read(ctx, conn); err != nil {
+		return k, unsupported(ctx, conn, err)
+	}
+	err = conn.QueryRow(ctx, "SELECT h.last_value, r.mark, pg_backend_pid() FROM hold_id h, records_size r").Scan(&k.holds, &k.mark, &last)
+	if err == nil && process != last {
+		err = moved(process, last)
+	}
+	return k, unsupported(ctx, conn, err)
+}
+
+// read finds what the store is.
+func (k *kept) read(ctx context.Context, conn *pgx.Conn) error {
+	err := conn.QueryRow(ctx, "SELECT format, version, id, created FROM format").Scan(&k.format, &k.version, &k.id, &k.created)
 	var answer *pgconn.PgError
 	switch {
+	case hasCode(err, codePrepared, codeUndefinedTable): // it was here
+		return err
 	case errors.Is(err, pgx.ErrNoRows), errors.As(err, &answer) && answer.Code[:2] == "42" && answer.Code != "42501", err == nil && k.format != "kvclef":
-		return k, fmt.Errorf("%w: name another schema", ErrForeign)
+		return fmt.Errorf("%w: name another schema", ErrForeign)
 	case err != nil:
-		return k, err
+		return err
 	case k.version < version:
-		return k, fmt.Errorf("%w: it has version %d, and this kvclef needs %d: bring it up with kvclef init, when no older kvclef runs any more", ErrOlder, k.version, version)
+		return fmt.Errorf("%w: it has version %d, and this kvclef needs %d: bring it up with kvclef init, when no older kvclef runs any more", ErrOlder, k.version, version)
 	case k.version > version:
-		return k, fmt.Errorf("%w: it has version %d, and this kvclef knows %d: use a newer kvclef", ErrNewer, k.version, version)
+		return fmt.Errorf("%w: it has version %d, and this kvclef knows %d: use a newer kvclef", ErrNewer, k.version, version)
 	}
-	if err := privileges(ctx, conn); err != nil {
-		return k, err
-	}
-	return k, conn.QueryRow(ctx, "SELECT h.last_value, r.mark FROM hold_id h, records_size r").Scan(&k.holds, &k.mark)
+	return privileges(ctx, conn)
 }
 
 // lockKey is a number for what is locked by a name.

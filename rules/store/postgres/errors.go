@@ -18,6 +18,7 @@ var (
 	ErrNewer   = store.ErrNewer
 	ErrUnsafe  = errors.New("the database does not keep what it says it has written")
 	ErrStandby = errors.New("the database is a standby, which can't be written")
+	ErrLocks   = errors.New("the database does not keep the locks of a session")
 )
 
 // What the methods of an open store answer with.
@@ -27,6 +28,7 @@ var (
 	ErrTxClosed = store.ErrTxClosed
 	ErrBounds   = store.ErrBounds
 	ErrBroken   = errors.New("the database is behind what it has told before, and nothing is accepted until kvclef is started again")
+	ErrLockGone = errors.New("the database lost a lock while its connection stayed, and nothing is accepted until kvclef is started again")
 )
 
 // errDoubt is a statement of which nobody knows whether it was done.
@@ -35,7 +37,12 @@ var errDoubt = errors.New("it may have been done or not")
 // SQLSTATE codes.
 const (
 	codeWarning        = "01000"
+	codeNotSupported   = "0A000"
+	codeNoPrepared     = "26000"
+	codePrepared       = "42P05"
 	codeUndefinedTable = "42P01"
+	codeNoObject       = "42704"
+	codeNoFunction     = "42883"
 	codeSerialization  = "40001"
 	codeDeadlock       = "40P01"
 	codeGeneration     = "KV001" // of ours

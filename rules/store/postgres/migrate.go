@@ -39,20 +39,42 @@ func Migrate(ctx context.Context, dsn, schema string) (Migration, error) {
 	}
 	config.ConnConfig.OnNotice = noticed
 	where := place(config, schema)
-	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
-	if err != nil {
-		return Migration{}, fmt.Errorf("making the store at %s: %w", where, err)
-	}
-	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = conn.Close(end)
-	}()
-	m, err := migrate(ctx, conn, schema)
+	m, err := connectAndMigrate(ctx, config.ConnConfig, schema)
 	if err != nil {
 		return Migration{}, fmt.Errorf("making the store at %s: %w", where, err)
 	}
 	return m, nil
+}
+
+func connectAndMigrate(ctx context.Context, config *pgx.ConnConfig, schema string) (Migration, error) {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return Migration{}, err
+	}
+	defer closeSoon(ctx, conn)
+	if err := proveBefore(ctx, conn, config); err != nil {
+		return Migration{}, fmt.Errorf("finding out whether the database keeps locks: %w", err)
+	}
+	return migrate(ctx, conn, schema)
+}
+
+// proveBefore keeps from making a store that would not be opened.
+func proveBefore(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
+	defer cancel()
+	another, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer closeSoon(ctx, another)
+	return prove(ctx, another, conn)
+}
+
+// closeSoon closes a connection, and does not wait long for the database to know.
+func closeSoon(ctx context.Context, conn *pgx.Conn) {
+	gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = conn.Close(gone)
 }
 
 func migrate(ctx context.Context, conn *pgx.Conn, schema string) (Migration, error) {

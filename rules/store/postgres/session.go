@@ -81,11 +81,9 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// closeConn closes a connection, and does not wait long for the database to know.
+// closeConn closes a connection of a pool.
 func closeConn(conn *pgxpool.Conn) {
-	gone, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = conn.Conn().Close(gone)
+	closeSoon(context.Background(), conn.Conn())
 	conn.Release()
 }
 
@@ -134,7 +132,11 @@ func (one *session) release() {
 	step, cancel := one.store.step()
 	defer cancel()
 	err := one.do(step, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(step, "SELECT pg_advisory_unlock($1)", one.lock)
+		var had bool
+		err := conn.QueryRow(step, "SELECT pg_advisory_unlock($1)", one.lock).Scan(&had)
+		if err == nil && !had { // others may have had it at the same time
+			err = one.store.breakUp(fmt.Errorf("%w: %s", ErrLockGone, pooled))
+		}
 		return err
 	})
 	if err == nil {

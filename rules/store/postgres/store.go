@@ -102,25 +102,40 @@ func (s *Store) connect(ctx context.Context, config *pgxpool.Config) error {
 	if s.locking, err = s.pool(config, "kvclef/"+s.options.Replica+" locks", locking); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
-	defer cancel()
-	conn, err := s.work.Acquire(ctx)
+	conn, err := s.meet(ctx, work)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	if s.found, err = greet(ctx, conn.Conn(), s.options.Schema, work); err != nil {
-		return err
-	}
 	if !s.found.pages {
 		s.warnings = append(s.warnings, "full_page_writes is off in the server's configuration: a power cut may damage the database, unless its file system can't tear pages")
 	}
+	if err := s.prove(ctx, conn.Conn()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
 	err = commits(conn.Conn(), func() error { return s.beginSession(ctx, conn, &s.fence.current) })
 	if pgconn.Timeout(err) {
 		err = fmt.Errorf("the database answers, and commits nothing within %v: it may wait for a standby (synchronous_standby_names), or for its disk: %w", s.options.Timeout, err)
 	}
 	s.storage.lock = lockKey(s.found.id, "storage")
 	return err
+}
+
+// meet makes the first connection, and finds what it leads to.
+func (s *Store) meet(ctx context.Context, more map[string]string) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	conn, err := s.work.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.found, err = greet(ctx, conn.Conn(), s.options.Schema, more); err != nil {
+		conn.Release()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprint(max(d.Milliseconds(), 1)) }
@@ -153,7 +168,7 @@ func (s *Store) pool(from *pgxpool.Config, name string, more map[string]string) 
 // shorten keeps a name within what PostgreSQL shows of it.
 func shorten(name string) string { return name[:min(len(name), maxSchema)] }
 
-// brokenError is a store that was replaced.
+// brokenError is why a store is not used any more.
 type brokenError struct{ err error }
 
 // recognise refuses a database that is behind what it has told before, which was
@@ -164,19 +179,23 @@ func (s *Store) recognise(found kept, hold, mark int64) error {
 	case id == "": // the first
 		return nil
 	case found.id != id:
-		return s.breakUp(fmt.Errorf("the store was %s, and is %s", id, found.id))
+		return s.behind("the store was %s, and is %s", id, found.id)
 	case found.holds < hold:
-		return s.breakUp(fmt.Errorf("the last hold was %d, and is %d", hold, found.holds))
+		return s.behind("the last hold was %d, and is %d", hold, found.holds)
 	case found.mark < mark:
-		return s.breakUp(fmt.Errorf("the last change of records was %d, and is %d", mark, found.mark))
+		return s.behind("the last change of records was %d, and is %d", mark, found.mark)
 	}
 	return nil
 }
 
+func (s *Store) behind(format string, args ...any) error {
+	return s.breakUp(fmt.Errorf("%w: %w", ErrBroken, fmt.Errorf(format, args...)))
+}
+
+// breakUp refuses everything from now on, and returns the error for it, which is the first's.
 func (s *Store) breakUp(err error) error {
-	err = fmt.Errorf("%w: %w", ErrBroken, err)
 	if s.broken.CompareAndSwap(nil, &brokenError{err}) {
-		s.options.Logger.Error("the database was replaced by an older copy, or by another", "store", s.place, "error", err)
+		s.options.Logger.Error("the database is not relied on any more", "store", s.place, "error", err)
 	}
 	return s.broken.Load().err
 }
