@@ -34,7 +34,7 @@ func (s *Server) Bouncer(t testing.TB, mode string, more ...string) *Bouncer {
 		}
 		t.Fatal(none)
 	}
-	b := &Bouncer{dir: t.TempDir()}
+	b := &Bouncer{}
 	if b.port, err = freePort(t.Context()); err != nil {
 		t.Fatal(err)
 	}
