@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,7 +52,7 @@ var vaultName = regexp.MustCompile(`^[0-9a-z][0-9a-z-]{1,22}[0-9a-z]$`)
 
 // Start listens and serves until Close. The context bounds only the start.
 func Start(ctx context.Context, opts Options) (*Server, error) {
-	if err := opts.complete(); err != nil {
+	if err := opts.complete(ctx); err != nil {
 		return nil, err
 	}
 	ca, err := newAuthority()
@@ -70,9 +71,6 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		s.counts[op] = new(atomic.Int64)
 	}
 	for _, o := range opts.Vaults {
-		if s.byName[o.Name] != nil {
-			return nil, fmt.Errorf("vault %q is given twice: give each vault a name of its own", o.Name)
-		}
 		v := newVault(o)
 		s.vaults, s.byName[o.Name] = append(s.vaults, v), v
 	}
@@ -88,12 +86,21 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	return s, nil
 }
 
+// Check refuses options that can't be meant. Nothing is opened.
+func (o *Options) Check(ctx context.Context) error {
+	options := *o
+	return options.complete(ctx)
+}
+
 // complete checks the options and fills in what was left out.
-func (o *Options) complete() error {
+func (o *Options) complete(ctx context.Context) error {
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
 	}
-	host, _, err := net.SplitHostPort(o.Addr)
+	host, port, err := net.SplitHostPort(o.Addr)
+	if err == nil {
+		_, err = new(net.Resolver).LookupPort(ctx, "tcp", port) // a name has one too
+	}
 	if err != nil {
 		return fmt.Errorf("reading the emulator's address %q: %w", o.Addr, err)
 	}
@@ -108,6 +115,9 @@ func (o *Options) complete() error {
 		v.Name = strings.ToLower(v.Name)
 		if !vaultName.MatchString(v.Name) {
 			return fmt.Errorf("vault name %q is not valid: use 3 to 24 letters, digits and hyphens", v.Name)
+		}
+		if slices.ContainsFunc(vaults[:i], func(other VaultOptions) bool { return other.Name == v.Name }) {
+			return fmt.Errorf("vault %q is given twice: give each vault a name of its own", v.Name)
 		}
 		vaults[i] = v
 	}

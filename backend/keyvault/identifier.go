@@ -47,6 +47,20 @@ func parseKey(raw string) (identifier, error) {
 	return id, nil
 }
 
+// CheckKey refuses a text that names no key: NAME, or NAME/VERSION.
+func CheckKey(text string) error {
+	_, err := parseKey(text)
+	return err
+}
+
+// CheckKeyName refuses a name that no key can have.
+func CheckKeyName(name string) error {
+	if _, err := newIdentifier([]string{name}); err != nil {
+		return fmt.Errorf("key %q: %w", printable(name), err)
+	}
+	return nil
+}
+
 func newIdentifier(parts []string) (identifier, error) {
 	if len(parts) == 0 || len(parts) > 2 {
 		return identifier{}, fmt.Errorf("%d parts where a name and a version may stand", len(parts))

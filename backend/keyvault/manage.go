@@ -104,13 +104,13 @@ func (v *Vault) Disable(ctx context.Context, name, version string) error {
 
 // unused checks that a name is well-formed and that no key has it.
 func (v *Vault) unused(ctx context.Context, name string) (identifier, error) {
-	id, err := newIdentifier([]string{name})
-	if err != nil {
-		return id, fmt.Errorf("key %q: %w", printable(name), err)
+	if err := CheckKeyName(name); err != nil {
+		return identifier{}, err
 	}
+	id := identifier{name: name}
 	op := v.getting(id)
 	op.quiet = true // that the name is free is what is hoped for
-	_, err = call(ctx, v, op, func(ctx context.Context, client *azkeys.Client) (azkeys.GetKeyResponse, error) {
+	_, err := call(ctx, v, op, func(ctx context.Context, client *azkeys.Client) (azkeys.GetKeyResponse, error) {
 		return client.GetKey(ctx, id.name, "", nil)
 	})
 	var failure *backend.Error

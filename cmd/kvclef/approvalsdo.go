@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/approvals"
@@ -46,7 +48,7 @@ func (p *program) approvalsList(c *cli.Context) error {
 }
 
 func (p *program) approvalsShow(c *cli.Context) error {
-	args, err := arguments(c, "TICKET")
+	id, err := ticketArgument(c)
 	if err != nil {
 		return err
 	}
@@ -54,11 +56,23 @@ func (p *program) approvalsShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	shown, err := client.Show(c.Context, args[0])
+	shown, err := client.Show(c.Context, id)
 	if err != nil {
 		return err
 	}
 	return p.printTicket(c, shown)
+}
+
+// ticketArgument returns the id that a command is about.
+func ticketArgument(c *cli.Context) (string, error) {
+	args, err := arguments(c, "TICKET")
+	if err != nil {
+		return "", err
+	}
+	if err := approvals.CheckID(args[0]); err != nil {
+		return "", &usageError{err}
+	}
+	return args[0], nil
 }
 
 // printTicket prints a ticket as the flags say.
@@ -75,12 +89,14 @@ func (p *program) printTicket(c *cli.Context, shown *approvals.Shown) error {
 
 // approvalsVote votes on a ticket as it was shown.
 func (p *program) approvalsVote(c *cli.Context, approve bool) error {
-	args, err := arguments(c, "TICKET")
+	id, err := ticketArgument(c)
 	if err != nil {
 		return err
 	}
 	wanted, asks := c.String("hash"), !c.Bool("yes")
-	switch {
+	switch raw, err := hexutil.Decode(wanted); {
+	case wanted != "" && (err != nil || len(raw) != common.HashLength):
+		return usagef("--hash: %q is not the hash of a ticket, 0x and 64 hexadecimal digits, which kvclef approvals show has shown", wanted)
 	case asks && c.Bool("json"):
 		return usagef("--json does not ask: give --yes and --hash as well")
 	case !isTerminal(p.stdin) && (asks || wanted == ""):
@@ -90,12 +106,12 @@ func (p *program) approvalsVote(c *cli.Context, approve bool) error {
 	if err != nil {
 		return err
 	}
-	before, err := client.Show(c.Context, args[0])
+	before, err := client.Show(c.Context, id)
 	if err != nil {
 		return err
 	}
 	if hash := before.Ticket.Hash.Hex(); wanted != "" && !strings.EqualFold(wanted, hash) {
-		return fmt.Errorf("the ticket %s has the hash %s, and --hash is another: look at it again", args[0], hash)
+		return fmt.Errorf("the ticket %s has the hash %s, and --hash is another: look at it again", id, hash)
 	}
 	if !c.Bool("json") {
 		if err := p.printTicket(c, before); err != nil {
@@ -108,7 +124,7 @@ func (p *program) approvalsVote(c *cli.Context, approve bool) error {
 		}
 	}
 	vote := approvals.Vote{Hash: before.Ticket.Hash.Hex(), Approve: approve, Comment: c.String("comment")}
-	after, err := client.Vote(c.Context, args[0], vote)
+	after, err := client.Vote(c.Context, id, vote)
 	if err != nil {
 		return err
 	}

@@ -177,6 +177,9 @@ func (p *program) devSettings(c *cli.Context) (*config.Config, error) {
 		wrong = errors.Join(wrong, usagef("--http.addr: dev listens on this machine only, not on %q: use localhost, or kvclef serve", host))
 		l.HTTP.Addr = "localhost" // nothing more need be said of it
 	}
+	if latency := c.Duration("vault-latency"); latency < 0 {
+		wrong = errors.Join(wrong, usagef("--vault-latency: %s; it must be from 0s", latency))
+	}
 	for _, name := range []string{"import", "vault-latency"} {
 		if c.IsSet(name) && len(cfg.Vaults) > 0 {
 			wrong = errors.Join(wrong, usagef("--%s is for the embedded vault, and --vault or the configuration names another: remove one of them", name))

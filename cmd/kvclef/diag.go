@@ -56,6 +56,9 @@ func (p *program) diag(c *cli.Context) (err error) {
 	if _, err := arguments(c); err != nil {
 		return err
 	}
+	if c.Int("lines") < 1 {
+		return usagef("--lines: %d is not above 0", c.Int("lines"))
+	}
 	sections, err := diagnose(c)
 	if err != nil {
 		return err
@@ -110,9 +113,6 @@ func diagnose(c *cli.Context) ([]diag.Section, error) {
 	}
 	diagData(c.Context, cfg, add)
 	if path := c.String("log"); path != "" {
-		if c.Int("lines") < 1 {
-			return nil, usagef("--lines: %d is not above 0", c.Int("lines"))
-		}
 		text, err := diag.Tail(path, c.Int("lines"))
 		if err != nil {
 			return nil, usagef("--log: %w", err)

@@ -53,6 +53,12 @@ func (p *program) emulator(c *cli.Context) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return &usageError{err}
 	}
+	switch latency, lifetime := c.Duration("latency"), c.Duration("token-lifetime"); {
+	case latency < 0:
+		return usagef("--latency: %s; it must be from 0s", latency)
+	case c.IsSet("token-lifetime") && lifetime <= 0:
+		return usagef("--token-lifetime: %s; it must be above 0s", lifetime)
+	}
 	folder, remove, err := emulatorFolder(c.String("datadir"))
 	if err != nil {
 		return err
@@ -64,6 +70,9 @@ func (p *program) emulator(c *cli.Context) (err error) {
 		Latency:       c.Duration("latency"),
 		TokenLifetime: c.Duration("token-lifetime"),
 		Logger:        newLogger(p.stderr, cfg.Log),
+	}
+	if err := options.Check(c.Context); err != nil {
+		return &usageError{err}
 	}
 	if c.IsSet("datadir") {
 		options.StateFile = filepath.Join(folder, emulatorState)

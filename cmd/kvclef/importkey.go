@@ -54,6 +54,9 @@ func (p *program) importKey(c *cli.Context) error {
 			return usagef("import key: --%s is missing; usage: %s", name, c.Command.UsageText)
 		}
 	}
+	if err := namesKey(c, c.String("name")); err != nil {
+		return err
+	}
 	if c.IsSet("signersecret") && !c.IsSet("configdir") {
 		return usagef("--signersecret goes with --configdir: the keystore file is opened with its own password otherwise")
 	}

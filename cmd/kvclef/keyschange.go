@@ -28,6 +28,9 @@ func (p *program) keysCreateCommand() *cli.Command {
 		Flags:       keysFlags(hsmFlag(), jsonFlag()),
 		Action: action(func(c *cli.Context) error {
 			args, err := arguments(c, "NAME")
+			if err == nil {
+				err = namesKey(c, args[0])
+			}
 			if err != nil {
 				return err
 			}
@@ -55,6 +58,9 @@ func (p *program) keysImportCommand() *cli.Command {
 		Flags: keysFlags(hsmFlag(), yesFlag(), jsonFlag()),
 		Action: action(func(c *cli.Context) error {
 			args, err := arguments(c, "NAME", "FILE")
+			if err == nil {
+				err = namesKey(c, args[0])
+			}
 			if err != nil {
 				return err
 			}
@@ -89,6 +95,9 @@ func (p *program) keysDisableCommand() *cli.Command {
 		Flags:       keysFlags(yesFlag()),
 		Action: action(func(c *cli.Context) error {
 			args, err := arguments(c, "NAME")
+			if err == nil {
+				err = namesAccount(c, args[0])
+			}
 			if err != nil {
 				return err
 			}
@@ -119,6 +128,14 @@ func (p *program) disable(c *cli.Context, vault *keyvault.Vault, name string) er
 		if err := p.printf("disabled %s  %s/%s\n", account.Address.Hex(), account.Key, account.Version); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// namesKey refuses a name that no vault lets a key have.
+func namesKey(c *cli.Context, name string) error {
+	if err := keyvault.CheckKeyName(name); err != nil {
+		return usagef("%s: %w", commandName(c), err)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/backend"
+	"github.com/kvclef/kvclef/backend/keyvault"
 )
 
 func (p *program) keysListCommand() *cli.Command {
@@ -44,6 +45,9 @@ func (p *program) keysShowCommand() *cli.Command {
 		Flags:       keysFlags(jsonFlag()),
 		Action: action(func(c *cli.Context) error {
 			args, err := arguments(c, "ADDRESS|NAME")
+			if err == nil {
+				err = namesAccount(c, args[0])
+			}
 			if err != nil {
 				return err
 			}
@@ -60,6 +64,17 @@ func (p *program) keysShowCommand() *cli.Command {
 			})
 		}),
 	}
+}
+
+// namesAccount refuses a text that no account answers to, whatever the vaults hold.
+func namesAccount(c *cli.Context, text string) error {
+	if common.IsHexAddress(text) {
+		return nil
+	}
+	if err := keyvault.CheckKey(text); err != nil {
+		return usagef("%s: %w", commandName(c), err)
+	}
+	return nil
 }
 
 // answersTo reports whether a text names an account: its address, its key, or

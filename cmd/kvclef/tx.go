@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
+	"github.com/kvclef/kvclef/cmd/kvclef/hosting"
 )
 
 func (p *program) txCommand() *cli.Command {
@@ -92,6 +94,9 @@ func (p *program) txBumpCommand() *cli.Command {
 		Action: action(func(c *cli.Context) error {
 			query := url.Values{}
 			if c.IsSet("percent") {
+				if percent := c.Uint("percent"); percent > math.MaxUint16 {
+					return usagef("--percent: %d; it must be from 0 to %d", percent, math.MaxUint16)
+				}
 				query.Set("percent", strconv.FormatUint(uint64(c.Uint("percent")), 10))
 			}
 			return p.txReplace(c, "/bump", query)
@@ -119,6 +124,9 @@ func serviceOf(c *cli.Context) (string, error) {
 	id := c.String("service")
 	if c.IsSet("service") && id == "" {
 		return "", usagef("--service is empty: give the id of a hosted service, or leave it out for the signer's own")
+	}
+	if id != "" && !hosting.IsID(id) {
+		return "", usagef("--service: %q is no service's id, which has %d small letters and digits, such as a1b2c3d4e5", id, hosting.IDSize)
 	}
 	return id, nil
 }

@@ -118,13 +118,16 @@ func (c *Client) Watch(ctx context.Context, do func(Notice) error) error {
 	return context.Cause(ctx)
 }
 
-// pathOf returns the path of a ticket. An id is of letters and digits.
-func pathOf(id string) (string, error) {
+// CheckID refuses a text that is no ticket's id, which is of letters and digits.
+func CheckID(id string) error {
 	if id == "" || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") != "" {
-		return "", fmt.Errorf("%q is not the id of a ticket, which is of 16 letters and digits such as abcdefgh234567ab", id)
+		return fmt.Errorf("%q is not the id of a ticket, which is of 16 letters and digits such as abcdefgh234567ab", id)
 	}
-	return pathTickets + "/" + id, nil
+	return nil
 }
+
+// pathOf returns the path of a ticket.
+func pathOf(id string) (string, error) { return pathTickets + "/" + id, CheckID(id) }
 
 // open reads the text that people vote on. What does not have the hash, or says
 // something that can't be shown, is not shown.

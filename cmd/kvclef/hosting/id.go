@@ -5,19 +5,24 @@ import (
 	"regexp"
 )
 
+// IDSize is how many characters an id has, about 51 bits.
+const IDSize = 10
+
 const (
 	letters = "abcdefghijklmnopqrstuvwxyz"
 	digits  = "0123456789"
-	idSize  = 10 // characters, about 51 bits
 )
 
 var idForm = regexp.MustCompile(`^[a-z][a-z0-9]{9}$`)
 
+// IsID reports whether a text can be an id.
+func IsID(text string) bool { return idForm.MatchString(text) }
+
 // newID returns a random id: lower-case letters and digits, a letter first.
 func newID() string {
-	id := make([]byte, 0, idSize)
+	id := make([]byte, 0, IDSize)
 	id = append(id, pick(letters))
-	for len(id) < idSize {
+	for len(id) < IDSize {
 		id = append(id, pick(letters+digits))
 	}
 	return string(id)
