@@ -9,9 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// RequestHeader is in each answer over HTTP. It names the request also where the
-// body does not: where it was turned away, where no method could be called, and
-// where the answer is Clef's to the letter.
+// RequestHeader is in each answer over HTTP. It names the request also where the body
+// is no error of JSON-RPC: where all went well, and where it was turned away.
 const RequestHeader = "X-Request-Id"
 
 // numbering is the id of a request over HTTP, or of a message of a WebSocket, and how
@@ -45,6 +44,12 @@ func NumberedContext(ctx context.Context) context.Context {
 	return context.WithValue(ctx, numberingKey{}, &numbering{id: newRequestID()})
 }
 
+// NumberedCall gives a call of a batch an id of its own: that of the batch, with its place
+// among those that have one, unless it is the first.
+func NumberedCall(ctx context.Context) context.Context {
+	return context.WithValue(ctx, numberingKey{}, &numbering{id: nextID(ctx)})
+}
+
 // Unnumbered returns a context for what is no part of the answer to a request over HTTP,
 // such as the WebSocket that it opens.
 func Unnumbered(ctx context.Context) context.Context {
@@ -70,7 +75,8 @@ func nextID(ctx context.Context) string {
 // digits.
 func newRequestID() string { return rand.Text() }
 
-// uncalled reports whether a request over HTTP called no method that is on record.
+// uncalled reports whether a request over HTTP, or a message, called no method that is on
+// record.
 func uncalled(ctx context.Context) bool {
 	of := numberingOf(ctx)
 	return of != nil && of.calls.Load() == 0
@@ -85,7 +91,7 @@ func HTTPRequestID(ctx context.Context) string {
 	return ""
 }
 
-// RequestAttr is the id of a request over HTTP for the log, which knows it by the
+// RequestAttr is the id of a request over HTTP, or of a message, for the log, which knows it by the
 // same name as that of a call. Without one it is nothing, which a log leaves out.
 func RequestAttr(ctx context.Context) slog.Attr {
 	id := HTTPRequestID(ctx)

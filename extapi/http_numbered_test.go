@@ -81,7 +81,7 @@ func TestBatchesNameTheirCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if told := `not available","data":{"request":"` + id + `"}}}`; !strings.Contains(string(body), told) {
+	if told := `not available","data":{"request":"` + id + `-4"}}}`; !strings.Contains(string(body), told) {
 		t.Errorf("answered %s, want %s", body, told)
 	}
 	var got []string

@@ -51,7 +51,7 @@ func (s *ipcServer) accept() {
 			continue
 		}
 		c := newIPCConn(conn, s.cfg, s.refused, s.large)
-		c.uid, c.principal, c.naming = uid, principal, namingOfIPC(s.refused.log, principal)
+		c.uid, c.principal = uid, principal
 		if !s.track(c) {
 			_ = c.Close()
 			continue

@@ -29,7 +29,6 @@ type ipcConn struct {
 	refused *refusals
 	flight  *flight
 	large   *largePlaces // of all connections
-	naming  naming
 	calls   sync.WaitGroup
 
 	// Used by the only reading goroutine.
@@ -138,11 +137,14 @@ func (c *ipcConn) readError(err error) error {
 	default:
 		return err
 	}
-	id := newRequestID()
-	c.refused.add(refusedMessage, slog.String("transport", "ipc"), slog.String("reason", why), slog.String("request_id", id))
-	_, _ = fmt.Fprintf(deadlineWriter{c}, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":%q,"data":{"request":%q}}}`+"\n", why, id) // best effort: the connection ends here
+	c.refused.add(refusedMessage, slog.String("transport", "ipc"), slog.String("reason", why))
+	answer := c.naming().name(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":%q}}`+"\n", why))
+	_, _ = deadlineWriter{c}.Write(answer) // best effort: the connection ends here
 	return err
 }
+
+// naming gives the errors on the connection their ids.
+func (c *ipcConn) naming() naming { return namingOfIPC(c.refused.log, c.principal) }
 
 // Close closes the connection and lets no further message run.
 func (c *ipcConn) Close() error {

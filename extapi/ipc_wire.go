@@ -74,7 +74,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 
 // Write sends the answer. The rpc server writes it at once.
 func (x *exchange) Write(p []byte) (int, error) {
-	named := x.conn.naming.name(p)
+	named := x.conn.naming().name(p)
 	if n, err := (deadlineWriter{x.conn}).Write(named); err != nil {
 		return min(n, len(p)), err
 	}

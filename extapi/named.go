@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -13,93 +14,83 @@ import (
 // wrong parameters, no answer in time. Those of methods have theirs.
 type naming struct {
 	log *slog.Logger
-	new func() string // the id of an error
-	to  string        // who is answered: the address, or by IPC the principal
-}
-
-// wireAnswer is an answer of the rpc server, with its members in their order.
-type wireAnswer struct {
-	Version json.RawMessage `json:"jsonrpc"`
-	ID      json.RawMessage `json:"id,omitempty"`
-	Error   json.RawMessage `json:"error,omitempty"`
-	Result  json.RawMessage `json:"result,omitempty"`
+	id  func(batch bool) string // of the next error
+	to  string                  // who is answered: the address, or by IPC the principal
 }
 
 // errorMember is how an answer with an error has it: in a text it would be escaped.
 var errorMember = []byte(`,"error":{`)
 
-// name returns an answer, of one call or several, in which each error has an id. What
-// is no such answer is returned as it is.
+// name returns an answer, of one call or several, in which each error has an id. All else
+// stays as it is, to the byte.
 func (n naming) name(answer []byte) []byte {
 	if !bytes.Contains(answer, errorMember) {
 		return answer
 	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	var err error
-	if answer[0] != '[' {
-		var one wireAnswer
-		if json.Unmarshal(answer, &one) != nil || !n.nameOne(&one) {
-			return answer
+	body := bytes.TrimRight(answer, "\n")
+	if body[0] != '[' {
+		if named := n.nameOne(body, false); named != nil {
+			return append(named, answer[len(body):]...)
 		}
-		err = encoder.Encode(one)
-	} else {
-		var all []wireAnswer
-		if json.Unmarshal(answer, &all) != nil || !n.nameAll(all) {
-			return answer
-		}
-		err = encoder.Encode(all)
-	}
-	if err != nil {
 		return answer
 	}
-	if !bytes.HasSuffix(answer, []byte("\n")) {
-		out.Truncate(out.Len() - 1)
+	out, found := make([]byte, 0, len(answer)+len(answer)/4), false
+	for one := range elements(body) {
+		named := n.nameOne(one, true)
+		found = found || named != nil
+		if named == nil {
+			named = one
+		}
+		out = append(append(out, ','), named...)
 	}
-	return out.Bytes()
+	if !found {
+		return answer
+	}
+	out[0] = '['
+	return append(append(out, ']'), answer[len(body):]...)
 }
 
-// nameAll puts an id into each error without data.
-func (n naming) nameAll(answers []wireAnswer) (named bool) {
-	for i := range answers {
-		named = n.nameOne(&answers[i]) || named
-	}
-	return named
-}
-
-// nameOne puts an id into an error without data, and tells the log.
-func (n naming) nameOne(answer *wireAnswer) bool {
+// nameOne returns an answer to one call with an id in its error, and tells the log; nil of
+// one that has no error, or an error with data. The rpc server writes the error last.
+func (n naming) nameOne(answer []byte, batch bool) []byte {
 	var told struct {
 		Code    int             `json:"code"`
 		Message string          `json:"message"`
 		Data    json.RawMessage `json:"data"`
 	}
-	if answer.Error == nil || json.Unmarshal(answer.Error, &told) != nil || told.Data != nil {
-		return false
+	var call, failure []byte
+	for name, value := range members(answer) {
+		switch string(name) {
+		case `"id"`:
+			call = value
+		case `"error"`:
+			failure = value
+		}
 	}
-	id := n.new()
-	answer.Error = withData(answer.Error, id)
-	n.log.Debug("Answered with an error that no method made", slog.String("request_id", id), slog.Int("code", told.Code),
-		slog.String("told", clip(told.Message)), slog.String("to", n.to))
-	return true
+	if !bytes.HasSuffix(answer, slices.Concat(failure, []byte("}"))) || json.Unmarshal(failure, &told) != nil || told.Data != nil {
+		return nil
+	}
+	id := n.id(batch)
+	n.log.Debug("Answered with an error that no method made", slog.String("request_id", id), slog.String("call", clip(string(call))),
+		slog.Int("code", told.Code), slog.String("told", clipTo(told.Message, loggedError)), slog.String("to", n.to))
+	named := append(bytes.Clone(answer[:len(answer)-len("}}")]), `,"data":{"request":`...)
+	return append(strconv.AppendQuote(named, id), "}}}"...)
 }
 
-// withData is an error without data, an object, with the id of its request.
-func withData(object []byte, id string) json.RawMessage {
-	out := bytes.Clone(bytes.TrimRight(object, " \n"))
-	out = append(out[:len(out)-1], `,"data":{"request":`...)
-	return append(strconv.AppendQuote(out, id), "}}"...)
-}
-
-// namingOfHTTP is that of a request over HTTP, whose id they have.
+// namingOfHTTP is that of a request over HTTP. The error of a single call has its id, those
+// of a batch are numbered as its calls are.
 func namingOfHTTP(ctx context.Context, log *slog.Logger, remote string) naming {
-	return naming{log: log, new: func() string { return HTTPRequestID(ctx) }, to: remote}
+	return naming{log: log, to: remote, id: func(batch bool) string {
+		if batch {
+			return nextID(ctx)
+		}
+		return HTTPRequestID(ctx)
+	}}
 }
 
 // namingOfIPC is that of a connection by IPC, of which each error has an id of its own.
 func namingOfIPC(log *slog.Logger, principal string) naming {
-	return naming{log: log, new: newRequestID, to: principal}
+	return naming{log: log, to: principal, id: func(bool) string { return newRequestID() }}
 }
 
 // namedWriter gives the errors in an answer over HTTP their ids. The rpc server writes

@@ -111,12 +111,16 @@ func entriesOf(ctx context.Context, path, request string, are func(audit.Entry) 
 	return found, nil
 }
 
-// further reports whether an id is of a further call of a request over HTTP, such as of
-// a batch: its own and a number.
+// further reports whether an id is of a further call of a request, such as of a batch: its
+// own and a number, and another if that call led to several itself.
 func further(id, request string) bool {
-	number, found := strings.CutPrefix(id, request+"-")
-	_, err := strconv.ParseUint(number, 10, 64)
-	return found && err == nil
+	numbers, found := strings.CutPrefix(id, request+"-")
+	for number := range strings.SplitSeq(numbers, "-") {
+		if _, err := strconv.ParseUint(number, 10, 64); err != nil {
+			return false
+		}
+	}
+	return found
 }
 
 // repeated returns the request that a request repeats, "" if there is none.

@@ -148,6 +148,7 @@ func operatorTold(err error) error {
 	by := ""
 	switch {
 	case !errors.As(err, &policy):
+		return fmt.Errorf("%w; the log knows it as %s", err, data["request"])
 	case policy.Rule() == "":
 		by = ": no rule allows it"
 	default:

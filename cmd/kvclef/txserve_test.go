@@ -27,7 +27,7 @@ func TestOperatorTold(t *testing.T) {
 		want string
 	}{
 		{plain, plain.Error()},
-		{fmt.Errorf("asking: %w", &dataError{map[string]string{"request": "KSO4"}}), "asking: request denied; kvclef audit show KSO4 tells why"},
+		{fmt.Errorf("asking: %w", &dataError{map[string]string{"request": "KSO4"}}), "asking: request denied; the log knows it as KSO4"},
 		{ruledError{&dataError{map[string]string{"request": "KSO4"}}, ""}, "request denied: no rule allows it; kvclef audit show KSO4 tells why"},
 		{ruledError{&dataError{map[string]string{"request": "KSO4", "rule": "daily"}}, "daily"}, "request denied: by rule daily; kvclef audit show KSO4 tells why"},
 		{ruledError{&dataError{map[string]string{"request": "KSO4", "rule": "daily", "ticket": "T1"}}, "daily"}, "request denied"},

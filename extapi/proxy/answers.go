@@ -74,9 +74,9 @@ func (a *answer) to(id []byte) reply {
 	case !a.fit:
 		return failed(id, errNodeGarbage)
 	case a.fail:
-		return reply{a.under(id), OutcomeError}
+		return reply{text: a.under(id), outcome: OutcomeError}
 	default:
-		return reply{a.under(id), OutcomeOK}
+		return reply{text: a.under(id), outcome: OutcomeOK}
 	}
 }
 
@@ -92,7 +92,7 @@ func (a *answer) toEach(id []byte) reply {
 	if len(a.raw) > maxForAll {
 		return failed(id, errNodeLarge)
 	}
-	return reply{a.under(id), OutcomeError}
+	return reply{text: a.under(id), outcome: OutcomeError}
 }
 
 // numberOf returns the id that a call had been given, 0 if it is none.

@@ -28,7 +28,7 @@ func TestBatches(t *testing.T) {
 				"subscribing":     {`[{"id":1,"method":"eth_subscribe"},{"jsonrpc":"2.0","id":3,"method":"our_null"}]`, `[{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"a subscription needs a WebSocket connection, and a message of its own"}},{"jsonrpc":"2.0","id":3,"result":null}]`},
 			} {
 				t.Run(name, func(t *testing.T) {
-					if got := unnamed(post(t, p, c.body)); got != c.want {
+					if got := post(t, p, c.body); got != c.want {
 						t.Errorf("got\n%s, not\n%s", got, c.want)
 					}
 				})

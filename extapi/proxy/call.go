@@ -44,30 +44,29 @@ func (p *Proxy) passes(calls []message) bool {
 func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wireError) reply {
 	switch {
 	case m.notification():
-		p.refused("notification: a call without id is never run", slog.String("method", string(m.method)), extapi.RequestAttr(ctx))
+		p.refused("notification: a call without id is never run", m.attr(), extapi.RequestAttr(ctx))
 		return reply{outcome: OutcomeRefused}
 	case err != nil:
 		if err.code == codeUnknown {
-			p.refused("method", slog.String("method", string(m.method)), extapi.RequestAttr(ctx))
+			p.refused("method", m.attr(), extapi.RequestAttr(ctx))
 		}
-		return failed(m.id, p.refusal(ctx, err))
+		return reply{text: errorAnswer(m.id, p.refusal(ctx, err, m.attr())), outcome: err.Outcome()}
 	case ctx.Err() != nil:
-		return failed(m.id, p.named(ctx, errHungUp))
+		return failed(m.id, errHungUp)
 	}
 	bounded, cancel := context.WithTimeout(ctx, p.cfg.MethodTimeout)
 	defer cancel()
 	result, failure := p.run(bounded, m, method)
-	if failure != nil {
-		p.log.DebugContext(ctx, "Method failed", slog.String("method", string(m.method)), slog.String("error", clipTo(failure.Error(), 256)), extapi.RequestAttr(ctx))
+	if failure == nil {
+		return reply{text: resultAnswer(m.id, result), outcome: OutcomeOK}
 	}
-	switch {
-	case failure == nil:
-		return reply{resultAnswer(m.id, result), OutcomeOK}
-	case ctx.Err() != nil:
-		return reply{errorAnswer(m.id, p.named(ctx, toldOf(failure))), OutcomeCanceled}
-	default:
-		return failed(m.id, p.named(ctx, toldOf(failure)))
+	p.log.DebugContext(ctx, "Method failed", m.attr(), slog.String("error", clipTo(failure.Error(), 256)), extapi.RequestAttr(ctx))
+	told := withRequest(ctx, toldOf(failure))
+	outcome := told.Outcome()
+	if ctx.Err() != nil {
+		outcome = OutcomeCanceled
 	}
+	return reply{text: errorAnswer(m.id, told), outcome: outcome}
 }
 
 // run runs a method and encodes its result. A panic is an internal error.
@@ -115,7 +114,7 @@ func (p *Proxy) mixed(ctx context.Context, room *share, calls []message, batch b
 		}
 		if method != nil || err != nil {
 			tally := p.tally(calls[i : i+1])
-			replies[i] = p.answer(ctx, &calls[i], method, err)
+			replies[i] = p.answer(numbered(ctx, batch), &calls[i], method, err)
 			tally.replied(replies[i : i+1])
 			i++
 			continue
@@ -127,9 +126,21 @@ func (p *Proxy) mixed(ctx context.Context, room *share, calls []message, batch b
 		tally := p.tally(calls[i:end])
 		copy(replies[i:end], p.node.ask(ctx, room, calls[i:end]))
 		tally.replied(replies[i:end])
-		i = end
+		for ; i < end; i++ {
+			if err := replies[i].err; err != nil {
+				replies[i].text = errorAnswer(calls[i].id, p.refusal(numbered(ctx, batch), err, calls[i].attr()))
+			}
+		}
 	}
 	return joinReplies(replies, batch)
+}
+
+// numbered is the context of a call, which in a batch has an id of its own.
+func numbered(ctx context.Context, batch bool) context.Context {
+	if batch {
+		return extapi.NumberedCall(ctx)
+	}
+	return ctx
 }
 
 func (p *Proxy) forwards(m *message) bool {

@@ -97,14 +97,14 @@ func TestMethodsKnowTheCaller(t *testing.T) {
 		t.Run(principal, func(t *testing.T) {
 			cfg.Callers.Tokens = of
 			p := started(t, cfg)
-			check(t, send(t, p, http.MethodPost, call, said).body, "http", principal, p.Addr())
-			batch := send(t, p, http.MethodPost, "["+call+"]", said).body
+			check(t, send(t, p, http.MethodPost, call, said).whole, "http", principal, p.Addr())
+			batch := send(t, p, http.MethodPost, "["+call+"]", said).whole
 			check(t, strings.Trim(batch, "[]"), "http", principal, p.Addr())
 			conn := dial(t, p, header)
 			if err := conn.WriteMessage(websocket.TextMessage, []byte(call)); err != nil {
 				t.Fatal(err)
 			}
-			check(t, hear(t, conn), "ws", principal, p.Addr())
+			check(t, hearWhole(t, conn), "ws", principal, p.Addr())
 		})
 	}
 }

@@ -126,10 +126,11 @@ func errorAnswer(id []byte, err *wireError) []byte {
 type reply struct {
 	text    []byte
 	outcome Outcome
+	err     *wireError // that the text has, nil of what the node or a method said
 }
 
 // failed is the reply to a call that failed.
-func failed(id []byte, err *wireError) reply { return reply{errorAnswer(id, err), err.Outcome()} }
+func failed(id []byte, err *wireError) reply { return reply{errorAnswer(id, err), err.Outcome(), err} }
 
 // joinReplies makes one body of the replies that have a text, nil of none.
 func joinReplies(replies []reply, batch bool) []byte {

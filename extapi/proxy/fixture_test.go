@@ -44,7 +44,8 @@ func startedAt(tb testing.TB, addr string, cfg Config) *Proxy {
 type answered struct {
 	status int
 	header http.Header
-	body   string
+	whole  string
+	body   string // without the ids of requests in errors
 	err    error
 }
 
@@ -78,7 +79,7 @@ func sendContext(ctx context.Context, tb testing.TB, p *Proxy, method, body stri
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	return answered{answer.StatusCode, answer.Header, string(text), err}
+	return answered{answer.StatusCode, answer.Header, string(text), unnamed(string(text)), err}
 }
 
 // post sends a body and returns the answer's.

@@ -70,7 +70,7 @@ func TestSingleCalls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(f.seen())
-			if got := unnamed(post(t, p, c.body)); got != c.want {
+			if got := post(t, p, c.body); got != c.want {
 				t.Errorf("got %s, not %s", got, c.want)
 			}
 			if seen := f.seen()[before:]; c.passed && (len(seen) != 1 || seen[0] != c.body) || !c.passed && len(seen) != 0 {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"unicode/utf8"
 )
@@ -19,6 +20,9 @@ type message struct {
 	version []byte // JSON; nil if absent
 	fault   string // why it is no call that can be judged, "" if it is one
 }
+
+// attr is the method for the log.
+func (m *message) attr() slog.Attr { return slog.String("method", clip(string(m.method))) }
 
 // notification reports whether nobody waits for an answer.
 func (m *message) notification() bool { return m.fault == "" && m.id == nil }

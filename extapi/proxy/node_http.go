@@ -223,7 +223,7 @@ func (p *Proxy) post(ctx context.Context, room *share, body []byte, calls []mess
 	}
 	if err != nil {
 		tally.all(err.Outcome())
-		return failCalls(calls, batch, err)
+		return failCalls(calls, batch, p.refusal(ctx, err))
 	}
 	tally.answered(tally.look(answer, ""))
 	if len(answer) == 0 {

@@ -168,7 +168,7 @@ func (p *pipe) expire(before time.Time) {
 	p.s.writing.Unlock()
 	for _, m := range expired {
 		m.tally.all(errNodeSlow.Outcome())
-		p.s.write(m.kind, failCalls(m.calls, m.batch, errNodeSlow))
+		p.s.write(m.kind, failCalls(m.calls, m.batch, p.s.refusal(errNodeSlow)))
 		m.done()
 	}
 	if p.pending.anyLate() > cap(p.s.slots) {
@@ -186,7 +186,7 @@ func (p *pipe) close() {
 func (p *pipe) failPending(err *wireError) {
 	for _, m := range p.pending.all() {
 		m.tally.all(err.Outcome())
-		p.s.write(m.kind, failCalls(m.calls, m.batch, err))
+		p.s.write(m.kind, failCalls(m.calls, m.batch, p.s.refusal(err)))
 		m.done()
 	}
 }

@@ -147,6 +147,11 @@ func (s *session) drain(ended <-chan struct{}) {
 	}
 }
 
+// refusal is an error about a message that was for the node, as the client is told it.
+func (s *session) refusal(err *wireError) *wireError {
+	return s.p.refusal(extapi.NumberedContext(s.ctx), err)
+}
+
 // write sends an answer; nil is none.
 func (s *session) write(kind int, answer []byte) {
 	if answer == nil {

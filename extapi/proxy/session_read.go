@@ -100,7 +100,7 @@ func (s *session) forward(kind int, body []byte, calls []message, batch bool) {
 		if err != nil {
 			s.p.nodeFailed(s.ctx, err)
 			all.all(errNodeDown.Outcome())
-			s.write(kind, failCalls(calls, batch, errNodeDown))
+			s.write(kind, failCalls(calls, batch, s.refusal(errNodeDown)))
 			s.release()
 			return
 		}

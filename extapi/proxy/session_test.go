@@ -32,7 +32,13 @@ func tell(tb testing.TB, conn *websocket.Conn, text string) {
 	}
 }
 
+// hear returns the next message, without the ids of requests in errors.
 func hear(tb testing.TB, conn *websocket.Conn) string {
+	tb.Helper()
+	return unnamed(hearWhole(tb, conn))
+}
+
+func hearWhole(tb testing.TB, conn *websocket.Conn) string {
 	tb.Helper()
 	_, text, err := conn.ReadMessage()
 	if err != nil {
@@ -94,7 +100,7 @@ func webSocketCalls(t *testing.T, f *fake, way string, cfg Config) {
 		t.Run(name, func(t *testing.T) {
 			before := len(f.seen())
 			tell(t, conn, c.body)
-			if got := unnamed(hear(t, conn)); got != c.want {
+			if got := hear(t, conn); got != c.want {
 				t.Errorf("got %s, not %s", got, c.want)
 			}
 			if seen := f.seen()[before:]; c.passed && (len(seen) != 1 || way == "ipc" && strings.TrimSpace(c.body) != seen[0] || way != "ipc" && seen[0] != c.body) {

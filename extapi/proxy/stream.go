@@ -57,7 +57,7 @@ func (p *Proxy) stream(ctx context.Context, control *http.ResponseController, w 
 	defer x.end()
 	if fault != nil {
 		tally.all(fault.Outcome())
-		p.write(control, w, failCalls(calls, batch, fault))
+		p.write(control, w, failCalls(calls, batch, p.refusal(ctx, fault)))
 		return
 	}
 	buffer := p.buffers.get()
@@ -67,12 +67,12 @@ func (p *Proxy) stream(ctx context.Context, control *http.ResponseController, w 
 		node.failed(ctx, err)
 		fault := x.fault(err, errNodeCut)
 		tally.all(fault.Outcome())
-		p.write(control, w, failCalls(calls, batch, fault))
+		p.write(control, w, failCalls(calls, batch, p.refusal(ctx, fault)))
 		return
 	}
 	if fault := judge(x.answer, head, whole, silent(calls)); fault != nil {
 		tally.all(fault.Outcome())
-		p.write(control, w, failCalls(calls, batch, fault))
+		p.write(control, w, failCalls(calls, batch, p.refusal(ctx, fault)))
 		return
 	}
 	encoding := x.answer.Header.Get("Content-Encoding")

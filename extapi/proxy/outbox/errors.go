@@ -70,7 +70,19 @@ func (e *busyError) Error() string { return fmt.Sprintf("%s: retry after %d s", 
 func (e *busyError) ErrorCode() int { return codeBusy }
 
 // ErrorData returns the time to wait, for programs.
-func (e *busyError) ErrorData() any { return map[string]any{"retryAfterSeconds": e.seconds()} }
+func (e *busyError) ErrorData() any { return retry{After: e.seconds()} }
+
+// retry is the data of a busyError.
+type retry struct {
+	After   int    `json:"retryAfterSeconds"`
+	Request string `json:"request,omitempty"`
+}
+
+// WithRequest is the data with the id of the request, for the proxy.
+func (r retry) WithRequest(id string) any {
+	r.Request = id
+	return r
+}
 
 func (e *busyError) seconds() int { return max(1, int(math.Ceil(e.after.Seconds()))) }
 
