@@ -145,7 +145,7 @@ func operatorTold(err error) error {
 		return err
 	}
 	var policy interface{ Rule() string }
-	by := ""
+	var by string
 	switch {
 	case !errors.As(err, &policy):
 		return fmt.Errorf("%w; the log knows it as %s", err, data["request"])
