@@ -112,7 +112,7 @@ func (c *call) finish(ctx context.Context, err *error) {
 	var shed shedError
 	switch {
 	case errors.As(*err, &shed):
-		a.log.Debug("Turned away", slog.String("request_id", c.id), slog.String("method", c.method), slog.String("told", told.Error()))
+		a.log.DebugContext(ctx, "Turned away", slog.String("request_id", c.id), slog.String("method", c.method), slog.String("told", told.Error()))
 		a.shed.add(shed.why, slog.String("request_id", c.id), slog.String("method", c.method), slog.String("principal", PrincipalOf(ctx)), slog.String("told", told.Error()))
 	case told != nil:
 		var judged judgedError

@@ -13,20 +13,42 @@ import (
 // is no error of JSON-RPC: where all went well, and where it was turned away.
 const RequestHeader = "X-Request-Id"
 
-// numbering is the id of a request over HTTP, or of a message of a WebSocket, and how
-// many calls it had so far.
+// numbering gives out the ids of a request over HTTP, or of a message of a WebSocket: of
+// the first call or error its own, of further ones that and a number from 2.
 type numbering struct {
 	id    string
-	calls atomic.Int64
+	given atomic.Int64
 }
 
-// numberingKey is the context's key of the numbering.
-type numberingKey struct{}
+func (n *numbering) next() string {
+	if given := n.given.Add(1); given > 1 {
+		return fmt.Sprintf("%s-%d", n.id, given)
+	}
+	return n.id
+}
 
-// numberingOf returns the numbering of a context, nil if it has none.
-func numberingOf(ctx context.Context) *numbering {
-	of, _ := ctx.Value(numberingKey{}).(*numbering)
-	return of
+// origin is what a context came from: the request, or a call of a batch,
+// whose id was given to it and is its first decision's.
+type origin struct {
+	of   *numbering
+	id   string
+	kept atomic.Bool // the id was given, and to no decision yet
+}
+
+func (p *origin) next() string {
+	if p.kept.CompareAndSwap(true, false) {
+		return p.id
+	}
+	return p.of.next()
+}
+
+// originKey is the context's key of the origin.
+type originKey struct{}
+
+// originOf returns the origin of a context, nil if it has none.
+func originOf(ctx context.Context) *origin {
+	at, _ := ctx.Value(originKey{}).(*origin)
+	return at
 }
 
 // Numbered gives a request over HTTP its id, tells the caller by [RequestHeader], and
@@ -41,52 +63,53 @@ func Numbered(w http.ResponseWriter, r *http.Request) *http.Request {
 // NumberedContext gives a message that is no request over HTTP, such as one of a
 // WebSocket, its id.
 func NumberedContext(ctx context.Context) context.Context {
-	return context.WithValue(ctx, numberingKey{}, &numbering{id: newRequestID()})
+	of := &numbering{id: newRequestID()}
+	return context.WithValue(ctx, originKey{}, &origin{of: of, id: of.id})
 }
 
-// NumberedCall gives a call of a batch an id of its own: that of the batch, with its place
-// among those that have one, unless it is the first.
+// NumberedCall gives a call of a batch an id of its own, among those of the request or
+// message of the context.
 func NumberedCall(ctx context.Context) context.Context {
-	return context.WithValue(ctx, numberingKey{}, &numbering{id: nextID(ctx)})
+	batch := originOf(ctx)
+	if batch == nil {
+		return NumberedContext(ctx)
+	}
+	at := &origin{of: batch.of, id: batch.next()}
+	at.kept.Store(true)
+	return context.WithValue(ctx, originKey{}, at)
 }
 
 // Unnumbered returns a context for what is no part of the answer to a request over HTTP,
 // such as the WebSocket that it opens.
 func Unnumbered(ctx context.Context) context.Context {
-	return context.WithValue(ctx, numberingKey{}, (*numbering)(nil))
+	return context.WithValue(ctx, originKey{}, (*origin)(nil))
 }
 
-// nextID returns the id of a call of a method that is on record: of the first that a
-// request over HTTP or a message leads to that of the request, of further ones, in a batch or since
-// a transaction was signed anew with another nonce, that and a number from 2, and a new
-// one elsewhere.
+// nextID returns the id of a decision, or of an error of a batch. No two have the same,
+// whether they are of several calls or of one whose transaction is signed anew with
+// another nonce.
 func nextID(ctx context.Context) string {
-	of := numberingOf(ctx)
-	if of == nil {
-		return newRequestID()
+	if at := originOf(ctx); at != nil {
+		return at.next()
 	}
-	if n := of.calls.Add(1); n > 1 {
-		return fmt.Sprintf("%s-%d", of.id, n)
-	}
-	return of.id
+	return newRequestID()
 }
 
 // newRequestID returns an id that no other request has: 128 random bits, in 26 letters and
 // digits.
 func newRequestID() string { return rand.Text() }
 
-// uncalled reports whether a request over HTTP, or a message, called no method that is on
-// record.
+// uncalled reports whether a request over HTTP led to nothing that has an id.
 func uncalled(ctx context.Context) bool {
-	of := numberingOf(ctx)
-	return of != nil && of.calls.Load() == 0
+	at := originOf(ctx)
+	return at != nil && at.of.given.Load() == 0
 }
 
-// HTTPRequestID returns the id that [Numbered] or [NumberedContext] gave to the request
-// that a context is of, "" if it has none.
+// HTTPRequestID returns the id of the request, message or call of a batch that a context
+// is of, see [Numbered], [NumberedContext] and [NumberedCall]; "" if it has none.
 func HTTPRequestID(ctx context.Context) string {
-	if of := numberingOf(ctx); of != nil {
-		return of.id
+	if at := originOf(ctx); at != nil {
+		return at.id
 	}
 	return ""
 }

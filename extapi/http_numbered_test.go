@@ -94,3 +94,27 @@ func TestBatchesNameTheirCalls(t *testing.T) {
 		t.Errorf("decided %q, want %q", got, want)
 	}
 }
+
+// TestNoIDIsGivenTwice: to a decision of a call of a batch, nor to one of another, and the
+// first of each call has the id that the call is answered with.
+func TestNoIDIsGivenTwice(t *testing.T) {
+	batch := NumberedContext(t.Context())
+	id := HTTPRequestID(batch)
+	seen := make(map[string]bool)
+	for i := range 3 {
+		call := NumberedCall(batch)
+		if i == 1 {
+			NumberedCall(batch) // is answered with an error, without a decision
+		}
+		first := nextID(call)
+		for _, got := range []string{first, nextID(call), nextID(call)} {
+			if seen[got] || !strings.HasPrefix(got, id) || strings.Count(got, "-") > 1 {
+				t.Errorf("call %d: %s, after %v", i, got, seen)
+			}
+			seen[got] = true
+		}
+		if first != HTTPRequestID(call) || i == 0 && first != id {
+			t.Errorf("call %d of %s is answered with %s, and %s was decided", i, id, HTTPRequestID(call), first)
+		}
+	}
+}

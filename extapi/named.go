@@ -14,8 +14,8 @@ import (
 // wrong parameters, no answer in time. Those of methods have theirs.
 type naming struct {
 	log *slog.Logger
-	id  func(batch bool) string // of the next error
-	to  string                  // who is answered: the address, or by IPC the principal
+	id  func(batch bool, code int) string // of the next error
+	to  string                            // who is answered: the address, or by IPC the principal
 }
 
 // errorMember is how an answer with an error has it: in a text it would be escaped.
@@ -70,18 +70,22 @@ func (n naming) nameOne(answer []byte, batch bool) []byte {
 	if !bytes.HasSuffix(answer, slices.Concat(failure, []byte("}"))) || json.Unmarshal(failure, &told) != nil || told.Data != nil {
 		return nil
 	}
-	id := n.id(batch)
+	id := n.id(batch, told.Code)
 	n.log.Debug("Answered with an error that no method made", slog.String("request_id", id), slog.String("call", clip(string(call))),
 		slog.Int("code", told.Code), slog.String("told", clipTo(told.Message, loggedError)), slog.String("to", n.to))
 	named := append(bytes.Clone(answer[:len(answer)-len("}}")]), `,"data":{"request":`...)
 	return append(strconv.AppendQuote(named, id), "}}}"...)
 }
 
+// codeTimeout is what the rpc server tells of calls that it does not wait for any more.
+const codeTimeout = -32002
+
 // namingOfHTTP is that of a request over HTTP. The error of a single call has its id, those
-// of a batch are numbered as its calls are.
+// of a batch are numbered as its calls are. One that was not answered in time may have been
+// decided under any of the numbers: it has the id that all begin with.
 func namingOfHTTP(ctx context.Context, log *slog.Logger, remote string) naming {
-	return naming{log: log, to: remote, id: func(batch bool) string {
-		if batch {
+	return naming{log: log, to: remote, id: func(batch bool, code int) string {
+		if batch && code != codeTimeout {
 			return nextID(ctx)
 		}
 		return HTTPRequestID(ctx)
@@ -90,7 +94,7 @@ func namingOfHTTP(ctx context.Context, log *slog.Logger, remote string) naming {
 
 // namingOfIPC is that of a connection by IPC, of which each error has an id of its own.
 func namingOfIPC(log *slog.Logger, principal string) naming {
-	return naming{log: log, to: principal, id: func(bool) string { return newRequestID() }}
+	return naming{log: log, to: principal, id: func(bool, int) string { return newRequestID() }}
 }
 
 // namedWriter gives the errors in an answer over HTTP their ids. The rpc server writes

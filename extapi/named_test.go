@@ -55,7 +55,7 @@ func TestDeviation28ErrorsNameTheRequest(t *testing.T) {
 
 // TestNaming: what is no error without data is left as it is, to the byte.
 func TestNaming(t *testing.T) {
-	n := naming{log: slog.New(slog.DiscardHandler), id: func(bool) string { return "ID" }}
+	n := naming{log: slog.New(slog.DiscardHandler), id: func(bool, int) string { return "ID" }}
 	for answer, want := range map[string]string{
 		`{"jsonrpc":"2.0","id":1,"result":{"a" : "<&>"}}`:                                                   "",
 		`{"jsonrpc":"2.0","id":1,"error":{"code":3,"message":"m","data":"0x08"}}`:                           "",

@@ -111,16 +111,12 @@ func entriesOf(ctx context.Context, path, request string, are func(audit.Entry) 
 	return found, nil
 }
 
-// further reports whether an id is of a further call of a request, such as of a batch: its
-// own and a number, and another if that call led to several itself.
+// further reports whether an id is of a further decision of a request, such as of a batch:
+// its own and a number.
 func further(id, request string) bool {
-	numbers, found := strings.CutPrefix(id, request+"-")
-	for number := range strings.SplitSeq(numbers, "-") {
-		if _, err := strconv.ParseUint(number, 10, 64); err != nil {
-			return false
-		}
-	}
-	return found
+	number, found := strings.CutPrefix(id, request+"-")
+	_, err := strconv.ParseUint(number, 10, 64)
+	return found && err == nil
 }
 
 // repeated returns the request that a request repeats, "" if there is none.

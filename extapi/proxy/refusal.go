@@ -30,6 +30,9 @@ func withRequest(ctx context.Context, err *wireError) *wireError {
 // refusal is an error that no method made, and not the node, as its caller is told it. The log
 // is told too.
 func (p *Proxy) refusal(ctx context.Context, err *wireError, about ...slog.Attr) *wireError {
+	if err == errHungUp {
+		return err // nobody hears it
+	}
 	p.log.LogAttrs(ctx, slog.LevelDebug, "Answered with an error that no method made",
 		append(about, slog.Int("code", err.code), slog.String("told", clipTo(err.text, 256)), extapi.RequestAttr(ctx))...)
 	return withRequest(ctx, err)

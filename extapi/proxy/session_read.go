@@ -98,9 +98,10 @@ func (s *session) forward(kind int, body []byte, calls []message, batch bool) {
 	if pipe == nil {
 		link, err := s.p.pipes.dial(s.ctx, trailOf(s.ctx))
 		if err != nil {
-			s.p.nodeFailed(s.ctx, err)
+			ctx := extapi.NumberedContext(s.ctx)
+			s.p.nodeFailed(ctx, err)
 			all.all(errNodeDown.Outcome())
-			s.write(kind, failCalls(calls, batch, s.refusal(errNodeDown)))
+			s.write(kind, failCalls(calls, batch, s.p.refusal(ctx, errNodeDown)))
 			s.release()
 			return
 		}
