@@ -72,11 +72,14 @@ func local(host string) bool {
 // ident quotes a name.
 func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
 
+// searchTail ends the search path of a store, whatever its schema is.
+const searchTail = ", pg_temp"
+
 // settings are what every connection has, whatever the role or the database
 // has. Plans are made for tables that are large, also while they are not yet.
 func settings(schema string) map[string]string {
 	return map[string]string{
-		"search_path":                         ident(schema) + ", pg_temp",
+		"search_path":                         ident(schema) + searchTail,
 		"default_transaction_isolation":       "read committed",
 		"default_transaction_read_only":       "off",
 		"idle_in_transaction_session_timeout": "10000",
@@ -114,21 +117,23 @@ func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]s
 		names, values = append(names, name), append(values, value)
 	}
 	var here, filled bool
-	var durability string
+	var durability, before string
 	var process, last int32 // of the server
 	err := conn.QueryRow(ctx, `SELECT to_regclass($3) IS NOT NULL,
 		EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $4),
-		pg_backend_pid(), pg_is_in_recovery(), current_setting('fsync')::boolean, current_setting('full_page_writes')::boolean,
+		pg_backend_pid(), `+markOf+`, pg_is_in_recovery(), current_setting('fsync')::boolean, current_setting('full_page_writes')::boolean,
 		current_setting('server_version_num')::integer,
 		(SELECT count(set_config(s.name, s.value, false)) FROM unnest($1::text[], $2::text[]) AS s (name, value)) IS NULL,
 		-- Also where it is good, for it stays so when the server reads its configuration again.
 		set_config('synchronous_commit', CASE WHEN c.durability IN ('off', 'local') THEN 'on' ELSE c.durability END, false)
 		FROM current_setting('synchronous_commit') AS c (durability)`,
 		names, values, ident(schema)+".format", schema).
-		Scan(&here, &filled, &process, &k.standby, &k.fsync, &k.pages, &k.server, &k.replace, &durability)
+		Scan(&here, &filled, &process, &before, &k.standby, &k.fsync, &k.pages, &k.server, &k.replace, &durability)
 	switch {
 	case err != nil:
 		return k, unsupported(ctx, conn, err)
+	case before != "" && checkMark(conn, before) != nil: // its own, when it is greeted again
+		return k, fmt.Errorf("%w: the server's process still has what a connection before had set, %s", ErrLocks, pooled)
 	case k.server < minServer:
 		return k, fmt.Errorf("the server is PostgreSQL %d, and must be %d or newer", k.server/10000, minServer/10000)
 	case k.standby:
@@ -143,7 +148,8 @@ func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]s
 	if err := k.read(ctx, conn); err != nil {
 		return k, unsupported(ctx, conn, err)
 	}
-	err = conn.QueryRow(ctx, "SELECT h.last_value, r.mark, pg_backend_pid() FROM hold_id h, records_size r").Scan(&k.holds, &k.mark, &last)
+	err = conn.QueryRow(ctx, "SELECT h.last_value, r.mark, pg_backend_pid(), set_config($1, $2, false) FROM hold_id h, records_size r", markSetting, newMark(conn)).
+		Scan(&k.holds, &k.mark, &last, new(string))
 	if err == nil && process != last {
 		err = moved(process, last)
 	}
@@ -157,7 +163,7 @@ func (k *kept) read(ctx context.Context, conn *pgx.Conn) error {
 	switch {
 	case hasCode(err, codePrepared, codeUndefinedTable): // it was here
 		return err
-	case errors.Is(err, pgx.ErrNoRows), errors.As(err, &answer) && answer.Code[:2] == "42" && answer.Code != "42501", err == nil && k.format != "kvclef":
+	case errors.Is(err, pgx.ErrNoRows), errors.As(err, &answer) && strings.HasPrefix(answer.Code, "42") && answer.Code != "42501", err == nil && k.format != "kvclef":
 		return fmt.Errorf("%w: name another schema", ErrForeign)
 	case err != nil:
 		return err

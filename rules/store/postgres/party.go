@@ -23,7 +23,7 @@ func (p *party) answer(ctx context.Context, sql string) (string, error) {
 		return "", unsupported(ctx, p.conn, err)
 	}
 	for _, result := range results {
-		if len(result.Rows) != 1 {
+		if len(result.Rows) != 1 || len(result.Rows[0]) == 0 {
 			continue
 		}
 		row := result.Rows[0]
@@ -55,6 +55,8 @@ func unsupported(ctx context.Context, conn *pgx.Conn, err error) error {
 	switch {
 	case hasCode(err, codeNoPrepared, codePrepared), err != nil && strings.Contains(err.Error(), "statement pooling mode"): // PgBouncer's words
 		return fmt.Errorf("%w: it answers %s: %w", ErrLocks, pooled, err)
+	case hasCode(err, codeUndefinedTable) && searches(ctx, conn):
+		return fmt.Errorf("the store is damaged, or was restored in part: %w", err)
 	case hasCode(err, codeUndefinedTable): // of a search path that was set
 		return fmt.Errorf("%w: what was set for a connection was forgotten at a later statement, %s: %w", ErrLocks, pooled, err)
 	case hasCode(err, codeNotSupported, codeNoFunction, codeNoObject):

@@ -11,7 +11,7 @@ import (
 
 // Why a database is not rested on, and what to do.
 const (
-	pooled  = "as behind a pooler in transaction or statement mode: connect to PostgreSQL directly, or set the pooler to session mode"
+	pooled  = "as behind a pooler in transaction or statement mode: connect to PostgreSQL directly, or set the pooler to session mode with server_reset_query = DISCARD ALL"
 	lockers = "and limits and nonces rest on locks: name a PostgreSQL server"
 )
 

@@ -150,7 +150,7 @@ func TestMovedLater(t *testing.T) {
 	var moving atomic.Bool
 	w := &wire{t: t, lead: func(int) *pgtest.Server { return server }, edit: func(sql []byte) []byte {
 		if moving.Load() {
-			return bytes.ReplaceAll(sql, []byte("pg_backend_pid() FROM hold_id"), []byte("1 FROM hold_id"))
+			return bytes.ReplaceAll(sql, []byte("pg_backend_pid(), set_config("), []byte("1, set_config("))
 		}
 		return sql
 	}}

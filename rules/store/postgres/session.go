@@ -51,7 +51,7 @@ func (s *Store) lockSession(ctx context.Context, lock int64) (*session, error) {
 	if err != nil {
 		return nil, because(ctx, err)
 	}
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", lock); err != nil {
+	if err := s.takeLock(ctx, conn.Conn(), lock); err != nil {
 		closeConn(conn) // it may have the lock all the same
 		return nil, because(ctx, err)
 	}
@@ -71,6 +71,20 @@ func (s *Store) lockSession(ctx context.Context, lock int64) (*session, error) {
 	s.tasks.Go(func() { one.beat(beat) })
 	s.held.mu.Unlock()
 	return one, nil
+}
+
+// takeLock waits for a lock, which counts if nobody else has been served by the server's
+// process of the connection.
+func (s *Store) takeLock(ctx context.Context, conn *pgx.Conn, lock int64) error {
+	var mark, void string
+	err := conn.QueryRow(ctx, "SELECT "+markOf+", pg_advisory_lock($1)::text", lock).Scan(&mark, &void)
+	if err != nil {
+		return err
+	}
+	if err := checkMark(conn, mark); err != nil {
+		return s.breakUp(err)
+	}
+	return nil
 }
 
 // because is the error with why a context ended, if that was it.
@@ -133,11 +147,18 @@ func (one *session) release() {
 	defer cancel()
 	err := one.do(step, func(conn *pgx.Conn) error {
 		var had bool
-		err := conn.QueryRow(step, "SELECT pg_advisory_unlock($1)", one.lock).Scan(&had)
-		if err == nil && !had { // others may have had it at the same time
-			err = one.store.breakUp(fmt.Errorf("%w: %s", ErrLockGone, pooled))
+		var mark string
+		err := conn.QueryRow(step, "SELECT "+markOf+", pg_advisory_unlock($1)", one.lock).Scan(&mark, &had)
+		if err != nil {
+			return err
 		}
-		return err
+		if err = checkMark(conn, mark); err == nil && !had {
+			err = fmt.Errorf("%w: %s", ErrLockGone, pooled)
+		}
+		if err != nil { // others may have had it at the same time
+			return one.store.breakUp(err)
+		}
+		return nil
 	})
 	if err == nil {
 		one.giveBack()

@@ -98,3 +98,6 @@ func (b *Bouncer) run(t testing.TB, cmd *exec.Cmd) {
 func (b *Bouncer) DSN(database string) string {
 	return fmt.Sprintf("host=%s port=%d user=%s dbname=%s sslmode=disable connect_timeout=30", b.dir, b.port, User, database)
 }
+
+// At is where it is, as that of a server.
+func (b *Bouncer) At() *Server { return &Server{Dir: b.dir, Port: b.port} }
