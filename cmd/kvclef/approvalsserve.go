@@ -25,7 +25,7 @@ func (s *signing) serveApprovals(ctx context.Context, signer extapi.Signer) (sto
 		s.log.WarnContext(ctx, "Nobody can vote from a terminal", "error", approvals.ErrUnsupported)
 		return none, nil
 	}
-	path, err := expandHome(a.SocketPath(s.state.dir.Path()), "approvals.socket")
+	path, err := s.approvalsSocket()
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +42,11 @@ func (s *signing) serveApprovals(ctx context.Context, signer extapi.Signer) (sto
 		defer cancel()
 		return server.Close(ctx)
 	}, nil
+}
+
+// approvalsSocket returns where the socket for votes is.
+func (s *signing) approvalsSocket() (string, error) {
+	return expandHome(s.cfg.Approvals.SocketPath(s.state.dir.Path()), "approvals.socket")
 }
 
 // personOf returns who a user of the machine is.

@@ -73,7 +73,7 @@ func (p *program) dev(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, state.close(c.Context)) }()
-	if err := (&signing{cfg: cfg, loopbackOnly: true, log: log}).placesFree(c.Context); err != nil {
+	if err := (&signing{cfg: cfg, state: state, loopbackOnly: true, log: log}).placesFree(c.Context); err != nil {
 		return err
 	}
 	vaults, closeVaults, err := p.devVaults(c, cfg, log, watch)
@@ -160,8 +160,9 @@ func (p *program) devSettings(c *cli.Context) (*config.Config, error) {
 		return nil, wrong
 	}
 	l := &cfg.Listeners
-	if !c.IsSet("http") {
+	if !c.IsSet("http") && !l.HTTP.Enabled {
 		l.HTTP.Enabled = true
+		wrong = errors.Join(wrong, cfg.ValidatePorts()) // which was not in their way before
 	}
 	if c.Bool("approve-all") && (cfg.Rules.Policy != "" || cfg.Rules.File != "") {
 		wrong = errors.Join(wrong, usagef("--approve-all approves everything, and --policy and --rules decide by a file: remove one of them"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/kvclef/kvclef/cmd/kvclef/approvals"
 	"github.com/kvclef/kvclef/extapi"
 )
 
@@ -25,6 +26,13 @@ func (s *signing) placesFree(ctx context.Context) error {
 	}
 	if m := &s.cfg.Metrics; m.Enabled {
 		look(extapi.CheckPortFree(ctx, "the listener of metrics", m.Listen()))
+	}
+	if s.cfg.Approvals.Enabled() && approvals.Supported {
+		path, err := s.approvalsSocket()
+		if err == nil {
+			err = approvals.CheckFree(ctx, path)
+		}
+		look(err)
 	}
 	if c := &s.cfg.Approvals.Console; c.Enabled {
 		look(extapi.CheckPortFree(ctx, "console listener", hostPort(c.Addr, c.Port)))

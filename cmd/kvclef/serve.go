@@ -66,7 +66,7 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 		return err
 	}
 	defer func() { err = errors.Join(err, state.close(c.Context)) }()
-	if err := (&signing{cfg: cfg, log: log}).placesFree(c.Context); err != nil {
+	if err := (&signing{cfg: cfg, state: state, log: log}).placesFree(c.Context); err != nil {
 		return err
 	}
 	vaults, err := openVaults(c.Context, cfg.Vaults, log, watch)

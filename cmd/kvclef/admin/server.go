@@ -102,7 +102,9 @@ func (s *Server) Close(ctx context.Context) error {
 // listen opens a socket for its owner alone. The folder is private, so that
 // there is no moment at which others could connect.
 func listen(ctx context.Context, path string) (net.Listener, error) {
-	if err := RemoveStale(ctx, path); err != nil {
+	if err := RemoveStale(ctx, path); errors.Is(err, ErrAnswered) {
+		return nil, fmt.Errorf("%w: stop it, or use another --datadir", err)
+	} else if err != nil {
 		return nil, err
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
@@ -115,19 +117,36 @@ func listen(ctx context.Context, path string) (net.Listener, error) {
 	return listener, nil
 }
 
+// ErrAnswered is that a socket is in use.
+var ErrAnswered = errors.New("another signer answers there")
+
 // RemoveStale removes a socket that nobody answers on. One that somebody answers on
-// is an error, as is what is no socket.
+// is [ErrAnswered], and what is no socket is an error, too.
 func RemoveStale(ctx context.Context, path string) error {
+	if stale, err := staleAt(ctx, path); err != nil || !stale {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// CheckFree is RemoveStale that removes nothing.
+func CheckFree(ctx context.Context, path string) error {
+	_, err := staleAt(ctx, path)
+	return err
+}
+
+// staleAt reports whether a socket is in a place that nobody answers on.
+func staleAt(ctx context.Context, path string) (bool, error) {
 	there, err := socketAt(path)
 	if err != nil || !there {
-		return err
+		return false, err
 	}
 	conn, err := dial(ctx, path)
 	if err == nil {
 		_ = conn.Close() // it was only a question
-		return errors.New("another signer answers there: stop it, or use another --datadir")
+		return false, ErrAnswered
 	}
-	return os.Remove(path)
+	return true, nil
 }
 
 // CheckPlace refuses a place for a socket in which something is that is none.

@@ -41,13 +41,24 @@ func check(path, group string) (gid int, err error) {
 	return gid, errors.Join(long, place, err)
 }
 
+// checkFree tells that another program answers in a place. It opens and removes nothing.
+func checkFree(ctx context.Context, path string) error { return answered(admin.CheckFree(ctx, path)) }
+
+// answered adds what to do where another signer answers.
+func answered(err error) error {
+	if errors.Is(err, admin.ErrAnswered) {
+		return fmt.Errorf("%w: stop it, or give another path by approvals.socket", err)
+	}
+	return err
+}
+
 // listen opens a socket for its owner, and for a group if there is one.
 func listen(ctx context.Context, path, group string) (net.Listener, error) {
 	gid, err := check(path, group)
 	if err != nil {
 		return nil, err
 	}
-	if err := admin.RemoveStale(ctx, path); err != nil {
+	if err := answered(admin.RemoveStale(ctx, path)); err != nil {
 		return nil, err
 	}
 	config := net.ListenConfig{Control: restrict}

@@ -36,7 +36,7 @@ type Server struct {
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	listener, err := listen(ctx, cfg.Path, cfg.Group)
 	if err != nil {
-		return nil, fmt.Errorf("opening the socket for approvals %s: %w", cfg.Path, err)
+		return nil, opening(cfg.Path, err)
 	}
 	closing := make(chan struct{})
 	h := &handler{cfg: cfg, closing: closing}
@@ -60,6 +60,19 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s.http.RegisterOnShutdown(func() { close(closing) })
 	go func() { s.done <- s.http.Serve(listener) }()
 	return s, nil
+}
+
+// CheckFree tells, as Start would, that another program answers in the place of the socket. It
+// opens nothing, and what else may be wrong is for [Check].
+func CheckFree(ctx context.Context, path string) error {
+	if err := checkFree(ctx, path); err != nil {
+		return opening(path, err)
+	}
+	return nil
+}
+
+func opening(path string, err error) error {
+	return fmt.Errorf("opening the socket for approvals %s: %w", path, err)
 }
 
 // Close ends the server and removes the socket. Votes under way are waited for

@@ -59,6 +59,26 @@ func TestSocketIsRefused(t *testing.T) {
 	if _, err := Start(t.Context(), Config{Path: h.path}); err == nil || !strings.Contains(err.Error(), "another signer answers there") {
 		t.Errorf("a second signer: %v", err)
 	}
+	if err := CheckFree(t.Context(), h.path); err == nil || !strings.Contains(err.Error(), h.path+": another signer answers there: stop it, or give another path by approvals.socket") {
+		t.Errorf("a look at its socket: %v", err)
+	}
+	left := filepath.Join(dir, "left.sock") // by a dead process
+	socket, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: left})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket.SetUnlinkOnClose(false)
+	if err := socket.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{left, filepath.Join(dir, "none.sock")} {
+		if err := CheckFree(t.Context(), path); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Lstat(left); err != nil {
+		t.Errorf("looking removes it: %v", err)
+	}
 }
 
 // TestConnectionsOfOneUser: a user of the machine can't take all places.

@@ -23,6 +23,7 @@ approvals:
   socket: /run/kvclef/approvals.sock
   socket_group: approvers
   webhooks: [{url: "https://hooks.example/x"}]
+  console: {port: 0} # which is off
 `))
 	if err == nil {
 		err = cfg.Validate()
@@ -44,10 +45,10 @@ approvals:
 	if w := a.Webhooks[0]; w.Template != TemplateJSON || len(w.Events) != 3 {
 		t.Errorf("webhook %+v", w)
 	}
-	if a.Console.Origin() != "http://localhost:8551" || a.SocketPath("/d") != "/run/kvclef/approvals.sock" {
-		t.Errorf("console %s, socket %s", a.Console.Origin(), a.SocketPath("/d"))
+	if a.Console.Enabled || a.Console.Port != 0 || a.SocketPath("/d") != "/run/kvclef/approvals.sock" {
+		t.Errorf("console %+v, socket %s", a.Console, a.SocketPath("/d"))
 	}
-	if a := Default().Approvals; a.Enabled() || a.Default.Quorum() != nil || a.SocketPath("/d") != "/d/approvals.sock" {
+	if a := Default().Approvals; a.Enabled() || a.Default.Quorum() != nil || a.Console.Origin() != "http://localhost:8551" || a.SocketPath("/d") != "/d/approvals.sock" {
 		t.Errorf("without people: %+v", a)
 	}
 }

@@ -6,8 +6,9 @@ import (
 	"net"
 )
 
-// validatePorts finds listeners of which one would keep another from opening.
-func (c *Config) validatePorts() error {
+// ValidatePorts finds listeners of which one would keep another from opening. Who turns one on
+// after [Config.Validate] asks again.
+func (c *Config) ValidatePorts() error {
 	type listener struct {
 		key  string
 		on   bool

@@ -30,7 +30,7 @@ func (p *problems) when(wrong bool, format string, args ...any) {
 
 // Validate completes the configuration and reports every value that can't be meant. What only a vault's client can judge is left to it.
 func (c *Config) Validate() error {
-	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateStore(), c.Listeners.HTTP.TLS.validate("listeners.http.tls"), c.Proxy.TLS.validate("proxy.tls"), c.validateIdentity(), c.validateProxy(), c.Approvals.Validate(), c.validateLog(), c.validateLimits(), c.validateCallers(), c.validateObserve(), c.validatePorts())
+	return errors.Join(c.validateChains(), c.validateVaults(), c.validateRules(), c.validateAudit(), c.validateStore(), c.Listeners.HTTP.TLS.validate("listeners.http.tls"), c.Proxy.TLS.validate("proxy.tls"), c.validateIdentity(), c.validateProxy(), c.Approvals.Validate(), c.validateLog(), c.validateLimits(), c.validateCallers(), c.validateObserve(), c.ValidatePorts())
 }
 
 func (c *Config) validateChains() error {

@@ -137,7 +137,7 @@ func (a *Approvals) ValidateConsole() error {
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
 		p.when(true, "approvals.console.url: %q is not https, which browsers want of all but this machine", origin)
 	}
-	p.when(c.Port == 0, "approvals.console.port: 0; people and their passkeys need an address that stays: it must be from 1 to 65535")
+	p.when(c.Enabled && c.Port == 0, "approvals.console.port: 0; people and their passkeys need an address that stays: it must be from 1 to 65535")
 	p.when(c.Enabled && !a.Enabled(), "approvals.console: there is nobody to sign in: name people by approvals.people")
 	return errors.Join(p...)
 }

@@ -56,6 +56,8 @@ func written(key, value string) string {
 		switch part {
 		case "vaults[]":
 			value = "vaults: [{url: https://a.vault.azure.net, " + value[1:] + "]"
+		case "console": // off, it has no address
+			value = "people: {ann: {}}, console: {enabled: true, " + value[1:]
 		case "postgres":
 			value = "postgres: {dsn: host=db, " + value[1:]
 		default:
