@@ -50,7 +50,7 @@ func plainErrors(app *cli.App) *cli.App {
 	for len(commands) > 0 {
 		command := commands[0]
 		command.OnUsageError = func(c *cli.Context, err error, _ bool) error {
-			return usagef("%w; see %s --help", err, c.Command.HelpName)
+			return linkedSettings(c.Command.Flags, usagef("%w; see %s --help", err, c.Command.HelpName))
 		}
 		commands = append(commands[1:], command.Subcommands...)
 	}

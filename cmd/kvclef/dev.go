@@ -62,6 +62,7 @@ func (p *program) dev(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	tellLinks(c.Context, log)
 	watch, err := newWatch(c.Context, cfg, log)
 	if err != nil {
 		return err

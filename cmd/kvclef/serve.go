@@ -55,6 +55,7 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 	if err := examine(c.Context, examination{cfg: cfg, options: options}, errors.Join(wrong, err)); err != nil {
 		return err
 	}
+	tellLinks(c.Context, log)
 	watch, err := newWatch(c.Context, cfg, log)
 	if err != nil {
 		return err

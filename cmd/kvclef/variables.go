@@ -2,7 +2,7 @@ package main
 
 import (
 	"errors"
-	"os"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,8 +13,9 @@ import (
 )
 
 // unknownVariables returns a problem for each variable that looks as if it were a flag's, and
-// that nothing reads: one that is misspelt is a setting that does not hold. Of the vaults that
-// the file names all count, also those that a flag leaves out.
+// that nothing reads: one that is misspelt is a setting that does not hold. Those that [links]
+// made are let through. Of the vaults that the file names all count, also those that a
+// flag leaves out.
 func unknownVariables(c *cli.Context, cfg *config.Config) error {
 	if !slices.Contains([]string{"serve", "proxy", "dev", "check"}, commandName(c)) {
 		return nil // what starts no signer, and says nothing of whether one can be started
@@ -28,12 +29,10 @@ func unknownVariables(c *cli.Context, cfg *config.Config) error {
 		names = append(names, strings.TrimPrefix(name, variablePrefix))
 	}
 	var problems []error
-	environ := os.Environ()
-	slices.Sort(environ)
-	for _, variable := range environ {
-		name, _, _ := strings.Cut(variable, "=")
+	all := environment()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		short, ours := strings.CutPrefix(name, variablePrefix)
-		if !ours || slices.Contains(known, name) || ofService(name, environ) {
+		if !ours || slices.Contains(known, name) || all.made(name) {
 			continue
 		}
 		hint := suggest.DidYouMean(variablePrefix, short, names)
@@ -54,16 +53,4 @@ func variablesOf(flags []cli.Flag) []string {
 		}
 	}
 	return names
-}
-
-// ofService reports whether a variable is one of those that Kubernetes makes of a Service, such
-// as KVCLEF_PORT_8550_TCP of kvclef, in every pod of its namespace: nobody has written it.
-func ofService(name string, environ []string) bool {
-	return slices.ContainsFunc(environ, func(variable string) bool {
-		host, _, _ := strings.Cut(variable, "=")
-		service, there := strings.CutSuffix(host, "_SERVICE_HOST")
-		of, found := strings.CutPrefix(name, service)
-		_, port := os.LookupEnv(service + "_SERVICE_PORT")
-		return there && found && port && (of == "_PORT" || strings.HasPrefix(of, "_PORT_") || strings.HasPrefix(of, "_SERVICE_"))
-	})
 }
