@@ -48,7 +48,16 @@ func text(value []byte) string {
 	return s
 }
 
-func skipSpace(data []byte) []byte { return bytes.TrimLeft(data, " \t\r\n") }
+// skipSpace is [bytes.TrimLeft], which takes longer to begin than there is space in what a
+// program wrote.
+func skipSpace(data []byte) []byte {
+	for i, c := range data {
+		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return data[i:]
+		}
+	}
+	return nil
+}
 
 func skipComma(data []byte) []byte { return skipSpace(bytes.TrimPrefix(data, []byte(","))) }
 

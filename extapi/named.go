@@ -3,10 +3,8 @@ package extapi
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 )
 
@@ -21,44 +19,59 @@ type naming struct {
 // errorMember is how an answer with an error has it: in a text it would be escaped.
 var errorMember = []byte(`,"error":{`)
 
+// idBytes is about what an id adds to an error: a batch may have nothing but small ones.
+const idBytes = len(`,"data":{"request":"ABCDEFGHIJKLMNOPQRSTUVWXYZ-12345"}`)
+
 // name returns an answer, of one call or several, in which each error has an id. All else
 // stays as it is, to the byte.
 func (n naming) name(answer []byte) []byte {
-	if !bytes.Contains(answer, errorMember) {
+	failures := bytes.Count(answer, errorMember)
+	if failures == 0 {
 		return answer
 	}
 	body := bytes.TrimRight(answer, "\n")
+	out, found := make([]byte, 0, len(answer)+failures*idBytes), false
 	if body[0] != '[' {
-		if named := n.nameOne(body, false); named != nil {
-			return append(named, answer[len(body):]...)
+		out, found = n.appendOne(out, body, false)
+	} else {
+		for one := range elements(body) {
+			var is bool
+			out, is = n.appendOne(append(out, ','), one, true)
+			found = found || is
 		}
-		return answer
-	}
-	out, found := make([]byte, 0, len(answer)+len(answer)/4), false
-	for one := range elements(body) {
-		named := n.nameOne(one, true)
-		found = found || named != nil
-		if named == nil {
-			named = one
-		}
-		out = append(append(out, ','), named...)
+		out[0] = '['
+		out = append(out, ']')
 	}
 	if !found {
 		return answer
 	}
-	out[0] = '['
-	return append(append(out, ']'), answer[len(body):]...)
+	return append(out, answer[len(body):]...)
 }
 
-// nameOne returns an answer to one call with an id in its error, and tells the log; nil of
-// one that has no error, or an error with data. The rpc server writes the error last.
-func (n naming) nameOne(answer []byte, batch bool) []byte {
-	var told struct {
-		Code    int             `json:"code"`
-		Message string          `json:"message"`
-		Data    json.RawMessage `json:"data"`
+// appendOne appends an answer to one call, with an id in its error, which it tells the log. One that
+// has no error, or an error with data, is appended as it is. The rpc server writes the error
+// last.
+func (n naming) appendOne(out, answer []byte, batch bool) (_ []byte, found bool) {
+	call, code, message := failureOf(answer)
+	if message == nil {
+		return append(out, answer...), false
 	}
-	var call, failure []byte
+	id := n.id(batch, code)
+	if n.log.Enabled(context.Background(), slog.LevelDebug) {
+		n.log.Debug("Answered with an error that no method made", slog.String("request_id", id), slog.String("call", clip(string(call))),
+			slog.Int("code", code), slog.String("told", clipTo(text(message), loggedError)), slog.String("to", n.to))
+	}
+	out = append(append(out, answer[:len(answer)-len("}}")]...), `,"data":{"request":"`...)
+	return append(append(out, id...), `"}}}`...), true // letters, digits and - need no escapes
+}
+
+// failureOf returns the id of a call, and the code and message, as JSON, of the error that its
+// answer ends with; no message if there is none, or if it has data.
+func failureOf(answer []byte) (call []byte, code int, message []byte) {
+	if !bytes.HasSuffix(answer, []byte("}}")) || !bytes.Contains(answer, errorMember) {
+		return nil, 0, nil // most results need not be walked
+	}
+	var failure []byte
 	for name, value := range members(answer) {
 		switch string(name) {
 		case `"id"`:
@@ -67,14 +80,23 @@ func (n naming) nameOne(answer []byte, batch bool) []byte {
 			failure = value
 		}
 	}
-	if !bytes.HasSuffix(answer, slices.Concat(failure, []byte("}"))) || json.Unmarshal(failure, &told) != nil || told.Data != nil {
-		return nil
+	if len(failure) == 0 || failure[0] != '{' || !bytes.HasSuffix(answer[:len(answer)-1], failure) {
+		return nil, 0, nil
 	}
-	id := n.id(batch, told.Code)
-	n.log.Debug("Answered with an error that no method made", slog.String("request_id", id), slog.String("call", clip(string(call))),
-		slog.Int("code", told.Code), slog.String("told", clipTo(told.Message, loggedError)), slog.String("to", n.to))
-	named := append(bytes.Clone(answer[:len(answer)-len("}}")]), `,"data":{"request":`...)
-	return append(strconv.AppendQuote(named, id), "}}}"...)
+	for name, value := range members(failure) {
+		switch string(name) {
+		case `"code"`:
+			var err error
+			if code, err = strconv.Atoi(string(value)); err != nil {
+				return nil, 0, nil
+			}
+		case `"message"`:
+			message = value
+		case `"data"`:
+			return nil, 0, nil
+		}
+	}
+	return call, code, message
 }
 
 // codeTimeout is what the rpc server tells of calls that it does not wait for any more.

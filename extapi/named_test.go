@@ -75,3 +75,29 @@ func TestNaming(t *testing.T) {
 		}
 	}
 }
+
+// TestNamingCopiesOnce: a caller may have the rpc server answer with some hundred thousand small
+// errors, and those that nobody reads cost no more than their bytes.
+func TestNamingCopiesOnce(t *testing.T) {
+	n := naming{log: slog.New(slog.DiscardHandler), id: func(bool, int) string { return "ABCDEFGHIJKLMNOPQRSTUVWXYZ-12345" }}
+	batch := []byte("[" + strings.Repeat(`{"jsonrpc":"2.0","id":1,"error":{"code":3,"message":"m"}},`, 999) + `{"jsonrpc":"2.0","id":1,"result":"a"}]`)
+	var named []byte
+	if times := testing.AllocsPerRun(10, func() { named = n.name(batch) }); times > 5 {
+		t.Errorf("a thousand answers take memory %v times", times)
+	}
+	if got := strings.Count(string(named), `,"data":{"request":"ABC`); got != 999 || !strings.HasSuffix(string(named), `,{"jsonrpc":"2.0","id":1,"result":"a"}]`) {
+		t.Errorf("%d errors are named: …%s", got, named[len(named)-100:])
+	}
+}
+
+// BenchmarkNaming names the errors of a batch that has nothing but small ones.
+func BenchmarkNaming(b *testing.B) {
+	n := naming{log: slog.New(slog.DiscardHandler), id: func(bool, int) string { return newRequestID() }}
+	one := `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"the method a does not exist/is not available"}},`
+	batch := []byte("[" + strings.Repeat(one, 1<<20/len(one)) + one[:len(one)-1] + "]\n")
+	b.SetBytes(int64(len(batch)))
+	b.ReportAllocs()
+	for b.Loop() {
+		n.name(batch)
+	}
+}
