@@ -55,7 +55,8 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-// RequestID returns the id of the request that a context is of, "" if it is of none.
+// RequestID returns the id of the method's call that a context is of, under which it is decided; ""
+// where no method runs. What the call came with has [OriginID].
 func RequestID(ctx context.Context) string {
 	if c := callOf(ctx); c != nil {
 		return c.id

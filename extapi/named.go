@@ -110,7 +110,7 @@ func namingOfHTTP(ctx context.Context, log *slog.Logger, remote string) naming {
 		if batch && code != codeTimeout {
 			return nextID(ctx)
 		}
-		return HTTPRequestID(ctx)
+		return OriginID(ctx)
 	}}
 }
 

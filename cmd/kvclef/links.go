@@ -61,7 +61,7 @@ func (l links) has(link, what string) bool {
 		case "ADDR":
 			return isIP(value)
 		case "PROTO":
-			return value == strings.ToLower(parts[1])
+			return strings.EqualFold(value, parts[1])
 		default:
 			return isPort(value)
 		}

@@ -44,7 +44,7 @@ func (l requestLog) Handle(ctx context.Context, line slog.Record) error {
 		named = named || attr.Key == requestAttr
 		return !named
 	})
-	id, span := cmp.Or(extapi.RequestID(ctx), extapi.HTTPRequestID(ctx)), trace.SpanContextFromContext(ctx)
+	id, span := cmp.Or(extapi.RequestID(ctx), extapi.OriginID(ctx)), trace.SpanContextFromContext(ctx)
 	if (id != "" && !named) || span.IsSampled() {
 		line = line.Clone()
 	}

@@ -66,7 +66,7 @@ func TestEachLineOfARequestHasItsID(t *testing.T) {
 		}
 		web := extapi.Numbered(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)).Context()
 		log.InfoContext(web, "Over HTTP")
-		if id := extapi.HTTPRequestID(web); id == "" || strings.Count(out.String(), id) != 1 {
+		if id := extapi.OriginID(web); id == "" || strings.Count(out.String(), id) != 1 {
 			t.Errorf("%s: %q is not in %s", format, id, out.String())
 		}
 	}

@@ -51,8 +51,8 @@ func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wire
 			p.refused("method", m.attr(), extapi.RequestAttr(ctx))
 		}
 		return reply{text: errorAnswer(m.id, p.refusal(ctx, err, m.attr())), outcome: err.Outcome()}
-	case ctx.Err() != nil:
-		return failed(m.id, errHungUp)
+	case ctx.Err() != nil: // the caller is gone, or the connection was closed at the end: nobody reads it
+		return reply{text: errorAnswer(m.id, errHungUp), outcome: errHungUp.Outcome()}
 	}
 	bounded, cancel := context.WithTimeout(ctx, p.cfg.MethodTimeout)
 	defer cancel()

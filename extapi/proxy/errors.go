@@ -126,10 +126,10 @@ func errorAnswer(id []byte, err *wireError) []byte {
 type reply struct {
 	text    []byte
 	outcome Outcome
-	err     *wireError // that the text has, nil of what the node or a method said
+	err     *wireError // for which there is no answer of the node, told in the text without an id yet; nil: the text is what the caller gets
 }
 
-// failed is the reply to a call that failed.
+// failed is the reply to a call that the node has not answered, or not so that it can be passed on.
 func failed(id []byte, err *wireError) reply { return reply{errorAnswer(id, err), err.Outcome(), err} }
 
 // joinReplies makes one body of the replies that have a text, nil of none.

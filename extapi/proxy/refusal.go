@@ -14,7 +14,7 @@ type data interface{ WithRequest(id string) any }
 // that has other data keeps it: of a method of the signer it has the id, and of a node it is the
 // node's.
 func withRequest(ctx context.Context, err *wireError) *wireError {
-	id := extapi.HTTPRequestID(ctx)
+	id := extapi.OriginID(ctx)
 	own, ok := err.data.(data)
 	told := *err
 	switch {

@@ -94,7 +94,7 @@ func TestCallsOfABatchHaveIDs(t *testing.T) {
 	seen := make(map[string]bool)
 	p := started(t, Config{Node: newFake(t).http(), Methods: map[string]Method{
 		"our_id": func(ctx context.Context, _ json.RawMessage) (any, error) {
-			seen[extapi.HTTPRequestID(ctx)] = true
+			seen[extapi.OriginID(ctx)] = true
 			return nil, errors.New("no")
 		},
 	}})

@@ -19,9 +19,13 @@ type goodbye struct {
 	fault *wireError // what those are told who wait for the node
 }
 
-func goingAway() goodbye {
-	return goodbye{websocket.CloseGoingAway, "the proxy is shutting down", errHungUp}
+// farewell is a goodbye for a reason of the proxy's, which those are told as well who wait for the
+// node: it is not they who hung up.
+func farewell(code int, text string) goodbye {
+	return goodbye{code, text, &wireError{code: codeFailed, text: "the connection is closed: " + text, outcome: OutcomeCanceled}}
 }
+
+func goingAway() goodbye { return farewell(websocket.CloseGoingAway, "the proxy is shutting down") }
 
 // serveWebSocket serves a client until one side hangs up.
 func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, who extapi.Identity, trail string) {

@@ -143,7 +143,7 @@ func TestShutdownHangsUpInTheEnd(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_, text, err := conn.ReadMessage()
-	if err == nil && strings.Contains(string(text), "the caller hung up") { // it may still be told so
+	if err == nil && strings.Contains(string(text), "the connection is closed: the proxy is shutting down") { // it may still be told so
 		_, text, err = conn.ReadMessage()
 	}
 	if err == nil {

@@ -21,7 +21,7 @@ func (s *session) known() bool {
 		return true
 	}
 	extapi.LogDenied(s.p.refused, s.opening, err)
-	s.end(goodbye{websocket.ClosePolicyViolation, clipTo(err.Error(), maxWhy), errHungUp})
+	s.end(farewell(websocket.ClosePolicyViolation, clipTo(err.Error(), maxWhy)))
 	return false
 }
 

@@ -54,7 +54,7 @@ func (s *session) read(message io.Reader) (body []byte, leave func(), err error)
 		return body, func() {}, nil
 	}
 	if !s.p.enterLarge(s.ctx) {
-		s.end(goodbye{websocket.CloseTryAgainLater, "too many large messages", errHungUp})
+		s.end(farewell(websocket.CloseTryAgainLater, "too many large messages"))
 		return nil, func() {}, errors.New("waited for a place")
 	}
 	s.deadline(s.p.cfg.ReadTimeout)

@@ -36,6 +36,20 @@ func TestWebSocketsEndWithTheToken(t *testing.T) {
 	wantGoodbye(t, conn, "the token has expired")
 }
 
+// TestWhoWaitsIsToldWhyItEnds: a client that has not hung up is told why there is no answer
+// of the node, and not that it did.
+func TestWhoWaitsIsToldWhyItEnds(t *testing.T) {
+	f := newFake(t)
+	p := started(t, Config{Node: f.ws(), Callers: extapi.Callers{Tokens: cards{time.Second}}, PingInterval: time.Hour})
+	conn := dial(t, p, http.Header{"Authorization": {"Bearer batcher"}})
+	tell(t, conn, `{"id":7,"method":"fake_hang"}`)
+	<-f.hung
+	if got := hearWhole(t, conn); !strings.HasPrefix(got, `{"jsonrpc":"2.0","id":7,"error":{"code":-32000,"message":"the connection is closed: the token has expired","data":{"request":"`) {
+		t.Error(got)
+	}
+	wantGoodbye(t, conn, "the token has expired")
+}
+
 // TestTokensAreAskedFor: everything on the listener needs one but the question of a
 // browser whether a page may call, and the node never sees it.
 func TestTokensAreAskedFor(t *testing.T) {

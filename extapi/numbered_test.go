@@ -99,7 +99,7 @@ func TestBatchesNameTheirCalls(t *testing.T) {
 // first of each call has the id that the call is answered with.
 func TestNoIDIsGivenTwice(t *testing.T) {
 	batch := NumberedContext(t.Context())
-	id := HTTPRequestID(batch)
+	id := OriginID(batch)
 	seen := make(map[string]bool)
 	for i := range 3 {
 		call := NumberedCall(batch)
@@ -113,8 +113,8 @@ func TestNoIDIsGivenTwice(t *testing.T) {
 			}
 			seen[got] = true
 		}
-		if first != HTTPRequestID(call) || i == 0 && first != id {
-			t.Errorf("call %d of %s is answered with %s, and %s was decided", i, id, HTTPRequestID(call), first)
+		if first != OriginID(call) || i == 0 && first != id {
+			t.Errorf("call %d of %s is answered with %s, and %s was decided", i, id, OriginID(call), first)
 		}
 	}
 }
