@@ -60,14 +60,17 @@ func connectAndMigrate(ctx context.Context, config *pgx.ConnConfig, schema strin
 
 // proveBefore keeps from making a store that would not be opened.
 func proveBefore(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) error {
-	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
-	defer cancel()
-	another, err := pgx.ConnectConfig(ctx, config)
+	limit := patience{limit: DefaultTimeout}
+	var another *pgx.Conn
+	err := limit.step(ctx, func(ctx context.Context) (err error) {
+		another, err = pgx.ConnectConfig(ctx, config)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer closeSoon(ctx, another)
-	return prove(ctx, another, conn)
+	return prove(ctx, another, conn, limit)
 }
 
 // closeSoon closes a connection, and does not wait long for the database to know.

@@ -7,20 +7,26 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // party is one of the connections that show what a database does.
 type party struct {
-	conn    *pgx.Conn
+	conn *pgx.Conn
+	patience
 	process string // of the server; "" before the first answer
 }
 
 // answer is the last column of the only row. It is asked in one message, which a pooler gives
 // to one process, and without statements that are prepared.
 func (p *party) answer(ctx context.Context, sql string) (string, error) {
-	results, err := p.conn.PgConn().Exec(ctx, sql).ReadAll()
+	var results []*pgconn.Result
+	err := p.step(ctx, func(ctx context.Context) (err error) {
+		results, err = p.conn.PgConn().Exec(ctx, sql).ReadAll()
+		return unsupported(ctx, p.conn, err)
+	})
 	if err != nil {
-		return "", unsupported(ctx, p.conn, err)
+		return "", err
 	}
 	for _, result := range results {
 		if len(result.Rows) != 1 || len(result.Rows[0]) == 0 {
@@ -46,7 +52,10 @@ func moved(from, to any) error {
 
 // forget gives a lock back, wherever a pooler has left it.
 func (p *party) forget(ctx context.Context, key int64) {
-	_, _ = p.conn.PgConn().Exec(ctx, fmt.Sprintf("SELECT pg_advisory_unlock(%d)", key)).ReadAll()
+	_ = p.step(ctx, func(ctx context.Context) error {
+		_, err := p.conn.PgConn().Exec(ctx, fmt.Sprintf("SELECT pg_advisory_unlock(%d)", key)).ReadAll()
+		return err
+	})
 }
 
 // unsupported adds what to do to the answer of a database that is not PostgreSQL, or is

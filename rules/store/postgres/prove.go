@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Why a database is not rested on, and what to do.
@@ -15,14 +17,39 @@ const (
 	lockers = "and limits and nonces rest on locks: name a PostgreSQL server"
 )
 
+// patience is how long a database may take for one step. A far one needs it for each, not for all
+// of those that make a beginning.
+type patience struct {
+	limit   time.Duration
+	setting string // which says so; "" if none does
+}
+
+// step has a step done in time, and says what time that was where it was not.
+func (p patience) step(ctx context.Context, do func(context.Context) error) error {
+	end := time.Now().Add(p.limit)
+	bounded, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	err := do(bounded)
+	if err == nil || time.Now().Before(end) || ctx.Err() != nil { // the connection has its own, which may end before the context does
+		return err
+	}
+	return fmt.Errorf("the database did not answer within %v%s: %w", p.limit, p.setting, err)
+}
+
+func (s *Store) patience() patience {
+	return patience{s.options.Timeout, ", the limit of one step that store.postgres.timeout sets"}
+}
+
 // prove has the first connection, and the first of those that hold locks, show what locks do.
 func (s *Store) prove(ctx context.Context, first *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
-	defer cancel()
-	conn, err := s.locking.Acquire(ctx)
+	var conn *pgxpool.Conn
+	err := s.patience().step(ctx, func(ctx context.Context) (err error) {
+		conn, err = s.locking.Acquire(ctx)
+		return err
+	})
 	if err == nil {
 		defer conn.Release()
-		err = prove(ctx, conn.Conn(), first)
+		err = prove(ctx, conn.Conn(), first, s.patience())
 	}
 	if err != nil {
 		return fmt.Errorf("finding out whether the database keeps locks: %w", err)
@@ -44,8 +71,8 @@ type question struct {
 // of the server, also while the other keeps a process busy. Nothing is written.
 //
 // Locks of sessions come last, for a pooler would leave them to others.
-func prove(ctx context.Context, one, other *pgx.Conn) error {
-	a, b := &party{conn: one}, &party{conn: other}
+func prove(ctx context.Context, one, other *pgx.Conn, limit patience) error {
+	a, b := &party{conn: one, patience: limit}, &party{conn: other, patience: limit}
 	brief, key := freshKey(), freshKey()
 	err := ask(ctx, a, b, []question{
 		{of: a, sql: "SELECT pg_backend_pid()"},

@@ -80,9 +80,32 @@ func TestProofStalled(t *testing.T) {
 			if errors.Is(err, postgres.ErrLocks) || !strings.Contains(fmt.Sprint(err), "deadline exceeded") {
 				t.Errorf("message %d: %v", n, err)
 			}
+			if !strings.Contains(fmt.Sprint(err), "within 200ms") || !strings.Contains(fmt.Sprint(err), "store.postgres.timeout") {
+				t.Errorf("message %d: the limit is not named: %v", n, err)
+			}
 		})
 	}
 	all.Wait()
+}
+
+// TestProofFromAfar: the time limit is that of a step. A database that is far from here has it for
+// the connection, and for each of the statements.
+func TestProofFromAfar(t *testing.T) {
+	long(t)
+	server := shared.Start(t)
+	p := newStore(t)
+	w := &wire{t: t, lead: func(int) *pgtest.Server { return server }, heed: func(int64, func()) bool {
+		pause(t, 100*time.Millisecond)
+		return true
+	}}
+	w.listen()
+	options := p.options()
+	options.DSN, options.Timeout = w.dsn()+" default_query_exec_mode=simple_protocol", 1500*time.Millisecond
+	began := time.Now()
+	ok(t, open(t, options).Close())
+	if took := time.Since(began); took < 2*options.Timeout {
+		t.Errorf("it takes %v, too little for the limit to matter", took)
+	}
 }
 
 // TestProofAtOnce: replicas that start at the same time don't disturb each other.

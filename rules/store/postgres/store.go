@@ -117,7 +117,7 @@ func (s *Store) connect(ctx context.Context, config *pgxpool.Config) error {
 	defer cancel()
 	err = commits(conn.Conn(), func() error { return s.beginSession(ctx, conn, &s.fence.current) })
 	if pgconn.Timeout(err) {
-		err = fmt.Errorf("the database answers, and commits nothing within %v: it may wait for a standby (synchronous_standby_names), or for its disk: %w", s.options.Timeout, err)
+		err = fmt.Errorf("the database answers, and commits nothing within %v: it may wait for a standby (synchronous_standby_names), or for its disk, longer than store.postgres.timeout allows: %w", s.options.Timeout, err)
 	}
 	s.storage.lock = lockKey(s.found.id, "storage")
 	return err
@@ -125,13 +125,19 @@ func (s *Store) connect(ctx context.Context, config *pgxpool.Config) error {
 
 // meet makes the first connection, and finds what it leads to.
 func (s *Store) meet(ctx context.Context, more map[string]string) (*pgxpool.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
-	defer cancel()
-	conn, err := s.work.Acquire(ctx)
+	var conn *pgxpool.Conn
+	err := s.patience().step(ctx, func(ctx context.Context) (err error) {
+		conn, err = s.work.Acquire(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if s.found, err = greet(ctx, conn.Conn(), s.options.Schema, more); err != nil {
+	err = s.patience().step(ctx, func(ctx context.Context) (err error) {
+		s.found, err = greet(ctx, conn.Conn(), s.options.Schema, more)
+		return err
+	})
+	if err != nil {
 		conn.Release()
 		return nil, err
 	}
