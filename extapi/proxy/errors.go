@@ -126,7 +126,7 @@ func errorAnswer(id []byte, err *wireError) []byte {
 type reply struct {
 	text    []byte
 	outcome Outcome
-	err     *wireError // for which there is no answer of the node, told in the text without an id yet; nil: the text is what the caller gets
+	err     *wireError // why there is no answer of the node: the text has it without an id, and is to be made anew. nil: the text is what the caller gets
 }
 
 // failed is the reply to a call that the node has not answered, or not so that it can be passed on.
