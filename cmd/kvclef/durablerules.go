@@ -33,7 +33,7 @@ func (d *durable) loadRules(ctx context.Context, cfg *config.Config) error {
 	if d.file, err = d.admit(ctx, cfg, rules.RuleFile); err != nil {
 		return err
 	}
-	options := clefjs.Options{Storage: d.store, Logger: d.log, Timeout: cfg.Rules.Timeout}
+	options := clefjs.Options{Storage: d.store, Logger: d.log, Timeout: cfg.Rules.Timeout, Room: clefjs.ServerRoom}
 	d.ruleset, err = clefjs.Load(d.file.name(), d.file.source, options) //nolint:contextcheck // the time limit bounds it
 	if err != nil {
 		return &usageError{err}

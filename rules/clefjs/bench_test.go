@@ -41,13 +41,14 @@ const approveAll = `function ApproveTx() { return "Approve" }`
 
 // BenchmarkDecide compares with Clef's way in the same run: a new machine for
 // each call, and library and file parsed in the request. A decision is
-// ApproveTx and, where the file defines it, OnApprovedTx.
+// ApproveTx and, where the file defines it, OnApprovedTx. Both have the room for
+// garbage that a signer gives its rule file; Clef itself has none.
 func BenchmarkDecide(b *testing.B) {
 	for _, bench := range []struct{ name, source string }{{"approve-all", approveAll}, {"realistic", file(b, "realistic.js")}} {
 		for _, clients := range []int{1, 64} {
 			name := map[int]string{1: "serial", 64: "parallel"}[clients]
 			b.Run(bench.name+"/"+name+"/kvclef", func(b *testing.B) {
-				r := load(b, bench.source, Options{Storage: memory.New(nil), WaitTimeout: time.Minute})
+				r := load(b, bench.source, Options{Storage: memory.New(nil), WaitTimeout: time.Minute, Room: ServerRoom})
 				engine := &rules.Engine{Rules: []rules.Rule{r}}
 				signature := sign(b, transfer(1, big.NewInt(1), nil))
 				measure(b, clients, func(req *rules.Request) {
@@ -62,6 +63,7 @@ func BenchmarkDecide(b *testing.B) {
 				})
 			})
 			b.Run(bench.name+"/"+name+"/clef", func(b *testing.B) {
+				defer newRoom(ServerRoom).close()
 				signature := sign(b, transfer(1, big.NewInt(1), nil))
 				store := memory.New(nil)
 				measure(b, clients, func(req *rules.Request) { clefsWay(b, bench.source, store, req, signature) })
@@ -149,7 +151,7 @@ func BenchmarkLargeCalldata(b *testing.B) {
 func BenchmarkAgainstClef(b *testing.B) {
 	for _, bench := range []struct{ name, source string }{{"approve-all", approveAll}, {"realistic", file(b, "realistic.js")}} {
 		b.Run(bench.name, func(b *testing.B) {
-			r := load(b, bench.source, Options{Storage: memory.New(nil)})
+			r := load(b, bench.source, Options{Storage: memory.New(nil), Room: ServerRoom}) // for both
 			engine := &rules.Engine{Rules: []rules.Rule{r}}
 			signature := sign(b, transfer(1, big.NewInt(1), nil))
 			store := memory.New(nil)

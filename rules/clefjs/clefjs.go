@@ -60,6 +60,12 @@ type Options struct {
 	// 64 MiB, and never more. What all calls use counts together.
 	MemoryLimit uint64
 
+	// Room is for how many more bytes of garbage there is room before it is
+	// collected, at most MaxRoom; none. Machines make much garbage, and calls take less
+	// time when it is collected more rarely. Where memory has a limit (GOMEMLIMIT) there
+	// is none either way. One rule file of a process should have it.
+	Room uint64
+
 	// Console gets what the file writes with console.log (level "log") and
 	// console.error ("error"); nil: the logger does. It may be called by
 	// several goroutines at a time.
@@ -89,6 +95,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MemoryLimit > MaxMemory {
 		return o, fmt.Errorf("the memory limit of a rule file is %d bytes: it is at most %d", o.MemoryLimit, uint64(MaxMemory))
 	}
+	if o.Room > MaxRoom {
+		return o, fmt.Errorf("the room for a rule file's garbage is %d bytes: it is at most %d", o.Room, uint64(MaxRoom))
+	}
 	if o.WaitTimeout < 0 {
 		return o, fmt.Errorf("the wait for the storage is %s: it can't be negative", o.WaitTimeout)
 	}
@@ -106,6 +115,7 @@ type Ruleset struct {
 	guard   *guard
 	places  places
 	pool    *pool
+	room    *room
 	defined []string
 }
 
@@ -156,6 +166,7 @@ func Load(name string, source []byte, options Options) (*Ruleset, error) {
 	if inCall {
 		ready = 0
 	}
+	r.room = newRoom(options.Room)
 	r.pool = newPool(ready, r.prepare)
 	return r, nil
 }
@@ -192,6 +203,9 @@ func (r *Ruleset) Functions() []string { return slices.Clone(r.defined) }
 // defines tells whether the file defines a function.
 func (r *Ruleset) defines(function string) bool { return slices.Contains(r.defined, function) }
 
-// Close ends the preparation of machines. Calls under way go on; further ones
-// prepare their own.
-func (r *Ruleset) Close() { r.pool.close() }
+// Close ends the preparation of machines, and lets go of the room. Calls under way
+// go on; further ones prepare their own.
+func (r *Ruleset) Close() {
+	r.pool.close()
+	r.room.close()
+}

@@ -23,7 +23,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		"binary":  `var a = []; for (;;) a.push(new Uint8Array(1e6))`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := load(t, "function ApproveTx() { "+script+" }", Options{Timeout: MaxTimeout, MemoryLimit: 32 << 20})
+			r := load(t, "function ApproveTx() { "+script+" }", Options{Timeout: MaxTimeout, MemoryLimit: 32 << 20, Room: MaxRoom})
 			decision := judge(t, r, transfer(1, big.NewInt(1), nil))
 			if !strings.Contains(decision.Reason, errMemory.Error()) {
 				t.Fatalf("got %+v", decision)
@@ -36,7 +36,7 @@ func TestMemoryIsBounded(t *testing.T) {
 // keeps little of it.
 func TestGarbageIsNotCounted(t *testing.T) {
 	r := load(t, `function ApproveTx() { for (var i = 0; i < 1000; i++) { var s = "x".repeat(1e5) + i }; return "Approve" }`,
-		Options{Timeout: MaxTimeout, MemoryLimit: 32 << 20})
+		Options{Timeout: MaxTimeout, MemoryLimit: 32 << 20, Room: MaxRoom})
 	if decision := judge(t, r, transfer(1, big.NewInt(1), nil)); decision.Verdict != rules.Approve {
 		t.Fatalf("got %+v", decision)
 	}
@@ -122,7 +122,7 @@ func TestClosedRulesetsDecide(t *testing.T) {
 
 // TestOptionsAreChecked covers limits that make no sense.
 func TestOptionsAreChecked(t *testing.T) {
-	for _, options := range []Options{{MemoryLimit: MaxMemory + 1}, {Timeout: -1}, {Timeout: MaxTimeout + 1}, {WaitTimeout: -1}} {
+	for _, options := range []Options{{MemoryLimit: MaxMemory + 1}, {Timeout: -1}, {Timeout: MaxTimeout + 1}, {WaitTimeout: -1}, {Room: MaxRoom + 1}} {
 		if r, err := Load("rules.js", []byte(``), options); err == nil {
 			r.Close()
 			t.Errorf("%+v is taken", options)
