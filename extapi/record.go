@@ -90,8 +90,23 @@ func (r *record) decision(decision rules.Decision, err error) audit.Entry {
 	entry.Micros = r.micros()
 	if err != nil {
 		entry.Verdict, entry.Error = rules.Undecided.String(), err.Error()
+	} else {
+		entry.Hold = holdOf(decision.Reservation)
 	}
 	return entry
+}
+
+// holdOf is what an entry says of a reservation.
+func holdOf(r *rules.Reservation) *audit.Hold {
+	if r == nil {
+		return nil
+	}
+	hold := &audit.Hold{ID: uint64(r.ID), Time: r.At, Charges: make([]audit.Charge, len(r.Charges))}
+	for i := range r.Charges {
+		c := &r.Charges[i]
+		hold.Charges[i] = audit.Charge{Counter: c.Counter, Slot: c.Slot, Amount: c.Amount.Dec(), Expires: c.Expires}
+	}
+	return hold
 }
 
 // outcome is the entry of what became of an approved request. It repeats only

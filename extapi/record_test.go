@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
@@ -157,5 +161,27 @@ func TestTheRecordHasWhy(t *testing.T) {
 	}
 	if entry := r.decision(rules.Decision{}, nil); entry.Policy != "" || entry.Explain != "" {
 		t.Errorf("without a policy: %+v", entry)
+	}
+}
+
+// What a decision holds and is not durable yet is in its entry, and in no other.
+func TestTheRecordHasWhatIsReserved(t *testing.T) {
+	r := newRecord(&rules.Request{Kind: rules.KindText})
+	at := time.Date(2026, 3, 1, 12, 0, 0, 1, time.UTC)
+	amount, _ := uint256.FromDecimal(strings.Repeat("9", 77))
+	entry := r.decision(rules.Decision{Reservation: &rules.Reservation{ID: 7, At: at, Charges: []rules.Reserved{
+		{Counter: "daily", Slot: "nonce 1", Amount: *amount, Expires: at.Add(time.Hour)}, {Counter: "count", Expires: at},
+	}}}, nil)
+	want := &audit.Hold{ID: 7, Time: at, Charges: []audit.Charge{
+		{Counter: "daily", Slot: "nonce 1", Amount: strings.Repeat("9", 77), Expires: at.Add(time.Hour)}, {Counter: "count", Amount: "0", Expires: at},
+	}}
+	if !reflect.DeepEqual(entry.Hold, want) {
+		t.Errorf("got %+v, want %+v", entry.Hold, want)
+	}
+	if entry := r.decision(rules.Decision{}, nil); entry.Hold != nil {
+		t.Errorf("nothing is reserved: %+v", entry.Hold)
+	}
+	if entry := r.outcome(rules.Result{}, Signed{}, nil); entry.Hold != nil {
+		t.Errorf("an outcome: %+v", entry.Hold)
 	}
 }

@@ -25,8 +25,9 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// Decider judges requests. A decision is durable, with what it holds of a
-// limit, when Decide returns it. Settle follows every approval exactly once;
+// Decider judges requests. What a decision holds of a limit is durable when Decide
+// returns it, but for its Reservation, which is so with the record of the decision: it
+// is written before anything is signed. Settle follows every approval exactly once;
 // its error withholds the signature.
 type Decider interface {
 	Decide(ctx context.Context, req *rules.Request) (rules.Decision, error)

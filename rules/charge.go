@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// charge holds what a decision counts against limits, durably; the id is 0 if
-// that is nothing. The decision that it returns stands: it rejects if a limit
+// charge holds what a decision counts against limits, durably or with a reservation;
+// the id is 0 if that is nothing. The decision that it returns stands: it rejects if a limit
 // would be passed, and refers if people may approve that.
 func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decision, error) {
 	board := decision.OverLimit
@@ -20,7 +20,7 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 	if e.Ledger == nil {
 		return 0, decision.refused(), errors.New("the decision counts against limits, and there is no ledger")
 	}
-	id, err := e.hold(ctx, decision.Charges)
+	id, reservation, err := e.hold(ctx, decision.Charges, decision.Verdict == Approve)
 	var over *OverLimitError
 	if errors.As(err, &over) && board != nil && !over.Charge.Firm {
 		decision = decision.referred(over, board)
@@ -29,7 +29,7 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 		}
 		// It counts while people think, and afterwards, as what has room does.
 		decision.Charges = lifted(decision.Charges)
-		id, err = e.hold(ctx, decision.Charges)
+		id, reservation, err = e.hold(ctx, decision.Charges, false)
 	}
 	var full *SlotError
 	switch {
@@ -44,6 +44,7 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 	case err != nil:
 		return 0, decision.refused(), fmt.Errorf("%w: holding limits: %w", ErrNoState, err)
 	}
+	decision.Reservation = reservation
 	return id, decision, nil
 }
 
@@ -86,11 +87,17 @@ func lifted(charges []Charge) []Charge {
 	return charges
 }
 
-// hold asks the ledger. One that panics may hold something, which then goes on
-// counting; what the rule keeps aside must be dropped nevertheless.
-func (e *Engine) hold(ctx context.Context, charges []Charge) (id HoldID, err error) {
+// hold asks the ledger. What is approved at once, and recorded, is durable with its
+// record; what people are asked about is so before they are. A ledger that panics may
+// hold something, which then goes on counting; what the rule keeps aside must be
+// dropped nevertheless.
+func (e *Engine) hold(ctx context.Context, charges []Charge, approved bool) (id HoldID, reservation *Reservation, err error) {
 	defer crashed("the ledger", &err)
-	return e.Ledger.Hold(ctx, charges)
+	if reserver, ok := e.Ledger.(Reserver); ok && approved && e.Recorded {
+		return reserver.Reserve(ctx, charges)
+	}
+	id, err = e.Ledger.Hold(ctx, charges)
+	return id, nil, err
 }
 
 // ledger tells the ledger what becomes of a hold.

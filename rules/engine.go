@@ -53,6 +53,10 @@ type Engine struct {
 	Rules    []Rule
 	Ledger   Ledger   // nil: a decision with charges is refused
 	Approver Approver // nil: nobody
+
+	// Recorded says that who asks makes a decision durable, with its Reservation,
+	// before anything is signed. Then a ledger that is a [Reserver] need not.
+	Recorded bool
 }
 
 // held is what a decision holds until it is settled.
@@ -63,8 +67,8 @@ type held struct {
 }
 
 // Decide judges a request. An approval holds what it counts against limits,
-// durably, until Settle is told what became of it; so does what people still think
-// about; nothing else holds anything.
+// durably or with a Reservation, until Settle is told what became of it; what people
+// still think about is held durably; nothing else holds anything.
 func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	rule, decision, hold, err := e.evaluate(ctx, req)
 	if err != nil {

@@ -19,6 +19,7 @@ var errBoom = errors.New("boom")
 type scriptedRule struct {
 	verdict rules.Verdict
 	charges []rules.Charge
+	board   *rules.Quorum
 	fail    error
 	crash   bool
 	keep    error
@@ -33,7 +34,7 @@ func (r scriptedRule) Evaluate(context.Context, *rules.Request) (rules.Decision,
 	if r.fail != nil {
 		return rules.Decision{Verdict: rules.Approve, Rule: "scripted"}, nil, r.fail
 	}
-	return rules.Decision{Verdict: r.verdict, Rule: "scripted", Reason: "so told", Charges: r.charges}, scriptedHold(r), nil
+	return rules.Decision{Verdict: r.verdict, Rule: "scripted", Reason: "so told", Charges: r.charges, OverLimit: r.board}, scriptedHold(r), nil
 }
 
 type scriptedHold scriptedRule
@@ -395,4 +396,56 @@ func (l fullLedger) Hold(context.Context, []rules.Charge) (rules.HoldID, error) 
 		return 0, l.err
 	}
 	return 0, &rules.OverLimitError{}
+}
+
+// reservingLedger reserves what is recorded.
+type reservingLedger struct{ scriptedLedger }
+
+func (l reservingLedger) Reserve(context.Context, []rules.Charge) (rules.HoldID, *rules.Reservation, error) {
+	*l.log = append(*l.log, "reserve")
+	if l.hold != nil {
+		return 0, nil, l.hold
+	}
+	return 7, &rules.Reservation{ID: 7}, nil
+}
+
+// TestEngineReserves: what is held is left to the record of a decision only where there
+// is one, and where it follows at once. What people are asked about is durable before.
+func TestEngineReserves(t *testing.T) {
+	over := &rules.OverLimitError{Charge: charge()[0]}
+	for name, test := range map[string]struct {
+		unrecorded bool
+		verdict    rules.Verdict
+		board      *rules.Quorum
+		ledger     error
+		reserved   bool
+		log        string
+	}{
+		"approved":                       {verdict: rules.Approve, reserved: true, log: "reserve, keep"},
+		"approved, not recorded":         {unrecorded: true, verdict: rules.Approve, log: "hold, keep"},
+		"referred":                       {verdict: rules.Refer, log: "hold, drop"},
+		"over a limit":                   {verdict: rules.Approve, ledger: over, log: "reserve, drop"},
+		"over a limit, people are asked": {verdict: rules.Approve, ledger: over, board: &rules.Quorum{}, log: "reserve, hold, drop"},
+		"ledger fails":                   {verdict: rules.Approve, ledger: errBoom, log: "reserve, drop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log []string
+			ledger := reservingLedger{scriptedLedger{hold: test.ledger, log: &log}}
+			rule := scriptedRule{verdict: test.verdict, charges: charge(), board: test.board, log: &log}
+			engine := &rules.Engine{
+				Rules: []rules.Rule{rule}, Ledger: ledger, Recorded: !test.unrecorded,
+				Approver: people{ledger: ledger, verdict: rules.Approve},
+			}
+			decision, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText})
+			if err != nil && test.ledger == nil {
+				t.Fatal(err)
+			}
+			if reserved := decision.Reservation != nil; reserved != test.reserved {
+				t.Errorf("reserved: %v", reserved)
+			}
+			if got := strings.Join(log, ", "); got != test.log {
+				t.Errorf("%s, want %s", got, test.log)
+			}
+		})
+	}
 }

@@ -71,6 +71,10 @@ type Decision struct {
 	// Listed are the accounts that an approved listing shows; nil is all of them.
 	Listed []common.Address
 
+	// Reservation is what is held of limits and not durable yet: nothing is signed
+	// before it is, in the record of the decision. It is nil if all is.
+	Reservation *Reservation
+
 	held *held // by the engine, until the decision is settled
 }
 

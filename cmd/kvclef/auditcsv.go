@@ -22,9 +22,12 @@ func auditColumns() []string {
 	}
 }
 
-// wholeRequest begins the names of what a request has in full, which is left to
-// the export as JSON, as is the proof of a vote: no cell of a spreadsheet holds it.
-const wholeRequest = "whole_"
+// jsonAlone tells what is left to the export as JSON: what a request has in full and
+// the proof of a vote, which no cell of a spreadsheet holds, and the charges of a hold,
+// of which explain tells.
+func jsonAlone(member string) bool {
+	return strings.HasPrefix(member, "whole_") || strings.HasPrefix(member, "hold_") || member == "proof"
+}
 
 // csvTable makes the rows of the exported table.
 type csvTable struct {
@@ -51,7 +54,7 @@ func (t *csvTable) row(record audit.Record) (string, error) {
 	}
 	cells := make([]string, len(t.columns))
 	for _, member := range members {
-		if strings.HasPrefix(member.name, wholeRequest) || member.name == "proof" {
+		if jsonAlone(member.name) {
 			continue
 		}
 		i, ok := t.places[member.name]

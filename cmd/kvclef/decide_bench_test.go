@@ -97,7 +97,10 @@ func decideHoldRecord(b *testing.B, load func(*bolt.Store) rules.Rule) {
 		b.Fatal(err)
 	}
 	defer log.Close()
-	engine := &rules.Engine{Rules: []rules.Rule{load(store)}, Ledger: store}
+	if err := store.Rely(b.Context(), filepath.Join(dir, "audit.log"), log.Head); err != nil {
+		b.Fatal(err)
+	}
+	engine := &rules.Engine{Rules: []rules.Rule{load(store)}, Ledger: store, Recorded: true}
 	to := common.HexToAddress("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266")
 
 	times := make([]time.Duration, b.N)
@@ -118,7 +121,7 @@ func decideHoldRecord(b *testing.B, load func(*bolt.Store) rules.Rule) {
 			}
 			entry := audit.Entry{
 				Event: audit.EventDecision, Request: req.ID, Method: req.Method, Account: req.Account.Address.Hex(), To: to.Hex(), Value: "1",
-				ChainID: "1337", Digest: req.Digest.Hex(), Verdict: decision.Verdict.String(), Rule: decision.Rule,
+				ChainID: "1337", Digest: req.Digest.Hex(), Verdict: decision.Verdict.String(), Rule: decision.Rule, Hold: written(decision.Reservation),
 			}
 			if err := log.Append(b.Context(), entry); err != nil {
 				b.Error(err)
@@ -141,6 +144,18 @@ func decideHoldRecord(b *testing.B, load func(*bolt.Store) rules.Rule) {
 	b.ReportMetric(inMS(at(times, 99)), "p99-ms")
 	b.ReportMetric(inMS((cpuTime(b, os.Getpid())-before)/time.Duration(b.N)), "cpu-ms/op")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
+}
+
+// written is what an entry says of a reservation.
+func written(r *rules.Reservation) *audit.Hold {
+	if r == nil {
+		return nil
+	}
+	hold := &audit.Hold{ID: uint64(r.ID), Time: r.At}
+	for _, c := range r.Charges {
+		hold.Charges = append(hold.Charges, audit.Charge{Counter: c.Counter, Slot: c.Slot, Amount: c.Amount.Dec(), Expires: c.Expires})
+	}
+	return hold
 }
 
 // benchRequest is a transfer of one wei.

@@ -83,7 +83,7 @@ func needsDataDir(cfg *config.Config) bool {
 // openDurable opens everything, or nothing: a signer never starts with a part.
 func openDurable(ctx context.Context, cfg *config.Config, options durableOptions, log *slog.Logger) (*durable, error) {
 	d := &durable{options: options, log: log}
-	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadFiles, d.joinRules, d.openAudit, d.openApprovals} {
+	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadFiles, d.joinRules, d.openAudit, d.relyOnAudit, d.openApprovals} {
 		if err := open(ctx, cfg); err != nil {
 			return nil, errors.Join(err, d.close(ctx))
 		}
@@ -187,18 +187,19 @@ func (d *durable) remember(ctx context.Context) error {
 
 // decider returns what judges requests.
 func (d *durable) decider() extapi.Decider {
+	engine := &rules.Engine{Ledger: d.options.watch.ledger(d.store), Approver: d.approver, Recorded: d.audit != nil}
 	switch {
 	case d.inForce.policy != nil: // decides about everything
-		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.exchangeable())}, Ledger: d.options.watch.ledger(d.store), Approver: d.approver}
+		engine.Rules = []rules.Rule{d.shadowed(d.exchangeable())}
 	case d.ruleset != nil:
-		return &rules.Engine{Rules: []rules.Rule{d.shadowed(d.ruleset)}, Ledger: d.options.watch.ledger(d.store), Approver: d.approver}
+		engine.Rules = []rules.Rule{d.shadowed(d.ruleset)}
 	case d.ui != nil: // it decides about everything
-		return &rules.Engine{Ledger: d.options.watch.ledger(d.store), Approver: d.approver}
 	case d.asksAll:
-		return &rules.Engine{Rules: []rules.Rule{listings{}}, Ledger: d.options.watch.ledger(d.store), Approver: d.approver}
+		engine.Rules = []rules.Rule{listings{}}
 	default:
 		return rules.NoRules{}
 	}
+	return engine
 }
 
 // decides reports whether there is a policy, a rule file, or somebody to ask without.

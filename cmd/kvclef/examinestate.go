@@ -20,15 +20,32 @@ func (e *examination) state(ctx context.Context, known *durable) {
 	}
 	var heads []store.LogHead
 	if known.dir.Path() != "" {
-		held, _, err := lookAt(ctx, e.cfg, known.dir, false)
+		held, running, err := lookAt(ctx, e.cfg, known.dir, false)
 		if err != nil {
 			e.fail(stateError(err))
 		} else {
 			heads = held.LogHeads
 			e.attestations(known, held)
+			if held.Relied != nil && !running {
+				e.relied(ctx, known.dir, held)
+			}
 		}
 	}
 	if err := e.chain(ctx, known.dir, heads); err != nil {
+		e.fail(err)
+	}
+}
+
+// relied looks whether the audit log has what the state lacks after a crash.
+func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.Summary) {
+	path, err := auditPath(e.cfg, dir)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return // it was told
+	}
+	if _, err := lackedBy(ctx, held.LogHeads, *held.Relied, path); err != nil {
 		e.fail(err)
 	}
 }

@@ -266,7 +266,7 @@ func (h *hostRunner) decider(service hosting.Service) (extapi.Decider, bool, err
 			service.Details.Policy, strings.Join(slices.Sorted(maps.Keys(scripts)), ", "))
 	}
 	ledger := scopedLedger{h.signing.state.store, service.ID + "/"}
-	return &rules.Engine{Rules: []rules.Rule{loaded}, Ledger: ledger}, true, nil
+	return &rules.Engine{Rules: []rules.Rule{loaded}, Ledger: ledger, Recorded: h.signing.state.audit != nil}, true, nil
 }
 
 // record says in the audit log that a service runs from here on, and what decides.

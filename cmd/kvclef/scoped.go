@@ -76,12 +76,31 @@ type scopedLedger struct {
 
 // Hold counts all charges or none.
 func (s scopedLedger) Hold(ctx context.Context, charges []rules.Charge) (rules.HoldID, error) {
+	scoped, err := s.scoped(charges)
+	if err != nil {
+		return 0, err
+	}
+	return s.Ledger.Hold(ctx, scoped)
+}
+
+// Reserve counts all charges or none, and may leave it to the record of the decision to
+// make that durable.
+func (s scopedLedger) Reserve(ctx context.Context, charges []rules.Charge) (rules.HoldID, *rules.Reservation, error) {
+	scoped, err := s.scoped(charges)
+	if err != nil {
+		return 0, nil, err
+	}
+	return reserveOrHold(ctx, s.Ledger, scoped)
+}
+
+// scoped returns charges with the counters that they have among all.
+func (s scopedLedger) scoped(charges []rules.Charge) ([]rules.Charge, error) {
 	scoped := slices.Clone(charges)
 	for i := range scoped {
 		if scoped[i].Counter == "" {
-			return 0, fmt.Errorf("charge %d has no counter", i)
+			return nil, fmt.Errorf("charge %d has no counter", i)
 		}
 		scoped[i].Counter = s.prefix + scoped[i].Counter
 	}
-	return s.Ledger.Hold(ctx, scoped)
+	return scoped, nil
 }

@@ -24,11 +24,12 @@ func (p *program) stateCommand() *cli.Command {
 		Description: examples(
 			"what was spent of limits, and what the rule file keeps", "kvclef state show --values",
 			"a copy, also while the signer runs", "kvclef state backup kvclef-backup.db",
+			"give up what a lost audit log has, after a crash", "kvclef state forget --entry 1234",
 		),
 		HideHelpCommand: true,
-		Subcommands:     []*cli.Command{p.stateShowCommand(), p.stateBackupCommand()},
+		Subcommands:     []*cli.Command{p.stateShowCommand(), p.stateBackupCommand(), p.stateForgetCommand()},
 		Action: action(func(*cli.Context) error {
-			return usagef("state needs a command: show or backup; see kvclef state --help")
+			return usagef("state needs a command: show, backup or forget; see kvclef state --help")
 		}),
 	}
 }

@@ -160,10 +160,37 @@ type watchedLedger struct {
 }
 
 // Hold counts, and is counted.
-func (l watchedLedger) Hold(ctx context.Context, charges []rules.Charge) (rules.HoldID, error) {
+func (l watchedLedger) Hold(ctx context.Context, charges []rules.Charge) (id rules.HoldID, err error) {
+	err = l.holding(ctx, func(ctx context.Context) error {
+		id, err = l.Ledger.Hold(ctx, charges)
+		return err
+	})
+	return id, err
+}
+
+// Reserve counts, and is counted.
+func (l watchedLedger) Reserve(ctx context.Context, charges []rules.Charge) (id rules.HoldID, reservation *rules.Reservation, err error) {
+	err = l.holding(ctx, func(ctx context.Context) error {
+		id, reservation, err = reserveOrHold(ctx, l.Ledger, charges)
+		return err
+	})
+	return id, reservation, err
+}
+
+// reserveOrHold reserves where a ledger can, and holds where it can't.
+func reserveOrHold(ctx context.Context, ledger rules.Ledger, charges []rules.Charge) (rules.HoldID, *rules.Reservation, error) {
+	if reserver, ok := ledger.(rules.Reserver); ok {
+		return reserver.Reserve(ctx, charges)
+	}
+	id, err := ledger.Hold(ctx, charges)
+	return id, nil, err
+}
+
+// holding follows a hold.
+func (l watchedLedger) holding(ctx context.Context, hold func(context.Context) error) error {
 	ctx, end := l.watch.tracing.Span(ctx, "hold")
 	began := time.Now()
-	id, err := l.Ledger.Hold(ctx, charges)
+	err := hold(ctx)
 	l.watch.metrics.Held(time.Since(began), err)
 	var over *rules.OverLimitError
 	if errors.As(err, &over) { // an answer like any other
@@ -171,7 +198,7 @@ func (l watchedLedger) Hold(ctx context.Context, charges []rules.Charge) (rules.
 	} else {
 		end(err)
 	}
-	return id, err
+	return err
 }
 
 // auditor returns an audit log that is followed.

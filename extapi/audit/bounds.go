@@ -20,7 +20,7 @@ const (
 
 // maxLine is more than the longest line: each bounded byte can become six, as
 // in \u0001.
-const maxLine = 260 << 10
+const maxLine = 272 << 10
 
 // bounded returns the entry as it may be written: its texts are bounded, valid
 // UTF-8, and without what could lead a terminal astray. Its result for what it
@@ -54,6 +54,7 @@ func bounded(e Entry) Entry {
 	default:
 		e.Whole = e.Whole.bounded()
 	}
+	e.Hold = e.Hold.utc()
 	if e.Checkpoint != nil {
 		c := *e.Checkpoint
 		c.Time = c.Time.UTC()

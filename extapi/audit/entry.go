@@ -100,6 +100,10 @@ type Entry struct {
 	Policy  string `json:"policy,omitempty"`  // SHA-256 of the policy's file, 0x
 	Explain string `json:"explain,omitempty"` // why, as the policy explains it
 
+	// Hold is what an approval counts against limits, if the store leaves it to this
+	// entry to make that durable.
+	Hold *Hold `json:"hold,omitempty"`
+
 	State      string `json:"state,omitempty"`       // of a ticket
 	TicketHash string `json:"ticket_hash,omitempty"` // SHA-256 of what people were shown, 0x
 	Quorum     string `json:"quorum,omitempty"`      // who must approve, such as "2 of finance"

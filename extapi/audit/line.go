@@ -47,6 +47,9 @@ func encodeBody(e Entry) ([]byte, error) {
 	if len(e.Proof) > MaxProof || strings.ContainsFunc(e.Proof, unprintable) {
 		return nil, fmt.Errorf("an audit entry has a proof of %d bytes: want JSON text in printable ASCII, and at most %d", len(e.Proof), MaxProof)
 	}
+	if err := e.Hold.check(); err != nil {
+		return nil, err
+	}
 	e = bounded(e)
 	e.Seq, e.Prev, e.Time = 0, "", time.Time{}
 	var buffer bytes.Buffer

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -29,6 +30,9 @@ func TestLineIsJSONWithItsHash(t *testing.T) {
 	full := decision(1)
 	full.Listed, full.Released = &listed, &released
 	full.Checkpoint = &Checkpoint{Seq: 4, Head: zeroHash, Time: steady().In(time.FixedZone("x", 3600)), Key: "0x1", Signature: "0x2"}
+	full.Hold = &Hold{ID: 7, Time: steady().In(time.FixedZone("x", 3600)), Charges: []Charge{
+		{Counter: `daily "value"`, Slot: "nonce 1", Amount: strings.Repeat("9", 78), Expires: steady().In(time.FixedZone("x", 3600))}, {Counter: "<b>", Amount: "0", Expires: time.Unix(0, math.MaxInt64)},
+	}}
 	for _, e := range []Entry{{Event: EventStart}, decision(1), full} {
 		text := strings.TrimSuffix(string(line(t, link{seq: 6, hash: strings.Repeat("a", 64)}, e)), "\n")
 		var members map[string]any

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -23,6 +24,10 @@ func TestWholeRequests(t *testing.T) {
 	t.Parallel()
 	e := longest()
 	e.Whole = full()
+	e.Hold = &Hold{ID: math.MaxUint64, Time: steady(), Charges: make([]Charge, MaxHoldCharges)}
+	for i := range e.Hold.Charges { // what is longest as JSON
+		e.Hold.Charges[i] = Charge{Counter: strings.Repeat(`"`, MaxHoldText/MaxHoldCharges-9), Slot: strings.Repeat(`"`, 9), Amount: strings.Repeat("9", boundNumber), Expires: steady()}
+	}
 	if got := bounded(e).Whole; got.Omitted == "" {
 		t.Errorf("a request is whole, and its principal is cut: %.300v", got)
 	}

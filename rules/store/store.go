@@ -31,6 +31,10 @@ type Summary struct {
 	Records      []RecordKind      `json:"records"`                 // by kind
 	RecordValues map[string]string `json:"record_values,omitempty"` // if asked for; never those that are sealed
 
+	// Relied is how far the audit log had come when the state was written last, if what is
+	// held since may be in that log alone: a signer runs, or has crashed, or this is a copy.
+	Relied *LogHead `json:"relied_log,omitempty"`
+
 	LogHeads []LogHead `json:"-"` // of the replica that looks, the one used last at the end
 }
 

@@ -22,6 +22,8 @@ type books struct {
 	limit   uint64 // wei that a recipient may be sent
 	early   bool   // the rule file counts approvals, not signatures
 
+	limits *limitBooks // of a policy; nil: a rule file counts
+
 	last       uint64                    // number of the last entry read
 	open       map[string]audit.Entry    // approvals of this start without an outcome, by request id
 	approved   map[string]approval       // by digest
@@ -75,6 +77,9 @@ func (b *books) enter(e audit.Entry) error {
 func (b *books) decision(e audit.Entry) error {
 	if e.Verdict != "approve" {
 		b.refusals++
+		if b.limits != nil {
+			b.limits.refused[e.Reason]++
+		}
 		return nil
 	}
 	if _, twice := b.open[e.Request]; twice {
@@ -87,6 +92,9 @@ func (b *books) decision(e audit.Entry) error {
 	b.approvals++
 	b.open[e.Request] = e
 	b.approved[e.Digest] = approval{common.HexToAddress(e.To), value}
+	if b.limits != nil {
+		return b.limits.approve(e)
+	}
 	return nil
 }
 
@@ -98,6 +106,9 @@ func (b *books) outcome(e audit.Entry) error {
 	delete(b.open, e.Request)
 	if e.Digest != decision.Digest {
 		return fmt.Errorf("entry %d has the digest %s, and the approval %d has %s", e.Seq, e.Digest, decision.Seq, decision.Digest)
+	}
+	if b.limits != nil && e.Outcome == "not signed" {
+		return b.limits.count(decision, -1)
 	}
 	if e.Released == nil || !*e.Released {
 		return nil
@@ -145,6 +156,9 @@ func (b *books) balance(storage map[string]string, asked []string) error {
 	for _, digest := range asked {
 		_, ok := b.approved[digest]
 		must(ok, "the vault was asked to sign %s, and the log has no approval of it", digest)
+	}
+	if b.limits != nil {
+		return errors.Join(failures...) // the storage is of rule files
 	}
 	for to, approved := range approved {
 		counted, err := counted(storage[strings.ToLower(to.Hex())])

@@ -17,7 +17,7 @@ import (
 
 const (
 	chainID = 1337
-	limit   = 100 // CAP of the rule files
+	limit   = 100 // CAP of the rule files, and of the policy
 
 	patience = time.Minute // bounds what a process may take to start or to end
 )

@@ -15,15 +15,17 @@ import (
 func doctored(t *testing.T, programs programs, seed uint64) {
 	for _, tt := range []struct {
 		name   string
+		rules  string
 		forget func(s *stage, before []byte) error // before is the store as it was
 		want   string
 	}{
-		{"a limit", func(s *stage, before []byte) error { return os.WriteFile(s.store(), before, 0o600) }, "and the storage counts"},
-		{"an outcome", func(s *stage, _ []byte) error { return s.forgetOutcome() }, "the log has no entry of its release"},
+		{"a limit", "after-signing.js", func(s *stage, before []byte) error { return os.WriteFile(s.store(), before, 0o600) }, "and the storage counts"},
+		{"an outcome", "after-signing.js", func(s *stage, _ []byte) error { return s.forgetOutcome() }, "the log has no entry of its release"},
+		{"a hold", policyFile, func(s *stage, _ []byte) error { return s.forgetHolds(t.Context()) }, "and the state counts"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newStage(t, programs, "after-signing.js", 1<<20, seed)
-			p := plan{place: "auditor.after-outcome", passing: 4 * clients, after: latest}
+			s := newStage(t, programs, tt.rules, 1<<20, seed)
+			p := plan{place: "auditor.after-outcome", passing: 2 * clients, after: latest}
 			if err := s.round(t.Context(), p); err != nil {
 				t.Fatal(err)
 			}

@@ -31,6 +31,8 @@ type load struct {
 	ipc     string
 	account common.Address
 
+	replaces bool // some transactions take the nonce of one before
+
 	recipient, nonce atomic.Uint64 // go on through all rounds
 
 	mu      sync.Mutex
@@ -62,7 +64,7 @@ func (l *load) begin(ctx context.Context, seed uint64) (wait func(patience time.
 		group.Go(func() {
 			defer client.Close()
 			rng := rand.New(rand.NewPCG(seed, uint64(i)))
-			for l.send(ctx, client, 1+rng.Uint64N(most)) {
+			for l.send(ctx, client, l.next(rng), 1+rng.Uint64N(most)) {
 			}
 		})
 	}
@@ -76,13 +78,21 @@ func (l *load) begin(ctx context.Context, seed uint64) (wait func(patience time.
 // clear forgets what was answered.
 func (l *load) clear() { l.given, l.refused, l.faults = nil, 0, nil }
 
+// next returns the nonce of the next transaction.
+func (l *load) next(rng *rand.Rand) uint64 {
+	if l.replaces && rng.IntN(4) == 0 {
+		return l.nonce.Load()
+	}
+	return l.nonce.Add(1)
+}
+
 // send sends a transaction and reports whether the signer was still there.
-func (l *load) send(ctx context.Context, client *rpc.Client, value uint64) bool {
+func (l *load) send(ctx context.Context, client *rpc.Client, nonce, value uint64) bool {
 	recipient := l.recipient.Load()
 	var answer struct{ Raw hexutil.Bytes }
 	err := client.CallContext(ctx, &answer, "account_signTransaction", map[string]any{
 		"from": l.account, "to": common.BigToAddress(new(big.Int).SetUint64(firstRecipient + recipient)).Hex(),
-		"value": hexutil.Uint64(value), "nonce": hexutil.Uint64(l.nonce.Add(1)), "gas": hexutil.Uint64(21000),
+		"value": hexutil.Uint64(value), "nonce": hexutil.Uint64(nonce), "gas": hexutil.Uint64(21000),
 		"maxFeePerGas": hexutil.Uint64(2e9), "maxPriorityFeePerGas": hexutil.Uint64(1e9), "chainId": hexutil.Uint64(chainID),
 	})
 	l.mu.Lock()

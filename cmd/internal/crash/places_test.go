@@ -43,6 +43,7 @@ type tally struct {
 	kills                             map[string]int
 	torn, imitated                    int // unfinished lines at the end of the log
 	given, refused                    int
+	recovered                         int // holds that the state lacked
 }
 
 // String is the summary that is printed.
@@ -58,6 +59,7 @@ func (t *tally) String() string {
 	for _, name := range names {
 		fmt.Fprintf(&text, "%6d killed at %s\n", t.kills[name], name)
 	}
-	fmt.Fprintf(&text, "%6d signatures released, %d requests refused, %d unfinished lines, %d of them cut by the test", t.given, t.refused, t.torn, t.imitated)
+	fmt.Fprintf(&text, "%6d signatures released, %d requests refused, %d unfinished lines, %d of them cut by the test, %d holds recovered",
+		t.given, t.refused, t.torn, t.imitated, t.recovered)
 	return text.String()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -44,6 +45,9 @@ func (s *stage) next() plan {
 	all := places()
 	place := all[s.turn%len(all)]
 	s.turn++
+	if s.books.limits != nil && strings.HasPrefix(place.name, "store.") {
+		place.most = 6 // the first are of the start and what it recovers, and ten more come in a second
+	}
 	return plan{place: place.name, passing: 1 + s.rng.IntN(place.most), after: latest}
 }
 

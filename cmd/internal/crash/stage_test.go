@@ -17,9 +17,11 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/kvclef/kvclef/backend/emulator"
 	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/rules/store"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -59,11 +61,12 @@ type stage struct {
 
 	afterwards func() error // what happens between a crash and the looking; nil: nothing
 
-	planned    plan // of the round under way
-	torn       bool // the log ends with an unfinished line
-	unrecorded int  // lines that were cut off by signers killed in that
-	turn       int  // of the failpoints
-	segments   int  // of the log, when it was last verified
+	planned    plan          // of the round under way
+	lacked     store.LogHead // after which the log has what the state lacks; zero: nothing
+	torn       bool          // the log ends with an unfinished line
+	unrecorded int           // lines that were cut off by signers killed in that
+	turn       int           // of the failpoints
+	segments   int           // of the log, when it was last verified
 }
 
 // newStage makes a data directory with the rules of a file, and its vault. The
@@ -81,6 +84,10 @@ func newStage(t *testing.T, p programs, rules string, segment int, seed uint64) 
 		rng:   rand.New(rand.NewPCG(seed, 0)),
 	}
 	s.load.ipc, s.load.account = filepath.Join(dir, "s.ipc"), account
+	kind := "file"
+	if rules == policyFile {
+		kind, s.books.limits, s.load.replaces = "policy", newLimitBooks(), true
+	}
 	s.kills = map[string]int{}
 	s.write(t, "vault.pem", vault.CAPEM())
 	s.write(t, "notary.pem", notary.CAPEM())
@@ -88,17 +95,17 @@ func newStage(t *testing.T, p programs, rules string, segment int, seed uint64) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.write(t, "rules.js", source)
+	s.write(t, rules, source)
 	s.write(t, "kvclef.yaml", fmt.Appendf(nil, `
 chainids: [%d]
 datadir: %s
 listeners: {ipc: {path: %s}}
 vaults:
-%s%srules: {file: %s}
+%s%srules: {%s: %s}
 audit: {max_bytes: %d, checkpoint_key: notary/checkpoints, checkpoint_interval: 20ms}
 log: {level: warn}
-`, chainID, s.data, s.load.ipc, s.entry("vault", vault), s.entry("notary", notary), filepath.Join(dir, "rules.js"), segment))
-	for _, args := range [][]string{{"init", "--datadir", s.data}, {"rules", "attest", "--datadir", s.data, filepath.Join(dir, "rules.js")}} {
+`, chainID, s.data, s.load.ipc, s.entry("vault", vault), s.entry("notary", notary), kind, filepath.Join(dir, rules), segment))
+	for _, args := range [][]string{{"init", "--datadir", s.data}, {"rules", "attest", "--datadir", s.data, filepath.Join(dir, rules)}} {
 		if err := s.run(t.Context(), args...); err != nil {
 			t.Fatal(err)
 		}
@@ -211,6 +218,10 @@ func (s *stage) check(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(append(failures, err)...)
 	}
+	if s.books.limits != nil {
+		s.lacked, err = s.recover(ctx)
+		failures = append(failures, err)
+	}
 	return errors.Join(append(failures, s.books.balance(summary.Values, s.asked.all()))...)
 }
 
@@ -230,7 +241,7 @@ func (s *stage) verify(ctx context.Context) error {
 	return nil
 }
 
-// end starts the signer once more, ends it in good order, and checks all.
+// end starts the signer once more, uses it, ends it in good order, and checks all.
 func (s *stage) end(ctx context.Context) error {
 	running, err := s.serve(ctx, plan{})
 	if err != nil {
@@ -239,7 +250,18 @@ func (s *stage) end(ctx context.Context) error {
 	if up, err := running.await(ctx); err != nil || !up {
 		return fmt.Errorf("starting once more: %w", err)
 	}
+	client, err := rpc.DialContext(ctx, s.load.ipc)
+	if err != nil {
+		return err
+	}
+	for range clients { // of which the state has not all at once
+		s.load.send(ctx, client, s.load.nonce.Add(1), 1)
+	}
+	client.Close()
 	err = errors.Join(running.stop(), s.check(ctx), s.verify(ctx), s.run(ctx, "audit", "verify", "--datadir", s.data))
+	if s.lacked != (store.LogHead{}) {
+		err = errors.Join(err, fmt.Errorf("the state was closed, and needs what is in the log after entry %d", s.lacked.Seq))
+	}
 	if s.books.stops != 1 {
 		err = errors.Join(err, fmt.Errorf("the log has %d ends in good order, not 1", s.books.stops))
 	}

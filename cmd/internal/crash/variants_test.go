@@ -3,13 +3,13 @@ package crash_test
 import "testing"
 
 // TestCrash has a variant for each of the two ways in which rule files keep a
-// limit.
+// limit, and one for the limits of a policy.
 func TestCrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds two binaries and kills them for minutes")
 	}
-	programs, n, seed := build(t), rounds(t)/2, seed(t)
-	for _, file := range []string{"at-approval.js", "after-signing.js"} {
+	programs, n, seed := build(t), rounds(t)/3, seed(t)
+	for _, file := range []string{"at-approval.js", "after-signing.js", policyFile} {
 		t.Run(file, func(t *testing.T) {
 			s := newStage(t, programs, file, 1<<16, seed)
 			for range n {
@@ -33,9 +33,19 @@ func (s *stage) complete(t *testing.T) {
 	if s.given == 0 || s.refused == 0 {
 		t.Errorf("%d signatures were released and %d requests refused: neither may be 0", s.given, s.refused)
 	}
-	if s.rounds < 4*len(places()) {
+	if s.rounds < 3*len(places()) {
 		t.Logf("too few rounds to come by all failpoints")
 		return
+	}
+	if b := s.books.limits; b != nil {
+		for _, name := range []string{"paid", "signed"} {
+			if b.refused["limit "+name+" is exceeded"] == 0 {
+				t.Errorf("limit %s was never reached: %v", name, b.refused)
+			}
+		}
+		if s.recovered == 0 {
+			t.Error("no hold had to be recovered")
+		}
 	}
 	for _, place := range append(places(), place{name: cutting}) {
 		if s.kills[place.name] == 0 {

@@ -89,7 +89,7 @@ const (
 func newLimits() limits {
 	l := limits{
 		holds: counters("kvclef_limit_holds_total", "Holds of what requests count against limits: held, over_limit (refused, or left to people), or error.", "result"),
-		took:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "kvclef_limit_hold_duration_seconds", Help: "Until a hold is durable.", Buckets: buckets()}),
+		took:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "kvclef_limit_hold_duration_seconds", Help: "Until a hold counts. In a file it is durable with the entry of its decision, in a database at once.", Buckets: buckets()}),
 	}
 	for _, result := range []string{resultHeld, resultOver, resultError} {
 		l.holds.WithLabelValues(result)

@@ -1,16 +1,26 @@
 package bolt
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	bbolt "go.etcd.io/bbolt"
 )
 
+// settleTimeout bounds how long a copy waits for the disk.
+const settleTimeout = 10 * time.Second
+
 // Backup writes a copy of the store as it is now, and returns its size in
 // bytes. The store goes on working meanwhile; the copy is a store.
 func (s *Store) Backup(w io.Writer) (n int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	if err := s.settled(ctx); err != nil {
+		s.logger.Warn("the copy relies on the audit log for what is held since", "error", err)
+	}
 	if err := s.writer.health(); err != nil {
 		return 0, err
 	}

@@ -97,6 +97,29 @@ func BenchmarkHoldFull(b *testing.B) {
 	benchmarkHold(b, store)
 }
 
+// BenchmarkReserve is a hold that is durable elsewhere, with the file's writes that
+// follow.
+func BenchmarkReserve(b *testing.B) {
+	store := open(b, newFile(b), bolt.Options{})
+	var entries atomic.Uint64
+	head := func() (seq uint64, hash string) { return entries.Load(), "" }
+	if err := store.Rely(b.Context(), bookPath, head); err != nil {
+		b.Fatal(err)
+	}
+	charges := []rules.Charge{charge("daily/0x71562b71999873DB5b286dF957af199Ec94617F7", 1, 1<<60)}
+	concurrently(b, func(b *testing.B, _ uint64) { //nolint:thelper // it is the benchmark
+		id, reservation, err := store.Reserve(b.Context(), charges)
+		if err != nil || reservation == nil {
+			b.Errorf("hold %d: %+v, %v", id, reservation, err)
+			return
+		}
+		entries.Add(1)
+		if err := store.Commit(b.Context(), id); err != nil {
+			b.Error(err)
+		}
+	})
+}
+
 func benchmarkHold(b *testing.B, store *bolt.Store) {
 	b.Helper()
 	charges := []rules.Charge{charge("daily/0x71562b71999873DB5b286dF957af199Ec94617F7", 1, 1<<60)}

@@ -16,43 +16,53 @@ const maxExpired = 1 << 14
 // hold counts the charges, all or none. The refusal is an *rules.OverLimitError
 // or a *rules.SlotError.
 func (t *tables) hold(charges []rules.Charge) (id rules.HoldID, refusal, err error) {
-	counters := make(map[string]counter, len(charges))
-	slots := make(map[slotName]occupancy)
-	for i := range charges {
-		if refusal, err = t.count(&charges[i], counters, slots); refusal != nil || err != nil {
-			return 0, refusal, err
-		}
-	}
-
-	t.state.hold++
-	t.state.now = t.now
-	id = t.state.hold
 	expiries := make([]int64, len(charges))
 	for i := range charges {
 		expiries[i] = charges[i].Expiry(t.now)
+	}
+	id = t.state.hold + 1
+	if refusal, err = t.place(id, charges, expiries, rules.MaxInSlot); refusal != nil || err != nil {
+		return 0, refusal, err
+	}
+	t.state.now = t.now
+	return id, nil, nil
+}
+
+// place counts the charges of a new hold. A slot may then have as many as inSlot.
+func (t *tables) place(id rules.HoldID, charges []rules.Charge, expiries []int64, inSlot int) (refusal, err error) {
+	counters := make(map[string]counter, len(charges))
+	slots := make(map[slotName]occupancy)
+	for i := range charges {
+		if refusal, err = t.count(&charges[i], counters, slots, inSlot); refusal != nil || err != nil {
+			return refusal, err
+		}
+	}
+
+	t.state.hold = max(t.state.hold, id)
+	for i := range charges {
 		c := charge{amount: charges[i].Amount, counter: charges[i].Counter, slot: charges[i].Slot}
 		key := chargeKey{expires: expiries[i], hold: id, index: uint16(i)}
 		if err := t.put(bucketQueue, key.encode(), c.encode()); err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 		if c.slot == "" {
 			continue
 		}
 		if err := t.put(bucketSlots, slotKey(c, id, key.index), binary.BigEndian.AppendUint64(nil, uint64(key.expires))); err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 	}
 	if err := t.put(bucketHolds, holdKey(id), encodeHold(expiries)); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	return id, nil, t.setCounters(counters)
+	return nil, t.setCounters(counters)
 }
 
 // slotName is a slot of a counter.
 type slotName struct{ counter, slot string }
 
 // count adds a charge to the counters and slots that a hold has touched so far.
-func (t *tables) count(wanted *rules.Charge, counters map[string]counter, slots map[slotName]occupancy) (refusal, err error) {
+func (t *tables) count(wanted *rules.Charge, counters map[string]counter, slots map[slotName]occupancy, inSlot int) (refusal, err error) {
 	c, ok := counters[wanted.Counter]
 	if !ok {
 		if c, err = t.counter(wanted.Counter); err != nil {
@@ -68,7 +78,7 @@ func (t *tables) count(wanted *rules.Charge, counters map[string]counter, slots 
 				return nil, err
 			}
 		}
-		if slot.charges >= rules.MaxInSlot {
+		if slot.charges >= inSlot {
 			return &rules.SlotError{Charge: *wanted}, nil
 		}
 		if slot.charges++; raise.Gt(&slot.largest) {

@@ -14,17 +14,17 @@ import (
 )
 
 // A store of version 1 has no slots, and its charges in bucketCharges; one of
-// version 2 has no records.
+// version 2 has no records; one of version 3 never relied on an audit log.
 const (
 	formatName    = "kvclef"
-	formatVersion = 3
+	formatVersion = 4
 	secondVersion = 2
 	firstVersion  = 1
 )
 
 // The buckets of the file. Integers are big-endian, so that keys sort by value.
 const (
-	bucketMeta     = "kvclef"   // format, state, attestation, heads of audit logs
+	bucketMeta     = "kvclef"   // format, state, attestation, heads of audit logs, the log relied on
 	bucketStorage  = "storage"  // key → value, as the rule file put it
 	bucketCounters = "counters" // name → total and number of its charges
 	bucketQueue    = "queue"    // expiry, hold, index → amount, counter and slot: in order of expiry
@@ -51,6 +51,7 @@ const (
 	keyState       = "state"
 	keyAttestation = "attestation"
 	keyLogHeads    = "log-heads"
+	keyRelied      = "relied-log" // only while a process has the file, or after it crashed
 )
 
 const (

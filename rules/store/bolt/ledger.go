@@ -25,20 +25,26 @@ type ledger struct {
 // The error is as for [rules.Ledger], or a *[BusyError] if too many are waiting.
 // If ctx ends first, nothing is held, or what is held is given back.
 func (s *Store) Hold(ctx context.Context, charges []rules.Charge) (rules.HoldID, error) {
-	id, err := s.hold(ctx, charges)
-	var over *rules.OverLimitError
-	if errors.As(err, &over) {
-		s.findRoom(over)
-	}
+	id, _, err := s.holdOrReserve(ctx, charges, false)
 	return id, err
 }
 
-func (s *Store) hold(ctx context.Context, charges []rules.Charge) (rules.HoldID, error) {
+// holdOrReserve holds, and may leave it to who asks to make that durable.
+func (s *Store) holdOrReserve(ctx context.Context, charges []rules.Charge, reserve bool) (rules.HoldID, *rules.Reservation, error) {
+	id, reservation, err := s.hold(ctx, charges, reserve)
+	var over *rules.OverLimitError
+	if errors.As(err, &over) {
+		s.findRoom(ctx, over)
+	}
+	return id, reservation, err
+}
+
+func (s *Store) hold(ctx context.Context, charges []rules.Charge, reserve bool) (rules.HoldID, *rules.Reservation, error) {
 	if err := rules.CheckCharges(charges); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if err := context.Cause(ctx); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	charges = slices.Clone(charges)
 
@@ -49,9 +55,12 @@ func (s *Store) hold(ctx context.Context, charges []rules.Charge) (rules.HoldID,
 	handover := &sync.Mutex{}
 	gone, settled := false, false
 
-	c := &change{dated: true}
+	c := &change{dated: true, reserves: reserve}
 	c.apply = func(t *tables) (err error) {
 		id, refusal, err = t.hold(charges)
+		if reserve && err == nil && refusal == nil {
+			c.reserved = t.reservation(id, charges)
+		}
 		return err
 	}
 	c.settle = func(err error) {
@@ -71,33 +80,32 @@ func (s *Store) hold(ctx context.Context, charges []rules.Charge) (rules.HoldID,
 		done <- err
 	}
 	if err := s.writer.add(c, true); err != nil {
-		return 0, err
+		return 0, nil, err
+	}
+	held := func(err error) (rules.HoldID, *rules.Reservation, error) {
+		if err != nil {
+			return 0, nil, err
+		}
+		return id, c.reserved, nil
 	}
 	select {
 	case err := <-done:
-		return held(id, err)
+		return held(err)
 	case <-ctx.Done():
 	}
 	handover.Lock()
 	defer handover.Unlock()
 	if settled {
-		return held(id, <-done)
+		return held(<-done)
 	}
 	gone = true
 	c.owner.CompareAndSwap(queued, withdrawn)
-	return 0, fmt.Errorf("waiting for a hold: %w", context.Cause(ctx))
-}
-
-func held(id rules.HoldID, err error) (rules.HoldID, error) {
-	if err != nil {
-		return 0, err
-	}
-	return id, nil
+	return 0, nil, fmt.Errorf("waiting for a hold: %w", context.Cause(ctx))
 }
 
 // Commit says that what a hold was for was done. It does not wait for the disk,
 // and has no flush of its own: a hold that is not settled counts the same, and
-// soon after it is written with what comes next. The error is [ErrNoHold] for one
+// soon after it is written with what comes next; if that fails, it is as if it was not settled. The error is [ErrNoHold] for one
 // that was settled before.
 func (s *Store) Commit(_ context.Context, id rules.HoldID) error {
 	lapsed, err := s.ledger.take(id)

@@ -19,6 +19,9 @@ func (s *Store) Usage(ctx context.Context, counter string) (rules.Usage, error) 
 	if err := s.usable(ctx); err != nil {
 		return rules.Usage{}, err
 	}
+	if err := s.settled(ctx); err != nil {
+		return rules.Usage{}, err
+	}
 	var usage rules.Usage
 	err := s.writer.view(func(tx *bbolt.Tx) error {
 		t, err := newTables(tx)
@@ -61,7 +64,10 @@ func (s *Store) usable(ctx context.Context) error {
 // findRoom says when there is room for a charge that was refused, if that is
 // among what expires next. What can't be read is not told: it is not worth an
 // error.
-func (s *Store) findRoom(over *rules.OverLimitError) {
+func (s *Store) findRoom(ctx context.Context, over *rules.OverLimitError) {
+	if s.settled(ctx) != nil {
+		return
+	}
 	_ = s.writer.view(func(tx *bbolt.Tx) error {
 		t, err := newTables(tx)
 		if err != nil {

@@ -34,7 +34,7 @@ func older(t *testing.T, version int) string {
 
 // TestMigration opens stores of older versions: all of them is there, and counts.
 func TestMigration(t *testing.T) {
-	for version := 1; version < 3; version++ {
+	for version := 1; version < 4; version++ {
 		t.Run(fmt.Sprint(version), func(t *testing.T) { migration(t, version) })
 	}
 }
@@ -50,7 +50,7 @@ func migration(t *testing.T, version int) {
 	}
 	ok(t, open(t, path, atNoon()).Close())
 	is := inspect(t, path)
-	if is.Version != 3 {
+	if is.Version != 4 {
 		t.Errorf("version %d", is.Version)
 	}
 	was.Version = is.Version
@@ -85,9 +85,9 @@ func migration(t *testing.T, version int) {
 // TestMigrationFails ends it at every point: the store is of one version or of
 // the other, and opens.
 func TestMigrationFails(t *testing.T) {
-	for from := 1; from < 3; from++ {
+	for from := 1; from < 4; from++ {
 		migrationFails(t, "store.before-commit", from, from)
-		migrationFails(t, "store.after-commit", from, 3)
+		migrationFails(t, "store.after-commit", from, 4)
 	}
 }
 
@@ -119,7 +119,7 @@ func migrationFails(t *testing.T, point string, from, version int) {
 // TestMigrationOfDamaged refuses a damaged store of an older version, and leaves
 // it as it is.
 func TestMigrationOfDamaged(t *testing.T) {
-	for version := 1; version < 3; version++ {
+	for version := 1; version < 4; version++ {
 		migrationOfDamaged(t, older(t, version))
 	}
 }
@@ -173,7 +173,7 @@ func TestRoomIsBounded(t *testing.T) {
 
 // TestCopy of a store that nobody has open is the same file, of whatever version.
 func TestCopy(t *testing.T) {
-	for version := 1; version < 3; version++ {
+	for version := 1; version < 4; version++ {
 		path := older(t, version)
 		before, err := os.ReadFile(path)
 		ok(t, err)

@@ -52,7 +52,7 @@ func TestOpenRefuses(t *testing.T) {
 		"other's bucket":  {foreign(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("mine")); return err }), bolt.ErrForeign, ""},
 		"other's format":  {format(`{"format":"other","version":1}`), bolt.ErrForeign, ""},
 		"no JSON":         {format(`kvclef`), bolt.ErrForeign, ""},
-		"newer":           {format(`{"format":"kvclef","version":4,"id":7}`), bolt.ErrNewer, "use a newer kvclef"},
+		"newer":           {format(`{"format":"kvclef","version":5,"id":7}`), bolt.ErrNewer, "use a newer kvclef"},
 		"format alone":    {format(`{"format":"kvclef","version":1}`), bolt.ErrCorrupt, "kvclef state show"},
 		"format damaged":  {format(`{"format":"kvclef","version":1,"id":7}`), bolt.ErrCorrupt, "kvclef state show"},
 		"a directory":     {func(t *testing.T, path string) { ok(t, os.Mkdir(path, 0o700)) }, bolt.ErrForeign, ""},
@@ -131,7 +131,7 @@ func TestCreate(t *testing.T) {
 	if err := bolt.Create(filepath.Join(t.TempDir(), "no", "such", "place")); err == nil {
 		t.Error("made where there is no directory")
 	}
-	if first, second := inspect(t, path), inspect(t, newFile(t)); first.ID == second.ID || len(first.ID) != 32 || first.Version != 3 {
+	if first, second := inspect(t, path), inspect(t, newFile(t)); first.ID == second.ID || len(first.ID) != 32 || first.Version != 4 {
 		t.Errorf("ids %q and %q", first.ID, second.ID)
 	}
 }

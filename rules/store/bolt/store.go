@@ -7,7 +7,8 @@
 // resets one. Open brings a file of an older version to this one, in one
 // transaction. It reads the whole file, and refuses one in which a record is not
 // what was written; it does not tell a file from an older copy of it. A file that something else replaces or writes while it is open is noticed,
-// and nothing more is accepted. The file is not encrypted: keys and secrets have no place in it.
+// and nothing more is accepted. What is reserved ([Store.Reserve]) is durable in an audit
+// log first, and in the file a moment later. The file is not encrypted: keys and secrets have no place in it.
 package bolt
 
 import (
@@ -20,6 +21,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
@@ -60,6 +62,9 @@ type Store struct {
 	ledger  ledger
 	storage storage
 	records records
+
+	unsettled LogHead // when it was opened
+	recovered atomic.Bool
 
 	closing  sync.Once
 	closeErr error
@@ -204,7 +209,7 @@ func openError(path string, err error) error {
 }
 
 func newStore(db *bbolt.DB, found contents, options Options) *Store {
-	s := &Store{db: db, logger: options.Logger}
+	s := &Store{db: db, logger: options.Logger, unsettled: found.relied}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}

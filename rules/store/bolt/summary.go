@@ -116,6 +116,12 @@ func (s *survey) meta(key string, value []byte) {
 		s.summed.LogHeads, _ = decodeLogHeads(value) // that it is damaged was found already
 		return
 	}
+	if key == keyRelied {
+		if head, err := decodeRelied(value); err == nil {
+			s.summed.Relied = &head
+		}
+		return
+	}
 	kind, ok := attestedKind(key)
 	if !ok {
 		return

@@ -20,6 +20,8 @@ type contents struct {
 	kept  size  // of records
 
 	holds []rules.HoldID // not settled
+
+	relied LogHead // zero: the file has all that was reserved
 }
 
 // verify reads the whole file: that the pages are sound, that the records are
@@ -130,6 +132,9 @@ func (s *scan) meta(key string, value []byte) (err error) {
 		return err
 	case keyLogHeads:
 		_, err = decodeLogHeads(value)
+		return err
+	case keyRelied:
+		s.found.relied, err = decodeRelied(value)
 		return err
 	}
 	if kind, ok := attestedKind(key); ok {

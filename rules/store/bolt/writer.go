@@ -18,7 +18,7 @@ const (
 	maxBatch = 1024 // changes to a transaction
 	maxQueue = 4096 // holds that wait for one
 
-	patience = 250 * time.Millisecond // of changes that are in no hurry
+	patience = 100 * time.Millisecond // of changes that are in no hurry
 )
 
 // Whose a change is.
@@ -39,6 +39,11 @@ type change struct {
 	lazy  bool // in no hurry: it goes with the next that is
 	dated bool // the time matters: charges that have expired are taken off first
 	owner atomic.Int32
+
+	// reserves says that it may be settled before the transaction is durable. Apply
+	// leaves in reserved what is then to be made again if that fails, nil if nothing.
+	reserves bool
+	reserved *rules.Reservation
 }
 
 // writer makes all changes, those that wait in one transaction: they share its
@@ -58,12 +63,21 @@ type writer struct {
 	urgent int  // changes in the queue that are not lazy
 	due    bool // the lazy ones have waited long enough
 	timer  *time.Timer
+	noting *time.Timer
 	closed bool
 	broken error
 
 	batches batches
 
 	late bool // the clock is behind; of the goroutine
+
+	behind   atomic.Bool            // the file is, behind what is held
+	relied   atomic.Pointer[relied] // the audit log that reservations rest on; nil: there are none
+	open     *tables                // of the goroutine: a transaction that goes on; nil: none
+	number   int                    // of the goroutine: its number, which bbolt forgets when it ends
+	waiting  int                    // of the goroutine: changes in it
+	promised []*rules.Reservation   // of the goroutine: settled, and not in the file yet
+	failed   bool                   // of the goroutine: the last transaction
 
 	wake chan struct{}
 	done chan struct{}
@@ -98,7 +112,7 @@ func (w *writer) push(c *change) {
 	}
 }
 
-// tick has lazy changes written.
+// tick has written what can wait.
 func (w *writer) tick() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -149,65 +163,72 @@ func (w *writer) run() {
 		// back at once. Letting them go first makes transactions fewer and larger,
 		// and costs nothing else.
 		runtime.Gosched()
-		batch, more, closed := w.next()
+		batch, due, closed := w.next()
 		switch {
 		case len(batch) > 0:
-			w.flush(batch)
-		case more:
+			w.flush(batch, due || closed)
 		case closed:
+			w.end()
 			return
+		case due:
+			w.catchUp()
 		default:
 			<-w.wake
 		}
 	}
 }
 
-// next takes changes from the queue. A batch without one, since nobody waits for
-// those that it would have, may have more behind it.
-func (w *writer) next() (batch []*change, more, closed bool) {
+// next takes changes from the queue, if any of them is in a hurry or they have
+// waited long enough, which due tells. Closed is told with the last.
+func (w *writer) next() (batch []*change, due, closed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.urgent == 0 && !w.due && !w.closed {
-		return nil, false, false
-	}
-	n := min(len(w.queue), maxBatch)
-	for _, c := range w.queue[:n] {
-		if !c.lazy {
-			w.urgent--
+	for len(batch) == 0 && len(w.queue) > 0 && (w.urgent > 0 || w.due || w.closed) {
+		n := min(len(w.queue), maxBatch)
+		for _, c := range w.queue[:n] {
+			if !c.lazy {
+				w.urgent--
+			}
+			if c.owner.CompareAndSwap(queued, taken) {
+				batch = append(batch, c)
+			}
 		}
-		if c.owner.CompareAndSwap(queued, taken) {
-			batch = append(batch, c)
-		}
+		w.queue = w.queue[n:]
 	}
 	if len(batch) > 0 {
 		w.batches.begun++
 	}
-	if w.queue = w.queue[n:]; len(w.queue) == 0 {
+	due = w.due
+	if len(w.queue) == 0 {
 		w.queue, w.due = nil, false
 	}
-	return batch, len(w.queue) > 0, w.closed && len(w.queue) == 0
+	return batch, due, w.closed && len(w.queue) == 0
 }
 
-// flush makes the changes durable, and tells them.
-func (w *writer) flush(batch []*change) {
-	err := w.write(batch)
+// flush makes the changes, and tells them when they are durable, or are reserved
+// only and can wait. Hurry is when nothing can.
+func (w *writer) flush(batch []*change, hurry bool) {
+	err := w.write(batch, hurry)
 	w.ended()
 	if err != nil {
 		w.logger.Error("writing the store failed", "error", err, "changes", len(batch))
+		if len(w.promised) > 0 {
+			w.remind(retry)
+		}
 	}
 	for _, c := range batch {
 		c.settle(err)
 	}
 }
 
-// write makes a batch durable: in one transaction, but for charges that expired
-// in great number, which are taken off in some before it.
-func (w *writer) write(batch []*change) error {
-	if err := w.health(); err != nil {
-		return err
-	}
+// write makes a batch in one transaction, but for charges that expired in great
+// number, which are taken off in some before it.
+func (w *writer) write(batch []*change, hurry bool) error {
 	for {
-		more, err := w.transaction(batch)
+		if err := w.health(); err != nil {
+			return err
+		}
+		more, err := w.transaction(batch, hurry)
 		if err != nil {
 			return fmt.Errorf("writing the store: %w", err)
 		}
@@ -217,48 +238,101 @@ func (w *writer) write(batch []*change) error {
 	}
 }
 
-func (w *writer) transaction(batch []*change) (more bool, err error) {
-	var id int // 0: not begun
-	var t *tables
-	defer func() {
-		if err != nil && id != 0 {
-			w.examine(id, err)
-		}
-	}()
+// transaction makes changes in the transaction that goes on, or in a new one, and
+// commits it unless all of them can wait.
+func (w *writer) transaction(batch []*change, hurry bool) (more bool, err error) {
+	var lapsed []rules.HoldID
 	err = guard(func() error {
-		tx, err := w.db.Begin(true)
+		t, err := w.begin()
 		if err != nil {
 			return err
 		}
-		defer func() { _ = tx.Rollback() }() // ErrTxClosed after a commit
-		id = tx.ID()
-		if err := w.identity.check(tx); err != nil {
+		if more, err = w.apply(t, batch); err != nil {
 			return err
 		}
-		if t, err = newTables(tx); err != nil {
+		if !hurry && !more && w.mayWait(batch) {
+			w.promise(batch)
+			return nil
+		}
+		if err := w.commit(t); err != nil {
 			return err
 		}
-		t.kept, t.most = w.kept, w.most
-		if more, err = w.apply(t, batch); err != nil || !t.changed {
-			return err
-		}
-		if err := t.save(); err != nil {
-			return err
-		}
-		w.at("store.before-commit")
-		if err := tx.Commit(); err != nil {
-			return err
-		}
-		w.identity.last.Store(uint64(id)) // the transaction has no number any more
-		w.kept = t.kept
-		w.at("store.after-commit")
+		lapsed = t.lapsed
 		return nil
 	})
 	if err != nil {
+		begun := w.number
+		w.rollBack()
+		w.failed = true
+		if r := w.relied.Load(); r != nil {
+			r.seq.Store(0) // whether it was noted is not known
+		}
+		if begun != 0 {
+			w.examine(begun, err)
+		}
 		return false, err
 	}
-	w.lapsed(t.lapsed)
+	w.lapsed(lapsed)
 	return more, nil
+}
+
+// begin returns the transaction that goes on, or begins one, in which what was
+// promised is made again if it was lost.
+func (w *writer) begin() (*tables, error) {
+	if w.open != nil {
+		return w.open, w.identity.check(w.open.tx)
+	}
+	tx, err := w.db.Begin(true)
+	if err != nil {
+		return nil, err
+	}
+	w.open, w.number = &tables{tx: tx}, tx.ID()
+	if err := w.identity.check(tx); err != nil {
+		return nil, err
+	}
+	if w.open, err = newTables(tx); err != nil {
+		return nil, err
+	}
+	w.open.kept, w.open.most = w.kept, w.most
+	for _, r := range w.promised {
+		if err := w.open.restore(r); err != nil {
+			return nil, err
+		}
+	}
+	return w.open, nil
+}
+
+// commit makes the transaction durable, and ends it.
+func (w *writer) commit(t *tables) error {
+	if !t.changed {
+		w.rollBack()
+		w.behind.Store(false)
+		return nil
+	}
+	if err := w.note(t); err != nil {
+		return err
+	}
+	if err := t.save(); err != nil {
+		return err
+	}
+	w.at("store.before-commit")
+	if err := t.tx.Commit(); err != nil {
+		return err
+	}
+	w.identity.last.Store(uint64(w.number))
+	w.kept = t.kept
+	w.at("store.after-commit")
+	w.open, w.number, w.waiting, w.promised, w.failed = nil, 0, 0, nil, false
+	w.behind.Store(false)
+	return nil
+}
+
+// rollBack ends the transaction that goes on, if there is one, without it.
+func (w *writer) rollBack() {
+	if w.open != nil {
+		_ = guard(w.open.tx.Rollback) // of one that ended it does nothing
+		w.open, w.number, w.waiting = nil, 0, 0
+	}
 }
 
 // apply makes the changes in the transaction. More says that there are charges
@@ -312,8 +386,10 @@ func (w *writer) health() error {
 func (w *writer) stop() {
 	w.mu.Lock()
 	w.closed = true
-	if w.timer != nil {
-		w.timer.Stop()
+	for _, timer := range []*time.Timer{w.timer, w.noting} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 	w.signal()
 	w.mu.Unlock()

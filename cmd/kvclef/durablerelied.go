@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/holiman/uint256"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
+	"github.com/kvclef/kvclef/rules/store/bolt"
+)
+
+// relyOnAudit has the state in a file take what it lacks from the audit log, and rely
+// on the log from here on: what a decision holds of limits becomes durable with its
+// entry, in one flush. A state in a database relies on nothing.
+func (d *durable) relyOnAudit(ctx context.Context, _ *config.Config) error {
+	file, ok := d.store.(*bolt.Store)
+	if !ok || d.audit == nil {
+		return nil
+	}
+	if from := file.Unsettled(); from != (store.LogHead{}) {
+		if err := d.recoverHolds(ctx, file, from); err != nil {
+			return err
+		}
+	}
+	return file.Rely(ctx, d.auditPath, d.audit.Head)
+}
+
+// recoverHolds counts what was held when a signer ended without closing its state, and
+// what was held since a copy of the state was made that is in its place now.
+func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, from store.LogHead) error {
+	heads, err := file.LogHeads(ctx)
+	if err != nil {
+		return err
+	}
+	held, err := lackedBy(ctx, heads, from, d.auditPath)
+	if err != nil {
+		return err
+	}
+	n, err := file.Recover(ctx, held)
+	if err == nil && n > 0 {
+		d.log.InfoContext(ctx, "Limits recovered from the audit log", "holds", n, "log", from.Log, "entry", from.Seq)
+	}
+	return err
+}
+
+// lackedBy returns what a state lacks that was not closed, from the audit log that it
+// relies on; or from the one at path, if that is the same and was moved there. If it is
+// another one, what the state does not know of that is held as well: a copy of the state
+// may be of a time before it was begun.
+func lackedBy(ctx context.Context, heads []store.LogHead, from store.LogHead, path string) (held []rules.Reservation, err error) {
+	held, err = heldSince(ctx, from)
+	if from.Log == path {
+		return held, lacked(from, err)
+	}
+	if err != nil && from.Seq > 0 {
+		moved := from
+		moved.Log = path
+		found, movedErr := heldSince(ctx, moved)
+		if movedErr == nil {
+			return found, nil
+		}
+		err = fmt.Errorf("%w; %w", err, movedErr)
+	}
+	if err != nil {
+		return nil, lacked(from, err)
+	}
+	known, _ := headOf(heads, path)
+	other := store.LogHead{Log: path, Seq: known.Seq, Hash: known.Hash}
+	more, err := heldSince(ctx, other)
+	if errors.Is(err, fs.ErrNotExist) { // it is about to be begun
+		err = nil
+	}
+	return append(held, more...), lacked(from, err)
+}
+
+// lacked says what is missing, and what to do.
+func lacked(from store.LogHead, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the state was not closed, and what was held of limits since entry %d of the audit log %s is in that log alone: "+
+		"bring it back; or, if it is lost, have that forgotten with kvclef state forget --entry %[1]d: %[3]w", from.Seq, from.Log, err)
+}
+
+// manyHeld is how many holds are read before those that no longer count are dropped.
+const manyHeld = 1 << 15
+
+// heldSince returns what the entries of an audit log after one hold of limits, but for
+// what expired before the last of those.
+func heldSince(ctx context.Context, from store.LogHead) (held []rules.Reservation, err error) {
+	next, most := max(from.Seq, 1), manyHeld
+	var latest time.Time
+	expired := func(r rules.Reservation) bool {
+		return !slices.ContainsFunc(r.Charges, func(c rules.Reserved) bool { return c.Expires.After(latest) })
+	}
+	for record, err := range audit.Entries(ctx, from.Log, next) {
+		if err != nil {
+			return nil, err
+		}
+		if err := follows(record, from, next); err != nil {
+			return nil, err
+		}
+		next = record.Entry.Seq + 1
+		if record.Entry.Seq == from.Seq || record.Entry.Hold == nil {
+			continue
+		}
+		if at := record.Entry.Hold.Time; latest.Before(at) {
+			latest = at // by which the state has dropped what expired
+		}
+		reservation, err := reservationOf(record.Entry.Hold)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d of %s: %w", record.Entry.Seq, from.Log, err)
+		}
+		if held = append(held, reservation); len(held) > most {
+			held = slices.DeleteFunc(held, expired)
+			most = 2*len(held) + manyHeld
+		}
+	}
+	if next <= from.Seq {
+		return nil, fmt.Errorf("%s ends before entry %d", from.Log, from.Seq)
+	}
+	return slices.DeleteFunc(held, expired), nil
+}
+
+// follows refuses an entry that does not continue what the state has seen.
+func follows(record audit.Record, from store.LogHead, next uint64) error {
+	seq := record.Entry.Seq
+	moved := next == from.Seq && seq == next+1 // the segment that ends with that entry, away
+	before := record.Hash
+	if seq == from.Seq+1 {
+		before = record.Entry.Prev
+	}
+	switch {
+	case seq != next && !moved:
+		return fmt.Errorf("entry %d of %s is missing: bring its segment back", next, from.Log)
+	case seq <= from.Seq+1 && from.Seq > 0 && before != from.Hash:
+		return fmt.Errorf("entry %d of %s had the hash %s, and has %s: it is another log", from.Seq, from.Log, from.Hash, before)
+	}
+	return nil
+}
+
+// reservationOf reads what an entry holds.
+func reservationOf(hold *audit.Hold) (r rules.Reservation, err error) {
+	r = rules.Reservation{ID: rules.HoldID(hold.ID), At: hold.Time, Charges: make([]rules.Reserved, len(hold.Charges))}
+	for i, c := range hold.Charges {
+		amount, err := uint256.FromDecimal(c.Amount)
+		if err != nil {
+			return r, fmt.Errorf("the amount %.100q of its hold: %w", c.Amount, err)
+		}
+		r.Charges[i] = rules.Reserved{Counter: c.Counter, Slot: c.Slot, Amount: *amount, Expires: c.Expires}
+	}
+	return r, nil
+}

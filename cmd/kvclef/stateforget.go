@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/rules/store"
+	"github.com/kvclef/kvclef/rules/store/bolt"
+)
+
+func (p *program) stateForgetCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "forget",
+		Usage:     "give up what a lost audit log has of the state",
+		UsageText: "kvclef state forget --entry N [--datadir DIR]",
+		Description: examples(
+			"after a start that was refused and named entry 1234", "kvclef state forget --entry 1234",
+		) + "\n\nAfter a crash, and in a copy of a running signer's state, what was held of limits since that entry is in the" +
+			"\naudit log alone. Without the log the signer does not start: bring it back if you can. If it is lost, this has" +
+			"\nthe signer start without what it had: after a crash up to 0.1 s of holds, after a backup all since. Lower the" +
+			"\ncaps of the policy by what may have been signed meanwhile, until the windows have passed.",
+		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
+			&cli.Uint64Flag{Name: "entry", Usage: "the entry that the refused start named, so that nothing is forgotten by accident", DefaultText: "none"},
+		}),
+		Action: action(p.stateForget),
+	}
+}
+
+func (p *program) stateForget(c *cli.Context) (err error) {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	if !c.IsSet("entry") {
+		return usagef("state forget: give --entry, the entry that the refused start named; usage: %s", c.Command.UsageText)
+	}
+	cfg, dir, err := p.findState(c)
+	if err != nil {
+		return err
+	}
+	if cfg.Store.Postgres.Enabled() {
+		return usagef("the state is in PostgreSQL, which has all that was held: there is nothing to forget")
+	}
+	state, err := openStore(c.Context, dir, cfg.Place, bolt.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, state.Close()) }()
+	switch from := state.Unsettled(); {
+	case from == (store.LogHead{}):
+		return usagef("the state has all that was held: there is nothing to forget")
+	case from.Seq != c.Uint64("entry"):
+		return usagef("the state relies on the audit log %s since entry %d, not %d: give --entry %[2]d if you mean that", from.Log, from.Seq, c.Uint64("entry"))
+	default:
+		if err := state.Forget(c.Context); err != nil {
+			return err
+		}
+		return p.printf("Forgotten  what was held since entry %d of %s, %s\n", from.Seq, from.Log, from.Time.UTC().Format(time.RFC3339))
+	}
+}
