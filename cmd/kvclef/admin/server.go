@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/kvclef/kvclef/rules"
@@ -121,7 +122,8 @@ func listen(ctx context.Context, path string) (net.Listener, error) {
 var ErrAnswered = errors.New("another signer answers there")
 
 // RemoveStale removes a socket that nobody answers on. One that somebody answers on
-// is [ErrAnswered], and what is no socket is an error, too.
+// is [ErrAnswered]. What is no socket is an error, too, and so is one that does not say
+// that nobody is there, such as that of a signer with a queue that is full.
 func RemoveStale(ctx context.Context, path string) error {
 	if stale, err := staleAt(ctx, path); err != nil || !stale {
 		return err
@@ -142,12 +144,18 @@ func staleAt(ctx context.Context, path string) (bool, error) {
 		return false, err
 	}
 	conn, err := dial(ctx, path)
-	if err == nil {
+	switch {
+	case err == nil:
 		_ = conn.Close() // it was only a question
 		return false, ErrAnswered
+	case !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, errWindowsRefused):
+		return false, fmt.Errorf("asking whether a signer answers there: %w", err)
 	}
 	return true, nil
 }
+
+// errWindowsRefused is WSAECONNREFUSED, by which Windows says that nobody listens.
+const errWindowsRefused = syscall.Errno(10061)
 
 // CheckPlace refuses a place for a socket in which something is that is none.
 func CheckPlace(path string) error {
