@@ -31,7 +31,8 @@ func (n naming) name(answer []byte) []byte {
 	}
 	body := bytes.TrimRight(answer, "\n")
 	out, found := make([]byte, 0, len(answer)+failures*idBytes), false
-	if body[0] != '[' {
+	batch := body[0] == '['
+	if !batch {
 		out, found = n.appendOne(out, body, false)
 	} else {
 		for one := range elements(body) {
@@ -39,11 +40,13 @@ func (n naming) name(answer []byte) []byte {
 			out, is = n.appendOne(append(out, ','), one, true)
 			found = found || is
 		}
-		out[0] = '['
-		out = append(out, ']')
 	}
 	if !found {
 		return answer
+	}
+	if batch {
+		out[0] = '['
+		out = append(out, ']')
 	}
 	return append(out, answer[len(body):]...)
 }
