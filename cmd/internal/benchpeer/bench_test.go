@@ -66,6 +66,9 @@ func TestRun(t *testing.T) {
 		if w.Requests < 1 || w.PerSecond <= 0 || w.P50 <= 0 || w.P99 < w.P50 || w.CPU < 0 || w.Peak < 1 {
 			t.Errorf("window %+v", w)
 		}
+		if kvclef := strings.HasPrefix(w.Contender, "kvclef"); w.Own > w.P99 || (w.Own > 0) != kvclef {
+			t.Errorf("%s has %v ms of its own in a window with a p99 of %v", w.Contender, w.Own, w.P99)
+		}
 	}
 	if len(r.Totals) != len(running) {
 		t.Errorf("totals of %d, want %d", len(r.Totals), len(running))

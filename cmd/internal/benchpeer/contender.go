@@ -28,6 +28,7 @@ type contender struct {
 	process *measure.Process
 	ipc     string // path
 	http    string // URL
+	metrics string // URL, "" has none
 	account common.Address
 	signed  atomic.Uint64 // also the last nonce
 	total   func(context.Context) (string, error)

@@ -44,6 +44,8 @@ func startVault(ctx context.Context, dir, program string) (*vault, *measure.Proc
 	variables := filepath.Join(dir, "vault.env")
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, "emulator", "--addr", v.addr, //nolint:gosec // the caller's own program
 		"--key-vault", "kv-bench", "--datadir", filepath.Join(dir, "keys"), "--env-file", variables, "--loglevel", "warn")
+	// It stands for another machine, and takes no more of this one than it must.
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	process, err := measure.Start(ctx, filepath.Join(dir, "output"), cmd)
 	if err != nil {
 		return nil, nil, err
@@ -118,7 +120,7 @@ func startKvclef(ctx context.Context, program, dir string, v *vault, name string
 		key = "policy"
 	}
 	c := &contender{name: name, ipc: filepath.Join(home, "kvclef.ipc")}
-	settings := fmt.Sprintf("chainids: [%d]\ndatadir: %s\nrules: {%s: %s}\nlisteners:\n  ipc: {path: %s}\n  http: {enabled: true, addr: 127.0.0.1, port: 0}\n%s",
+	settings := fmt.Sprintf("chainids: [%d]\ndatadir: %s\nrules: {%s: %s}\nlisteners:\n  ipc: {path: %s}\n  http: {enabled: true, addr: 127.0.0.1, port: 0}\nmetrics: {enabled: true, port: 0}\n%s",
 		chain, filepath.Join(home, "data"), key, path, c.ipc, v.cfg)
 	if err := os.WriteFile(cfg, []byte(settings), 0o600); err != nil {
 		return nil, fmt.Errorf("writing a configuration: %w", err)
@@ -141,7 +143,10 @@ func startKvclef(ctx context.Context, program, dir string, v *vault, name string
 		}
 		return c.printedTotal(ctx, kvclefTotal)
 	}
-	return c.await(ctx, kvclefHTTP)
+	if c, err = c.await(ctx, kvclefHTTP); err != nil {
+		return nil, err
+	}
+	return c, process.Await(ctx, func(context.Context) (err error) { c.metrics, err = process.Printed(kvclefMetrics); return err })
 }
 
 // policyTotal asks kvclef what is counted of the policy's limit.

@@ -109,6 +109,7 @@ func median(windows []window) window {
 	m.P99 = of(func(w window) float64 { return w.P99 })
 	m.CPU = of(func(w window) float64 { return w.CPU })
 	m.Peak = of(func(w window) float64 { return w.Peak })
+	m.Own = of(func(w window) float64 { return w.Own })
 	m.Machine = of(func(w window) float64 { return w.Machine })
 	return m
 }
