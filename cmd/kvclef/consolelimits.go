@@ -11,10 +11,6 @@ import (
 	"github.com/kvclef/kvclef/extapi/console"
 )
 
-// consoleLimitsAge is how old may be what the console shows of limits: reading the
-// store takes time that grows with it.
-const consoleLimitsAge = 5 * time.Second
-
 // consoleLimits reads for the console what is used of limits.
 type consoleLimits struct {
 	state *durable
@@ -28,7 +24,7 @@ type consoleLimits struct {
 func (c *consoleLimits) uses(ctx context.Context) ([]console.LimitUse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.read.IsZero() && time.Since(c.read) < consoleLimitsAge {
+	if !c.read.IsZero() && time.Since(c.read) < limitsAge {
 		return c.last, nil
 	}
 	c.state.reloading.Lock()
@@ -39,13 +35,13 @@ func (c *consoleLimits) uses(ctx context.Context) ([]console.LimitUse, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	summary, err := c.state.summary(ctx)
+	counters, _, err := c.state.store.Totals(ctx)
 	if err != nil {
 		return nil, err
 	}
 	names := policytest.NamesOf(source)
 	var uses []console.LimitUse
-	for _, use := range usesOf(policy, names, summary.Counters) {
+	for _, use := range usesOf(policy, names, counters) {
 		uses = append(uses, console.LimitUse{
 			Limit: use.Limit, Per: use.Per, Window: use.Window, Used: use.shown[0], Held: use.shown[1], Max: use.shown[2], Free: use.shown[3],
 			UsedPart: partOf(use.Used, use.Max), HeldPart: partOf(use.Held, use.Max), Room: use.Room,

@@ -31,6 +31,11 @@ type stateStore interface {
 	Attestation(ctx context.Context, kind rules.FileKind) (rules.Attestation, bool, error)
 	KeepLogHead(ctx context.Context, head store.LogHead) error
 	LogHeads(ctx context.Context) ([]store.LogHead, error)
+
+	// Totals tells what counts against every counter, by name, and how many holds are
+	// not settled, in time that does not grow with what they count.
+	Totals(ctx context.Context) (counters []store.Counter, holds int, err error)
+
 	Close() error
 }
 
@@ -132,14 +137,6 @@ func inspectState(ctx context.Context, cfg *config.Config, dir datadir.Dir, valu
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }() //nolint:contextcheck // what is open is closed in any case
 	return opened.Summary(ctx, values)
-}
-
-// summary reads what the state of a running signer holds.
-func (d *durable) summary(ctx context.Context) (*store.Summary, error) {
-	if shared, ok := d.store.(*postgres.Store); ok {
-		return shared.Summary(ctx, false)
-	}
-	return bolt.Inspect(ctx, d.dir.Store(), time.Now(), false)
 }
 
 // shared is what the state has besides that several signers use; nil if one does.

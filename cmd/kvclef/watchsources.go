@@ -20,9 +20,9 @@ import (
 	"github.com/kvclef/kvclef/rules/approval"
 )
 
-// limitsAge is how old may be what metrics tell of limits: reading the store takes
-// time that grows with it.
-const limitsAge = 30 * time.Second
+// limitsAge is how old may be what metrics and the console tell of limits, however many
+// ask.
+const limitsAge = 5 * time.Second
 
 // sources are what metrics are gathered from.
 func (s *signing) sources(ready *health.Readiness) *metrics.Sources {
@@ -152,14 +152,14 @@ func (r *limitReader) look(ctx context.Context) ([]metrics.LimitUse, int, error)
 	if policy == nil || r.state.store == nil {
 		return nil, 0, errors.New("there are no limits")
 	}
-	summary, err := r.state.summary(ctx)
+	counters, holds, err := r.state.store.Totals(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
 	// Of the totals of a limit that counts per caller or account, the fullest.
 	place := make(map[string]int)
 	var uses []metrics.LimitUse
-	for _, use := range usesOf(policy, policytest.Names{}, summary.Counters) {
+	for _, use := range usesOf(policy, policytest.Names{}, counters) {
 		next := metrics.LimitUse{Limit: use.Limit, Used: partOf(use.Used, use.Max), Held: partOf(use.Held, use.Max)}
 		at, found := place[use.Limit]
 		switch {
@@ -170,7 +170,7 @@ func (r *limitReader) look(ctx context.Context) ([]metrics.LimitUse, int, error)
 			uses[at] = next
 		}
 	}
-	return uses, len(summary.Holds), nil
+	return uses, holds, nil
 }
 
 // configuredPrincipals returns the principals that a configuration names.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // maxRoom is how many charges of a counter are looked at to say when there is
@@ -16,22 +18,112 @@ const maxRoom = 1 << 8
 
 // Usage tells what counts against a counter.
 func (s *Store) Usage(ctx context.Context, counter string) (usage rules.Usage, err error) {
-	err = s.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		var now int64
-		err := tx.QueryRow(ctx, `SELECT greatest(now_or($1), c.latest, (SELECT k.latest FROM counters k WHERE k.name = $2)) FROM clock c`,
-			s.now(), []byte(counter)).Scan(&now)
-		if err != nil {
-			return fmt.Errorf("reading the clock: %w", err)
-		}
-		live, err := liveOf(ctx, tx, `SELECT c.slot, c.amount::text, c.expires, h.id IS NOT NULL FROM charges c LEFT JOIN holds h ON h.id = c.hold
-			WHERE c.counter = (SELECT k.id FROM counters k WHERE k.name = $1) AND c.expires > $2`, []byte(counter), now)
-		usage = rules.Tally(live, now)
-		return err
-	})
+	counters, _, err := s.totals(ctx, []byte(counter))
 	if err != nil {
 		return rules.Usage{}, fmt.Errorf("reading the counter %q: %w", counter, err)
 	}
+	for _, c := range counters {
+		usage = rules.Usage{Used: c.Used, Held: c.Held, Next: c.Next}
+	}
 	return usage, nil
+}
+
+// Totals tells what counts against every counter, by name, and how many holds are not
+// settled. It takes no time that grows with what they count.
+func (s *Store) Totals(ctx context.Context) (counters []store.Counter, holds int, err error) {
+	if counters, holds, err = s.totals(ctx, nil); err != nil {
+		return nil, 0, fmt.Errorf("reading the counters: %w", err)
+	}
+	return counters, holds, nil
+}
+
+// totals reads one counter, or all.
+func (s *Store) totals(ctx context.Context, one []byte) (counters []store.Counter, holds int, err error) {
+	err = s.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var now int64
+		err := tx.QueryRow(ctx, `SELECT greatest(now_or($1), c.latest), (SELECT count(*) FROM holds h WHERE h.expires > greatest(now_or($1), c.latest)) FROM clock c`, s.now()).
+			Scan(&now, &holds)
+		if err != nil {
+			return fmt.Errorf("reading the clock: %w", err)
+		}
+		open, err := openCharges(ctx, tx, one, now)
+		if err != nil {
+			return err
+		}
+		counters, err = keptCounters(ctx, tx, one, now, open)
+		return err
+	})
+	return counters, holds, err
+}
+
+// openCharges reads the charges, by counter, that have expired or whose hold is not
+// settled, and all that share a slot with one of these.
+func openCharges(ctx context.Context, tx pgx.Tx, one []byte, now int64) (map[int64][]rules.Live, error) {
+	rows, err := tx.Query(ctx, `WITH k AS (SELECT k.id, greatest(k.latest, $2) AS at FROM counters k WHERE $1::bytea IS NULL OR k.name = $1),
+		touched AS (
+			SELECT c.hold, c.place, c.counter, c.slot FROM k JOIN charges c ON c.counter = k.id AND c.expires <= k.at
+			UNION SELECT c.hold, c.place, c.counter, c.slot FROM holds h JOIN charges c ON c.hold = h.id WHERE c.counter IN (SELECT k.id FROM k)),
+		every AS (
+			SELECT t.hold, t.place FROM touched t
+			UNION SELECT c.hold, c.place FROM (SELECT DISTINCT t.counter, t.slot FROM touched t WHERE t.slot <> '') t
+				JOIN charges c ON c.counter = t.counter AND c.slot = t.slot AND c.slot <> '')
+		SELECT c.counter, c.slot, c.amount::text, c.expires, h.id IS NOT NULL
+		FROM every e JOIN charges c ON c.hold = e.hold AND c.place = e.place LEFT JOIN holds h ON h.id = c.hold`, one, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	open := make(map[int64][]rules.Live)
+	for rows.Next() {
+		var counter int64
+		var slot []byte
+		var text string
+		var live rules.Live
+		if err := rows.Scan(&counter, &slot, &text, &live.Expires, &live.Open); err != nil {
+			return nil, err
+		}
+		live.Slot = string(slot)
+		if live.Amount, err = amount(text); err != nil {
+			return nil, err
+		}
+		open[counter] = append(open[counter], live)
+	}
+	return open, rows.Err()
+}
+
+// keptCounters reads what is kept of counters, by name, and leaves out those against
+// which nothing counts.
+func keptCounters(ctx context.Context, tx pgx.Tx, one []byte, now int64, open map[int64][]rules.Live) (counters []store.Counter, err error) {
+	rows, err := tx.Query(ctx, `SELECT k.id, k.name, k.total::text, k.charges, greatest(k.latest, $2),
+			(SELECT min(c.expires) FROM charges c WHERE c.counter = k.id AND c.expires > greatest(k.latest, $2))
+		FROM counters k WHERE k.charges > 0 AND ($1::bytea IS NULL OR k.name = $1) ORDER BY k.name`, one, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, at int64
+		var name []byte
+		var text string
+		var next *int64
+		var kept store.Kept
+		if err := rows.Scan(&id, &name, &text, &kept.Charges, &at, &next); err != nil {
+			return nil, err
+		}
+		if kept.Total, err = amount(text); err != nil {
+			return nil, err
+		}
+		kept.Name, kept.Open = string(name), open[id]
+		c := kept.At(at)
+		if c.Charges == 0 {
+			continue
+		}
+		if next != nil {
+			c.Next = time.Unix(0, *next).UTC()
+		}
+		counters = append(counters, c)
+	}
+	return counters, rows.Err()
 }
 
 func liveOf(ctx context.Context, tx pgx.Tx, statement string, args ...any) ([]rules.Live, error) {

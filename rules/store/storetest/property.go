@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // TestLedgerModel compares ledgers with a plain model, through random holds,
@@ -90,6 +92,31 @@ func (p *property) compare(r *rapid.T) {
 		if want := p.model.usage(counter, p.clock.Now()); got != want {
 			r.Fatalf("counter %s: %s used, %s held, next %v; want %s, %s, %v", counter,
 				got.Used.Dec(), got.Held.Dec(), got.Next, want.Used.Dec(), want.Held.Dec(), want.Next)
+		}
+	}
+	p.totals(r)
+}
+
+// totals compares what a store tells of all counters at once.
+func (p *property) totals(r *rapid.T) {
+	ledger, ok := p.ledger.(interface {
+		Totals(ctx context.Context) ([]store.Counter, int, error)
+	})
+	if !ok {
+		return
+	}
+	all, _, err := ledger.Totals(r.Context())
+	p.noError(r, "reading all", err)
+	told := make(map[string]rules.Usage)
+	for _, c := range all {
+		if c.Charges == 0 {
+			r.Fatalf("counter %s has nothing that counts", c.Name)
+		}
+		told[c.Name] = rules.Usage{Used: c.Used, Held: c.Held, Next: c.Next}
+	}
+	for _, counter := range counters() {
+		if want := p.model.usage(counter, p.clock.Now()); told[counter] != want {
+			r.Fatalf("counter %s, of all: %+v, want %+v", counter, told[counter], want)
 		}
 	}
 }
