@@ -232,6 +232,7 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 		d.log.WarnContext(ctx, "Audit log is another than the last time", "path", d.auditPath, "before", d.before.Log, "entry", d.before.Seq, "hash", d.before.Hash)
 		decides = fmt.Sprintf("the audit log before had entry %d with the hash %s, %s; %s", d.before.Seq, d.before.Hash, d.before.Log, decides)
 	}
+	decides, told := d.forgotten(decides)
 	version := buildVersion()
 	entry := audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)}
 	if d.inForce.policy != nil {
@@ -240,7 +241,7 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 	if err := d.record(ctx, entry); err != nil {
 		return err
 	}
-	if err := d.recordPasskeys(ctx); err != nil {
+	if err := errors.Join(told(ctx), d.recordPasskeys(ctx)); err != nil {
 		return err
 	}
 	return d.remember(ctx)

@@ -33,6 +33,18 @@ func (d *durable) relyOnAudit(ctx context.Context, _ *config.Config) error {
 	return file.Rely(ctx, d.auditPath, d.audit.Head)
 }
 
+// forgotten adds to a note what was given up of an audit log, and returns what is to be
+// done when the note is on record.
+func (d *durable) forgotten(note string) (string, func(context.Context) error) {
+	file, ok := d.store.(*bolt.Store)
+	if !ok || file.Forgotten() == (store.LogHead{}) {
+		return note, func(context.Context) error { return nil }
+	}
+	from := file.Forgotten()
+	d.log.Warn("What an audit log had of limits was given up", "log", from.Log, "entry", from.Seq, "at", from.Time)
+	return fmt.Sprintf("given up was what was held since entry %d of %s, of %s; %s", from.Seq, from.Log, from.Time.Format(time.RFC3339), note), file.Told
+}
+
 // recoverHolds counts what was held when a signer ended without closing its state, and
 // what was held since a copy of the state was made that is in its place now.
 func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, from store.LogHead) error {

@@ -55,6 +55,9 @@ func (s shownState) String() string {
 	for _, hold := range s.Holds {
 		fmt.Fprintf(&b, "  %d: %d charges, the last counts until %s\n", hold.ID, hold.Charges, shownTime(hold.Expires))
 	}
+	if s.Forgotten != nil {
+		fmt.Fprintf(&b, "Given up     what was held since entry %d of %q\n", s.Forgotten.Seq, s.Forgotten.Log)
+	}
 	if s.Relied != nil && !s.Running {
 		fmt.Fprintf(&b, "Audit log    what was held since entry %d is in %q alone: this is a copy, or the signer has crashed\n", s.Relied.Seq, s.Relied.Log)
 	}

@@ -35,6 +35,10 @@ type Summary struct {
 	// held since may be in that log alone: a signer runs, or has crashed, or this is a copy.
 	Relied *LogHead `json:"relied_log,omitempty"`
 
+	// Forgotten is from where on what a lost audit log had was given up on purpose, until
+	// the signer starts and its log tells of it.
+	Forgotten *LogHead `json:"forgotten_log,omitempty"`
+
 	LogHeads []LogHead `json:"-"` // of the replica that looks, the one used last at the end
 }
 

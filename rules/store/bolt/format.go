@@ -51,7 +51,8 @@ const (
 	keyState       = "state"
 	keyAttestation = "attestation"
 	keyLogHeads    = "log-heads"
-	keyRelied      = "relied-log" // only while a process has the file, or after it crashed
+	keyRelied      = "relied-log"    // only while a process has the file, or after it crashed
+	keyForgotten   = "forgotten-log" // only until an audit log tells of it
 )
 
 const (

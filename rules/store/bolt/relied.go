@@ -52,11 +52,37 @@ func (s *Store) Rely(ctx context.Context, log string, head func() (seq uint64, h
 	return nil
 }
 
-// Forget says that the file has all that was reserved, though it was not closed in good
-// order: what it lacks is forgotten. It is for an audit log that is lost.
+// Forget gives up what was reserved and is in an audit log alone, which is lost. The
+// file remembers that until [Store.Told].
 func (s *Store) Forget(ctx context.Context) error {
-	if err := s.writer.do(ctx, forget); err != nil {
-		return fmt.Errorf("forgetting what was reserved: %w", err)
+	record, err := json.Marshal(s.unsettled)
+	if err != nil {
+		return fmt.Errorf("encoding the place in the audit log: %w", err)
+	}
+	return s.complete(ctx, func(t *tables) error {
+		if s.forgotten != (LogHead{}) { // longer ago, and nobody was told
+			return nil
+		}
+		return t.put(bucketMeta, []byte(keyForgotten), record)
+	})
+}
+
+// Forgotten returns from where on what an audit log had was given up, if no other tells
+// of it yet, and else zero. What is given up after the store was opened is not in it.
+func (s *Store) Forgotten() LogHead { return s.forgotten }
+
+// Told says that an audit log tells what [Store.Forgotten] returned.
+func (s *Store) Told(ctx context.Context) error {
+	if err := s.writer.do(ctx, func(t *tables) error { return t.remove(bucketMeta, []byte(keyForgotten)) }); err != nil {
+		return fmt.Errorf("noting that the audit log tells what was forgotten: %w", err)
+	}
+	return nil
+}
+
+// complete makes a change, and says that the file has all that was reserved.
+func (s *Store) complete(ctx context.Context, also func(*tables) error) error {
+	if err := s.writer.do(ctx, func(t *tables) error { return errors.Join(also(t), forget(t)) }); err != nil {
+		return fmt.Errorf("noting that the audit log has no more: %w", err)
 	}
 	s.recovered.Store(true)
 	return nil

@@ -122,7 +122,7 @@ func (s *Store) Recover(ctx context.Context, reservations []rules.Reservation) (
 		}
 		recovered += n
 	}
-	return recovered, s.Forget(ctx) // where to look: the file has all
+	return recovered, s.complete(ctx, func(*tables) error { return nil })
 }
 
 // recover counts reservations in one transaction, but for those that the file has. It

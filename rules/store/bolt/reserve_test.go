@@ -441,12 +441,27 @@ func TestForget(t *testing.T) {
 	var b book
 	store := relying(t, path, &b, atNoon())
 	ok(t, store.Attest(t.Context(), rules.Attestation{Kind: rules.RuleFile, SHA256: [32]byte{1}, Time: noon(), Signature: make([]byte, 65)}))
-	left := open(t, crashed(t, path), atNoon())
+	copied := crashed(t, path)
+	left := open(t, copied, atNoon())
 	if left.Unsettled().Log == "" {
 		t.Fatal("nothing is unsettled")
 	}
+	from := left.Unsettled()
 	ok(t, left.Forget(t.Context()))
 	ok(t, left.Rely(t.Context(), bookPath, b.head))
+	ok(t, left.Close())
+	if told := inspect(t, copied).Forgotten; told == nil || *told != from {
+		t.Errorf("it remembers %+v, want %+v", told, from)
+	}
+	again := open(t, copied, atNoon())
+	if got := again.Forgotten(); got != from {
+		t.Errorf("it remembers %+v, want %+v", got, from)
+	}
+	ok(t, again.Told(t.Context()))
+	ok(t, again.Close())
+	if got := open(t, copied, atNoon()).Forgotten(); got != (bolt.LogHead{}) {
+		t.Errorf("an audit log tells of it, and it remembers %+v", got)
+	}
 }
 
 // TestRecoverRefuses checks what is no reservation of a store.

@@ -64,6 +64,7 @@ type Store struct {
 	records records
 
 	unsettled LogHead // when it was opened
+	forgotten LogHead // the same
 	recovered atomic.Bool
 
 	closing  sync.Once
@@ -209,7 +210,7 @@ func openError(path string, err error) error {
 }
 
 func newStore(db *bbolt.DB, found contents, options Options) *Store {
-	s := &Store{db: db, logger: options.Logger, unsettled: found.relied}
+	s := &Store{db: db, logger: options.Logger, unsettled: found.relied, forgotten: found.forgotten}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}

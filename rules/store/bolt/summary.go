@@ -122,6 +122,12 @@ func (s *survey) meta(key string, value []byte) {
 		}
 		return
 	}
+	if key == keyForgotten {
+		if head, err := decodeRelied(value); err == nil {
+			s.summed.Forgotten = &head
+		}
+		return
+	}
 	kind, ok := attestedKind(key)
 	if !ok {
 		return

@@ -22,6 +22,8 @@ type contents struct {
 	holds []rules.HoldID // not settled
 
 	relied LogHead // zero: the file has all that was reserved
+
+	forgotten LogHead // zero: nothing was given up, or it was told
 }
 
 // verify reads the whole file: that the pages are sound, that the records are
@@ -135,6 +137,9 @@ func (s *scan) meta(key string, value []byte) (err error) {
 		return err
 	case keyRelied:
 		s.found.relied, err = decodeRelied(value)
+		return err
+	case keyForgotten:
+		s.found.forgotten, err = decodeRelied(value)
 		return err
 	}
 	if kind, ok := attestedKind(key); ok {
