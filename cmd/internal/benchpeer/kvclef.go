@@ -146,7 +146,12 @@ func startKvclef(ctx context.Context, program, dir string, v *vault, name string
 	if c, err = c.await(ctx, kvclefHTTP); err != nil {
 		return nil, err
 	}
-	return c, process.Await(ctx, func(context.Context) (err error) { c.metrics, err = process.Printed(kvclefMetrics); return err })
+	err = process.Await(ctx, func(context.Context) (err error) { c.metrics, err = process.Printed(kvclefMetrics); return err })
+	if err != nil {
+		_ = process.Stop() // what went wrong before counts
+		return nil, err
+	}
+	return c, nil
 }
 
 // policyTotal asks kvclef what is counted of the policy's limit.

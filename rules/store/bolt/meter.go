@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"math"
 	"time"
 
@@ -20,11 +21,16 @@ const maxRoom = 1 << 8
 // longer counts.
 const maxNext = 1 << 14
 
-// Usage tells what counts against a counter.
+// maxLate is how many charges may have expired without being taken off for a reading to
+// pass over them: a store that nothing is held in takes none off by itself.
+const maxLate = 1 << 8
+
+// Usage tells what counts against a counter. What was committed just now may be told as
+// held.
 func (s *Store) Usage(ctx context.Context, counter string) (rules.Usage, error) {
 	var usage rules.Usage
 	err := s.totals(ctx, func(t *tables, now int64) error {
-		kept, _, err := t.counted(func(name string) bool { return name == counter }, now)
+		kept, _, err := t.counted(ctx, func(name string) bool { return name == counter }, now)
 		if err != nil || len(kept) == 0 {
 			return err
 		}
@@ -38,10 +44,10 @@ func (s *Store) Usage(ctx context.Context, counter string) (rules.Usage, error) 
 
 // Totals tells what counts against every counter, by name, and how many holds are not
 // settled. It takes no time that grows with what they count: of a counter whose charges
-// expire after many others' it does not tell when the next does.
+// expire after many of others' it does not tell when the next does.
 func (s *Store) Totals(ctx context.Context) (counters []Counter, holds int, err error) {
 	err = s.totals(ctx, func(t *tables, now int64) error {
-		kept, open, err := t.counted(func(string) bool { return true }, now)
+		kept, open, err := t.counted(ctx, func(string) bool { return true }, now)
 		if err != nil {
 			return err
 		}
@@ -64,6 +70,27 @@ func (s *Store) totals(ctx context.Context, read func(t *tables, now int64) erro
 	if err := s.settled(ctx); err != nil {
 		return err
 	}
+	late := 0
+	err := s.readDated(func(t *tables, now int64) error {
+		return t.eachCharge(0, func(k chargeKey, _ charge) (more bool, err error) {
+			if k.expires > now {
+				return false, nil
+			}
+			late++
+			return late <= maxLate, nil
+		})
+	})
+	if err == nil && late > maxLate {
+		err = s.writer.perform(ctx, &change{dated: true, apply: func(*tables) error { return nil }})
+	}
+	if err != nil {
+		return err
+	}
+	return s.readDated(read)
+}
+
+// readDated reads the file as of now, or the latest time seen.
+func (s *Store) readDated(read func(t *tables, now int64) error) error {
 	return s.writer.view(func(tx *bbolt.Tx) error {
 		t, err := newTables(tx)
 		if err != nil {
@@ -75,7 +102,7 @@ func (s *Store) totals(ctx context.Context, read func(t *tables, now int64) erro
 
 // counted reads what is kept of counters, by name, and counts the holds that are not
 // settled.
-func (t *tables) counted(wanted func(counter string) bool, now int64) (kept []store.Kept, holds int, err error) {
+func (t *tables) counted(ctx context.Context, wanted func(counter string) bool, now int64) (kept []store.Kept, holds int, err error) {
 	open := make(map[string][]rules.Live)
 	slots := make(map[slotName]bool)
 	note := func(k chargeKey, c charge, held bool) {
@@ -87,12 +114,12 @@ func (t *tables) counted(wanted func(counter string) bool, now int64) (kept []st
 			open[c.counter] = append(open[c.counter], rules.Live{Amount: c.amount, Expires: k.expires, Open: held})
 		}
 	}
-	if holds, err = t.eachHeld(func(k chargeKey, c charge) { note(k, c, true) }); err != nil {
+	if holds, err = t.eachHeld(ctx, func(k chargeKey, c charge) { note(k, c, true) }); err != nil {
 		return nil, 0, err
 	}
-	err = t.eachCharge(func(k chargeKey, c charge) (more bool, err error) {
+	err = t.eachCharge(0, func(k chargeKey, c charge) (more bool, err error) {
 		if k.expires > now {
-			return false, nil
+			return false, context.Cause(ctx)
 		}
 		hold, err := t.get(bucketHolds, holdKey(k.hold))
 		if hold == nil {
@@ -104,6 +131,9 @@ func (t *tables) counted(wanted func(counter string) bool, now int64) (kept []st
 		return nil, 0, err
 	}
 	for name := range slots {
+		if err := context.Cause(ctx); err != nil {
+			return nil, 0, err
+		}
 		live, err := t.inSlot(name.counter, name.slot)
 		if err != nil {
 			return nil, 0, err
@@ -127,7 +157,7 @@ func (t *tables) counted(wanted func(counter string) bool, now int64) (kept []st
 
 // eachHeld calls a function with the charges of holds that are not settled, and returns
 // how many holds these are.
-func (t *tables) eachHeld(each func(k chargeKey, c charge)) (holds int, err error) {
+func (t *tables) eachHeld(ctx context.Context, each func(k chargeKey, c charge)) (holds int, err error) {
 	bucket, err := t.bucket(bucketHolds)
 	if err != nil {
 		return 0, err
@@ -139,6 +169,9 @@ func (t *tables) eachHeld(each func(k chargeKey, c charge)) (holds int, err erro
 		}
 		expiries, err := decodeHold(record)
 		if err != nil {
+			return err
+		}
+		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		holds++
@@ -171,8 +204,8 @@ func (t *tables) next(ctx context.Context, counters []Counter, now int64, most i
 			lacking[counters[i].Name] = &counters[i]
 		}
 	}
-	return t.eachCharge(func(k chargeKey, c charge) (more bool, err error) {
-		if counter := lacking[c.counter]; counter != nil && k.expires > now {
+	return t.eachCharge(now+1, func(k chargeKey, c charge) (more bool, err error) {
+		if counter := lacking[c.counter]; counter != nil {
 			counter.Next = time.Unix(0, k.expires).UTC()
 			delete(lacking, c.counter)
 		}
@@ -208,7 +241,7 @@ func (s *Store) findRoom(ctx context.Context, over *rules.OverLimitError) {
 		}
 		expiring := func(yield func(rules.Live) bool) {
 			seen := 0
-			_ = t.eachCharge(func(k chargeKey, c charge) (more bool, err error) {
+			_ = t.eachCharge(0, func(k chargeKey, c charge) (more bool, err error) {
 				seen++
 				more = seen < maxRoom
 				if c.counter == over.Charge.Counter && !yield(rules.Live{Slot: c.slot, Amount: c.amount, Expires: k.expires}) {
@@ -225,15 +258,16 @@ func (s *Store) findRoom(ctx context.Context, over *rules.OverLimitError) {
 	})
 }
 
-// eachCharge calls a function with the charges in order of expiry, as long as it
-// wants more.
-func (t *tables) eachCharge(each func(k chargeKey, c charge) (more bool, err error)) error {
+// eachCharge calls a function with the charges in order of expiry, from a time on, as
+// long as it wants more.
+func (t *tables) eachCharge(from int64, each func(k chargeKey, c charge) (more bool, err error)) error {
 	bucket, err := t.bucket(bucketQueue)
 	if err != nil {
 		return err
 	}
 	cursor := bucket.Cursor()
-	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
+	first := binary.BigEndian.AppendUint64(nil, uint64(from))
+	for key, value := cursor.Seek(first); key != nil; key, value = cursor.Next() {
 		k, err := decodeChargeKey(key)
 		if err != nil {
 			return err

@@ -138,8 +138,13 @@ func (w *writer) signal() {
 // do makes a change and waits for it. When ctx ends while it is being written,
 // the error says so and the change may stand.
 func (w *writer) do(ctx context.Context, apply func(t *tables) error) error {
+	return w.perform(ctx, &change{apply: apply})
+}
+
+// perform makes a change and waits for it, as do does.
+func (w *writer) perform(ctx context.Context, c *change) error {
 	done := make(chan error, 1)
-	c := &change{apply: apply, settle: func(err error) { done <- err }}
+	c.settle = func(err error) { done <- err }
 	if err := w.add(c, false); err != nil {
 		return err
 	}

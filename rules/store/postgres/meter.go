@@ -59,16 +59,18 @@ func (s *Store) totals(ctx context.Context, one []byte) (counters []store.Counte
 // openCharges reads the charges, by counter, that have expired or whose hold is not
 // settled, and all that share a slot with one of these.
 func openCharges(ctx context.Context, tx pgx.Tx, one []byte, now int64) (map[int64][]rules.Live, error) {
-	rows, err := tx.Query(ctx, `WITH k AS (SELECT k.id, greatest(k.latest, $2) AS at FROM counters k WHERE $1::bytea IS NULL OR k.name = $1),
-		touched AS (
-			SELECT c.hold, c.place, c.counter, c.slot FROM k JOIN charges c ON c.counter = k.id AND c.expires <= k.at
-			UNION SELECT c.hold, c.place, c.counter, c.slot FROM holds h JOIN charges c ON c.hold = h.id WHERE c.counter IN (SELECT k.id FROM k)),
-		every AS (
-			SELECT t.hold, t.place FROM touched t
-			UNION SELECT c.hold, c.place FROM (SELECT DISTINCT t.counter, t.slot FROM touched t WHERE t.slot <> '') t
-				JOIN charges c ON c.counter = t.counter AND c.slot = t.slot AND c.slot <> '')
-		SELECT c.counter, c.slot, c.amount::text, c.expires, h.id IS NOT NULL
-		FROM every e JOIN charges c ON c.hold = e.hold AND c.place = e.place LEFT JOIN holds h ON h.id = c.hold`, one, now)
+	// Each part is looked up by what came before it: the planner can't know that few
+	// charges have expired, and would read all of them.
+	rows, err := tx.Query(ctx, `WITH k AS MATERIALIZED (SELECT k.id, greatest(k.latest, $2) AS at FROM counters k WHERE $1::bytea IS NULL OR k.name = $1),
+		touched AS MATERIALIZED (
+			SELECT c.* FROM k CROSS JOIN LATERAL (SELECT c.* FROM charges c WHERE c.counter = k.id AND c.expires <= k.at OFFSET 0) c
+			UNION SELECT c.* FROM holds h CROSS JOIN LATERAL (SELECT c.* FROM charges c WHERE c.hold = h.id OFFSET 0) c
+				WHERE c.counter IN (SELECT k.id FROM k))
+		SELECT e.counter, e.slot, e.amount::text, e.expires, h.id IS NOT NULL FROM (
+			SELECT t.* FROM touched t WHERE t.slot = ''
+			UNION ALL SELECT c.* FROM (SELECT DISTINCT t.counter, t.slot FROM touched t WHERE t.slot <> '') t
+				CROSS JOIN LATERAL (SELECT c.* FROM charges c WHERE c.counter = t.counter AND c.slot = t.slot AND c.slot <> '' OFFSET 0) c) e
+		LEFT JOIN LATERAL (SELECT h.id FROM holds h WHERE h.id = e.hold OFFSET 0) h ON true`, one, now)
 	if err != nil {
 		return nil, err
 	}
