@@ -33,6 +33,10 @@ func (d *durable) relyOnAudit(ctx context.Context, _ *config.Config) error {
 	return file.Rely(ctx, d.auditPath, d.audit.Head)
 }
 
+// maxNotedPath is how many bytes of a path's end are noted: a note is bounded, and tells
+// of more.
+const maxNotedPath = 128
+
 // forgotten adds to a note what was given up of an audit log, and returns what is to be
 // done when the note is on record.
 func (d *durable) forgotten(note string) (string, func(context.Context) error) {
@@ -42,7 +46,16 @@ func (d *durable) forgotten(note string) (string, func(context.Context) error) {
 	}
 	from := file.Forgotten()
 	d.log.Warn("What an audit log had of limits was given up", "log", from.Log, "entry", from.Seq, "at", from.Time)
-	return fmt.Sprintf("given up was what was held since entry %d of %s, of %s; %s", from.Seq, from.Log, from.Time.Format(time.RFC3339), note), file.Told
+	path := from.Log
+	if len(path) > maxNotedPath {
+		path = "…" + path[len(path)-maxNotedPath:]
+	}
+	return fmt.Sprintf("given up was what was held since entry %d of %s, of %s; %s", from.Seq, path, from.Time.Format(time.RFC3339), note),
+		func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+			defer cancel()
+			return file.Told(ctx)
+		}
 }
 
 // recoverHolds counts what was held when a signer ended without closing its state, and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -22,6 +23,7 @@ const startedAnew = "KVCLEF_STARTED_ANEW"
 // it: the program starts itself anew in its own place, once, before it has read
 // anything. Where that can't be done it goes on as it is.
 func spareTimers(p *program, args []string) {
+	defer runtime.UnlockOSThread() // if it is locked: see startWithSlack
 	anew := os.Getenv(startedAnew)
 	if err := os.Unsetenv(startedAnew); err != nil || anew == strconv.Itoa(os.Getpid()) || !goesOn(p, args) {
 		return

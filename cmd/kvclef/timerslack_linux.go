@@ -1,21 +1,22 @@
 package main
 
 import (
-	"debug/buildinfo"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
+// init keeps main on the thread that the process was started with, until it unlocks
+// itself: what belongs to that thread, such as the signal that tells of its parent's
+// death, would be lost if another one started the program anew.
+func init() { runtime.LockOSThread() } //nolint:gochecknoinits // main comes too late: it may have moved
+
 // startWithSlack starts the program anew with a timer slack, in nanoseconds, for all its
 // threads, unless it has as much: a service manager may have given it. It returns if
 // that can't be done.
 func startWithSlack(slack uint32) {
-	runtime.LockOSThread() // the slack is a thread's, and this one's is what is left
-	defer runtime.UnlockOSThread()
 	if has, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err != nil || has >= int(slack) {
 		return
 	}
@@ -26,13 +27,21 @@ func startWithSlack(slack uint32) {
 	if err != nil || !isThis(program) {
 		return
 	}
-	_ = unix.Exec(program, os.Args, append(os.Environ(), startedAnew+"="+strconv.Itoa(os.Getpid()))) // forbidden, or not there any more
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return
+	}
+	_ = unix.Exec(program, os.Args, append(os.Environ(), startedAnew+"="+strconv.Itoa(os.Getpid())))
+	_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &files) // it is forbidden, and Go has lowered what it had raised
 }
 
 // isThis reports whether a file is the program that runs, and not another version of it,
 // or what translates it for another processor.
 func isThis(program string) bool {
-	its, err := buildinfo.ReadFile(program)
-	own, ok := debug.ReadBuildInfo()
-	return err == nil && ok && its.String() == own.String()
+	its, err := os.Stat(program)
+	if err != nil {
+		return false
+	}
+	own, err := os.Stat("/proc/self/exe")
+	return err == nil && os.SameFile(its, own)
 }
