@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holiman/uint256"
@@ -48,7 +49,7 @@ func (d *durable) forgotten(note string) (string, func(context.Context) error) {
 	d.log.Warn("What an audit log had of limits was given up", "log", from.Log, "entry", from.Seq, "at", from.Time)
 	path := from.Log
 	if len(path) > maxNotedPath {
-		path = "…" + path[len(path)-maxNotedPath:]
+		path = "…" + strings.ToValidUTF8(path[len(path)-maxNotedPath:], "")
 	}
 	return fmt.Sprintf("given up was what was held since entry %d of %s, of %s; %s", from.Seq, path, from.Time.Format(time.RFC3339), note),
 		func(ctx context.Context) error {
