@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,11 +22,14 @@ const (
 	aNested     = "it stands for a signature of a contract, and what that signs is not looked at"
 	aDelegation = "it lets others act in the name of who signs it"
 	aLoan       = "it lets others borrow in the name of who signs it"
-	aPermit     = "it is called a permit, and is of no form that is known"
+	aPermit     = "it is a permit by its name or its spender, and is of no form that is known"
+
+	aCall           = "it has bytes that may be a call, which others make in the name of who signs it"
+	anAuthorization = "it may let others act for who signs it, or take that back"
 )
 
-// signs are those of documents that people use. The members are enough: versions
-// differ in others.
+// signs are those of documents that people use and that no general rule tells, see
+// shaped. The members are enough: versions differ in others.
 func signs() []sign {
 	return []sign{
 		{"", []string{"offer", "consideration"}, anOrder},               // Seaport
@@ -39,12 +43,14 @@ func signs() []sign {
 		{"", []string{"srcToken", "destToken"}, anOrder},                // Velora
 		{"", []string{"inputToken", "outputToken"}, anOrder},            // Across
 		{"", []string{"tokenIn", "tokenOut"}, anOrder},                  // of many
-		{"", []string{"originSettler", "orderData"}, anOrder},           // ERC-7683
+		{"", []string{"orderData"}, anOrder},                            // ERC-7683
 		{"", []string{"from", "to", "data"}, aForward},                  // forwarders (EIP-2771)
 		{"", []string{"from", "functionSignature"}, aForward},           // meta-transactions
 		{"", []string{"sender", "callData"}, aForward},                  // user operations (EIP-4337)
 		{"", []string{"delegate", "authority", "caveats"}, aDelegation}, // ERC-7710
 		{"", []string{"delegatee", "value"}, aLoan},                     // Aave
+		{"SafeTx", nil, aForward},                                       // of a Safe that is another's, or of no form that is known
+		{"SafeOp", nil, aForward},                                       // user operations of a Safe
 		{"SafeMessage", nil, aNested},
 		{"TypedDataSign", nil, aNested}, // ERC-7739
 		{"PersonalSign", nil, aNested},  // ERC-7739
@@ -59,18 +65,25 @@ func unread(t *Typed) (why string, calls bool) {
 	if t == nil {
 		return "", false
 	}
+	means := func(one string) {
+		if why == "" {
+			why = one
+		}
+		calls = calls || one == aForward || one == aCall || one == aDelegation
+	}
 	if strings.HasPrefix(t.PrimaryType, "Permit") || handoversOf(t.PrimaryType) != nil {
 		why = aPermit
 	}
 	for _, s := range signs() {
 		for name, fields := range t.types {
-			if name == domainType || !s.fits(name, fields) {
-				continue
+			if name != domainType && s.fits(name, fields) {
+				means(s.means)
 			}
-			if why == "" {
-				why = s.means
-			}
-			calls = calls || s.means == aForward || s.means == aDelegation
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.types)) {
+		if name != domainType {
+			means(shaped(t.types[name]))
 		}
 	}
 	return why, calls

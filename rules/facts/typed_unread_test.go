@@ -10,13 +10,14 @@ import (
 func TestUnread(t *testing.T) {
 	t.Parallel()
 	const (
-		components = "address offerer,address zone,OfferItem[] offer,ConsiderationItem[] consideration,uint8 orderType,uint256 startTime,uint256 endTime,bytes32 zoneHash,uint256 salt,bytes32 conduitKey,uint256 counter"
-		cow        = "address sellToken,address buyToken,address receiver,uint256 sellAmount,uint256 buyAmount,uint32 validTo,bytes32 appData,uint256 feeAmount,string kind,bool partiallyFillable,string sellTokenBalance,string buyTokenBalance"
-		inch       = "uint256 salt,address maker,address receiver,address makerAsset,address takerAsset,uint256 makingAmount,uint256 takingAmount,uint256 makerTraits"
-		zeroEx     = "address makerToken,address takerToken,uint128 makerAmount,uint128 takerAmount,uint128 takerTokenFeeAmount,address maker,address taker,address sender,address feeRecipient,bytes32 pool,uint64 expiry,uint256 salt"
-		zeroExNFT  = "uint8 direction,address maker,address taker,uint256 expiry,uint256 nonce,address erc20Token,uint256 erc20TokenAmount,Fee[] fees,address erc721Token,uint256 erc721TokenId,Property[] erc721TokenProperties"
-		operation  = "address sender,uint256 nonce,bytes initCode,bytes callData,bytes32 accountGasLimits,uint256 preVerificationGas,bytes32 gasFees,bytes paymasterAndData"
-		forward    = "address from,address to,uint256 value,uint256 gas,uint256 nonce,uint48 deadline,bytes data"
+		components    = "address offerer,address zone,OfferItem[] offer,ConsiderationItem[] consideration,uint8 orderType,uint256 startTime,uint256 endTime,bytes32 zoneHash,uint256 salt,bytes32 conduitKey,uint256 counter"
+		cow           = "address sellToken,address buyToken,address receiver,uint256 sellAmount,uint256 buyAmount,uint32 validTo,bytes32 appData,uint256 feeAmount,string kind,bool partiallyFillable,string sellTokenBalance,string buyTokenBalance"
+		inch          = "uint256 salt,address maker,address receiver,address makerAsset,address takerAsset,uint256 makingAmount,uint256 takingAmount,uint256 makerTraits"
+		zeroEx        = "address makerToken,address takerToken,uint128 makerAmount,uint128 takerAmount,uint128 takerTokenFeeAmount,address maker,address taker,address sender,address feeRecipient,bytes32 pool,uint64 expiry,uint256 salt"
+		zeroExNFT     = "uint8 direction,address maker,address taker,uint256 expiry,uint256 nonce,address erc20Token,uint256 erc20TokenAmount,Fee[] fees,address erc721Token,uint256 erc721TokenId,Property[] erc721TokenProperties"
+		operation     = "address sender,uint256 nonce,bytes initCode,bytes callData,bytes32 accountGasLimits,uint256 preVerificationGas,bytes32 gasFees,bytes paymasterAndData"
+		safeOperation = "address safe,uint256 nonce,bytes initCode,bytes callData,uint128 verificationGasLimit,uint128 callGasLimit,uint256 preVerificationGas,uint128 maxPriorityFeePerGas,uint128 maxFeePerGas,bytes paymasterAndData,uint48 validAfter,uint48 validUntil,address entryPoint"
+		forward       = "address from,address to,uint256 value,uint256 gas,uint256 nonce,uint48 deadline,bytes data"
 	)
 	for name, tt := range map[string]struct {
 		primary string
@@ -44,6 +45,32 @@ func TestUnread(t *testing.T) {
 		"other details":            {"PermitSingle", map[string]string{"PermitSingle": "PermitDetails details,address spender,uint256 sigDeadline", "PermitDetails": "address token,uint256 amount"}, aPermit},
 		"a permit for all":         {"PermitForAll", map[string]string{"PermitForAll": "address owner,address operator,bool approved,uint256 nonce,uint256 deadline"}, aPermit},
 
+		"a Safe's operation":       {"SafeOp", map[string]string{"SafeOp": safeOperation}, aForward},
+		"one by another name":      {"Operation", map[string]string{"Operation": safeOperation}, aCall},
+		"a sponsored call":         {"SponsoredCallERC2771", map[string]string{"SponsoredCallERC2771": "uint256 chainId,address target,bytes data,address user,uint256 userNonce,uint256 userDeadline"}, aCall},
+		"by a Safe's module":       {"ModuleTx", map[string]string{"ModuleTx": "bytes data,bytes32 salt"}, aCall},
+		"of a Safe by name":        {"SafeTx", map[string]string{"EIP712Domain": "string name,uint256 chainId,address verifyingContract", "SafeTx": safeFields}, aForward},
+		"of a Safe with more":      {"SafeTx", map[string]string{"EIP712Domain": "uint256 chainId,address verifyingContract", "SafeTx": safeFields + ",uint256 more"}, aForward},
+		"of a wallet":              {"Batch", map[string]string{"Batch": "Call[] calls,uint256 nonce", "Call": "address to,uint256 value,bytes input"}, aCall},
+		"many targets":             {"Batch", map[string]string{"Batch": "address[] targets,uint256[] values,bytes[] payloads"}, aCall},
+		"a call by its hash":       {"Operation", map[string]string{"Operation": "address account,bytes32 callDataHash,uint256 nonce"}, aCall},
+		"another call by its hash": {"Operation", map[string]string{"Operation": "address to,bytes32 data_hash,uint256 nonce"}, aCall},
+		"a vault's call":           {"SetRelayerApproval", map[string]string{"SetRelayerApproval": "bytes calldata,address sender,uint256 nonce,uint256 deadline"}, aCall},
+		"a connector's":            {"Permit", map[string]string{"Permit": "address signer,address sender,uint256 nonce,uint256 deadline,uint256 value,bytes data"}, aPermit},
+		"an attestation":           {"Attest", map[string]string{"Attest": "bytes32 schema,address recipient,bool revocable,bytes data"}, aCall}, // nothing tells it apart
+		"an authorization":         {"Authorization", map[string]string{"Authorization": "address authorizer,address authorized,bool isAuthorized,uint256 nonce,uint256 deadline"}, anAuthorization},
+		"a manager":                {"Authorization", map[string]string{"Authorization": "address owner,address manager,bool isAllowed,uint256 nonce,uint256 expiry"}, anAuthorization},
+		"an operator":              {"Operator", map[string]string{"Operator": "address operator,bool approved,uint256 nonce"}, anAuthorization},
+		"a spender":                {"SpendPermission", map[string]string{"SpendPermission": "address account,address spender,address token,uint160 allowance,uint48 period,uint48 start,uint48 end,uint256 salt,bytes extraData"}, aPermit},
+		"a hash":                   {"WalletMessage", map[string]string{"WalletMessage": "bytes32 hash"}, aNested},
+		"across chains":            {"CrossChainOrder", map[string]string{"CrossChainOrder": "address settlementContract,address swapper,uint256 nonce,uint32 deadline,bytes orderData"}, anOrder},
+
+		"a vote with reasons": {"ExtendedBallot", map[string]string{"ExtendedBallot": "uint256 proposalId,uint8 support,address voter,uint256 nonce,string reason,bytes params"}, ""},
+		"a cancellation":      {"CancelAuthorization", map[string]string{"CancelAuthorization": "address authorizer,bytes32 nonce"}, ""},
+		"a login":             {"Login", map[string]string{"Login": "address wallet,bytes32 challenge,bool remember,uint256 expiry"}, ""},
+		"terms":               {"Terms", map[string]string{"Terms": "bytes32 documentHash,address signer"}, ""},
+		"an update":           {"Price", map[string]string{"Price": "address token,uint256 price,bytes32 dataId,uint64 time"}, ""},
+
 		"a letter":      {"Mail", map[string]string{"Mail": "Person from,Person to,string contents", "Person": "string name,address wallet"}, ""},
 		"a vote":        {"Ballot", map[string]string{"Ballot": "uint256 proposalId,uint8 support"}, ""},
 		"votes":         {"Delegation", map[string]string{"Delegation": "address delegatee,uint256 nonce,uint256 expiry"}, ""},
@@ -61,7 +88,7 @@ func TestUnread(t *testing.T) {
 		if len(f.Actions) != 1 || f.Actions[0].Opaque != tt.want || *f.Actions[0].To != *f.Typed.Contract || f.Actions[0].From != sender || len(f.Actions[0].Effects) != 0 {
 			t.Errorf("%s: %+v", name, f.Actions)
 		}
-		if calls := tt.want == aForward || tt.want == aDelegation || strings.HasPrefix(name, "an operation"); f.Actions[0].Calls != calls {
+		if calls := tt.want == aForward || tt.want == aCall || name == "a connector's" || tt.want == aDelegation || strings.HasPrefix(name, "an operation"); f.Actions[0].Calls != calls {
 			t.Errorf("%s: lets others make calls: %v", name, f.Actions[0].Calls)
 		}
 	}

@@ -128,7 +128,7 @@ func TestAmountOfPermits(t *testing.T) {
 	check(t, ofUSDC(limit.PerRecipient), permit("Permit", usdc(), account()), inPlace(), want{usdcCounter + "/recipient=" + aliceText: small(5)})
 	check(t, ofUSDC(), permit("Permit", dai(), account()), "", nil)
 	check(t, ofUSDC(), permit("Permit", usdc(), bob()), "", nil) // good for nothing
-	fails(t, ofUSDC(), permit("Order", usdc(), account()), "no kind that is known")
+	fails(t, ofUSDC(), permit("Order", usdc(), account()), "a permit by its name or its spender")
 	unchained := permit("Permit", usdc(), account())
 	unchained.Request.ChainID = nil
 	check(t, ofUSDC(), unchained, inPlace(), want{usdcCounter: small(5)}) // the same total

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -90,6 +91,46 @@ func TestPromisesOfWhatIsPassedOn(t *testing.T) {
 				t.Errorf("%v, want %v: %s\n%s", got.Verdict, c.want, got.Reason, got.Explanation)
 			}
 		})
+	}
+}
+
+// TestPromisesOfCallsBySignature: what may be a call in the name of who signs is
+// one for rules that deny and for limits, whoever made the document.
+func TestPromisesOfCallsBySignature(t *testing.T) {
+	t.Parallel()
+	const (
+		sign = `{id: sign, effect: allow, match: {kind: [typed_data], account: hot}}`
+		open = `{id: sign, effect: allow, match: {kind: [typed_data], account: hot, inner: any}`
+		deny = `{id: no, effect: deny, match: {delegate_call: true}}, `
+	)
+	for name, tt := range map[string]struct {
+		primary, members string
+		calls            bool // of which ether may be sent
+	}{
+		"a Safe's operation": {"SafeOp", "address safe,uint256 nonce,bytes initCode,bytes callData,address entryPoint", true},
+		"a sponsored call":   {"SponsoredCallERC2771", "uint256 chainId,address target,bytes data,address user,uint256 userNonce,uint256 userDeadline", true},
+		"by a Safe's module": {"ModuleTx", "bytes data,bytes32 salt", true},
+		"of another Safe":    {"SafeTx", "address to,uint256 value,bytes data,uint8 operation,uint256 nonce", true},
+		"an authorization":   {"Authorization", "address authorizer,address authorized,bool isAuthorized,uint256 nonce,uint256 deadline", false},
+		"a manager":          {"Authorization", "address owner,address manager,bool isAllowed,uint256 nonce,uint256 expiry", false},
+		"a spender":          {"SpendPermission", "address account,address spender,address token,uint160 allowance", false},
+	} {
+		req := typedAs(tt.primary)
+		for member := range strings.SplitSeq(tt.members, ",") {
+			kind, of, _ := strings.Cut(member, " ")
+			req.TypedData.Types[tt.primary] = append(req.TypedData.Types[tt.primary], apitypes.Type{Type: kind, Name: of})
+		}
+		for rules, want := range map[string]rules.Verdict{
+			sign:              rules.Reject,
+			deny + open + "}": rules.Reject,
+			open + "}":        rules.Approve,
+			open + `, limits: [{measure: value, max: "1 ether", window: 1h}]}`:              map[bool]rules.Verdict{true: rules.Reject, false: rules.Approve}[tt.calls],
+			open + `, limits: [{measure: amount, token: USDC, max: "1 USDC", window: 1h}]}`: rules.Reject,
+		} {
+			if got := decideBy(t, rules, req); got.Verdict != want {
+				t.Errorf("%s: %s: %v, want %v: %s", name, rules, got.Verdict, want, got.Reason)
+			}
+		}
 	}
 }
 
