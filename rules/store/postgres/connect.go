@@ -100,14 +100,16 @@ type kept struct {
 	fsync   bool
 	pages   bool // full_page_writes
 	server  int
-	holds   int64 // the last id of a hold
-	mark    int64 // of records
-	replace bool  // nothing
+	holds   int64   // the last id of a hold
+	mark    int64   // of records
+	counts  []int64 // of the witnesses
+	replace bool    // nothing
 }
 
-// greet makes a connection ready, and finds what it leads to.
-func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]string) (kept, error) {
+// greet makes a connection ready, and finds what it leads to, with the rows of witnesses.
+func greet(ctx context.Context, conn *pgx.Conn, options Options, rows []int32, more map[string]string) (kept, error) {
 	var k kept
+	schema := options.Schema
 	set := settings(schema)
 	for name, value := range more {
 		set[name] = value
@@ -148,8 +150,11 @@ func greet(ctx context.Context, conn *pgx.Conn, schema string, more map[string]s
 	if err := k.read(ctx, conn); err != nil {
 		return k, unsupported(ctx, conn, err)
 	}
-	err = conn.QueryRow(ctx, "SELECT h.last_value, r.mark, pg_backend_pid(), set_config($1, $2, false) FROM hold_id h, records_size r", markSetting, newMark(conn)).
-		Scan(&k.holds, &k.mark, &last, new(string))
+	err = conn.QueryRow(ctx, `SELECT h.last_value, r.mark, pg_backend_pid(), set_config($1, $2, false),
+		ARRAY (SELECT coalesce((SELECT s.generation FROM sessions s WHERE s.id = w.id AND s.replica = $4), -1)
+			FROM unnest($3::integer[]) WITH ORDINALITY AS w (id, place) ORDER BY w.place)
+		FROM hold_id h, records_size r`, markSetting, newMark(conn), rows, options.Replica).
+		Scan(&k.holds, &k.mark, &last, new(string), &k.counts)
 	if err == nil && process != last {
 		err = moved(process, last)
 	}

@@ -1,6 +1,9 @@
 package postgres
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // WithRecordBounds bounds the records.
 func (o Options) WithRecordBounds(records, bytes int) Options {
@@ -43,3 +46,13 @@ func WarningsOf(dsn string) ([]string, error) {
 
 // Harmless tells whether a warning of a routine of the server says nothing of a commit.
 func Harmless(routine string) bool { return harmless(routine) }
+
+// Away is as if the process had not reached the database for so long.
+func (s *Store) Away(d time.Duration) {
+	for i := range s.witnesses.all {
+		w := &s.witnesses.all[i]
+		w.mu.Lock()
+		w.seen = w.seen.Add(-d)
+		w.mu.Unlock()
+	}
+}

@@ -105,6 +105,9 @@ func TestReplaced(t *testing.T) {
 		"holds":   "SELECT setval('hold_id', 1)",
 		"records": "UPDATE records_size SET mark = mark - 1",
 		"id":      "UPDATE format SET id = 'another'",
+		"row":     "UPDATE sessions SET generation = generation - 1",
+		"no row":  "DELETE FROM sessions WHERE generation > 0",
+		"another": "UPDATE sessions SET replica = 'another'",
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newStore(t)
@@ -348,7 +351,7 @@ func TestForgottenGeneration(t *testing.T) {
 	store := open(t, p.options())
 	ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: "a/1", New: []byte("1")}))
 	for _, generation := range []string{"generation + 1", "generation - 1"} {
-		server.Exec(t, "postgres", fmt.Sprintf(`UPDATE %q.sessions SET generation = %s`, p.schema, generation))
+		server.Exec(t, "postgres", fmt.Sprintf(`UPDATE %[1]q.sessions SET generation = %[2]s WHERE id = (SELECT min(id) FROM %[1]q.sessions)`, p.schema, generation))
 		ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: "a/2", New: []byte("2")}))
 		ok(t, store.ChangeRecords(t.Context(), rules.Change{Key: "a/2", Old: []byte("2")}))
 	}

@@ -17,6 +17,9 @@ import (
 // for the sake of others, or that had first to take off what expired.
 const maxTries = 8
 
+// holders is how many transactions of holds a process makes at a time.
+const holders = 2
+
 // holdJob is a hold on its way.
 type holdJob struct {
 	job
@@ -95,9 +98,11 @@ func (s *Store) held1(j *holdJob, err error) {
 func (s *Store) holdTogether(jobs []*holdJob) (err error) {
 	ctx, cancel := s.step()
 	defer cancel()
+	by := <-s.witnesses.holding // there is one for each who makes them
+	defer func() { s.witnesses.holding <- by }()
 	for range maxTries {
 		var done bool
-		done, err = s.tryHold(ctx, jobs)
+		done, err = s.tryHold(ctx, jobs, by)
 		if done || err != nil && !hasCode(err, codeSerialization, codeDeadlock) {
 			return err
 		}
@@ -109,7 +114,11 @@ func (s *Store) holdTogether(jobs []*holdJob) (err error) {
 }
 
 // tryHold is one transaction. Done false, without an error, asks for another.
-func (s *Store) tryHold(ctx context.Context, jobs []*holdJob) (done bool, err error) {
+func (s *Store) tryHold(ctx context.Context, jobs []*holdJob, by *witness) (done bool, err error) {
+	is, err := s.appear(ctx, by)
+	if err != nil {
+		return false, err
+	}
 	var of []int32
 	var counters, slots [][]byte
 	var amounts, caps []string
@@ -127,10 +136,11 @@ func (s *Store) tryHold(ctx context.Context, jobs []*holdJob) (done bool, err er
 	}
 	var answered int
 	var last int64
+	var count *int64
 	err = s.durably(ctx, func(q queryer) error {
-		rows, err := q.Query(ctx, `SELECT item, id, place, used::text, more::text, full_slot
+		rows, err := q.Query(ctx, counting(7)+`SELECT item, id, place, used::text, more::text, full_slot, `+counted+`
 			FROM hold($1, $2, $3, $4::text[]::numeric[], $5::text[]::numeric[], $6, $7)`,
-			of, counters, slots, amounts, caps, windows, s.now())
+			of, counters, slots, amounts, caps, windows, s.now(), is.session, s.options.Replica, is.count)
 		if err != nil {
 			return err
 		}
@@ -140,7 +150,7 @@ func (s *Store) tryHold(ctx context.Context, jobs []*holdJob) (done bool, err er
 			var id, place int64
 			var used, more string
 			var full bool
-			if err := rows.Scan(&item, &id, &place, &used, &more, &full); err != nil {
+			if err := rows.Scan(&item, &id, &place, &used, &more, &full, &count); err != nil {
 				return err
 			}
 			if item < 0 || int(item) >= len(jobs) || place < 0 || int(place) > len(all) || (id == 0) == (place == 0) {
@@ -158,8 +168,9 @@ func (s *Store) tryHold(ctx context.Context, jobs []*holdJob) (done bool, err er
 		}
 		return rows.Err()
 	})
-	if err == nil {
+	if err == nil && last > 0 { // a refusal is not durable, nor what was counted with it
 		saw(&s.lastHold, last)
+		err = s.attested(by, is, count)
 	}
 	if err == nil && answered != 0 && answered != len(jobs) {
 		err = fmt.Errorf("%d holds were answered of %d", answered, len(jobs))

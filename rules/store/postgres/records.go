@@ -205,10 +205,15 @@ func (s *Store) tryChange(ctx context.Context, jobs []*changeJob, by standing) e
 			keys, olds, news = append(keys, []byte(c.Key)), append(olds, c.Old), append(news, c.New)
 		}
 	}
+	is, err := s.appear(ctx, s.witnesses.changing)
+	if err != nil {
+		return err
+	}
 	var mark int64
-	err := s.durably(ctx, func(q queryer) error {
-		rows, err := q.Query(ctx, "SELECT item, place, records, bytes FROM change($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-			by.session, by.generation, by.lock, of, keys, olds, news, s.options.most.keys, s.options.most.bytes)
+	var count *int64
+	err = s.durably(ctx, func(q queryer) error {
+		rows, err := q.Query(ctx, counting(9)+"SELECT item, place, records, bytes, "+counted+" FROM change($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+			by.session, by.generation, by.lock, of, keys, olds, news, s.options.most.keys, s.options.most.bytes, is.session, s.options.Replica, is.count)
 		if err != nil {
 			return err
 		}
@@ -216,7 +221,7 @@ func (s *Store) tryChange(ctx context.Context, jobs []*changeJob, by standing) e
 		for rows.Next() {
 			var item int32
 			var place, records, size int64
-			if err := rows.Scan(&item, &place, &records, &size); err != nil {
+			if err := rows.Scan(&item, &place, &records, &size, &count); err != nil {
 				return err
 			}
 			if item == -1 {
@@ -235,8 +240,9 @@ func (s *Store) tryChange(ctx context.Context, jobs []*changeJob, by standing) e
 		}
 		return rows.Err()
 	})
-	if err == nil {
+	if err == nil && mark > 0 { // something was changed
 		saw(&s.lastMark, mark)
+		err = s.attested(s.witnesses.changing, is, count)
 	}
 	return err
 }

@@ -197,12 +197,20 @@ func (tx *storageTx) write(ctx context.Context, end bool) error {
 	}
 	defer cancel()
 	began := time.Now()
+	is, err := tx.store.appear(step, tx.store.witnesses.storing)
+	if err != nil {
+		return fmt.Errorf("writing the storage: %w", err)
+	}
+	var count *int64
 	err = tx.on.do(step, func(conn *pgx.Conn) error {
 		return commits(conn, func() error {
-			_, err := conn.Exec(step, "SELECT store($1, $2, $3, $4)", tx.store.storage.lock, keys, values, end)
-			return err
+			return conn.QueryRow(step, counting(4)+"SELECT "+counted+" FROM store($1, $2, $3, $4)",
+				tx.store.storage.lock, keys, values, end, is.session, tx.store.options.Replica, is.count).Scan(&count)
 		})
 	})
+	if err == nil {
+		err = tx.store.attested(tx.store.witnesses.storing, is, count)
+	}
 	if err != nil {
 		return fmt.Errorf("writing the storage: %w", err)
 	}

@@ -46,6 +46,7 @@ type Store struct {
 	named   chan struct{} // has one for each lock by a name: one connection less than there are is for these
 
 	lastHold, lastMark atomic.Int64 // that were seen
+	witnesses          witnessed
 	broken             atomic.Pointer[brokenError]
 
 	closing sync.Once
@@ -75,6 +76,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	}
 	s := &Store{options: options, place: place(config, options.Schema), warnings: warnings(config)}
 	s.base, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.witnesses.init()
 	if err := s.connect(ctx, config); err != nil {
 		s.end()
 		return nil, fmt.Errorf("opening the store at %s: %w", s.place, err)
@@ -82,7 +84,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	s.storage.turn = newTurn()
 	// Whoever holds one may need the storage before it gives it back.
 	s.named = make(chan struct{}, options.Conns-1)
-	s.holds = newGroup("holds", 2, s.holdAll)
+	s.holds = newGroup("holds", holders, s.holdAll)
 	s.changes = newGroup("changes of records", 1, s.changeAll)
 	if options.Clock == nil {
 		s.tasks.Go(s.sweep)
@@ -134,7 +136,7 @@ func (s *Store) meet(ctx context.Context, more map[string]string) (*pgxpool.Conn
 		return nil, err
 	}
 	err = s.patience().step(ctx, func(ctx context.Context) (err error) {
-		s.found, err = greet(ctx, conn.Conn(), s.options.Schema, more)
+		s.found, err = greet(ctx, conn.Conn(), s.options, nil, more)
 		return err
 	})
 	if err != nil {
@@ -160,11 +162,15 @@ func (s *Store) pool(from *pgxpool.Config, name string, more map[string]string) 
 	}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		hold, mark := s.lastHold.Load(), s.lastMark.Load() // before it is read: they grow meanwhile
-		found, err := greet(ctx, conn, s.options.Schema, more)
+		stands, rows := s.witnesses.stands()
+		found, err := greet(ctx, conn, s.options, rows, more)
 		if err != nil {
 			return err
 		}
-		return s.recognise(found, hold, mark)
+		if err := s.recognise(found, hold, mark); err != nil {
+			return err
+		}
+		return s.compare(stands, found.counts)
 	}
 	config.ConnConfig.OnNotice = noticed
 	config.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return quiet(conn.PgConn().Conn()), nil }

@@ -3,7 +3,10 @@ package postgres
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -47,16 +50,17 @@ func (s *Store) sweepOnce() error {
 			return nil
 		}
 	}
-	current, _ := s.fence.standing()
+	if err := s.stay(); err != nil {
+		return err
+	}
 	for _, statement := range []string{
-		"UPDATE sessions SET seen = now() WHERE id = $1",
-		"DELETE FROM sessions WHERE id <> $1 AND seen < now() - interval '7 days'",
-		"DELETE FROM removed WHERE at < now() - interval '25 hours' AND $1::integer > 0",
+		"DELETE FROM sessions WHERE seen < now() - interval '7 days'",
+		"DELETE FROM removed WHERE at < now() - interval '25 hours'",
 		// A hold is known for a day after its windows, for one who settles it late.
-		"DELETE FROM holds WHERE expires < (SELECT latest FROM clock) - 86400000000000 AND $1::integer > 0",
+		"DELETE FROM holds WHERE expires < (SELECT latest FROM clock) - 86400000000000",
 	} {
 		err := s.inStep(func(ctx context.Context) error {
-			_, err := s.work.Exec(ctx, statement, current.session)
+			_, err := s.work.Exec(ctx, statement)
 			return err
 		})
 		if err != nil {
@@ -64,6 +68,28 @@ func (s *Store) sweepOnce() error {
 		}
 	}
 	return nil
+}
+
+// stay keeps others from taking the sessions of this process for ended.
+func (s *Store) stay() error {
+	current, _ := s.fence.standing()
+	stands, own := s.witnesses.stands()
+	return s.inStep(func(ctx context.Context) error {
+		rows, err := s.work.Query(ctx, "UPDATE sessions SET seen = now() WHERE id = ANY ($1) RETURNING id", append(own, current.session))
+		if err != nil {
+			return err
+		}
+		there, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+		if err != nil {
+			return err
+		}
+		for i, is := range stands {
+			if is.session != 0 && slices.Contains(there, is.session) {
+				s.witnesses.all[i].there(is.session)
+			}
+		}
+		return nil
+	})
 }
 
 func (s *Store) inStep(do func(ctx context.Context) error) error {
