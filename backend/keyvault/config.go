@@ -31,6 +31,10 @@ type Config struct {
 	Keys []string
 	// IncludeManaged admits keys behind certificates, which are skipped by default.
 	IncludeManaged bool
+	// Complete has Open wait for the older versions of the keys, however many keys
+	// there are. Without it a big vault's are read afterwards, so that a signer
+	// starts sooner.
+	Complete bool
 	// Credential says as whom.
 	Credential Credential
 	// CAFile is a PEM file of roots to trust besides RootCAs, for the vault and

@@ -46,7 +46,7 @@ func (v *Vault) read(ctx context.Context, first bool) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	more = first && len(surveys) > v.tune.eagerKeys
+	more = first && !v.cfg.Complete && len(surveys) > v.tune.eagerKeys
 	if !more {
 		v.each(surveys, func(s *survey) { v.readVersions(ctx, s, old) })
 	}

@@ -75,8 +75,9 @@ func checkAttributes(id identifier, a *azkeys.KeyAttributes, now time.Time) *Ski
 	return nil
 }
 
-// newEntry makes an account of a key version, or says why not. The bundle must
-// be of the version asked for, or of any if no version was asked for.
+// newEntry makes an account of a key version, or says why it is none; what is none
+// but has a key of the right kind comes along. The bundle must be of the version
+// asked for, or of any if no version was asked for.
 func newEntry(vault string, asked identifier, b azkeys.KeyBundle, includeManaged bool, now time.Time) (*entry, *Skipped) {
 	if b.Key == nil || b.Key.KID == nil {
 		return nil, skip(asked, SkipError, "has no identifier in the vault's answer")
@@ -101,14 +102,15 @@ func newEntry(vault string, asked identifier, b azkeys.KeyBundle, includeManaged
 	default:
 		return nil, skip(id, SkipCurve, "is on curve %s, want P-256K", printable(string(curve)))
 	}
-	if skipped := checkAttributes(id, b.Attributes, now); skipped != nil {
-		return nil, skipped
-	}
-	if !slices.ContainsFunc(b.Key.KeyOps, func(op *azkeys.KeyOperation) bool { return op != nil && *op == azkeys.KeyOperationSign }) {
-		return nil, skip(id, SkipRights, "has key operations without sign")
+	skipped := checkAttributes(id, b.Attributes, now)
+	if skipped == nil && !slices.ContainsFunc(b.Key.KeyOps, func(op *azkeys.KeyOperation) bool { return op != nil && *op == azkeys.KeyOperationSign }) {
+		skipped = skip(id, SkipRights, "has key operations without sign")
 	}
 	public, err := backend.PublicKey(b.Key.X, b.Key.Y)
-	if err != nil {
+	switch {
+	case err != nil && skipped != nil:
+		return nil, skipped
+	case err != nil:
 		return nil, skip(id, SkipError, "has a bad public key: %v", err)
 	}
 	e.account = backend.Account{
@@ -118,8 +120,10 @@ func newEntry(vault string, asked identifier, b azkeys.KeyBundle, includeManaged
 	for name, value := range b.Tags {
 		e.account.Tags[name] = deref(value)
 	}
-	e.created, e.updated, e.expires = deref(b.Attributes.Created), deref(b.Attributes.Updated), deref(b.Attributes.Expires)
-	return e, nil
+	if a := b.Attributes; a != nil {
+		e.created, e.updated, e.expires = deref(a.Created), deref(a.Updated), deref(a.Expires)
+	}
+	return e, skipped
 }
 
 // unchanged reports whether a listing shows the version as it was when it was

@@ -96,3 +96,10 @@ func asFault(err error) (answer fault, ok bool) {
 	}
 	return newFault(response), true
 }
+
+// gone reports whether the vault itself has said that a key is not there. A 404
+// without a code may come from anything that stands in front of it.
+func gone(err error) bool {
+	answer, answered := asFault(err)
+	return answered && answer.status == http.StatusNotFound && answer.code != ""
+}

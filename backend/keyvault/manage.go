@@ -82,26 +82,6 @@ func privateBytes(key *ecdsa.PrivateKey) ([]byte, error) {
 	return secret, nil
 }
 
-// Disable disables a version of a key: the vault refuses to sign with it until
-// somebody enables it again.
-func (v *Vault) Disable(ctx context.Context, name, version string) error {
-	id, err := newIdentifier([]string{name, version})
-	if err != nil {
-		return fmt.Errorf("disabling key %q: %w", printable(name), err)
-	}
-	op := v.writing("update", "update", id)
-	op.once = false
-	_, err = call(ctx, v, op, func(ctx context.Context, client *azkeys.Client) (azkeys.UpdateKeyResponse, error) {
-		return client.UpdateKey(ctx, name, version, azkeys.UpdateKeyParameters{
-			KeyAttributes: &azkeys.KeyAttributes{Enabled: to.Ptr(false)},
-		}, nil)
-	})
-	if err != nil {
-		return err
-	}
-	return v.replace(ctx, func(h *holdings) *holdings { return h.without(id) })
-}
-
 // unused checks that a name is well-formed and that no key has it.
 func (v *Vault) unused(ctx context.Context, name string) (identifier, error) {
 	if err := CheckKeyName(name); err != nil {

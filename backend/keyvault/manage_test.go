@@ -83,25 +83,6 @@ func TestImport(t *testing.T) {
 	}
 }
 
-func TestDisable(t *testing.T) {
-	s := start(t, emulator.Options{})
-	key := createKey(t, s, "treasury", emulator.KeyOptions{})
-	v := opened(t, config(t, s, "kv-prod"), fastTuning())
-	account := accountOf(t, v, addressOf(key))
-	if err := v.Disable(t.Context(), key.Name, key.Version); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(v.Accounts()); n != 0 {
-		t.Errorf("%d accounts", n)
-	}
-	if _, err := v.Sign(t.Context(), account, common.Hash{1}); asBackendError(t, err).Kind != backend.KindNotFound {
-		t.Errorf("got %v", err)
-	}
-	if err := v.Disable(t.Context(), "nobody", key.Version); asBackendError(t, err).Kind != backend.KindNotFound {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestBadNamesNeverReachTheVault(t *testing.T) {
 	s := start(t, emulator.Options{})
 	v := opened(t, config(t, s, "kv-prod"), fastTuning())

@@ -132,6 +132,18 @@ func (v *Vault) Name() string { return v.cfg.Name }
 // sends no request.
 func (v *Vault) Accounts() []backend.Account { return v.held.Load().accounts() }
 
+// Unread returns the keys and versions that could not be read: which accounts they
+// are is not known, or only what they were before.
+func (v *Vault) Unread() []Skipped {
+	var unread []Skipped
+	for _, s := range v.held.Load().skipped {
+		if s.Kind == SkipError || s.Kind == SkipChanged {
+			unread = append(unread, *s)
+		}
+	}
+	return unread
+}
+
 // Generation changes whenever Accounts does.
 func (v *Vault) Generation() uint64 { return v.held.Load().generation }
 

@@ -71,7 +71,7 @@ func (p *program) importKey(c *cli.Context) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	return p.withVault(c, func(vault *keyvault.Vault, cfg config.Vault) error {
+	return p.withVault(c, true, func(vault *keyvault.Vault, cfg config.Vault) error {
 		if err := nameIsFree(vault, c.String("name")); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -72,39 +73,74 @@ func toolSettings(c *cli.Context) (*config.Config, error) {
 	return cfg, errors.Join(err, needVaults(cfg))
 }
 
-// withVaults opens the vaults for a command on all of them.
+// withVaults opens the vaults for a command on all of them, with all versions of
+// their keys.
 func (p *program) withVaults(c *cli.Context, do func(vaultSet) error) error {
 	cfg, err := toolSettings(c)
 	if err != nil {
 		return err
 	}
-	vaults, err := openVaults(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log), nil)
+	return p.withOpened(c, cfg, true, do)
+}
+
+// withVault opens the vault for a command on one; complete is with all versions of
+// its keys.
+func (p *program) withVault(c *cli.Context, complete bool, do func(*keyvault.Vault, config.Vault) error) error {
+	cfg, err := oneVault(c)
+	if err != nil {
+		return err
+	}
+	return p.withOpened(c, cfg, complete, func(vaults vaultSet) error { return do(vaults[0], cfg.Vaults[0]) })
+}
+
+// withOpened opens the vaults of a configuration. A command that needs all there is
+// to know says what could not be read.
+func (p *program) withOpened(c *cli.Context, cfg *config.Config, complete bool, do func(vaultSet) error) error {
+	vaults, err := openTools(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log), complete)
 	if err != nil {
 		return err
 	}
 	defer vaults.close()
+	for _, vault := range vaults {
+		if unread := unreadKeys(vault); complete && unread != "" {
+			p.sayf("kvclef: warning: accounts of vault %s may be missing: %s", vault.Name(), unread)
+		}
+	}
 	return do(vaults)
 }
 
-// withVault opens the vault for a command on one.
-func (p *program) withVault(c *cli.Context, do func(*keyvault.Vault, config.Vault) error) error {
+// unreadKeys tells of the keys of a vault that could not be read, "" if there are
+// none.
+func unreadKeys(vault *keyvault.Vault) string {
+	unread := vault.Unread()
+	if len(unread) == 0 {
+		return ""
+	}
+	keys := make(map[string]bool)
+	for _, skipped := range unread {
+		keys[skipped.Key] = true
+	}
+	text := fmt.Sprintf("key %s %s", unread[0].Key, unread[0].Reason)
+	if len(keys) > 1 {
+		text += ", and " + counted(len(keys)-1, "other key")
+	}
+	return text + "; see kvclef check"
+}
+
+// oneVault returns the settings of a command on one vault.
+func oneVault(c *cli.Context) (*config.Config, error) {
 	cfg, err := toolSettings(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(cfg.Vaults) > 1 {
 		var names []string
 		for _, vault := range cfg.Vaults {
 			names = append(names, vault.Name)
 		}
-		return usagef("%s works on one vault: choose by --vault among %s", commandName(c), strings.Join(names, ", "))
+		return nil, usagef("%s works on one vault: choose by --vault among %s", commandName(c), strings.Join(names, ", "))
 	}
-	vaults, err := openVaults(c.Context, cfg.Vaults, newLogger(p.stderr, cfg.Log), nil)
-	if err != nil {
-		return err
-	}
-	defer vaults.close()
-	return do(vaults[0], cfg.Vaults[0])
+	return cfg, nil
 }
 
 // keyInfo is a key as the commands print it.

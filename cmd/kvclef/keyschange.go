@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -34,7 +33,7 @@ func (p *program) keysCreateCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return p.withVault(c, func(vault *keyvault.Vault, cfg config.Vault) error {
+			return p.withVault(c, false, func(vault *keyvault.Vault, cfg config.Vault) error {
 				if err := nameIsFree(vault, args[0]); err != nil {
 					return err
 				}
@@ -68,7 +67,7 @@ func (p *program) keysImportCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return p.withVault(c, func(vault *keyvault.Vault, cfg config.Vault) error {
+			return p.withVault(c, false, func(vault *keyvault.Vault, cfg config.Vault) error {
 				if err := nameIsFree(vault, args[0]); err != nil {
 					return err
 				}
@@ -84,52 +83,6 @@ func (p *program) keysImportCommand() *cli.Command {
 			})
 		}),
 	}
-}
-
-func (p *program) keysDisableCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "disable",
-		Usage:       "disable a key, so that the vault signs with it no more",
-		UsageText:   "kvclef keys disable NAME[/VERSION] [--vault VAULT] [--yes]",
-		Description: examples("all versions", "kvclef keys disable treasury --config kvclef.yaml --vault kv-prod"),
-		Flags:       keysFlags(yesFlag()),
-		Action: action(func(c *cli.Context) error {
-			args, err := arguments(c, "NAME")
-			if err == nil {
-				err = namesAccount(c, args[0])
-			}
-			if err != nil {
-				return err
-			}
-			return p.withVault(c, func(vault *keyvault.Vault, _ config.Vault) error {
-				return p.disable(c, vault, args[0])
-			})
-		}),
-	}
-}
-
-// disable disables every version of a key that is an account, or the one named.
-// Each is an account of its own: one that is left would go on signing.
-func (p *program) disable(c *cli.Context, vault *keyvault.Vault, name string) error {
-	targets := slices.DeleteFunc(vault.Accounts(), func(a backend.Account) bool { return !answersTo(a, name) })
-	if len(targets) == 0 {
-		return fmt.Errorf("no enabled key %q in vault %s; see kvclef keys list", name, vault.Name())
-	}
-	for _, account := range targets {
-		p.sayf("%s  %s/%s", account.Address.Hex(), account.Key, account.Version)
-	}
-	if err := p.confirm(c, fmt.Sprintf("Disable %s in vault %s?", counted(len(targets), "account"), vault.Name())); err != nil {
-		return err
-	}
-	for _, account := range targets {
-		if err := vault.Disable(c.Context, account.Key, account.Version); err != nil {
-			return err
-		}
-		if err := p.printf("disabled %s  %s/%s\n", account.Address.Hex(), account.Key, account.Version); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // namesKey refuses a name that no vault lets a key have.

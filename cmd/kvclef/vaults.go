@@ -36,6 +36,28 @@ func openVaults(ctx context.Context, vaults []config.Vault, log *slog.Logger, wa
 	return openConfigs(ctx, configs, log)
 }
 
+// openTools opens vaults for a command that ends by itself. What is read in the
+// background would come too late for one that needs all versions of the keys.
+func openTools(ctx context.Context, vaults []config.Vault, log *slog.Logger, complete bool) (vaultSet, error) {
+	warnOfOpenSecrets(ctx, vaults, log)
+	configs := make([]keyvault.Config, len(vaults))
+	for i, vault := range vaults {
+		configs[i] = vaultConfig(vault, log)
+		configs[i].Complete = complete
+	}
+	return openConfigs(ctx, configs, log)
+}
+
+// connectVault opens a vault for a command that reads no more than it has to.
+func connectVault(ctx context.Context, vault config.Vault, log *slog.Logger) (*keyvault.Vault, error) {
+	warnOfOpenSecrets(ctx, []config.Vault{vault}, log)
+	connected, err := keyvault.Connect(vaultConfig(vault, log))
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return connected, nil
+}
+
 func openConfigs(ctx context.Context, configs []keyvault.Config, log *slog.Logger) (vaultSet, error) {
 	defer sayWhenSlow(ctx, log)()
 	opened, failures := make(vaultSet, len(configs)), make([]error, len(configs))
