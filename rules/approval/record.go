@@ -105,10 +105,38 @@ func (r *record) has(person string) bool {
 // alike is what equal requests have in common: what people would be shown of them,
 // and the rule and the policy that refers them.
 func alike(subject []byte, decision rules.Decision) common.Hash {
+	subject = withoutValues(subject)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %d ", len(subject), len(decision.Rule))
 	b.Write(subject)
 	b.WriteString(decision.Rule)
 	b.Write(decision.Policy[:])
 	return hashOf([]byte(b.String()))
+}
+
+// withoutValues is a subject without the arguments of its call, which its data and its
+// method say as well: another version of kvclef may have written them in another way,
+// and an equal request finds what that one has asked.
+func withoutValues(subject []byte) []byte {
+	var members, call map[string]json.RawMessage
+	var arguments []map[string]json.RawMessage
+	if json.Unmarshal(subject, &members) != nil || members["call"] == nil ||
+		json.Unmarshal(members["call"], &call) != nil || json.Unmarshal(call["arguments"], &arguments) != nil {
+		return subject
+	}
+	for _, argument := range arguments {
+		delete(argument, "value")
+	}
+	var failed error
+	encode := func(value any) json.RawMessage {
+		encoded, err := json.Marshal(value)
+		failed = errors.Join(failed, err)
+		return encoded
+	}
+	call["arguments"] = encode(arguments)
+	members["call"] = encode(call)
+	if text := encode(members); failed == nil {
+		return text
+	}
+	return subject
 }

@@ -79,7 +79,7 @@ type Call struct {
 // Argument is one of a call.
 type Argument struct {
 	Type  string `json:"type"`
-	Value string `json:"value"`
+	Value string `json:"value"` // see [ArgumentText]
 }
 
 // Message is a part of what is signed, in Clef's form.
@@ -131,7 +131,7 @@ func subjectOf(req *rules.Request) (*Subject, error) {
 	if c := req.Call; c != nil {
 		s.Call = &Call{Selector: c.Selector[:], Method: c.Method, Text: c.Text, Arguments: make([]Argument, len(c.Arguments))}
 		for i, argument := range c.Arguments {
-			s.Call.Arguments[i] = Argument{Type: c.Types[i], Value: text(argument)}
+			s.Call.Arguments[i] = Argument{Type: c.Types[i], Value: ArgumentText(c.Types[i], argument)}
 		}
 	}
 	for _, m := range req.Messages {
@@ -173,8 +173,8 @@ func transactionOf(tx *types.Transaction) *Transaction {
 	return t
 }
 
-// text is a value as people read it: numbers in decimal, bytes in hexadecimal,
-// and what is made of several as JSON.
+// text is a part of a message as people read it: numbers in decimal, bytes in
+// hexadecimal, and what is made of several as JSON.
 func text(value any) string {
 	switch v := value.(type) {
 	case string:
