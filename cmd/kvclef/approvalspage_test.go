@@ -51,7 +51,7 @@ func tickets() map[string]*approval.Subject {
 		"transfer": payment(func(s *approval.Subject) { s.Filled = []string{"gas", "nonce"} }),
 		"call": payment(func(s *approval.Subject) {
 			to := usdc()
-			s.Transaction.To, s.Transaction.Value, s.Transaction.Data = &to, "0", common.FromHex("0x095ea7b3")
+			s.Transaction.To, s.Transaction.Value, s.Transaction.Data = &to, "0", common.FromHex("0x095ea7b3000000000000000000000000f39fd6e51aad88f6f4ce6ab8827279cfffb92266"+strings.Repeat("f", 64))
 			s.Call = &approval.Call{Method: "approve(address,uint256)", Arguments: []approval.Argument{
 				{Type: "address", Value: shop().Hex()},
 				{Type: "uint256", Value: "115792089237316195423570985008687907853269984665640564039457584007913129639935"},

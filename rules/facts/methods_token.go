@@ -5,10 +5,10 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// unlimited tells whether an amount is one that no balance reaches: 2¹²⁸ of the
+// Unlimited tells whether an amount is one that no balance reaches: 2¹²⁸ of the
 // smallest unit, or the largest of a type of 96 bits or more. There are tokens that
 // keep balances in 96 bits, and take that number for all there is.
-func unlimited(amount *uint256.Int) bool {
+func Unlimited(amount *uint256.Int) bool {
 	if amount.BitLen() > 128 {
 		return true
 	}
@@ -22,7 +22,7 @@ func effectOn(a *Action, kind string, owner, recipient common.Address, amount ui
 }
 
 func newEffect(kind string, token, owner, recipient common.Address, amount uint256.Int) Effect {
-	return Effect{Kind: kind, Token: token, Owner: owner, Recipient: recipient, Amount: amount, Unlimited: unlimited(&amount)}
+	return Effect{Kind: kind, Token: token, Owner: owner, Recipient: recipient, Amount: amount, Unlimited: Unlimited(&amount)}
 }
 
 // sends is an effect of a method (address recipient, uint256 amount, …).

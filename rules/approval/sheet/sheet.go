@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kvclef/kvclef/rules/approval"
+	"github.com/kvclef/kvclef/rules/facts"
 )
 
 // The kinds of names.
@@ -51,7 +52,7 @@ type Sheet struct {
 	Sections []Section
 }
 
-// Section is a part of a sheet. Its id is stable: what, call, typed-data, message,
+// Section is a part of a sheet. Its id is stable: what, call, typed-data, does, message,
 // authorizations, access-list, payload, why, who, people, proof.
 type Section struct {
 	ID    string
@@ -79,11 +80,12 @@ func Of(t *approval.Ticket, options Options) (*Sheet, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{options: options, ticket: t, subject: subject, sheet: &Sheet{ID: t.Content.ID, State: t.State}}
+	w := &writer{options: options, ticket: t, subject: subject, facts: factsOf(subject), sheet: &Sheet{ID: t.Content.ID, State: t.State}}
 	w.findings()
 	w.what()
 	w.call()
 	w.typedData()
+	w.does()
 	w.message()
 	w.authorizations()
 	w.accessList()
@@ -100,6 +102,7 @@ type writer struct {
 	options Options
 	ticket  *approval.Ticket
 	subject *approval.Subject
+	facts   *facts.Facts // nil: nothing is known
 	sheet   *Sheet
 }
 

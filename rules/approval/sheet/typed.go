@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules/facts"
 )
 
 // typed is typed data (EIP-712) as it is signed.
@@ -113,9 +115,10 @@ func (t *tree) leaf(depth int, name, typ string, value any) {
 	case typ == "address" && common.IsHexAddress(text):
 		text = common.HexToAddress(text).Hex()
 		fact.Note = t.note(text)
-	case typ == "uint256" && text == largest().String():
-		fact.Note, fact.Warns = "the largest number: without a bound", true
-		t.warn("The member " + name + " has no bound")
+	case isNumber(typ) && name == "operation" && depth == 1 && t.delegates():
+		fact.Note, fact.Warns = "a delegate call: the code of to runs with the powers of the Safe", true
+	case isNumber(typ):
+		t.number(&fact, "The member "+name, text)
 	case typ == "string":
 		fact.Text, fact.Cut = t.cut(InertLines(text))
 		t.add(fact)
@@ -123,6 +126,12 @@ func (t *tree) leaf(depth int, name, typ string, value any) {
 	}
 	fact.Text, fact.Cut = t.cut(Inert(text))
 	t.add(fact)
+}
+
+// delegates reports whether the data is a Safe's transaction that is a delegate call.
+func (t *tree) delegates() bool {
+	f := t.facts
+	return f != nil && f.Kind == facts.KindSafe && len(f.Actions) > 0 && f.Actions[0].Delegate
 }
 
 // leafText is a value as people read it: numbers in decimal.

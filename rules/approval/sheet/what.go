@@ -2,7 +2,6 @@ package sheet
 
 import (
 	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 
@@ -131,38 +130,39 @@ func (w *writer) call() {
 func (w *writer) argument(i int, argument approval.Argument) {
 	fact := Fact{Depth: 1, Name: strconv.Itoa(i), Type: Inert(argument.Type)}
 	fact.Text, fact.Cut = w.cut(Inert(argument.Value))
-	switch argument.Type {
-	case "address":
+	switch {
+	case argument.Type == "address":
 		fact.Note = w.note(argument.Value)
-	case "uint256":
-		if fact.Note, fact.Warns = w.amount(argument.Value); fact.Warns {
-			w.warn(fmt.Sprintf("Argument %d of %s has no bound", i, Inert(w.subject.Call.Method)))
-		}
+	case isNumber(argument.Type):
+		w.number(&fact, fmt.Sprintf("Argument %d of %s", i, Inert(w.subject.Call.Method)), argument.Value)
 	}
 	if strings.Contains(argument.Type, "[") || strings.HasPrefix(argument.Type, "(") {
 		fact.Note = w.mentioned(argument.Value)
 	}
+	w.hidden(i, argument, &fact)
 	w.add(fact)
 }
 
+// number marks a number without a bound, or says what it comes to.
+func (w *writer) number(fact *Fact, about, digits string) {
+	large, warns := w.unbounded(digits)
+	if warns {
+		w.warn(about + " has no bound")
+	}
+	if large {
+		fact.Note, fact.Warns = noBound, true
+	} else {
+		fact.Note = w.amount(digits)
+	}
+}
+
 // amount says what a number comes to, where it is an amount of a token whose
-// decimals the policy knows. The largest number lets others take everything.
-func (w *writer) amount(digits string) (note string, warns bool) {
-	number, ok := new(big.Int).SetString(digits, 10)
-	switch {
-	case !ok:
-		return "", false
-	case number.Cmp(largest()) == 0:
-		return "the largest number: without a bound", true
-	case w.subject.Transaction == nil || w.subject.Transaction.To == nil || !movesTokens(w.subject.Call.Method):
-		return "", false
+// decimals the policy knows.
+func (w *writer) amount(digits string) string {
+	if w.subject.Transaction == nil || w.subject.Transaction.To == nil || w.subject.Call == nil || !movesTokens(w.subject.Call.Method) {
+		return ""
 	}
-	for _, name := range w.options.Names[w.subject.Transaction.To.Hex()] {
-		if name.Kind == NameOfToken && name.Standard == "erc20" && strconv.FormatUint(name.Chain, 10) == w.subject.ChainID {
-			return units.Text(digits, name.Decimals) + " " + Inert(name.Name), false
-		}
-	}
-	return "", false
+	return w.tokenNote(*w.subject.Transaction.To, digits)
 }
 
 // movesTokens reports whether the last argument of a method is an amount of the
@@ -176,8 +176,6 @@ func movesTokens(method string) bool {
 		return false
 	}
 }
-
-func largest() *big.Int { return new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1)) }
 
 // data shows bytes.
 func (w *writer) data(name string, data []byte) {
