@@ -14,18 +14,18 @@ func (l *linter) unlimited(rule *Rule, m *Match, possible []string) {
 	for i := range m.Inner {
 		l.unlimited(rule, &m.Inner[i], possible)
 	}
-	if m.has("amount_max") || m.has("plain") && m.find("plain").want() == "true" {
+	if m.has("amount_max") || m.has("plain") && m.find("plain").want() == "true" || l.limitsAmount(rule, m) {
 		return
 	}
 	calls, effects, types := m.textsOf("call"), m.textsOf("effect"), m.textsOf("primary_type")
-	const remedy = "add amount_max, or a rule that denies {amount: unlimited}"
+	const remedy = "add amount_max, or a limit {measure: amount, ..} on the token"
 	switch {
 	case m.has("function"):
 		if method := m.find("function").want(); l.unbounded(method) && !m.boundsArgument(method) {
 			l.warn(rule, unboundedApproval, m.Lines["function"], "allows approvals without a bound: %s", remedy)
 		}
 	case len(effects) > 0:
-		if slices.ContainsFunc(effects, func(effect string) bool { return effect != facts.Transfer }) && !m.boundsMember() && !l.deniesUnlimited("") {
+		if slices.ContainsFunc(effects, l.unboundedEffect) && !m.boundsMember() {
 			l.warn(rule, unboundedApproval, m.Lines["effect"], "allows approvals without a bound: %s", remedy)
 		}
 	case len(calls) > 0:
@@ -33,7 +33,7 @@ func (l *linter) unlimited(rule *Rule, m *Match, possible []string) {
 			l.warn(rule, unboundedApproval, m.Lines["call"], "allows approvals without a bound: %s", remedy)
 		}
 	case len(types) > 0:
-		if slices.ContainsFunc(types, func(t string) bool { return strings.HasPrefix(t, "Permit") }) && !m.boundsMember() && !l.deniesUnlimited("") {
+		if slices.ContainsFunc(types, func(t string) bool { return strings.HasPrefix(t, "Permit") }) && !m.boundsMember() && l.unboundedEffect(facts.Permit) {
 			l.warn(rule, unboundedApproval, m.Lines["primary_type"], "allows permits without a bound: %s", remedy)
 		}
 	case m.has("selector"):
@@ -41,12 +41,12 @@ func (l *linter) unlimited(rule *Rule, m *Match, possible []string) {
 			l.warn(rule, unboundedApproval, m.Lines["selector"], "allows approvals without a bound: %s", remedy)
 		}
 	case m.has("domain") && !m.has("message") && slices.Contains(possible, facts.KindTypedData):
-		if !l.deniesUnlimited("") {
-			l.warn(rule, unboundedApproval, m.Lines["domain"], "allows permits without a bound, if the contract takes some: add primary_type, or a rule that denies {amount: unlimited}")
+		if l.unboundedEffect(facts.Permit) {
+			l.warn(rule, unboundedApproval, m.Lines["domain"], "allows permits without a bound, if the contract takes some: add primary_type, or a rule that denies {effect: permit}")
 		}
-	case m.has("domain", "create", "message") || m.allowsLittleData() || l.deniesUnlimited(""):
+	case m.has("domain", "create", "message") || m.allowsLittleData() || l.deniesEffects(facts.Approve, facts.Permit, facts.ApproveAll):
 	case slices.Contains(possible, facts.KindTransaction) || slices.Contains(possible, facts.KindSafe):
-		l.warn(rule, anyCall, m.Lines["to"], "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {amount: unlimited}")
+		l.warn(rule, anyCall, m.Lines["to"], "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {effect: [approve, permit, approve_all]}")
 	}
 }
 
@@ -64,9 +64,26 @@ func approving() []string {
 }
 
 // unbounded reports whether a method, by its name or its signature, lets others
-// take tokens, and no rule denies that without a bound.
+// take tokens without a bound, and no rule denies that.
 func (l *linter) unbounded(method string) bool {
-	return slices.Contains(approving(), nameOf(method)) && !l.deniesUnlimited(method)
+	name := nameOf(method)
+	if !slices.Contains(approving(), name) || l.deniesCall(method) {
+		return false
+	}
+	switch name {
+	case "permit":
+		return l.unboundedEffect(facts.Permit)
+	case "setApprovalForAll", "authorizeOperator":
+		return l.unboundedEffect(facts.ApproveAll)
+	default:
+		return l.unboundedEffect(facts.Approve)
+	}
+}
+
+// unboundedEffect is unbounded for what is done to tokens. An approval of all of a
+// collection is of all or of nothing.
+func (l *linter) unboundedEffect(effect string) bool {
+	return effect != facts.Transfer && !l.deniesEffects(effect) && (effect != facts.ApproveAll || !l.deniesUnlimited())
 }
 
 func nameOf(method string) string {
@@ -86,18 +103,4 @@ func (m *Match) selected() []string {
 		}
 	}
 	return names
-}
-
-// deniesUnlimited reports whether the policy has a rule against what is without
-// a bound, which is about nothing else but calls of a method: about each call if
-// it has no name.
-func (l *linter) deniesUnlimited(method string) bool {
-	return slices.ContainsFunc(l.policy.rules, func(rule Rule) bool {
-		m := &rule.Match
-		if rule.Effect != Deny || rule.Shadow || len(m.Request) > 0 || m.find("amount") == nil || len(m.Effects) > 1 {
-			return false
-		}
-		denied := m.textsOf("call")
-		return len(m.Action) == 0 || len(m.Action) == 1 && method != "" && (slices.Contains(denied, method) || slices.Contains(denied, nameOf(method)))
-	})
 }

@@ -27,7 +27,9 @@ func TestLint(t *testing.T) {
 	const (
 		limits = `limits: [{measure: signatures, max: 9, window: 1h}]`
 		good   = `id: good, effect: allow, match: {principal: local, account: payer, to: payees, plain: true, value_max: "1 ether", gas_max: 30000}, ` + limits
-		deny   = `id: unbounded, effect: deny, match: {amount: unlimited}`
+		deny   = `id: none, effect: deny, match: {effect: [approve, permit, approve_all]}`
+		all    = `id: unbounded, effect: deny, match: {amount: unlimited}`
+		usdc   = `limits: [{measure: amount, max: "9 USDC", window: 1h}]`
 	)
 	for name, tt := range map[string]struct {
 		rules []string
@@ -46,11 +48,22 @@ func TestLint(t *testing.T) {
 		"a denial in shadow":                 {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, `id: d, mode: shadow, effect: deny, match: {amount: unlimited}`}, []string{"allows every call"}},
 		"approve":                            {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: [transfer, approve]}, ` + limits}, []string{"allows approvals without a bound: add amount_max"}},
 		"approve with a bound":               {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve, amount_max: "1 USDC"}, ` + limits}, nil},
-		"approve, denied":                    {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve}, ` + limits, `id: d, effect: deny, match: {call: approve, amount: unlimited}`}, nil},
-		"approve, by its types, denied":      {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: "approve(address,uint256)"}, ` + limits, `id: d, effect: deny, match: {call: approve, amount: unlimited}`}, nil},
-		"other approvals, approve is denied": {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: [approve, setApprovalForAll, permit]}, ` + limits, `id: d, effect: deny, match: {call: approve, amount: unlimited}`}, []string{"allows approvals without a bound"}},
-		"effects, approve is denied":         {[]string{`id: a, effect: allow, match: {principal: local, to: payees, effect: [approve]}, ` + limits, `id: d, effect: deny, match: {call: approve, amount: unlimited}`}, []string{"allows approvals without a bound"}},
-		"every call, approve is denied":      {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, `id: d, effect: deny, match: {call: approve, amount: unlimited}`}, []string{"allows every call"}},
+		"every call, much is denied":         {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, all}, []string{"or a rule that denies {effect: [approve, permit, approve_all]}"}},
+		"every call, permits are denied":     {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, `id: d, effect: deny, match: {effect: permit}`}, []string{"allows every call"}},
+		"approve, much is denied":            {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: [transfer, approve]}, ` + limits, all}, []string{"allows approvals without a bound: add amount_max, or a limit {measure: amount, ..} on the token"}},
+		"permits, much is denied":            {[]string{`id: a, effect: allow, match: {principal: local, to: payees, effect: [permit]}, ` + limits, all}, []string{"allows approvals without a bound"}},
+		"operators, all is denied":           {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: setApprovalForAll}, ` + limits, all}, nil},
+		"approve, within a limit":            {[]string{`id: a, effect: allow, match: {principal: local, token: USDC, to: payees, call: approve}, ` + usdc}, nil},
+		"approve, within one of its token":   {[]string{`id: a, effect: allow, match: {principal: local, to: "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", call: approve}, ` + usdc}, nil},
+		"approve, within one of another":     {[]string{`id: a, effect: allow, match: {principal: local, token: [USDC, DAI], to: payees, call: approve}, ` + usdc}, []string{"allows approvals without a bound"}},
+		"approve, within one of any":         {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve}, limits: [{measure: amount, max: 99, per: [token], window: 1h}]`}, nil},
+		"approve, within a limit of most":    {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve}, limits: [{measure: amount, max: "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", per: [token], window: 1h}]`}, []string{"allows approvals without a bound"}},
+		"approve, denied":                    {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: [transfer, approve]}, ` + limits, `id: d, effect: deny, match: {call: approve}`}, nil},
+		"approve, denied by its effect":      {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve}, ` + limits, `id: d, effect: deny, match: {effect: approve}`}, nil},
+		"approve, by its types, denied":      {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: "approve(address,uint256)"}, ` + limits, `id: d, effect: deny, match: {call: approve}`}, nil},
+		"other approvals, approve is denied": {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: [approve, setApprovalForAll, permit]}, ` + limits, `id: d, effect: deny, match: {call: approve}`}, []string{"allows approvals without a bound"}},
+		"effects, approve is denied":         {[]string{`id: a, effect: allow, match: {principal: local, to: payees, effect: [approve]}, ` + limits, `id: d, effect: deny, match: {call: approve}`}, []string{"allows approvals without a bound"}},
+		"every call, approve is denied":      {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, `id: d, effect: deny, match: {call: approve}`}, []string{"allows every call"}},
 		"approve as a function":              {[]string{`id: a, effect: allow, match: {principal: local, to: payees, function: "approve(address spender, uint256 amount)"}, ` + limits}, []string{"allows approvals without a bound"}},
 		"approve as a function, denied":      {[]string{`id: a, effect: allow, match: {principal: local, to: payees, function: "approve(address,uint256)"}, ` + limits, deny}, nil},
 		"approve as a function, with args":   {[]string{`id: a, effect: allow, match: {principal: local, to: payees, function: "approve(address,uint256)", args: {"1": {max: 5}}}, ` + limits}, nil},

@@ -67,6 +67,12 @@ func typedAtom(key string, checks []typedCheck, shows func(s *subject) string) *
 	}
 }
 
+// domainPredicate is about a domain, and knows which contracts it may be of.
+type domainPredicate struct {
+	*atom
+	contracts []common.Address // nil: any
+}
+
 func domainWord() word {
 	return word{
 		key: "domain", doc: "the domain of typed data (EIP-712)",
@@ -75,6 +81,7 @@ func domainWord() word {
 			"contract": oneOrMore(addressShape()), "salt": patternShape("^0x[0-9a-fA-F]{64}$"),
 		}},
 		parse: func(p *parser, node *yaml.Node) predicate {
+			var contracts []common.Address
 			found := p.fields(node, "domain", "name", "version", "chain", "contract", "salt")
 			ok := len(found) > 0
 			if node.Kind == yaml.MappingNode && len(node.Content) == 0 {
@@ -99,6 +106,7 @@ func domainWord() word {
 			if node := found["contract"]; node != nil {
 				set, good := p.addresses(node, "domain.contract")
 				ok = ok && good
+				contracts = set.all()
 				checks = append(checks, typedCheck{"contract " + oneOf(set.text), func(s *subject) truth { return is(s.Typed.Contract != nil && set.has(*s.Typed.Contract)) }})
 			}
 			if node := found["salt"]; node != nil {
@@ -111,7 +119,7 @@ func domainWord() word {
 			if !ok {
 				return nil
 			}
-			return typedAtom("domain", checks, shownDomain)
+			return &domainPredicate{typedAtom("domain", checks, shownDomain), contracts}
 		},
 	}
 }

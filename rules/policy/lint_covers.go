@@ -1,0 +1,95 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/kvclef/kvclef/rules/limit"
+)
+
+// limitsOf are the limits and budgets that certainly count for what a match of a
+// rule matches: its own, or one within it.
+func (l *linter) limitsOf(rule *Rule, m *Match) []*limit.Limit {
+	var all []*limit.Limit
+	for i := range rule.Limits {
+		all = append(all, &rule.Limits[i])
+	}
+	for i := range l.policy.budget {
+		if b := &l.policy.budget[i]; coversRule(&b.Match, rule, m) {
+			all = append(all, &b.Limit)
+		}
+	}
+	return all
+}
+
+// coversRule reports whether it can be proved that a budget counts what a match of
+// a rule matches.
+func coversRule(budget *Match, rule *Rule, m *Match) bool {
+	request := slices.DeleteFunc(slices.Clone(budget.Request), func(p predicate) bool {
+		return p.key() == "kind" && subset(rule.Match.kinds(), budget.textsOf("kind")) // a rule need not say its kind: its words do
+	})
+	return implied(rule.Match.Request, request) && implied(m.Action, budget.Action) && implied(m.Effects, budget.Effects)
+}
+
+// limitsAmount reports whether a limit bounds the amounts of each token that a
+// match can be about.
+func (l *linter) limitsAmount(rule *Rule, m *Match) bool {
+	limits := l.limitsOf(rule, m)
+	limited := func(token *common.Address) bool {
+		return slices.ContainsFunc(limits, func(one *limit.Limit) bool {
+			return one.Measure == limit.Amount && one.Max.BitLen() <= 128 && (one.Token == nil || token != nil && *one.Token == *token)
+		})
+	}
+	tokens := m.tokens(rule)
+	if len(tokens) == 0 {
+		return limited(nil)
+	}
+	return !slices.ContainsFunc(tokens, func(token common.Address) bool { return !limited(&token) })
+}
+
+// tokens are those that a match can be about, as it says itself or by whom it
+// calls; nil if it may be any. A contract that is called and is no token, such as
+// Permit2, has no limit of its own either.
+func (m *Match) tokens(rule *Rule) []common.Address {
+	for _, key := range []string{"token", "amount_max", "to"} {
+		if by, ok := m.find(key).(narrowing); ok && len(by.narrows().addresses) > 0 {
+			return by.narrows().addresses
+		}
+	}
+	if domain, ok := rule.Match.find("domain").(*domainPredicate); ok {
+		return domain.contracts
+	}
+	return nil
+}
+
+// deniesEffects reports whether a rule denies all that does one of some things to
+// tokens, by whatever method or signature.
+func (l *linter) deniesEffects(effects ...string) bool {
+	return l.denies(func(m *Match) bool {
+		return len(m.Action) == 0 && len(m.Effects) == 1 && m.has("effect") && subset(effects, m.textsOf("effect"))
+	})
+}
+
+// deniesCall reports whether a rule denies each call of a method, by its name or its
+// signature.
+func (l *linter) deniesCall(method string) bool {
+	return l.denies(func(m *Match) bool {
+		denied := m.textsOf("call")
+		return len(m.Action) == 1 && len(m.Effects) == 0 && (slices.Contains(denied, method) || slices.Contains(denied, nameOf(method)))
+	})
+}
+
+// deniesUnlimited reports whether a rule denies all amounts without a bound. It helps
+// where there are no others: an approval of one unit less than that is of any amount
+// all the same.
+func (l *linter) deniesUnlimited() bool {
+	return l.denies(func(m *Match) bool { return len(m.Action) == 0 && len(m.Effects) == 1 && m.has("amount") })
+}
+
+// denies reports whether a rule that denies for whoever asks has a match of a kind.
+func (l *linter) denies(of func(m *Match) bool) bool {
+	return slices.ContainsFunc(l.policy.rules, func(rule Rule) bool {
+		return rule.Effect == Deny && !rule.Shadow && len(rule.Match.Request) == 0 && of(&rule.Match)
+	})
+}
