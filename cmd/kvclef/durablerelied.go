@@ -71,6 +71,10 @@ func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, from store
 		return err
 	}
 	n, err := file.Recover(ctx, held)
+	if errors.Is(err, bolt.ErrUncounted) {
+		return fmt.Errorf("what was held of limits since entry %d of the audit log %s does not fit into the state: is it the state that was used with that log? "+
+			"If it is, have that forgotten with kvclef state forget --entry %[1]d, and lower the limits by what the log shows until their windows have passed: %[3]w", from.Seq, from.Log, err)
+	}
 	if err == nil && n > 0 {
 		d.log.InfoContext(ctx, "Limits recovered from the audit log", "holds", n, "log", from.Log, "entry", from.Seq)
 	}

@@ -25,6 +25,9 @@ var (
 	ErrNoHold   = store.ErrNoHold
 	ErrTxClosed = store.ErrTxClosed
 	ErrBounds   = store.ErrBounds
+
+	// ErrUncounted is of what was reserved and does not fit into the file.
+	ErrUncounted = errors.New("what was reserved can't be counted")
 )
 
 // BusyError is a queue that is full. Nothing was done.

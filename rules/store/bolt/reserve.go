@@ -59,8 +59,31 @@ func (t *tables) reservation(id rules.HoldID, charges []rules.Charge) *rules.Res
 func unix(nanos int64) time.Time { return time.Unix(0, nanos).UTC() }
 
 // restore counts a reservation that the file does not have. It was within its caps and
-// bounds when it was made, and what has come since does not make it less.
+// bounds when it was made, and what has come since does not make it less; what had
+// expired by then is taken off first, for it had been.
 func (t *tables) restore(r *rules.Reservation) error {
+	if err := t.pass(r.At.UnixNano()); err != nil {
+		return err
+	}
+	if err := t.add(r); err != nil {
+		return fmt.Errorf("%w: %w", ErrUncounted, err)
+	}
+	t.state.now = max(t.state.now, r.At.UnixNano())
+	return nil
+}
+
+// pass takes off what has expired at a time.
+func (t *tables) pass(at int64) error {
+	t.now = max(t.now, t.state.now, at)
+	for {
+		if more, err := t.expire(maxExpired); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// add counts a reservation.
+func (t *tables) add(r *rules.Reservation) error {
 	charges := make([]rules.Charge, len(r.Charges))
 	expiries := make([]int64, len(r.Charges))
 	for i, c := range r.Charges {
@@ -80,14 +103,17 @@ func (t *tables) restore(r *rules.Reservation) error {
 	if err = errors.Join(refusal, err); err != nil {
 		return fmt.Errorf("reservation %d: %w", r.ID, err)
 	}
-	t.state.now = max(t.state.now, r.At.UnixNano())
 	return nil
 }
 
-// has tells whether the file has a reservation, or had all of it that counts still.
+// has tells whether the file has a reservation, or had all of it that counts still: what
+// has expired may have been taken off.
 func (t *tables) has(r *rules.Reservation) (bool, error) {
 	for i, c := range r.Charges {
 		key := chargeKey{expires: c.Expires.UnixNano(), hold: r.ID, index: uint16(i)}
+		if key.expires > 0 && key.expires <= t.state.now {
+			continue
+		}
 		record, err := t.get(bucketQueue, key.encode())
 		if err != nil {
 			return false, err
@@ -103,12 +129,16 @@ func (t *tables) has(r *rules.Reservation) (bool, error) {
 // Recover counts what was reserved and is not in the file: reservations that were
 // written down after the place that [Store.Unsettled] names, in any order. All of them
 // are durable when it returns. One whose id was used for another is counted with a new
-// id: nobody is left who knows it by the old one.
+// id: nobody is left who knows it by the old one. The error wraps [ErrUncounted] if one
+// of them can't be counted, whoever tries again.
 func (s *Store) Recover(ctx context.Context, reservations []rules.Reservation) (recovered int, err error) {
 	sorted := slices.Clone(reservations)
 	slices.SortStableFunc(sorted, func(a, b rules.Reservation) int { return cmp.Compare(a.ID, b.ID) })
 	var others []rules.Reservation
 	for some := range slices.Chunk(sorted, maxBatch) {
+		if err := s.pass(ctx, some[0].At.UnixNano()); err != nil {
+			return recovered, err
+		}
 		n, used, err := s.recover(ctx, some, false)
 		if err != nil {
 			return recovered, err
@@ -125,6 +155,22 @@ func (s *Store) Recover(ctx context.Context, reservations []rules.Reservation) (
 	return recovered, s.complete(ctx, func(*tables) error { return nil })
 }
 
+// pass takes off what has expired at a time, some with each transaction: it may be much
+// in a copy of long ago.
+func (s *Store) pass(ctx context.Context, at int64) error {
+	for more := true; more; {
+		err := s.writer.do(ctx, func(t *tables) (err error) {
+			t.now = max(t.now, t.state.now, at)
+			more, err = t.expire(maxExpired)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("taking off what has expired: %w", err)
+		}
+	}
+	return nil
+}
+
 // recover counts reservations in one transaction, but for those that the file has. It
 // returns those whose ids are used, or gives them new ones.
 func (s *Store) recover(ctx context.Context, reservations []rules.Reservation, renew bool) (recovered int, used []rules.Reservation, err error) {
@@ -132,7 +178,7 @@ func (s *Store) recover(ctx context.Context, reservations []rules.Reservation, r
 	err = s.writer.do(ctx, func(t *tables) error {
 		for _, r := range reservations {
 			if len(r.Charges) == 0 || len(r.Charges) > rules.MaxCharges {
-				return fmt.Errorf("reservation %d has %d charges", r.ID, len(r.Charges))
+				return fmt.Errorf("%w: reservation %d has %d charges", ErrUncounted, r.ID, len(r.Charges))
 			}
 			switch has, err := t.has(&r); {
 			case err != nil:
