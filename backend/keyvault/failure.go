@@ -109,7 +109,7 @@ func (v *Vault) classifyTransport(f *failure, err error) {
 // to do.
 func (v *Vault) classifyAnswer(f *failure, op operation) {
 	f.verdict = alive
-	f.NotSigned = f.fault.status < 500 && f.fault.status != http.StatusRequestTimeout
+	f.NotSigned = f.fault.refuses()
 	switch status := f.fault.status; {
 	case status == http.StatusUnauthorized:
 		f.Kind, f.stale = backend.KindForbidden, true
@@ -133,6 +133,9 @@ func (v *Vault) classifyAnswer(f *failure, op operation) {
 	case status >= 300 && status < 400:
 		f.Kind = backend.KindUnavailable
 		f.Message = v.of("%s answers with a redirect, as no vault does: check the URL and what stands between")
+	case f.fault.code == "" && status != http.StatusBadRequest:
+		f.Kind = backend.KindUnavailable
+		f.Message = v.of("%s") + fmt.Sprintf(" answers with status %d, as no vault does, and may have done the request: check the URL and what stands between", status)
 	default:
 		f.Message = v.of("%s does not accept the request to "+op.verb+" "+op.subject()) + " (" + f.fault.describe() + ")"
 	}

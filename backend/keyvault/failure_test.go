@@ -8,13 +8,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/kvclef/kvclef/backend"
+	"github.com/kvclef/kvclef/backend/emulator"
 )
 
 // response makes an answer of the vault as the SDK reports it.
@@ -68,19 +72,27 @@ func TestAnswersBecomeMessages(t *testing.T) {
 		"disabled by text":  {403, errorBody("Forbidden", "", "Operation sign is not allowed on a disabled key."), nil, backend.KindForbidden, true, false, 0, "is disabled", ""},
 		"expired by text":   {403, errorBody("Forbidden", "", "Operation sign is not allowed on an expired key."), nil, backend.KindForbidden, true, false, 0, "outside its validity dates", ""},
 		"firewall":          {403, errorBody("Forbidden", "ForbiddenByConnection", "x"), nil, backend.KindForbidden, true, false, 0, "the firewall of vault kv-prod", ""},
-		"HTML":              {403, "<html>\n<body>no</body></html>", nil, backend.KindForbidden, true, false, 0, "something in front of vault kv-prod", "html"},
+		"HTML":              {403, "<html>\n<body>no</body></html>", nil, backend.KindForbidden, false, false, 0, "something in front of vault kv-prod", "html"},
 		"another 403":       {403, errorBody("Forbidden", "Odd", "x"), nil, backend.KindForbidden, true, false, 0, "(Forbidden Odd): grant keys/sign", ""},
 		"not found":         {404, errorBody("KeyNotFound", "", "x"), nil, backend.KindNotFound, true, false, 0, "key treasury version " + someVersion + " is not in vault kv-prod", ""},
 		"conflict":          {409, errorBody("Conflict", "ObjectIsDeletedButRecoverable", "x"), nil, backend.KindUnknown, true, false, 0, "wait, or recover or purge", ""},
 		"throttled":         {429, errorBody("Throttled", "", "x"), nil, backend.KindBusy, true, true, 0, "busy", ""},
-		"throttled, 7 s":    {429, "", http.Header{"Retry-After": {"7"}}, backend.KindBusy, true, true, 7 * time.Second, "busy", ""},
-		"throttled, 20 ms":  {429, "", http.Header{"Retry-After-Ms": {"20"}, "Retry-After": {"1"}}, backend.KindBusy, true, true, 20 * time.Millisecond, "busy", ""},
-		"throttled, years":  {429, "", http.Header{"Retry-After": {"99999999"}}, backend.KindBusy, true, true, time.Minute, "busy", ""},
-		"throttled, past":   {429, "", http.Header{"Retry-After": {"Mon, 02 Jan 2006 15:04:05 GMT"}}, backend.KindBusy, true, true, 0, "busy", ""},
+		"throttled, 7 s":    {429, errorBody("Throttled", "", "x"), http.Header{"Retry-After": {"7"}}, backend.KindBusy, true, true, 7 * time.Second, "busy", ""},
+		"throttled, 20 ms":  {429, errorBody("Throttled", "", "x"), http.Header{"Retry-After-Ms": {"20"}, "Retry-After": {"1"}}, backend.KindBusy, true, true, 20 * time.Millisecond, "busy", ""},
+		"throttled, years":  {429, errorBody("Throttled", "", "x"), http.Header{"Retry-After": {"99999999"}}, backend.KindBusy, true, true, time.Minute, "busy", ""},
+		"throttled, past":   {429, errorBody("Throttled", "", "x"), http.Header{"Retry-After": {"Mon, 02 Jan 2006 15:04:05 GMT"}}, backend.KindBusy, true, true, 0, "busy", ""},
 		"timeout":           {408, "", nil, backend.KindUnavailable, false, true, 0, "out of order (Request Timeout)", ""},
 		"server error":      {500, errorBody("InternalServerError", "", "x"), nil, backend.KindUnavailable, false, true, 0, "vault kv-prod is out of order", ""},
 		"unavailable":       {503, "", http.Header{"Retry-After": {"2"}}, backend.KindUnavailable, false, true, 2 * time.Second, "out of order", ""},
-		"redirect":          {302, "", nil, backend.KindUnavailable, true, false, 0, "answers with a redirect", ""},
+		"throttled by whom": {429, "", nil, backend.KindBusy, false, true, 0, "busy", ""},
+		"token of an HSM":   {401, "", http.Header{"Www-Authenticate": {`Bearer authorization="https://a/b", resource="https://c"`}}, backend.KindForbidden, true, false, 0, "rejects the token", ""},
+		"a proxy's 401":     {401, "", http.Header{"Www-Authenticate": {"Basic"}}, backend.KindForbidden, false, false, 0, "rejects the token", ""},
+		"HTML, not found":   {404, "<html>", nil, backend.KindNotFound, false, false, 0, "is not in vault kv-prod", ""},
+		"done, partly":      {206, "{}", nil, backend.KindUnavailable, false, false, 0, "vault kv-prod answers with status 206, as no vault does", ""},
+		"too early":         {425, "", nil, backend.KindUnavailable, false, false, 0, "status 425", ""},
+		"hung up":           {499, "<html>", nil, backend.KindUnavailable, false, false, 0, "status 499", ""},
+		"precondition":      {412, errorBody("Odd", "", "x"), nil, backend.KindUnknown, false, false, 0, "(Precondition Failed Odd)", ""},
+		"redirect":          {302, "", nil, backend.KindUnavailable, false, false, 0, "answers with a redirect", ""},
 		"bad parameter":     {400, errorBody("BadParameter", "", "Invalid length\nof 'value'"), nil, backend.KindUnknown, true, false, 0, "does not accept the request to sign with key treasury", "length"},
 		"code with newline": {400, errorBody("Bad\nParameter", "", "x"), nil, backend.KindUnknown, true, false, 0, "does not accept", ""},
 	} {
@@ -90,6 +102,50 @@ func TestAnswersBecomeMessages(t *testing.T) {
 		}
 		if c.wantNot != "" && strings.Contains(f.Message, c.wantNot) || strings.ContainsAny(f.Message, "\n\r") || strings.Contains(f.Message, "https://") {
 			t.Errorf("%s: message %q repeats what the service wrote", name, f.Message)
+		}
+	}
+}
+
+// restatus answers requests to sign, which the vault has done, with another status.
+type restatus struct {
+	base   http.RoundTripper
+	status int
+	body   string // in place of the signature, unless ""
+}
+
+func (r *restatus) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := r.base.RoundTrip(req)
+	if err != nil || resp.StatusCode != http.StatusOK || !strings.HasSuffix(req.URL.Path, "/sign") {
+		return resp, err
+	}
+	resp.StatusCode, resp.Status = r.status, http.StatusText(r.status)
+	if r.body != "" {
+		err = resp.Body.Close()
+		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(r.body)), int64(len(r.body))
+	}
+	return resp, err
+}
+
+// TestOnlyTheServiceSaysThatNothingWasSigned: the vault signs, and what stands before
+// it answers with something else.
+func TestOnlyTheServiceSaysThatNothingWasSigned(t *testing.T) {
+	s := start(t, emulator.Options{})
+	key := createKey(t, s, "treasury", emulator.KeyOptions{})
+	tune := fastTuning()
+	tune.attempts, tune.outageCount, tune.throttle = 1, 1000, time.Millisecond
+	v := opened(t, config(t, s, "kv-prod"), tune)
+	account := accountOf(t, v, addressOf(key))
+	base := v.transport.vault.Transport
+	for _, status := range []int{
+		201, 202, 203, 204, 206, 226, 300, 302, 304, 308, 400, 401, 402, 403, 404, 405, 407, 408, 409, 410, 412, 413, 422, 425, 429, 431, 451, 499, 500, 502, 503, 599,
+	} {
+		for _, body := range []string{"", "<html>no</html>", errorBody("Odd", "", "x")} {
+			v.transport.vault.Transport = &restatus{base, status, body}
+			_, err := v.Sign(t.Context(), account, common.Hash{1})
+			certain := strings.HasPrefix(body, "{") && slices.Contains([]int{400, 401, 403, 404, 409, 429}, status)
+			if f := asBackendError(t, err); f.NotSigned != certain {
+				t.Errorf("%d %s: certainly not signed is %t: %s", status, body, f.NotSigned, f.Message)
+			}
 		}
 	}
 }
@@ -192,7 +248,7 @@ func FuzzParseFault(f *testing.F) {
 		if failed.Message == "" || len(failed.Message) > 4096 || strings.ContainsAny(failed.Message, "\n\r") {
 			t.Fatalf("message %q", failed.Message)
 		}
-		if failed.NotSigned && (status >= 500 || status == 408) {
+		if failed.NotSigned && (parsed.code == "" || !slices.Contains([]int{400, 401, 403, 404, 409, 429}, status)) {
 			t.Fatalf("status %d counts as certainly not signed", status)
 		}
 		if code := parseEntraCode(body); len(code) > 8 {

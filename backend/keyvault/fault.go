@@ -19,6 +19,7 @@ type fault struct {
 	message   string // error.message: for the log, and to tell apart what has no code
 	requestID string
 	after     time.Duration // how long the vault asks to wait; 0: it does not say
+	challenge bool          // it asks for a token, as the service does with 401; a Managed HSM says nothing else
 }
 
 // newFault reads the vault's answer from the SDK's error, whose own text is a
@@ -30,6 +31,7 @@ func newFault(err *azcore.ResponseError) fault {
 	}
 	f.after = retryAfter(err.RawResponse)
 	f.requestID = requestID(err.RawResponse.Header)
+	f.challenge = strings.HasPrefix(err.RawResponse.Header.Get("WWW-Authenticate"), "Bearer ")
 	if body, err := runtime.Payload(err.RawResponse); err == nil {
 		parsed := parseFault(body)
 		f.inner, f.message = parsed.inner, parsed.message
@@ -62,6 +64,19 @@ func parseFault(body []byte) fault {
 		inner:   oneLine(answer.Error.InnerError.Code),
 		message: oneLine(answer.Error.Message),
 	}
+}
+
+// refuses reports whether it is certain that the service did not do the request:
+// by one of the statuses with which it says so, and in its own words. Anything else
+// may come from what stands in between, which may have passed the request on.
+func (f fault) refuses() bool {
+	switch f.status {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests:
+		return f.code != ""
+	case http.StatusUnauthorized:
+		return f.code != "" || f.challenge
+	}
+	return false
 }
 
 // mentions reports whether the message holds one of the words.

@@ -34,7 +34,7 @@ func faultCases() []faultCase {
 		{sign(emulator.FaultForbiddenRBAC), backend.KindForbidden, true, "assign one with keys/sign, such as Key Vault Crypto User", once},
 		{sign(emulator.FaultForbiddenPolicy), backend.KindForbidden, true, "add the key permission sign", once},
 		{sign(emulator.FaultForbiddenFirewall), backend.KindForbidden, true, "the firewall of vault kv-prod", once},
-		{sign(emulator.FaultForbiddenHTML), backend.KindForbidden, true, "something in front of vault kv-prod", once},
+		{sign(emulator.FaultForbiddenHTML), backend.KindForbidden, false, "something in front of vault kv-prod", once},
 		{sign(emulator.FaultKeyDisabled), backend.KindForbidden, true, "is disabled in vault kv-prod: enable it or remove it from keys", once},
 		{sign(emulator.FaultNotFound), backend.KindNotFound, true, "is not in vault kv-prod", once},
 		{sign(emulator.FaultConflict), backend.KindUnknown, true, "is being changed", once},
