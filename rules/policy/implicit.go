@@ -23,7 +23,7 @@ func isImplicit(p predicate) bool {
 // imply adds to a match of an allow rule what it does not say. The kinds are
 // those of requests that it may hold for.
 func (p *parser) imply(match *Match, within bool, kinds []string) {
-	if p.speaksOfCalls(match) && p.sibling("value_max") == nil && p.sibling("value_min") == nil {
+	if (p.speaksOfCalls(match) || match.creates()) && p.sibling("value_max") == nil && p.sibling("value_min") == nil {
 		match.Action = append(match.Action, p.implied(noValue))
 	}
 	if len(match.Effects) > 0 && p.sibling("to") == nil {
@@ -57,7 +57,8 @@ func (p *parser) speaksOfCalls(match *Match) bool {
 }
 
 // noValue holds if no ether is sent along. A rule that says which calls may be
-// made means the calls: a contract that is called keeps what it is sent.
+// made means the calls: a contract that is called keeps what it is sent, and the code
+// of a new one passes it on to whom it likes.
 func noValue() predicate {
 	return &implicit{atom{
 		word: "value", wants: "no ether, or the word value_max, which bounds it",

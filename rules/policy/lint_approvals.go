@@ -44,7 +44,7 @@ func (l *linter) unlimited(rule *Rule, m *Match, possible []string) {
 		if l.unboundedEffect(facts.Permit) {
 			l.warn(rule, unboundedApproval, m.Lines["domain"], "allows permits without a bound, if the contract takes some: add primary_type, or a rule that denies {effect: permit}")
 		}
-	case m.has("domain", "create", "message") || m.allowsLittleData() || l.deniesEffects(facts.Approve, facts.Permit, facts.ApproveAll):
+	case m.has("domain", "message") || m.allowsLittleData() || l.deniesEffects(facts.Approve, facts.Permit, facts.ApproveAll):
 	case slices.Contains(possible, facts.KindTransaction) || slices.Contains(possible, facts.KindSafe):
 		l.warn(rule, anyCall, m.Lines["to"], "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {effect: [approve, permit, approve_all]}")
 	}

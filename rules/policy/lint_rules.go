@@ -48,7 +48,7 @@ func (l *linter) unboundedValue(rule *Rule, m *Match) {
 // anything.
 func (m *Match) creates() bool {
 	p := m.find("create")
-	return p != nil && p.want() == "true"
+	return p != nil && p.want() == "true" || m.has("init_code_hash")
 }
 
 // inner warns of what may hide anything.

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/math"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 
 	"github.com/kvclef/kvclef/rules"
@@ -212,6 +213,36 @@ func decideBy(t *testing.T, list string, req *rules.Request) rules.Decision {
 		t.Fatalf("%v, %v", hold, err)
 	}
 	return decision
+}
+
+// TestPromisesOfNewContracts: a rule about new contracts says how much ether they may
+// be given.
+func TestPromisesOfNewContracts(t *testing.T) {
+	t.Parallel()
+	made := func(wei int64) *rules.Request {
+		req := spends(vault, 0, nil)
+		req.Transaction = types.NewTx(&types.DynamicFeeTx{ChainID: big.NewInt(1), Gas: 99000, GasFeeCap: big.NewInt(1), GasTipCap: big.NewInt(1), Value: big.NewInt(wei), Data: []byte{1, 2, 3, 4}})
+		return req
+	}
+	code := crypto.Keccak256Hash([]byte{1, 2, 3, 4}).Hex()
+	for match, want := range map[string][2]rules.Verdict{ // without ether, and with some
+		`create: true`:                     {rules.Approve, rules.Reject},
+		`create: true, value_max: "1 wei"`: {rules.Approve, rules.Approve},
+		`create: true, value_min: "1 wei"`: {rules.Reject, rules.Approve},
+		`create: true, value_max: "0 wei"`: {rules.Approve, rules.Reject},
+		`init_code_hash: "` + code + `"`:   {rules.Approve, rules.Reject},
+		`create: false`:                    {rules.Reject, rules.Reject},
+		`any: true`:                        {rules.Approve, rules.Approve},
+	} {
+		for wei, want := range want {
+			if got := decideBy(t, `{id: make, effect: allow, match: {`+match+`}}`, made(int64(wei))); got.Verdict != want {
+				t.Errorf("%s, %d wei: %v, want %v: %s", match, wei, got.Verdict, want, got.Explanation)
+			}
+		}
+	}
+	if got := decideBy(t, `{id: no, effect: deny, match: {create: true}}, {id: all, effect: allow, match: {any: true}}`, made(1)); got.Verdict != rules.Reject {
+		t.Errorf("denied: %v", got.Verdict)
+	}
 }
 
 func TestALimitOfACollectionIsRefused(t *testing.T) {

@@ -55,9 +55,10 @@ func (m *matching) appears(key string, without, value *yaml.Node) Direction {
 }
 
 // noEther tells whether an allow rule of a match allows no ether, which is so
-// where it says which calls and bounds no value.
+// where it says which calls, or that contracts are made, and bounds no value.
 func noEther(match *yaml.Node) bool {
-	return (has(match, "call", "function", "selector") || ofEffects(match)) && !has(match, "value_max", "value_min")
+	creates := has(match, "init_code_hash") || valueOf(match, "create") == "true"
+	return (creates || has(match, "call", "function", "selector") || ofEffects(match)) && !has(match, "value_max", "value_min")
 }
 
 // ofEffects tells whether a match has words about effects.
