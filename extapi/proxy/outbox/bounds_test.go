@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -86,6 +88,35 @@ func TestManyOfOneNonce(t *testing.T) {
 	}
 	if _, err := w.Cancel(t.Context(), listing.Transactions[0].Hash); err != nil {
 		t.Errorf("an operator can't cancel them: %v", err)
+	}
+}
+
+// TestManyRaises: one nonce has few transactions also if its fees are raised again and
+// again, and can be cancelled then.
+func TestManyRaises(t *testing.T) {
+	w := newWorld(t, nil)
+	hash := w.mustSend(t, w.transfer(t, 1), "")
+	var err error
+	raised := 0
+	for range 2 * maxVersions {
+		var next common.Hash
+		if next, err = w.Bump(t.Context(), hash, 0); err != nil {
+			break
+		}
+		raised, hash = raised+1, next
+	}
+	if err == nil || !strings.Contains(err.Error(), "with nonce 0 are under way") || raised != maxVersions-1 {
+		t.Errorf("after %d it is told %v", raised, err)
+	}
+	canceled := 0
+	for range 2 * maxCancels {
+		if hash, err = w.Cancel(t.Context(), hash); err != nil {
+			break
+		}
+		canceled++
+	}
+	if err == nil || canceled != maxCancels {
+		t.Errorf("%d cancellations, %v", canceled, err)
 	}
 }
 

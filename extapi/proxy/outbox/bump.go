@@ -33,7 +33,7 @@ func (o *Outbox) Bump(ctx context.Context, hash common.Hash, percent uint) (comm
 	if percent > maxRaise {
 		return common.Hash{}, refuse("%d %% is too much to raise fees by: at most %d", percent, maxRaise)
 	}
-	bumped, err := o.replace(ctx, hash, uint64(percent)*10, nil)
+	bumped, err := o.replace(ctx, hash, uint64(percent)*10, 0, nil)
 	return bumped, o.told(ctx, err)
 }
 
@@ -41,12 +41,13 @@ func (o *Outbox) Bump(ctx context.Context, hash common.Hash, percent uint) (comm
 // its own account, with fees as Bump's. It returns the new hash. The old one may
 // still be mined.
 func (o *Outbox) Cancel(ctx context.Context, hash common.Hash) (common.Hash, error) {
-	canceled, err := o.replace(ctx, hash, 0, o.empty)
+	canceled, err := o.replace(ctx, hash, 0, maxCancels, o.empty)
 	return canceled, o.told(ctx, err)
 }
 
-// replace sends another transaction with the nonce of one that is under way.
-func (o *Outbox) replace(ctx context.Context, hash common.Hash, raise uint64, change func(context.Context, *draft) error) (common.Hash, error) {
+// replace sends another transaction with the nonce of one that is under way. More may have
+// that nonce than other transactions may.
+func (o *Outbox) replace(ctx context.Context, hash common.Hash, raise uint64, more int, change func(context.Context, *draft) error) (common.Hash, error) {
 	old, err := o.recordOf(ctx, hash)
 	switch {
 	case err != nil:
@@ -72,6 +73,9 @@ func (o *Outbox) replace(ctx context.Context, hash common.Hash, raise uint64, ch
 	}
 	if e, ok := o.book.find(hash); !ok || !e.state.InFlight() {
 		return common.Hash{}, refuse("transaction %v is no longer under way", hash)
+	}
+	if err := o.roomAt(l, old.Nonce, more); err != nil {
+		return common.Hash{}, err
 	}
 	d, err := o.again(ctx, old, raise)
 	if err != nil {

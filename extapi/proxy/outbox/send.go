@@ -69,10 +69,14 @@ func (o *Outbox) room(l *lane) error {
 // them again takes a call for each.
 const maxVersions = 16
 
-// roomAt refuses further transactions with a nonce that many have.
-func (o *Outbox) roomAt(l *lane, nonce uint64) error {
-	if o.book.versionsAt(l, nonce) >= maxVersions {
-		return refuse("%d transactions of account %v with nonce %d are under way, which is the most that may be", maxVersions, l.id.account, nonce)
+// maxCancels is how many more may be that cancel them: who has filled a nonce can't keep
+// others from that.
+const maxCancels = 4
+
+// roomAt refuses further transactions with a nonce that many have, and some more.
+func (o *Outbox) roomAt(l *lane, nonce uint64, more int) error {
+	if n := o.book.versionsAt(l, nonce); n >= maxVersions+more {
+		return refuse("%d transactions of account %v with nonce %d are under way, which is the most that may be: wait until one of them is mined", n, l.id.account, nonce)
 	}
 	return nil
 }
@@ -87,7 +91,7 @@ func (o *Outbox) try(ctx context.Context, l *lane, d *draft, c *claim, again boo
 		return common.Hash{}, err
 	}
 	args, filled := d.at(nonce)
-	if err := o.roomAt(l, uint64(args.Nonce)); err != nil {
+	if err := o.roomAt(l, uint64(args.Nonce), 0); err != nil {
 		return common.Hash{}, err
 	}
 	signed, err := o.sign(rules.Hurry(ctx), methodSend, args, filled) // others wait for the lane
