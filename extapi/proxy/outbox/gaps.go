@@ -22,6 +22,7 @@ func (o *Outbox) findGaps(ctx context.Context, entries []entry, counts map[*lane
 			continue
 		}
 		seen[l] = true
+		o.checkRolledBack(ctx, l, count)
 		nonce, gap := o.book.hole(l, count)
 		if gap {
 			pending, err := o.pending(ctx, l.id.chain, l.id.account)

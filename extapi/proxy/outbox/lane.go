@@ -35,6 +35,9 @@ type lane struct {
 	misses   int     // at how many blocks in a row one was found missing
 	used     uint64  // the nonce after the highest one that is known to be mined
 	final    uint64  // the same of those that are final
+	below    uint64  // at how many blocks in a row the node counted fewer than that
+
+	belowSince time.Time // when it first did
 
 	elsewhere []*record // the node refused them of others, and whose turn it is does not know yet
 

@@ -33,6 +33,10 @@ type fakeNode struct {
 	calls    map[string]int
 	accepted []*types.Transaction // all that ever came into the pool
 	forks    int
+	syncing  bool
+	asked    int
+	scatter  bool // every second call is answered by a node that is a block behind
+	forge    bool // it shows other transactions in blocks than were signed
 }
 
 type fakeBlock struct {
@@ -117,7 +121,16 @@ func (n *fakeNode) answer(method string, params []any) (any, error) {
 				return nil, nil
 			}
 		}
-		return map[string]any{"hash": n.blocks[number].hash, "number": hexutil.Uint64(number), "baseFeePerGas": (*hexutil.Big)(n.base), "gasLimit": "0x1c9c380"}, nil
+		block := map[string]any{"hash": n.blocks[number].hash, "number": hexutil.Uint64(number), "baseFeePerGas": (*hexutil.Big)(n.base), "gasLimit": "0x1c9c380"}
+		if params[1] == true {
+			block["transactions"] = n.full(number)
+		}
+		return block, nil
+	case "eth_syncing":
+		if n.syncing {
+			return map[string]any{"currentBlock": "0x0", "highestBlock": "0x64"}, nil
+		}
+		return false, nil
 	case "eth_gasPrice":
 		if n.base == nil {
 			return (*hexutil.Big)(big.NewInt(n.tip)), nil
