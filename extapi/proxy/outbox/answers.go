@@ -17,7 +17,8 @@ type answer uint8
 const (
 	unclear  answer = iota
 	accepted        // the node has it, now or before
-	taken           // another transaction has its nonce, or it is mined already
+	used            // a transaction with its nonce is mined: another one, or it itself
+	taken           // another transaction with its nonce is in the node's pool
 	refused         // the node has certainly not taken it
 )
 
@@ -41,26 +42,25 @@ func heard(err error) (answer, *nodeError) {
 	return unclear, node
 }
 
-// post hands a transaction to the node. That its nonce is taken is no refusal if it
-// is taken by the transaction itself. With taken it returns what the node counts of
-// the account's transactions.
-func (o *Outbox) post(ctx context.Context, r sending) (said answer, node *nodeError, count uint64) {
+// post hands a transaction to the node. That its nonce is used or taken is no refusal
+// if the node knows the transaction; else it returns how far the account has come.
+func (o *Outbox) post(ctx context.Context, r sending) (said answer, node *nodeError, seen standing) {
 	var told common.Hash
 	err := o.client.call(ctx, &told, "eth_sendRawTransaction", hexutil.Bytes(r.raw))
 	if err == nil && told != r.hash {
-		return unclear, nil, 0
+		return unclear, nil, seen
 	}
 	said, node = heard(err)
-	if said != taken {
-		return said, node, 0
+	if said != used && said != taken {
+		return said, node, seen
 	}
-	switch count, known, err := o.whose(ctx, r); {
+	switch seen, known, err := o.whose(ctx, r); {
 	case err != nil:
-		return unclear, node, 0
+		return unclear, node, seen
 	case known:
-		return accepted, nil, 0
+		return accepted, nil, seen
 	default:
-		return taken, node, count
+		return said, node, seen
 	}
 }
 
@@ -71,11 +71,12 @@ type sending struct {
 	raw  []byte
 }
 
-// whose asks the node how many transactions of the account it counts, and whether it
-// knows this one, in its pool or in a block. It is asked all at once, so that where
-// several nodes answer it is one of them that does, and for the count first, so that
-// a transaction that comes in between is known if it is counted.
-func (o *Outbox) whose(ctx context.Context, r sending) (count uint64, known bool, err error) {
+// whose asks the node how far the account has come, and whether it knows this
+// transaction, in its pool or in a block. That it does not know it proves nothing: where
+// several nodes answer, the one that is asked for the hash may be behind the one that
+// counts, and some count before they can tell a hash. So it is asked all at once, as far
+// as the node takes that, and for the count first.
+func (o *Outbox) whose(ctx context.Context, r sending) (seen standing, known bool, err error) {
 	var (
 		counted counting
 		found   *struct {
@@ -90,13 +91,13 @@ func (o *Outbox) whose(ctx context.Context, r sending) (count uint64, known bool
 	o.client.batch(ctx, calls)
 	known = found != nil && found.Hash == r.hash || mined.block(r.hash) != nil
 	if known {
-		return 0, true, nil
+		return standing{}, true, nil
 	}
 	for i := range calls {
 		if calls[i].Error != nil {
-			return 0, false, calls[i].Error
+			return standing{}, false, calls[i].Error
 		}
 	}
-	count, err = o.counted(&counted, r.lane.chain, faults)
-	return count, false, err
+	seen, err = o.counted(&counted, r.lane.chain, faults)
+	return seen, false, err
 }

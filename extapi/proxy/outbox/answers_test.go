@@ -14,7 +14,7 @@ func TestAnswers(t *testing.T) {
 	}{
 		// geth
 		{-32000, "already known", accepted},
-		{-32000, "nonce too low: next nonce 5, tx nonce 3", taken},
+		{-32000, "nonce too low: next nonce 5, tx nonce 3", used},
 		{-32000, "replacement transaction underpriced", taken},
 		{-32000, "replacement transaction underpriced: new tx gas fee cap 1 < 2 queued + 10% replacement penalty", taken},
 		{-32000, "future transaction tries to replace pending", taken},
@@ -37,7 +37,7 @@ func TestAnswers(t *testing.T) {
 		{-32000, "KZG verification error: invalid proof", refused},
 		// Nethermind, older and newer
 		{-32010, "AlreadyKnown", accepted},
-		{-32010, "OldNonce, Current nonce: 5, nonce of rejected tx: 3.", taken},
+		{-32010, "OldNonce, Current nonce: 5, nonce of rejected tx: 3.", used},
 		{-32010, "ReplacementNotAllowed", taken},
 		{-32010, "OwnNonceAlreadyUsed", taken},
 		{-32010, "InsufficientFunds, Account balance: 0, cumulative cost: 21000", refused},
@@ -50,7 +50,7 @@ func TestAnswers(t *testing.T) {
 		{-32010, "unsupported transaction type", refused},
 		// Besu
 		{-32000, "Known transaction", accepted},
-		{-32001, "Nonce too low", taken},
+		{-32001, "Nonce too low", used},
 		{-32000, "Replacement transaction underpriced", taken},
 		{-32004, "Upfront cost exceeds account balance", refused},
 		{-32003, "Intrinsic gas exceeds gas limit", refused},
@@ -63,7 +63,7 @@ func TestAnswers(t *testing.T) {
 		// Erigon
 		{-32000, "ALREADY_EXISTS: already known", accepted},
 		{-32000, "existing txn with same hash", accepted},
-		{-32000, "INTERNAL_ERROR: nonce too low", taken},
+		{-32000, "INTERNAL_ERROR: nonce too low", used},
 		{-32000, "could not replace existing tx", taken},
 		{-32000, "FEE_TOO_LOW: underpriced", refused},
 		{-32000, "INTERNAL_ERROR: insufficient funds", refused},
@@ -79,7 +79,7 @@ func TestAnswers(t *testing.T) {
 		{-32602, "invalid chain ID", refused},
 		// others
 		{-32010, "Transaction with the same hash was already imported.", accepted},
-		{-32010, "Transaction nonce is too low. Try incrementing the nonce.", taken},
+		{-32010, "Transaction nonce is too low. Try incrementing the nonce.", used},
 		{-32000, "Known transaction: 0xabcd", accepted},
 		{-32003, "unknown transaction type: 4", refused},
 		{-32601, "the method eth_sendRawTransaction does not exist/is not available", refused},

@@ -92,37 +92,48 @@ func (c *counting) calls(account common.Address) []rpc.BatchElem {
 // more is out of order, and a lane that believed it would come to its end.
 const mostCounted = 1 << 48
 
+// standing is how far an account has come, by a node's counts.
+type standing struct {
+	next  uint64 // the nonce after its last transaction that the node knows
+	mined uint64 // the nonce after its last one in a block
+}
+
 // pending asks for the nonce after an account's last transaction that the node
 // knows.
 func (o *Outbox) pending(ctx context.Context, chain string, account common.Address) (uint64, error) {
+	seen, err := o.standing(ctx, chain, account)
+	return seen.next, err
+}
+
+// standing asks how far an account has come.
+func (o *Outbox) standing(ctx context.Context, chain string, account common.Address) (standing, error) {
 	var c counting
 	calls := c.calls(account)
 	faults := o.client.faults.Load()
 	o.client.batch(ctx, calls)
 	for i := range calls {
 		if calls[i].Error != nil {
-			return 0, calls[i].Error
+			return standing{}, calls[i].Error
 		}
 	}
 	return o.counted(&c, chain, faults)
 }
 
-// counted returns the nonce after an account's last transaction, by what a node has
-// answered.
-func (o *Outbox) counted(c *counting, chain string, faults uint64) (uint64, error) {
+// counted returns how far an account has come, by what a node has answered.
+func (o *Outbox) counted(c *counting, chain string, faults uint64) (standing, error) {
 	switch now, err := o.guard.learn((*big.Int)(c.chain), faults); {
 	case err != nil:
-		return 0, err
+		return standing{}, err
 	case now.String() != chain:
-		return 0, refuse("the node was of chain %s, and is of chain %v now: nothing is sent", chain, now)
+		return standing{}, refuse("the node was of chain %s, and is of chain %v now: nothing is sent", chain, now)
 	case c.pending == nil || c.mined == nil:
-		return 0, &faultError{"does not count the account's transactions"}
+		return standing{}, &faultError{"does not count the account's transactions"}
 	}
-	count := max(uint64(*c.pending), uint64(*c.mined))
-	if count > mostCounted {
-		return 0, &faultError{fmt.Sprintf("counts %d transactions of the account, which can't be", count)}
+	seen := standing{next: max(uint64(*c.pending), uint64(*c.mined)), mined: uint64(*c.mined)}
+	if count := seen.next; count > mostCounted {
+		return standing{}, &faultError{fmt.Sprintf("counts %d transactions of the account, which can't be", count)}
 	}
-	return count, nil
+	return seen, nil
 }
 
 // laneID names an account on a chain.

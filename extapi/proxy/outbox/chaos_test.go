@@ -90,7 +90,7 @@ func TestChaos(t *testing.T) {
 			}
 		}
 		steps := rapid.SliceOfN(rapid.SampledFrom([]string{
-			"pay", "pay", "key", "key", "retry", "given", "given far", "write", "written", "unread", "refuse", "reset", "lose", "low", "mine", "step", "later", "other",
+			"pay", "pay", "key", "key", "retry", "given", "given far", "write", "written", "unread", "refuse", "reset", "lose", "low", "late", "scatter", "mine", "step", "later", "other",
 			"restart", "pool", "reorg", "lag", "bump", "cancel", "count", "back", "forward", "hangup",
 		}), 1, 50).Draw(r, "steps")
 		gaps := false

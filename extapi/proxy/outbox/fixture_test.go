@@ -169,7 +169,7 @@ type world struct {
 func newWorld(t testing.TB, change func(*world)) *world {
 	t.Helper()
 	w := &world{node: newFakeNode(), vault: newVault(3), clock: &clock{now: time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)}, records: memory.NewRecords()}
-	w.cfg = Config{Node: batchNode{w.node}, ChainIDs: []*big.Int{big.NewInt(testChain)}, Holds: w.vault.holds, Clock: w.clock.time, Logger: slog.New(slog.DiscardHandler)}
+	w.cfg = Config{Node: batchNode{w.node}, ChainIDs: []*big.Int{big.NewInt(testChain)}, Holds: w.vault.holds, Clock: w.clock.time, Interval: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(w)
 	}

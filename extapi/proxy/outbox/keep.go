@@ -158,11 +158,11 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 		changes = append(changes, l.laneChange(r.Nonce))
 	}
 	if c != nil {
-		state, of := claimRefused, r
+		state := claimRefused
 		if again {
-			state, of = claimBegun, nil
+			state = claimBegun // with the refused one, which may turn out to be under way
 		}
-		claimed, err := c.to(state, of)
+		claimed, err := c.to(state, r)
 		if err != nil {
 			return err
 		}

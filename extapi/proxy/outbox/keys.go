@@ -39,8 +39,8 @@ type claimRecord struct {
 	State   string       `json:"state"`
 	Request string       `json:"request"` // SHA-256 of what was asked, hexadecimal
 	Time    time.Time    `json:"time"`
-	Hash    *common.Hash `json:"hash,omitempty"`   // of the transaction, unless begun
-	Record  string       `json:"record,omitempty"` // of the transaction, unless begun
+	Hash    *common.Hash `json:"hash,omitempty"`   // of the transaction; of a begun one that which the node refused last
+	Record  string       `json:"record,omitempty"` // of that transaction
 
 	// By is of one claim alone, where others claim keys too: theirs is never taken for it.
 	// It begins with whose it is. It is gone from one that was begun and that nobody may
@@ -73,10 +73,11 @@ func decodeClaim(key string, value []byte) (*claim, error) {
 	return c, nil
 }
 
-// to returns the change of the claim's record to what it is now.
+// to returns the change of the claim's record to what it is now, with its transaction; nil
+// is that which it had.
 func (c *claim) to(state string, r *record) (rules.Change, error) {
 	next := c.claimRecord
-	next.State, next.Hash, next.Record = state, nil, ""
+	next.State = state
 	if r != nil {
 		next.Hash, next.Record = &r.Hash, r.key()
 	}
@@ -148,7 +149,7 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 	case c.Request != request:
 		return common.Hash{}, refuse("this idempotency key was used for another request: use a new one")
 	case c.State == claimBegun:
-		return common.Hash{}, o.unfinished(ctx, c)
+		return o.unfinished(ctx, c)
 	}
 	kept, err := o.cfg.Records.Record(ctx, c.Record)
 	if err != nil {
@@ -161,10 +162,8 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 		}
 	}
 	switch {
-	case r != nil && r.State == StateRejected && r.Refusal != nil:
-		return common.Hash{}, r.Refusal.err()
-	case c.State == claimRefused:
-		return common.Hash{}, refuse("the node refused the transaction of this idempotency key: to send it anew use a new key")
+	case r != nil && r.State == StateRejected, c.State == claimRefused:
+		return o.stillRefused(ctx, c, r)
 	default:
 		return *c.Hash, nil
 	}
@@ -172,12 +171,13 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 
 // unfinished answers for a key that was begun and not finished. Of this process nobody is
 // at it any more. Another may be: it is given the time that a request takes, and then kept
-// from finishing, before anybody is told that nothing is under way.
-func (o *Outbox) unfinished(ctx context.Context, c *claim) error {
+// from finishing, before anybody is told that nothing is under way. A transaction that the node refused, after which another nonce was tried, is looked for
+// first: its hash is returned if it is under way after all.
+func (o *Outbox) unfinished(ctx context.Context, c *claim) (common.Hash, error) {
 	if c.By != "" { // others claim keys, too
 		age := o.cfg.Clock().Sub(c.Time) // by another's clock, maybe, which decides nothing but how long it is waited
 		if !strings.HasPrefix(c.By, o.process) && age.Abs() < o.cfg.Patience {
-			return errKeyBusy()
+			return common.Hash{}, errKeyBusy()
 		}
 		c.By = ""
 		ended, err := c.to(claimBegun, nil)
@@ -186,12 +186,19 @@ func (o *Outbox) unfinished(ctx context.Context, c *claim) error {
 		}
 		switch {
 		case errors.Is(err, rules.ErrConflict): // it is finished, or given back
-			return errKeyBusy()
+			return common.Hash{}, errKeyBusy()
 		case err != nil:
-			return recordsError{fmt.Errorf("ending an idempotency key: %w", err)}
+			return common.Hash{}, recordsError{fmt.Errorf("ending an idempotency key: %w", err)}
 		}
 	}
-	return refuse("an earlier request with this idempotency key was begun at %s and not finished: something may have been signed for it, nothing of it is under way; to send it anew use a new key", c.Time.Format(time.RFC3339))
+	begun := fmt.Sprintf("an earlier request with this idempotency key was begun at %s and not finished", c.Time.Format(time.RFC3339))
+	if c.Record == "" {
+		return common.Hash{}, refuse("%s: something may have been signed for it, nothing of it is under way; to send it anew use a new key", begun)
+	}
+	if hash, alive, err := o.alive(ctx, c); err != nil || alive {
+		return hash, err
+	}
+	return common.Hash{}, refuse("%s: the node refused transaction %v of it, and does not know it now either; nothing else of it is under way; to send it anew use a new key", begun, c.Hash)
 }
 
 func errKeyBusy() error {

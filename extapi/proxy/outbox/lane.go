@@ -22,6 +22,7 @@ type lane struct {
 	// Whose turn it is may use these.
 	next   uint64  // the nonce after the last one in sequence
 	known  bool    // the node has been asked since it last refused something
+	passed uint64  // the nonce after the last one in a block, as the node counted at some time
 	stored []byte  // the lane's record; nil: none
 	doubt  *record // signed, and not known whether it was kept; nil: none
 
@@ -110,15 +111,15 @@ func (o *Outbox) number(ctx context.Context, l *lane) (uint64, error) {
 
 // learn moves a lane up to what the node counts.
 func (o *Outbox) learn(ctx context.Context, l *lane) error {
-	count, err := o.pending(ctx, l.id.chain, l.id.account)
+	seen, err := o.standing(ctx, l.id.chain, l.id.account)
 	if err != nil {
 		return err
 	}
-	if err := o.checkRefused(ctx, l, count); err != nil {
+	if err := o.checkRefused(ctx, l, seen); err != nil {
 		return err
 	}
-	l.move(max(l.next, count))
-	l.known = true
+	l.move(max(l.next, seen.next))
+	l.known, l.passed = true, seen.mined
 	return nil
 }
 

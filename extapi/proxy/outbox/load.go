@@ -29,9 +29,7 @@ func (o *Outbox) load(ctx context.Context) error {
 		r, err := decodeRecord(key, value)
 		if err == nil && r.State == StateRejected {
 			o.refusedBytes.Add(r.refused())
-			if l := o.book.lane(r.lane()); r.Nonce >= l.next {
-				l.remember(r)
-			}
+			o.book.lane(r.lane()).remember(r)
 		}
 		if err == nil && (r.State == StateMined || r.State == StateFinal) {
 			o.book.used(o.book.lane(r.lane()), r.Nonce, r.State == StateFinal)

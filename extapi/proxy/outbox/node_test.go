@@ -81,6 +81,9 @@ func (n *fakeNode) CallContext(ctx context.Context, result any, method string, p
 		return err
 	}
 	n.calls[method]++
+	if n.asked++; n.scatter {
+		n.lag = n.asked % 2
+	}
 	var failed error
 	if n.fault != nil {
 		made, err := n.fault(method, params)
@@ -148,7 +151,13 @@ func (n *fakeNode) answer(method string, params []any) (any, error) {
 		return hexutil.Uint64(gas), err
 	case "eth_getTransactionCount":
 		account := params[0].(common.Address)
-		count := n.blocks[n.head()].counts[account]
+		number := n.head()
+		if at, ok := params[1].(hexutil.Uint64); ok {
+			if number = int(at); number > n.head() {
+				return nil, says("header not found")
+			}
+		}
+		count := n.blocks[number].counts[account]
 		if params[1] == "pending" {
 			for n.pool[account][count] != nil {
 				count++
@@ -231,6 +240,22 @@ func (n *fakeNode) receipt(hash common.Hash) any {
 	return map[string]any{"transactionHash": hash, "blockHash": n.blocks[block].hash, "blockNumber": hexutil.Uint64(block), "status": "0x1"}
 }
 
+// full returns the transactions of a block as a node shows them.
+func (n *fakeNode) full(number int) []map[string]any {
+	txs := []map[string]any{{"type": "0x7e", "hash": common.Hash{7}}} // as others' chains have
+	for _, tx := range n.blocks[number].txs {
+		shown := make(map[string]any)
+		text, _ := tx.MarshalJSON()
+		_ = json.Unmarshal(text, &shown)
+		if n.forge {
+			shown["value"] = "0x7777"
+		}
+		shown["from"], _ = types.Sender(types.LatestSignerForChainID(big.NewInt(n.id)), tx)
+		txs = append(txs, shown)
+	}
+	return txs
+}
+
 // mine makes a block of all that can be in it.
 func (n *fakeNode) mine() {
 	n.mu.Lock()
@@ -286,6 +311,10 @@ func (n *fakeNode) do(t *testing.T, step string) {
 		}
 	case "lag":
 		n.set(func(n *fakeNode) { n.lag = (n.lag + 1) % 3 })
+	case "scatter":
+		n.set(func(n *fakeNode) { n.scatter = !n.scatter })
+	case "late": // it is taken by one node, and refused by the next, which has it by now
+		n.failOnce(send, true, says("nonce too low"))
 	case "refuse":
 		n.failOnce(send, false, says("insufficient funds for gas * price + value"))
 	case "low":

@@ -45,7 +45,7 @@ func TestProperty(t *testing.T) {
 		}
 		steps := rapid.SliceOfN(rapid.SampledFrom([]string{
 			"pay", "pay", "pay", "key", "key", "retry", "deny", "burn", "refuse", "lose", "reset", "hide", "underpriced", "mine", "mine", "step", "later",
-			"restart", "crash", "pool", "reorg", "lag", "bump",
+			"restart", "crash", "pool", "reorg", "lag", "bump", "late", "low", "scatter",
 		}), 1, 40).Draw(r, "steps")
 		for i, step := range steps {
 			p := &payment{value: 1000 + i, account: i % 2}
@@ -116,7 +116,7 @@ func crashed(t *testing.T, w *world, i int) {
 // settle lets everything come to its end.
 func settle(t *testing.T, w *world) {
 	t.Helper()
-	w.node.set(func(n *fakeNode) { n.fault, n.lag = nil, 0 })
+	w.node.set(func(n *fakeNode) { n.fault, n.lag, n.scatter = nil, 0, false })
 	for range 25 {
 		w.clock.move(10 * time.Minute)
 		w.step(t.Context())

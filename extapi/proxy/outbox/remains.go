@@ -170,8 +170,8 @@ func bequeath(ctx context.Context, store rules.Records, of past, from, to string
 	return []rules.Change{gone, kept}, nil
 }
 
-// laneOfRecord returns the lane that a record is of. A key that was begun and not
-// done is of none: nothing was sent for it.
+// laneOfRecord returns the lane that a record is of. A key that was begun and has had
+// no transaction is of none: nothing was sent for it.
 func laneOfRecord(key string, value []byte) (id laneID, of bool, err error) {
 	switch {
 	case strings.HasPrefix(key, prefixLanes):

@@ -3,6 +3,9 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -18,27 +21,39 @@ type refusedTx struct {
 	key   string // of its record
 	nonce uint64
 	hash  common.Hash
+	claim string    // the record of its idempotency key
+	used  time.Time // since when its nonce is known to be used, and it is not known itself
 }
 
-// remember remembers a refused transaction, until its nonce is used.
+// remember remembers a refused transaction, until its nonce is another one's for certain.
 func (l *lane) remember(r *record) {
+	l.refused = slices.DeleteFunc(l.refused, func(of refusedTx) bool { return of.hash == r.Hash })
 	if len(l.refused) >= maxRefused {
 		l.refused = l.refused[1:]
 	}
-	l.refused = append(l.refused, refusedTx{r.key(), r.Nonce, r.Hash})
+	l.refused = append(l.refused, refusedTx{key: r.key(), nonce: r.Nonce, hash: r.Hash, claim: r.Claim})
 }
 
-// checkRefused looks whether the nonces below a count are used by transactions that the
-// node refused: where several nodes answer, one may have taken what another did not.
-// Their sender may be about to pay again. So the error says that one is under way, once;
-// from then on it is followed.
-func (o *Outbox) checkRefused(ctx context.Context, l *lane, count uint64) error {
-	var below, above []refusedTx
+// aliveError tells that a transaction is under way that a node refused.
+type aliveError struct {
+	hash common.Hash
+	publicError
+}
+
+// Unwrap returns the text that is fit for the caller.
+func (e *aliveError) Unwrap() error { return e.publicError }
+
+// checkRefused looks whether the nonces of which the node says that they have been used
+// are used by transactions that it refused: where several nodes answer, one may have taken
+// what another did not. Their sender may be about to pay again. So the error says that one
+// is under way, once; from then on it is followed.
+func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) error {
+	var below, left []refusedTx
 	for _, r := range l.refused {
-		if r.nonce < count {
+		if r.nonce < seen.next {
 			below = append(below, r)
 		} else {
-			above = append(above, r)
+			left = append(left, r)
 		}
 	}
 	if len(below) == 0 {
@@ -48,24 +63,42 @@ func (o *Outbox) checkRefused(ctx context.Context, l *lane, count uint64) error 
 	if err != nil {
 		return err
 	}
-	l.refused = above
+	now := o.cfg.Clock()
 	var told error
 	for i, r := range below {
 		if !known[i] {
+			if !r.over(now, seen) {
+				left = append(left, r)
+			}
 			continue
 		}
 		refused, err := o.revive(ctx, l, r)
 		if err != nil {
-			l.refused = append(l.refused, below[i:]...)
+			l.refused = slices.Concat(left, below[i:])
 			return err
 		}
 		if !refused { // it was sent again since, and taken
 			continue
 		}
 		o.log.WarnContext(ctx, "Transaction is under way, though the node refused it", "hash", r.hash, "account", l.id.account, "nonce", r.nonce)
-		told = refuse("transaction %v, which the node refused before, is under way after all: look for it before you send it again", r.hash)
+		told = &aliveError{r.hash, publicError(fmt.Sprintf("transaction %v, which the node refused before, is under way after all: look for it before you send it again", r.hash))}
 	}
+	l.refused = left
 	return told
+}
+
+// over reports whether a refused transaction need not be looked for any more: its nonce has
+// been used for so long, while no node that was asked knew it, that it is another one's.
+func (r *refusedTx) over(now time.Time, seen standing) bool {
+	switch {
+	case r.nonce >= seen.mined || now.Before(r.used): // in a pool alone, or the clock went back
+		r.used = time.Time{}
+	case r.used.IsZero():
+		r.used = now
+	default:
+		return now.Sub(r.used) >= patienceSettled
+	}
+	return false
 }
 
 // knows asks the node which transactions it knows. One of which it can't tell it does
@@ -134,7 +167,8 @@ func (o *Outbox) revive(ctx context.Context, l *lane, refused refusedTx) (bool, 
 }
 
 // reviveClaim returns the change of the idempotency key of a transaction that was
-// refused, nil if there is none.
+// refused, nil if there is none, or if the key has another one by now. While the key is
+// begun, or refused again, all that was kept since it was claimed was kept for it.
 func (o *Outbox) reviveClaim(ctx context.Context, r *record) (*rules.Change, error) {
 	if r.Claim == "" {
 		return nil, nil
@@ -144,9 +178,58 @@ func (o *Outbox) reviveClaim(ctx context.Context, r *record) (*rules.Change, err
 		return nil, err
 	}
 	c, err := decodeClaim(r.Claim, value)
-	if err != nil || c.State != claimRefused || c.Record != r.key() {
+	if err != nil || c.State == claimDone || c.Record == "" || c.Record != r.key() && r.Kept.Before(c.Time) {
 		return nil, err
 	}
 	done, err := c.to(claimDone, r)
 	return &done, err
+}
+
+// alive looks whether a transaction that was refused and that an idempotency key had is
+// under way after all, and returns its hash. From then on it is followed, and the key's.
+func (o *Outbox) alive(ctx context.Context, c *claim) (hash common.Hash, is bool, err error) {
+	r, err := o.read(ctx, c.Record)
+	switch {
+	case err != nil:
+		return hash, false, recordsError{fmt.Errorf("reading the transaction of an idempotency key: %w", err)}
+	case r == nil: // it was refused long ago
+		return hash, false, nil
+	case r.State != StateRejected:
+		return r.Hash, r.State != StateReplaced, nil
+	}
+	l := o.book.lane(r.lane())
+	leave, err := o.takeTurn(ctx, l)
+	if err != nil {
+		return hash, false, err
+	}
+	defer leave()
+	if err := o.settleDoubt(ctx, l); err != nil {
+		return hash, false, err
+	}
+	asked := []refusedTx{{key: r.key(), nonce: r.Nonce, hash: r.Hash}}
+	for _, of := range l.refused { // it may have had several, one after the other
+		if of.claim == c.key && of.hash != r.Hash {
+			asked = append(asked, of)
+		}
+	}
+	known, err := o.knows(ctx, asked)
+	if err != nil {
+		return hash, false, err
+	}
+	for i, of := range asked {
+		if !known[i] {
+			continue
+		}
+		_, err := o.revive(ctx, l, of)
+		switch {
+		case errors.Is(err, rules.ErrConflict):
+			return hash, false, errKeyBusy()
+		case err != nil:
+			return hash, false, recordsError{fmt.Errorf("following a transaction that was refused: %w", err)}
+		}
+		l.refused = slices.DeleteFunc(l.refused, func(other refusedTx) bool { return other.hash == of.hash })
+		o.log.WarnContext(ctx, "Transaction is under way, though the node refused it", "hash", of.hash, "account", l.id.account, "nonce", of.nonce)
+		return of.hash, true, nil
+	}
+	return hash, false, nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // TestRefusedAndMined: when a node has taken what it refused, its sender is told so
@@ -55,6 +57,135 @@ func TestRefusedAndMined(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// refusedAndTried has a payment of 5 with a key refused by a node that took it, and the
+// second try, with another nonce, fail after something may have been signed.
+func (w *world) refusedAndTried(t *testing.T) {
+	t.Helper()
+	w.mustSend(t, w.transfer(t, 9), "")
+	w.block(t)
+	w.block(t)
+	signs := 0
+	w.vault.set(func(v *vault) {
+		v.fail = func() error {
+			if signs++; signs == 2 {
+				return errors.New("the vault is away")
+			}
+			return nil
+		}
+	})
+	w.node.failOnce("eth_sendRawTransaction", true, says("replacement transaction underpriced"))
+	w.node.set(func(n *fakeNode) { n.lag = 1 }) // it counts it, and does not know it yet
+	if hash, err := w.Send(t.Context(), w.transfer(t, 5), "k"); err == nil {
+		t.Fatalf("it is told %v", hash)
+	}
+	w.node.set(func(n *fakeNode) { n.lag = 0 })
+	w.vault.set(func(v *vault) { v.fail = nil })
+}
+
+// TestTriedAgainAndAlive: nobody is told that nothing of a request is under way while its
+// first transaction is, whoever notices it, and when.
+func TestTriedAgainAndAlive(t *testing.T) {
+	for _, mined := range []bool{false, true} {
+		for _, restart := range []bool{false, true} {
+			for _, others := range []bool{false, true} {
+				for _, shared := range []bool{false, true} {
+					t.Run(fmt.Sprintf("mined %v, restart %v, others %v, shared %v", mined, restart, others, shared), func(t *testing.T) {
+						replicas := []*world{nil}
+						if shared {
+							replicas = newReplicas(t, 2, nil)
+						} else {
+							replicas[0] = newWorld(t, nil)
+						}
+						w := replicas[0]
+						w.refusedAndTried(t)
+						w = replicas[len(replicas)-1]
+						w.clock.move(w.Outbox.cfg.Patience)
+						if mined {
+							w.block(t)
+						}
+						if restart {
+							w.restart(t)
+						}
+						if others {
+							if _, err := w.Send(t.Context(), w.transfer(t, 1), ""); err == nil || !strings.Contains(err.Error(), "after all") {
+								t.Errorf("another is told %v", err)
+							}
+						}
+						hash := w.mustSend(t, w.transfer(t, 5), "k")
+						if again := w.mustSend(t, w.transfer(t, 5), "k"); again != hash {
+							t.Errorf("%v, and then %v", hash, again)
+						}
+						for range 2 {
+							w.step(t.Context())
+							w.block(t)
+						}
+						w.wantState(t, hash, StateMined)
+						if n := len(w.node.minedOf(t, w.vault.address(0))); n != 2 {
+							t.Errorf("%d are mined", n)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestTriedAgainAndDead: a key whose first transaction the node does not know is told so,
+// with its hash, and not while the node gives no answer.
+func TestTriedAgainAndDead(t *testing.T) {
+	w := newWorld(t, nil)
+	w.refusedAndTried(t)
+	w.node.restart()
+	w.node.failOnce("eth_getTransactionByHash", false, errReset)
+	if _, err := w.Send(t.Context(), w.transfer(t, 5), "k"); err == nil || !strings.HasPrefix(err.Error(), "the node ") {
+		t.Errorf("it is told %v", err)
+	}
+	_, err := w.Send(t.Context(), w.transfer(t, 5), "k")
+	if err == nil || !strings.HasPrefix(err.Error(), unfinished) || !strings.Contains(err.Error(), "the node refused transaction 0x") {
+		t.Errorf("it is told %v", err)
+	}
+}
+
+// TestRefusedLate: a refused transaction that no node knows yet, though its nonce is used,
+// is looked for until that has been so for a while.
+func TestRefusedLate(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		w := newWorld(t, nil)
+		w.mustSend(t, w.transfer(t, 9), "")
+		w.block(t)
+		w.node.failOnce("eth_sendRawTransaction", true, says("insufficient funds for gas * price + value"))
+		w.wantError(t, "k", "insufficient funds")
+		w.block(t)
+		hide := func(hidden bool) {
+			w.node.set(func(n *fakeNode) {
+				n.fault = nil
+				if hidden {
+					n.fault = func(method string, params []any) (bool, error) {
+						if method == "eth_getTransactionByHash" {
+							params[0] = common.Hash{}
+						}
+						return false, nil
+					}
+				}
+			})
+		}
+		hide(true)
+		w.mustSend(t, w.transfer(t, 2), "")
+		w.block(t)
+		if late {
+			w.clock.move(patienceSettled)
+		}
+		w.mustSend(t, w.transfer(t, 3), "")
+		w.block(t)
+		hide(false)
+		_, err := w.Send(t.Context(), w.transfer(t, 4), "")
+		if told := err != nil && strings.Contains(err.Error(), "after all"); told == late {
+			t.Errorf("late %v: it is told %v", late, err)
+		}
+		w.mustSend(t, w.transfer(t, 1), "k") // which asks for it itself
 	}
 }
 

@@ -91,6 +91,13 @@ func (o *Outbox) try(ctx context.Context, l *lane, d *draft, c *claim, again boo
 		return common.Hash{}, err
 	}
 	args, filled := d.at(nonce)
+	if nonce := uint64(args.Nonce); nonce < l.next && nonce >= l.passed {
+		// It may be used already. What the node counts before it is sent tells that for
+		// certain, and afterwards it is harder to find out.
+		if err := o.learn(ctx, l); err != nil {
+			return common.Hash{}, err
+		}
+	}
 	if err := o.roomAt(l, uint64(args.Nonce), 0); err != nil {
 		return common.Hash{}, err
 	}
@@ -128,6 +135,7 @@ func (o *Outbox) sign(ctx context.Context, method string, args extapi.Transactio
 // hang-up changes nothing. It returns the hash unless it is certain that the
 // transaction is not under way.
 func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, again bool) (common.Hash, error) {
+	asked := ctx // while it lasts, its sender waits
 	ctx = context.WithoutCancel(ctx)
 	old, err := o.cfg.Records.Record(ctx, r.key())
 	if err != nil {
@@ -153,7 +161,11 @@ func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, agai
 	}
 	defer o.book.posted(e)
 	o.log.InfoContext(ctx, "Transaction kept", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce)
-	said, node, count := o.post(ctx, sending{r.lane(), r.Hash, r.Bytes})
+	sent := sending{r.lane(), r.Hash, r.Bytes}
+	said, node, seen := o.post(ctx, sent)
+	if said == used || said == taken && seen.mined > r.Nonce {
+		said = o.judge(ctx, asked, l, r, old == nil, &seen)
+	}
 	switch said {
 	case accepted:
 		o.book.heard(e, StateSent, nil, o.cfg.Clock().Add(o.cfg.Rebroadcast))
@@ -162,10 +174,10 @@ func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, agai
 		// It gets another nonce only if the node itself counts beyond the one that it had:
 		// one that was only said to be taken may be free, and skipping it would leave a
 		// gap.
-		if !again || said != taken || !r.Own || count <= r.Nonce {
-			count = 0
+		if !again || said != taken || !r.Own || seen.next <= r.Nonce {
+			seen.next = 0
 		}
-		return o.refusedBy(ctx, l, r, e, c, node, count)
+		return o.refusedBy(ctx, l, r, e, c, node, seen)
 	default:
 		o.unsure(ctx, r, e, node)
 		return r.Hash, nil
@@ -190,10 +202,10 @@ func (o *Outbox) released(ctx context.Context, same *record, c *claim) (common.H
 	return same.Hash, nil
 }
 
-// refusedBy deals with a transaction that the node has certainly not taken. Next is
-// the nonce that its sender may have instead, 0 being none.
-func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c *claim, node *nodeError, next uint64) (common.Hash, error) {
-	again := next > 0
+// refusedBy deals with a transaction that the node has certainly not taken. The next
+// nonce of what was seen is the one that its sender may have instead, 0 being none.
+func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c *claim, node *nodeError, seen standing) (common.Hash, error) {
+	again := seen.next > 0
 	if err := o.reject(ctx, l, r, c, node, again); err != nil {
 		// As far as the records tell it is under way or it is not.
 		o.log.ErrorContext(ctx, "Refusal not recorded: the transaction may stay under way", "hash", r.Hash, "error", err)
@@ -203,10 +215,15 @@ func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c 
 	}
 	o.log.WarnContext(ctx, "Transaction refused by the node", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "code", node.code, "text", node.text, "again", again)
 	if again {
-		if err := o.checkRefused(ctx, l, next); err != nil {
+		err := o.checkRefused(ctx, l, seen)
+		var alive *aliveError
+		switch {
+		case errors.As(err, &alive) && alive.hash == r.Hash: // the node took it after all
+			return r.Hash, nil
+		case err != nil:
 			return common.Hash{}, spentError{err}
 		}
-		l.move(max(l.next, next))
+		l.move(max(l.next, seen.next))
 		l.known = true
 		return common.Hash{}, errAgain
 	}

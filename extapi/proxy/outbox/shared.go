@@ -71,7 +71,7 @@ func (o *Outbox) catchUp(ctx context.Context, l *lane) error {
 	}
 	for _, r := range o.book.refusedElsewhere(l) {
 		known := slices.ContainsFunc(l.refused, func(of refusedTx) bool { return of.hash == r.Hash })
-		if r.Nonce >= l.next && !known { // else it was refused here
+		if !known { // else it was refused here
 			l.remember(r)
 		}
 	}

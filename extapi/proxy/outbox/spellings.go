@@ -23,10 +23,12 @@ func spellings() []said {
 		{"already imported", accepted},  // OpenEthereum, Anvil
 		{"with same hash", accepted},    // Erigon
 
-		// Its nonce has another one, or it is mined.
-		{"nonce too low", taken},                               // geth, Besu, Erigon, reth, Hardhat
-		{"nonce is too low", taken},                            // OpenEthereum
-		{"oldnonce", taken},                                    // Nethermind
+		// Its nonce is used on the chain, by another one or by itself.
+		{"nonce too low", used},    // geth, Besu, Erigon, reth, Hardhat
+		{"nonce is too low", used}, // OpenEthereum
+		{"oldnonce", used},         // Nethermind
+
+		// Its nonce has another one in the pool. One that is known itself is said to be.
 		{"ownnoncealreadyused", taken},                         // Nethermind
 		{"replacement transaction underpriced", taken},         // geth, Besu, Erigon, reth
 		{"replacementnotallowed", taken},                       // Nethermind

@@ -1,0 +1,148 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
+)
+
+// Bounds of finding out which transaction has used a nonce.
+const (
+	judgedAgain = 3   // further times that the node is asked, a look apart
+	judgedDeep  = 128 // blocks of which nodes know what an account's nonce was
+)
+
+// judge finds out whether another transaction has used the nonce of one that was just
+// sent. Only then may its sender have another nonce, or be told that it failed: that a node
+// does not know it proves nothing, see [Outbox.whose], and paid twice is worse than late.
+// Proof is
+//
+//   - a transaction in a block that the account has signed, with that nonce;
+//   - that the node had the nonce in a block before it was sent for the first time.
+//
+// Without proof it is asked a few times more, while the sender waits, and then left open.
+func (o *Outbox) judge(ctx, asked context.Context, l *lane, r *record, first bool, seen *standing) answer {
+	proven := func() answer {
+		seen.mined = max(seen.mined, r.Nonce+1)
+		seen.next = max(seen.next, seen.mined)
+		return taken
+	}
+	if first && l.passed > r.Nonce {
+		return proven()
+	}
+	for again := range judgedAgain + 1 {
+		if again > 0 {
+			if !pause(asked, o.cfg.Interval) {
+				break
+			}
+			if _, known, _ := o.whose(ctx, sending{r.lane(), r.Hash, r.Bytes}); known {
+				return accepted
+			}
+		}
+		switch by, found := o.userOf(ctx, r); {
+		case found && by == r.Hash:
+			return accepted
+		case found:
+			return proven()
+		}
+	}
+	return unclear
+}
+
+// userOf looks in the latest blocks for the transaction that has used the nonce of
+// another one, or for that one itself. It believes what the account has signed for the
+// chain. Whatever a node can't tell is not found.
+func (o *Outbox) userOf(ctx context.Context, r *record) (by common.Hash, found bool) {
+	number, found := o.blockOf(ctx, r)
+	if !found {
+		return common.Hash{}, false
+	}
+	var block *struct {
+		Transactions []json.RawMessage `json:"transactions"`
+	}
+	if err := o.client.call(ctx, &block, "eth_getBlockByNumber", hexutil.Uint64(number), true); err != nil || block == nil {
+		return common.Hash{}, false
+	}
+	signer := types.LatestSignerForChainID(r.Chain)
+	for _, text := range block.Transactions {
+		var of struct {
+			From  common.Address  `json:"from"`
+			Nonce *hexutil.Uint64 `json:"nonce"`
+		}
+		if json.Unmarshal(text, &of) != nil || of.From != r.Account || of.Nonce == nil || uint64(*of.Nonce) != r.Nonce {
+			continue
+		}
+		tx := new(types.Transaction)
+		if json.Unmarshal(text, tx) != nil || !tx.Protected() || tx.Nonce() != r.Nonce {
+			continue
+		}
+		if from, err := types.Sender(signer, tx); err == nil && from == r.Account {
+			return tx.Hash(), true
+		}
+	}
+	return common.Hash{}, false
+}
+
+// blockOf finds the latest block, of those that are not too old, after which the account
+// has used the nonce of a transaction, and before which it has not.
+func (o *Outbox) blockOf(ctx context.Context, r *record) (number uint64, found bool) {
+	var head hexutil.Uint64
+	if err := o.client.call(ctx, &head, "eth_blockNumber"); err != nil {
+		return 0, false
+	}
+	usedAt := func(number uint64) (is, known bool) {
+		var count *hexutil.Uint64
+		err := o.client.call(ctx, &count, "eth_getTransactionCount", r.Account, hexutil.Uint64(number))
+		if err != nil || count == nil {
+			return false, false
+		}
+		return uint64(*count) > r.Nonce, true
+	}
+	after := uint64(head)
+	if is, known := usedAt(after); !is || !known {
+		return 0, false
+	}
+	before := after
+	for step := uint64(1); before == after; step *= 2 { // it is used at after, and all that is above it
+		if after == 0 || uint64(head)-after >= judgedDeep {
+			return 0, false
+		}
+		number := after - min(step, after, judgedDeep-(uint64(head)-after))
+		switch is, known := usedAt(number); {
+		case !known:
+			return 0, false
+		case is:
+			before, after = number, number
+		default:
+			before = number
+		}
+	}
+	for after-before > 1 {
+		number := before + (after-before)/2
+		switch is, known := usedAt(number); {
+		case !known:
+			return 0, false
+		case is:
+			after = number
+		default:
+			before = number
+		}
+	}
+	return after, true
+}
+
+// pause waits for a while. It reports whether ctx lasted as long.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
