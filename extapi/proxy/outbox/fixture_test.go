@@ -246,6 +246,18 @@ func (w *world) wantState(t testing.TB, hash common.Hash, want State) *Transacti
 	return tx
 }
 
+// raised reports whether a transaction has replaced another one by higher fees: its value
+// is the same.
+func (w *world) raised(t testing.TB, old, hash common.Hash) bool {
+	t.Helper()
+	was, err := w.Show(t.Context(), old)
+	if err != nil || was.State != StateReplaced || was.ReplacedBy == nil || *was.ReplacedBy != hash {
+		return false
+	}
+	is, err := w.Show(t.Context(), hash)
+	return err == nil && is.Value.Cmp(was.Value) == 0
+}
+
 // untilClosed returns a context that ends when a channel is closed.
 func untilClosed(t testing.TB, stop <-chan struct{}) context.Context {
 	t.Helper()

@@ -184,7 +184,7 @@ func TestUsedByWhom(t *testing.T) {
 			w := newWorld(t, nil)
 			w.mustSend(t, w.transfer(t, 1), "")
 			w.node.mine()
-			w.another(t, 10)
+			by := w.another(t, 10)
 			w.node.mine()
 			w.node.set(func(n *fakeNode) {
 				n.fault = func(method string, params []any) (bool, error) {
@@ -200,6 +200,9 @@ func TestUsedByWhom(t *testing.T) {
 			}
 			w.wantState(t, hash, StateReplaced)
 			w.wantError(t, "k", "this idempotency key was used for another request")
+			if _, err := w.Send(t.Context(), w.transfer(t, 2), "k"); err == nil || !strings.Contains(err.Error(), "used its nonce 1") {
+				t.Errorf("the retry is told %v, after %v", err, by)
+			}
 			if w.vault.signatures() != 2 {
 				t.Errorf("%d signatures", w.vault.signatures())
 			}

@@ -162,6 +162,8 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 		}
 	}
 	switch {
+	case r != nil && r.State == StateReplaced:
+		return o.inPlaceOf(ctx, r)
 	case r != nil && r.State == StateRejected, c.State == claimRefused:
 		return o.stillRefused(ctx, c, r)
 	default:
