@@ -98,18 +98,7 @@ func newStage(t *testing.T, accounts int) *stage {
 			t.Error(err)
 		}
 	})
-	chains := []*big.Int{big.NewInt(devnet.ChainID)}
-	account, err := extapi.NewAccount(extapi.Config{Decider: s.keys, Signer: s.keys, Auditor: s.keys, ChainIDs: chains, Advanced: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Outbox, err = outbox.New(t.Context(), outbox.Config{
-		Records: memory.NewRecords(), Signer: extapi.NewSignatory(account), Node: s.node.RPC(), ChainIDs: chains, Holds: s.keys.holds,
-		Interval: 200 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.Outbox = s.outbox(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -120,4 +109,22 @@ func newStage(t *testing.T, accounts int) *stage {
 		}
 	})
 	return s
+}
+
+// outbox makes another outbox with the same keys and node, and records of its own.
+func (s *stage) outbox(t *testing.T) *outbox.Outbox {
+	t.Helper()
+	chains := []*big.Int{big.NewInt(devnet.ChainID)}
+	account, err := extapi.NewAccount(extapi.Config{Decider: s.keys, Signer: s.keys, Auditor: s.keys, ChainIDs: chains, Advanced: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := outbox.New(t.Context(), outbox.Config{
+		Records: memory.NewRecords(), Signer: extapi.NewSignatory(account), Node: s.node.RPC(), ChainIDs: chains, Holds: s.keys.holds,
+		Interval: 200 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
 }

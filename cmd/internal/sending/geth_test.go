@@ -152,3 +152,33 @@ func TestReplacing(t *testing.T) {
 		t.Error("what nobody sent is raised")
 	}
 }
+
+// TestNonceOfAnother: whose nonce another wallet has used in a real chain is sent with the
+// next, at once.
+func TestNonceOfAnother(t *testing.T) {
+	s := newStage(t, 2)
+	other := s.outbox(t)
+	payment := func(value string) map[string]any {
+		return map[string]any{"from": s.accounts[0], "to": s.accounts[1], "value": value}
+	}
+	s.mined(t, payment("0x1"))
+	far := payment("0x1")
+	far["nonce"] = "0x64" // so that the account is busy, and the node not asked for its count
+	if _, err := s.Send(t.Context(), partial(t, far), ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"0x2", "0x3"} {
+		hash, err := other.Send(t.Context(), partial(t, payment(value)), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.node.WaitMined(t.Context(), hash); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receipt := s.mined(t, payment("0x4"))
+	tx, err := s.Show(t.Context(), receipt.TxHash)
+	if err != nil || tx.Nonce != 3 {
+		t.Errorf("%+v, %v", tx, err)
+	}
+}
