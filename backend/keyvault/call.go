@@ -29,8 +29,8 @@ func (v *Vault) budget(ctx context.Context) (context.Context, context.CancelFunc
 }
 
 // call sends one request to the vault and, when that fails in passing, sends
-// it again a bounded number of times. Every request passes the circuit breaker
-// and the gate. Errors are of type *backend.Error.
+// it again a bounded number of times. Every request passes the gate and the
+// circuit breaker. Errors are of type *backend.Error.
 func call[T any](ctx context.Context, v *Vault, op operation, do func(context.Context, *azkeys.Client) (T, error)) (T, error) {
 	ctx, cancel := v.budget(ctx)
 	defer cancel()
@@ -75,19 +75,25 @@ func call[T any](ctx context.Context, v *Vault, op operation, do func(context.Co
 	return zero, &answer
 }
 
-// request sends one request, if breaker and gate let it.
+// request sends one request, if gate and breaker let it.
 func request[T any](ctx context.Context, v *Vault, op operation, client *azkeys.Client, do func(context.Context, *azkeys.Client) (T, error)) (result T, failed *failure, sent bool) {
-	probe, wait := v.breaker.enter(ctx)
-	if wait > 0 {
+	if wait, _ := v.breaker.blocked(); wait > 0 {
 		return result, v.away(ctx, wait), false
 	}
-	verdict := inconclusive
-	defer func() { v.breaker.leave(probe, verdict) }()
 	if !turnOf(ctx).use(v, op.cost) {
 		if ok, wait := v.wait(ctx, op.cost); !ok {
 			return result, v.busy(ctx, wait), false
 		}
 	}
+	// The turn comes first: those who have turns wait here for the one who probes,
+	// so that one who probed and then waited for a turn would wait for them.
+	probe, wait := v.breaker.enter(ctx)
+	if wait > 0 {
+		v.gate.giveBack(op.cost)
+		return result, v.away(ctx, wait), false
+	}
+	verdict := inconclusive
+	defer func() { v.breaker.leave(probe, verdict) }()
 	began := time.Now()
 	v.cfg.Observer.InFlight(v.cfg.Name, 1)
 	defer func() {
