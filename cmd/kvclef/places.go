@@ -6,6 +6,7 @@ import (
 
 	"github.com/kvclef/kvclef/cmd/kvclef/approvals"
 	"github.com/kvclef/kvclef/extapi"
+	"github.com/kvclef/kvclef/extapi/console"
 )
 
 // placesFree tells all that other programs have of what the signer is to listen on, before the
@@ -35,7 +36,9 @@ func (s *signing) placesFree(ctx context.Context) error {
 		look(err)
 	}
 	if c := &s.cfg.Approvals.Console; c.Enabled {
-		look(extapi.CheckPortFree(ctx, "console listener", hostPort(c.Addr, c.Port)))
+		for _, addr := range console.Addresses(c.Origin(), hostPort(c.Addr, c.Port)) {
+			look(extapi.CheckPortFree(ctx, "console listener", addr))
+		}
 	}
 	return errors.Join(problems...)
 }

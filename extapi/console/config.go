@@ -54,7 +54,8 @@ type Config struct {
 	// https, or http on a loopback host.
 	Origin string
 
-	// Addr is host:port of the listener; port 0 takes a free one, see [Server.Addr].
+	// Addr is host:port of the listener; port 0 takes a free one, see [Server.Addr]. A
+	// console at localhost has both addresses of that name, see [Addresses].
 	Addr string
 
 	// TLS encrypts the listener. Default: nil, in clear, which an address that other

@@ -35,7 +35,7 @@ type Server struct {
 	handler  http.Handler
 
 	server   *http.Server // nil until started
-	listener net.Listener
+	listener net.Listener // of all its addresses
 	wg       sync.WaitGroup
 }
 
@@ -63,12 +63,12 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Start opens the listener and serves it until [Server.Shutdown]. The context bounds
-// the opening alone.
+// Start listens on all [Addresses] and serves them until [Server.Shutdown]. The context
+// bounds the opening alone.
 func (s *Server) Start(ctx context.Context) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Addr)
+	listener, err := s.listen(ctx)
 	if err != nil {
-		return fmt.Errorf("opening console listener %s: %w", s.cfg.Addr, err)
+		return err
 	}
 	s.server = &http.Server{
 		Handler:           s.handler,
@@ -90,7 +90,7 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// Addr returns host:port of the listener, "" when there is none.
+// Addr returns host:port of the first listener, "" when there is none.
 func (s *Server) Addr() string {
 	if s.listener == nil {
 		return ""
