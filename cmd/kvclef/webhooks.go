@@ -39,5 +39,5 @@ func ticketLink(console *config.Console) func(id string) string {
 	if !console.Enabled {
 		return nil
 	}
-	return func(id string) string { return console.URL + "/tickets/" + url.PathEscape(id) }
+	return func(id string) string { return console.Origin() + "/tickets/" + url.PathEscape(id) }
 }

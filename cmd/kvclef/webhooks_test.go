@@ -16,7 +16,28 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 )
+
+// TestTicketLink: a link leads to the console wherever that is, also where the configuration
+// does not say it.
+func TestTicketLink(t *testing.T) {
+	for _, one := range []struct {
+		console config.Console
+		want    string
+	}{
+		{config.Console{Enabled: true, Port: 8551}, "http://localhost:8551/tickets/se3k"},
+		{config.Console{Enabled: true, Port: 443, URL: "https://approvals.example.com"}, "https://approvals.example.com/tickets/se3k"},
+	} {
+		if got := ticketLink(&one.console)("se3k"); got != one.want {
+			t.Errorf("%q, want %q", got, one.want)
+		}
+	}
+	if ticketLink(&config.Console{Port: 8551}) != nil {
+		t.Error("there is a link without a console")
+	}
+}
 
 // TestWebhookOfARequest has a signer tell of a ticket that a request opens.
 func TestWebhookOfARequest(t *testing.T) {
