@@ -176,7 +176,7 @@ func TestCallersAtTheEnd(t *testing.T) {
 // TestPeopleAreKnown: who a user is, and who may be the one who asks.
 func TestPeopleAreKnown(t *testing.T) {
 	t.Parallel()
-	cfg, err := config.Parse("kvclef.yaml", []byte("approvals:\n  people: {root: {uid: 0}, alice: {uid: 1000, principals: [laptop]}, bob: {uid: 1001}, carol: }\n"))
+	cfg, err := config.Parse("kvclef.yaml", []byte("approvals:\n  people: {root: {uid: 0}, alice: {uid: 1000, principals: [laptop]}, bob: {uid: 1001}, carol: , dave: {oidc: \"oid:7F0C-1\"}, erin: {oidc: Erin@example.com}}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,6 +213,13 @@ func TestPeopleAreKnown(t *testing.T) {
 		{"local", "ipc", "carol", false},
 		{"anonymous", "http", "alice", false},
 		{"local", "ipc", "nobody", false},
+		{"7F0C-1", "http", "dave", true}, // by a token of the issuer that it signs in by
+		{"7f0c-1", "http", "dave", true},
+		{"oid", "http", "dave", false},
+		{"7F0C-1", "http", "erin", false},
+		{"erin@example.com", "http", "erin", true},
+		{"erin@example.com", "http", "dave", false},
+		{"", "http", "carol", false},
 	} {
 		if got := same(c.principal, c.transport, c.person); got != c.want {
 			t.Errorf("%s over %s is %s: %v", c.principal, c.transport, c.person, got)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -79,15 +80,26 @@ func knowPeople(cfg *config.Config, loaded *policy.Policy) error {
 }
 
 // samePerson tells whether a person may be the one who asks. Over the socket the
-// signer's own user asks, or root, or where it tells its users apart the person's.
+// signer's own user asks, or root, or where it tells its users apart the person's. With a
+// token or a certificate a person may ask as who it is for the issuer of the console.
 func samePerson(people map[string]config.Person, user int, principalOf func(uid uint32) string) func(principal, transport, person string) bool {
 	return func(principal, transport, name string) bool {
 		person := people[name]
-		if name == principal || slices.Contains(person.Principals, principal) || asksAs(principalOf, person, principal) {
+		if name == principal || slices.Contains(person.Principals, principal) || isIdentity(person.OIDC, principal) || asksAs(principalOf, person, principal) {
 			return true
 		}
 		return transport == "ipc" && person.UID != nil && (int64(*person.UID) == int64(user) || *person.UID == 0)
 	}
+}
+
+// isIdentity reports whether a principal may be who a person is for an issuer: the value of
+// a claim, or an address of e-mail. Issuers don't agree on the case of letters.
+func isIdentity(oidc, principal string) bool {
+	value := oidc
+	if _, after, named := strings.Cut(oidc, ":"); named {
+		value = after
+	}
+	return value != "" && strings.EqualFold(value, principal)
 }
 
 // policyHash returns the hash of the policy in force, zero if there is none.

@@ -53,7 +53,7 @@ type Person struct {
 	UID *uint32 `yaml:"uid"`
 
 	// Principals are names under which the person also makes requests, besides its
-	// own: who asks does not approve. Default: none.
+	// own and the value of OIDC: who asks does not approve. Default: none.
 	Principals []string `yaml:"principals"`
 
 	// OIDC is who the person is for the issuer of approvals.console.oidc, such as its
