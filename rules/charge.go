@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/holiman/uint256"
 )
 
 // charge holds what a decision counts against limits, durably or with a reservation;
@@ -20,6 +22,7 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 	if e.Ledger == nil {
 		return 0, decision.refused(), errors.New("the decision counts against limits, and there is no ledger")
 	}
+	decision.Charges = bounded(decision.Charges)
 	id, reservation, err := e.hold(ctx, decision.Charges, decision.Verdict == Approve)
 	var over *OverLimitError
 	if errors.As(err, &over) && board != nil && !over.Charge.Firm {
@@ -82,6 +85,22 @@ func lifted(charges []Charge) []Charge {
 	for i := range charges {
 		if !charges[i].Firm {
 			charges[i].Cap.SetAllOne()
+		}
+	}
+	return charges
+}
+
+// bounded returns the charges of which none has an amount without a bound, but of firm
+// limits: such a one counts with 2^192, which is more than a real limit allows. If people
+// approve it, nothing else has room, as with the amount in full; and sums of such amounts
+// have room in 256 bits, so that people may approve the next one too.
+func bounded(charges []Charge) []Charge {
+	var most uint256.Int
+	most.Lsh(most.SetOne(), 192)
+	charges = slices.Clone(charges)
+	for i := range charges {
+		if c := &charges[i]; !c.Firm && c.Cap.Lt(&most) && c.Amount.Gt(&most) {
+			c.Amount = most
 		}
 	}
 	return charges

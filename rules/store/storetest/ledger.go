@@ -20,6 +20,7 @@ func TestLedger(t *testing.T, open func(t *testing.T, clock func() time.Time) Le
 		"settling":        settling,
 		"refused charges": badCharges,
 		"large amounts":   largeAmounts,
+		"lifted limits":   lifted,
 		"windows":         windows,
 		"window passed":   windowPassed,
 		"clock set back":  clockSetBack,
