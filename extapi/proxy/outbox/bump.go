@@ -68,6 +68,7 @@ func (o *Outbox) replace(ctx context.Context, hash common.Hash, raise uint64, mo
 		return common.Hash{}, err
 	}
 	defer leave()
+	l.passed = 0
 	if err := o.settleDoubt(ctx, l); err != nil {
 		return common.Hash{}, err
 	}

@@ -52,11 +52,12 @@ func (o *Outbox) fillGap(ctx context.Context, l *lane) (nonce uint64, found bool
 	if still, _ := o.book.hole(l, missing); still >= l.next { // the lane comes to it by itself
 		return 0, false, nil
 	}
-	count, err := o.pending(ctx, l.id.chain, l.id.account)
+	seen, err := o.standing(ctx, l.id.chain, l.id.account)
 	if err != nil {
 		return 0, false, err
 	}
-	nonce, found = o.book.hole(l, max(count, missing))
+	l.passed = seen.mined
+	nonce, found = o.book.hole(l, max(seen.next, missing))
 	if !found {
 		o.book.setMissing(l, nil)
 	}

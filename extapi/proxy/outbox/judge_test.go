@@ -119,6 +119,34 @@ func TestCountedBeforeItIsKnown(t *testing.T) {
 	}
 }
 
+// TestCountFromBefore: what the node counted before a reorganisation is no proof of what is
+// used after it.
+func TestCountFromBefore(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.cfg.Node = split{scattered{w.node}} })
+	w.wantState(t, w.mustSend(t, w.transfer(t, 1), ""), StateSent)
+	w.block(t)
+	w.block(t)
+	if _, err := w.Fill(t.Context(), w.transfer(t, 2)); err != nil { // for which it is asked to count
+		t.Fatal(err)
+	}
+	w.node.reorg(2)
+	for range patienceReorg + 2 {
+		w.node.restart()
+		w.block(t)
+	}
+	listing, err := w.List(t.Context(), Filter{InFlight: true})
+	if err != nil || len(listing.Transactions) != 1 {
+		t.Fatalf("%+v, %v", listing, err)
+	}
+	w.minedAtOnce()
+	hash, err := w.Bump(t.Context(), listing.Transactions[0].Hash, 0)
+	if err != nil {
+		t.Fatalf("it is mined, and told %v", err)
+	}
+	w.block(t)
+	w.wantState(t, hash, StateMined)
+}
+
 // TestUsedByAnother: whose nonce another wallet has used, a moment or many blocks ago, is
 // signed anew at once.
 func TestUsedByAnother(t *testing.T) {

@@ -22,7 +22,7 @@ type lane struct {
 	// Whose turn it is may use these.
 	next   uint64  // the nonce after the last one in sequence
 	known  bool    // the node has been asked since it last refused something
-	passed uint64  // the nonce after the last one in a block, as the node counted at some time
+	passed uint64  // the nonce after the last one in a block, as the node counted in this turn; 0: it was not asked
 	stored []byte  // the lane's record; nil: none
 	doubt  *record // signed, and not known whether it was kept; nil: none
 

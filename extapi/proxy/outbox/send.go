@@ -36,6 +36,7 @@ func (o *Outbox) dispatch(ctx context.Context, d *draft, c *claim) (common.Hash,
 		return common.Hash{}, err
 	}
 	defer leave()
+	l.passed = 0
 	var last error
 	for try := range maxTries {
 		hash, err := o.try(ctx, l, d, c, try < maxTries-1)
@@ -91,7 +92,7 @@ func (o *Outbox) try(ctx context.Context, l *lane, d *draft, c *claim, again boo
 		return common.Hash{}, err
 	}
 	args, filled := d.at(nonce)
-	if nonce := uint64(args.Nonce); nonce < l.next && nonce >= l.passed {
+	if d.tx.HasNonce && uint64(args.Nonce) < l.next {
 		// It may be used already. What the node counts before it is sent tells that for
 		// certain, and afterwards it is harder to find out.
 		if err := o.learn(ctx, l); err != nil {
