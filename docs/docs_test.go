@@ -31,6 +31,22 @@ func pages(t *testing.T) map[string]string {
 	return found
 }
 
+// soundPolicy checks a policy of a page as kvclef policy check --strict does: who
+// copies it must not learn of its warnings later.
+func soundPolicy(t *testing.T, file, text string) {
+	t.Helper()
+	p, err := policy.Load(file, []byte(text), policy.Options{})
+	if err != nil {
+		t.Errorf("%s shows a policy that does not load: %v\n%s", file, err, text)
+		return
+	}
+	for _, w := range policy.Lint(p) {
+		if w.Accepted == "" {
+			t.Errorf("%s shows a policy with a warning: %s [%s]\n%s", file, w, w.ID, text)
+		}
+	}
+}
+
 func TestConfigurationsAreRead(t *testing.T) {
 	t.Parallel()
 	block := regexp.MustCompile("(?s)\n```yaml\n(.*?\n)```\n")
@@ -45,9 +61,7 @@ func TestConfigurationsAreRead(t *testing.T) {
 			case strings.Contains(match[1], "cases:"): // of a policy, which cmd/kvclef tries
 				continue
 			case strings.HasPrefix(match[1], "version: 1\n"):
-				if _, err := policy.Load(file, []byte(match[1]), policy.Options{}); err != nil {
-					t.Errorf("%s shows a policy that does not load: %v\n%s", file, err, match[1])
-				}
+				soundPolicy(t, file, match[1])
 				continue
 			}
 			count++

@@ -9,14 +9,14 @@ import (
 )
 
 // limitsOf are the limits and budgets that certainly count for what a match of a
-// rule matches: its own, or one within it.
-func (l *linter) limitsOf(rule *Rule, m *Match) []*limit.Limit {
+// rule matches, its own or one within it, in requests of some kinds.
+func (l *linter) limitsOf(rule *Rule, m *Match, kinds []string) []*limit.Limit {
 	var all []*limit.Limit
 	for i := range rule.Limits {
 		all = append(all, &rule.Limits[i])
 	}
 	for i := range l.policy.budget {
-		if b := &l.policy.budget[i]; coversRule(&b.Match, rule, m) {
+		if b := &l.policy.budget[i]; coversRule(&b.Match, rule, m, kinds) {
 			all = append(all, &b.Limit)
 		}
 	}
@@ -24,10 +24,10 @@ func (l *linter) limitsOf(rule *Rule, m *Match) []*limit.Limit {
 }
 
 // coversRule reports whether it can be proved that a budget counts what a match of
-// a rule matches.
-func coversRule(budget *Match, rule *Rule, m *Match) bool {
+// a rule matches in requests of some kinds.
+func coversRule(budget *Match, rule *Rule, m *Match, kinds []string) bool {
 	request := slices.DeleteFunc(slices.Clone(budget.Request), func(p predicate) bool {
-		return p.key() == "kind" && subset(rule.Match.kinds(), budget.textsOf("kind")) // a rule need not say its kind: its words do
+		return p.key() == "kind" && subset(kinds, budget.textsOf("kind")) // a rule need not say its kind: its words do
 	})
 	return implied(rule.Match.Request, request) && implied(m.Action, budget.Action) && implied(m.Effects, budget.Effects)
 }
@@ -35,7 +35,7 @@ func coversRule(budget *Match, rule *Rule, m *Match) bool {
 // limitsAmount reports whether a limit bounds the amounts of each token that a
 // match can be about.
 func (l *linter) limitsAmount(rule *Rule, m *Match) bool {
-	limits := l.limitsOf(rule, m)
+	limits := l.limitsOf(rule, m, slices.DeleteFunc(rule.Match.kinds(), func(kind string) bool { return !acts(kind) }))
 	limited := func(token *common.Address) bool {
 		return slices.ContainsFunc(limits, func(one *limit.Limit) bool {
 			return one.Measure == limit.Amount && one.Max.BitLen() <= 128 && (one.Token == nil || token != nil && *one.Token == *token)

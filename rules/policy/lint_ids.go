@@ -12,6 +12,7 @@ const (
 	signsValidator    = "signs-validator"
 	anyPayload        = "any-payload"
 	unboundedValue    = "unbounded-value"
+	unboundedFee      = "unbounded-fee"
 	deniesLess        = "denies-less"
 	neverMatches      = "never-matches"
 	neverDecides      = "never-decides"
@@ -35,6 +36,7 @@ func warningIDs() []warningID {
 		{noLimit, "allows without `limits` or `approvals`"},
 		{unboundedApproval, "allows approvals or permits of any amount"},
 		{unboundedValue, "allows ether from `value_min` on, and no bound above it"},
+		{unboundedFee, "allows any fee: no `gas_max` with `fee_cap_max`, no `gas_cost_max` or `spend_max`, and no limit or budget on `gas_cost` or `spend`"},
 		{signsDigests, "may sign 32 bytes, as text, that are another contract's digest"},
 		{signsValidator, "may sign data for a validator, of which a contract alone knows what it is"},
 		{anyPayload, "signs block payloads of any chain or domain: no `chain`, or no `payload_domain`"},

@@ -3,6 +3,9 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"github.com/kvclef/kvclef/rules/facts"
+	"github.com/kvclef/kvclef/rules/limit"
 )
 
 // allowing warns of what an allow rule leaves open.
@@ -31,6 +34,19 @@ func (l *linter) allowing(rule *Rule) {
 		l.unlimited(rule, m, possible)
 	}
 	l.unboundedValue(rule, m)
+	if slices.Contains(possible, facts.KindTransaction) {
+		l.unboundedFee(rule, m)
+	}
+}
+
+// unboundedFee warns of rules under which a transaction that moves nothing may give
+// the whole account away as its fee, to who builds the block.
+func (l *linter) unboundedFee(rule *Rule, m *Match) {
+	bounded := m.has("gas_cost_max", "spend_max") || m.has("gas_max") && m.has("fee_cap_max")
+	limited := slices.ContainsFunc(l.limitsOf(rule, m, []string{facts.KindTransaction}), func(of *limit.Limit) bool { return of.Measure == limit.GasCost || of.Measure == limit.Spend })
+	if !bounded && !limited {
+		l.warn(rule, unboundedFee, 0, "allows any fee, which may be all that the account has: add gas_max and fee_cap_max, or a limit such as {measure: gas_cost, max: \"0.5 ether\", window: 24h}")
+	}
 }
 
 // unboundedValue warns of matches of allow rules that have a least value and no

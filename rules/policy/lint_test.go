@@ -25,11 +25,12 @@ func lintOf(t *testing.T, lines ...string) []string {
 func TestLint(t *testing.T) {
 	t.Parallel()
 	const (
-		limits = `limits: [{measure: signatures, max: 9, window: 1h}]`
+		fee    = `{measure: gas_cost, max: "1 ether", window: 1h}`
+		limits = `limits: [{measure: signatures, max: 9, window: 1h}, ` + fee + `]`
 		good   = `id: good, effect: allow, match: {principal: local, account: payer, to: payees, plain: true, value_max: "1 ether", gas_max: 30000}, ` + limits
 		deny   = `id: none, effect: deny, match: {effect: [approve, permit, approve_all]}`
 		all    = `id: unbounded, effect: deny, match: {amount: unlimited}`
-		usdc   = `limits: [{measure: amount, max: "9 USDC", window: 1h}]`
+		usdc   = `limits: [{measure: amount, max: "9 USDC", window: 1h}, ` + fee + `]`
 	)
 	for name, tt := range map[string]struct {
 		rules []string
@@ -37,9 +38,9 @@ func TestLint(t *testing.T) {
 	}{
 		"nothing":                            {[]string{good, deny}, nil},
 		"no principal":                       {[]string{`id: a, effect: allow, match: {to: payees, plain: true}, ` + limits}, []string{"line 11: rule a allows whoever asks: add principal"}},
-		"no limit":                           {[]string{`id: a, effect: allow, match: {principal: local, to: payees, plain: true}`}, []string{"allows without a limit"}},
+		"no limit":                           {[]string{`id: a, effect: allow, match: {principal: local, to: payees, plain: true, gas_cost_max: "1 ether"}`}, []string{"allows without a limit"}},
 		"listing needs none":                 {[]string{`id: a, effect: allow, match: {principal: local, kind: list}`}, nil},
-		"people are a limit":                 {[]string{`id: a, effect: allow, match: {principal: local, to: payees, plain: true}, approvals: g`}, nil},
+		"people are a limit":                 {[]string{`id: a, effect: allow, match: {principal: local, to: payees, plain: true, gas_max: 21000, fee_cap_max: "9 gwei"}, approvals: g`}, nil},
 		"nobody in particular":               {[]string{`id: a, effect: allow, match: {principal: local, call: transfer, amount_max: "1 USDC"}, ` + limits}, []string{"says not who is paid"}},
 		"recipient":                          {[]string{`id: a, effect: allow, match: {principal: local, call: transfer, recipient: payees}, ` + limits}, nil},
 		"every call":                         {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits}, []string{"allows every call, approvals without a bound among them"}},
@@ -56,8 +57,8 @@ func TestLint(t *testing.T) {
 		"approve, within a limit":            {[]string{`id: a, effect: allow, match: {principal: local, token: USDC, to: payees, call: approve}, ` + usdc}, nil},
 		"approve, within one of its token":   {[]string{`id: a, effect: allow, match: {principal: local, to: "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", call: approve}, ` + usdc}, nil},
 		"approve, within one of another":     {[]string{`id: a, effect: allow, match: {principal: local, token: [USDC, DAI], to: payees, call: approve}, ` + usdc}, []string{"allows approvals without a bound"}},
-		"approve, within one of any":         {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve}, limits: [{measure: amount, max: 99, per: [token], window: 1h}]`}, nil},
-		"approve, within a limit of most":    {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve}, limits: [{measure: amount, max: "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", per: [token], window: 1h}]`}, []string{"allows approvals without a bound"}},
+		"approve, within one of any":         {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve}, limits: [{measure: amount, max: 99, per: [token], window: 1h}, ` + fee + `]`}, nil},
+		"approve, within a limit of most":    {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve}, limits: [{measure: amount, max: "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", per: [token], window: 1h}, ` + fee + `]`}, []string{"allows approvals without a bound"}},
 		"approve, denied":                    {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: [transfer, approve]}, ` + limits, `id: d, effect: deny, match: {call: approve}`}, nil},
 		"approve, denied by its effect":      {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: approve}, ` + limits, `id: d, effect: deny, match: {effect: approve}`}, nil},
 		"approve, by its types, denied":      {[]string{`id: a, effect: allow, match: {principal: local, to: payees, call: "approve(address,uint256)"}, ` + limits, `id: d, effect: deny, match: {call: approve}`}, nil},
@@ -140,7 +141,7 @@ func TestLint(t *testing.T) {
 // accepts in vain is told.
 func TestLintAccepts(t *testing.T) {
 	t.Parallel()
-	const open = `effect: allow, match: {principal: local, to: payees, plain: true}`
+	const open = `effect: allow, match: {principal: local, to: payees, plain: true, spend_max: "1 ether"}`
 	for name, tt := range map[string]struct {
 		rules    []string
 		want     []string // ids of what is left
@@ -151,12 +152,12 @@ func TestLintAccepts(t *testing.T) {
 		"another one": {[]string{`id: a, ` + open + `, accept: {any-call: "it is a test"}`}, []string{"no-limit", "accept-unneeded"}, 0},
 		"no such one": {[]string{`id: a, ` + open + `, accept: {no-limits: "it is a test"}`}, []string{"no-limit", "accept-unknown"}, 0},
 		"of another rule": {
-			[]string{`id: a, ` + open + `, accept: {no-limit: "it is a test"}`, `id: b, effect: allow, match: {principal: local, to: payer, plain: true}`}, []string{"no-limit"}, 1,
+			[]string{`id: a, ` + open + `, accept: {no-limit: "it is a test"}`, `id: b, effect: allow, match: {principal: local, to: payer, plain: true, spend_max: "1 ether"}`}, []string{"no-limit"}, 1,
 		},
 		"of a rule before": {
-			[]string{`id: a, effect: allow, match: {principal: local, to: payer, plain: true}`, `id: b, ` + open + `, accept: {no-limit: "it is a test"}`}, []string{"no-limit"}, 1,
+			[]string{`id: a, effect: allow, match: {principal: local, to: payer, plain: true, spend_max: "1 ether"}`, `id: b, ` + open + `, accept: {no-limit: "it is a test"}`}, []string{"no-limit"}, 1,
 		},
-		"several":               {[]string{`id: a, effect: allow, match: {any: true}, accept: {no-limit: "a", any-principal: "b", any-recipient: "c", any-call: "d", signs-digests: "e", signs-validator: "f"}`}, nil, 6},
+		"several":               {[]string{`id: a, effect: allow, match: {any: true}, accept: {no-limit: "a", any-principal: "b", any-recipient: "c", any-call: "d", signs-digests: "e", signs-validator: "f", unbounded-fee: "g"}`}, nil, 7},
 		"text, but not data":    {[]string{`id: a, effect: allow, match: {principal: local, kind: [text, validator]}, approvals: g, accept: {signs-digests: "our texts"}`}, []string{"signs-validator"}, 1},
 		"in a rule that denies": {[]string{`id: d, effect: deny, match: {gas_max: 5}, accept: {denies-less: "it is a test"}`}, nil, 1},
 		"twice the same":        {[]string{`id: d, effect: deny, match: {gas_max: 5, nonce_max: 3}, accept: {denies-less: "it is a test"}`}, nil, 2},
