@@ -111,3 +111,40 @@ func TestTurnsAreGivenBackWhileTheCircuitIsOpen(t *testing.T) {
 		t.Errorf("%d turns are taken", inFlight(v))
 	}
 }
+
+// TestTheCircuitOpensOnAVaultThatHangs: also when a call has no more time than one
+// request has, by the configuration or by the caller's deadline.
+func TestTheCircuitOpensOnAVaultThatHangs(t *testing.T) {
+	t.Parallel()
+	const short = 200 * time.Millisecond
+	for name, c := range map[string]struct {
+		try, call, caller time.Duration
+		open              bool
+	}{
+		"a call has as long as a request": {short, short, time.Minute, true},
+		"a call has less":                 {time.Hour, short, time.Minute, true},
+		"a call has a little more":        {short, short * 5 / 4, time.Minute, true},
+		"a caller has as long":            {short, time.Minute, short, true},
+		"callers are in a hurry":          {short * 10, time.Minute, short / 2, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, emulator.Options{})
+			key := createKey(t, s, "treasury", emulator.KeyOptions{})
+			v := opened(t, config(t, s, "kv-prod"), fastTuning())
+			account := accountOf(t, v, addressOf(key))
+			v.cfg.TryTimeout, v.cfg.Timeout = min(c.try, c.call), c.call
+			s.Inject(emulator.Fault{Op: emulator.OpSign, Kind: emulator.FaultSlow, Delay: time.Hour})
+			for i := 0; i < v.breaker.count || c.open && v.Answers() && i < 4*v.breaker.count; i++ { // some may begin late
+				ctx, cancel := context.WithTimeout(t.Context(), c.caller)
+				if _, err := v.Sign(ctx, account, common.Hash{byte(i)}); asBackendError(t, err).NotSigned {
+					t.Errorf("got %v", err)
+				}
+				cancel()
+			}
+			if v.Answers() == c.open {
+				t.Errorf("open is %t", !c.open)
+			}
+		})
+	}
+}

@@ -56,6 +56,9 @@ func (v *Vault) classify(ctx context.Context, op operation, err error, seen *tra
 		v.classifyAnswer(f, op)
 	case ctx.Err() != nil:
 		v.classifyEnded(ctx, f)
+		if time.Since(seen.began) >= v.cfg.TryTimeout*3/4 {
+			f.verdict = outage
+		}
 	case errors.As(err, &panicked):
 		f.Kind, f.verdict = backend.KindUnavailable, inconclusive
 		f.Message = v.of("the answer of %s can't be read, its authentication challenge is malformed: check the URL and what stands between")
@@ -72,6 +75,9 @@ func (v *Vault) classify(ctx context.Context, op operation, err error, seen *tra
 	return f
 }
 
+// classifyEnded is about a request whose call ended before it. That says nothing
+// about the vault, unless it had about the time that any request has: the time for
+// the whole call may be set no longer than that for one request.
 func (v *Vault) classifyEnded(ctx context.Context, f *failure) {
 	f.verdict, f.retry, f.stale = inconclusive, false, false
 	if errors.Is(context.Cause(ctx), errBudget) {

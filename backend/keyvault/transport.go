@@ -109,6 +109,7 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // trace is what is known about one try, however the SDK words its error.
 type trace struct {
+	began      time.Time
 	authorized atomic.Bool                // a request went out with a token: before that, the vault does nothing
 	transport  atomic.Pointer[error]      // of the last request that got no answer
 	token      atomic.Pointer[tokenError] // of the last token that could not be had
