@@ -160,6 +160,8 @@ func refusalOf(err error) (status int, text string) {
 		return http.StatusForbidden, "Who asks can't approve it as well. Nothing was changed."
 	case errors.Is(err, approval.ErrVoted):
 		return http.StatusConflict, "You have voted already, and a vote is final."
+	case errors.Is(err, approval.ErrWithdrawn):
+		return http.StatusConflict, "Your passkey was removed meanwhile. Nothing was changed."
 	case errors.As(err, &decided):
 		return http.StatusConflict, sentence(decided) + " Nothing was changed."
 	default:

@@ -76,7 +76,7 @@ func (q *Queue) settleDoubt(ctx context.Context, e *entry) error {
 	if cast := e.cast; cast != nil {
 		e.cast = nil
 		if !r.has(cast.Person) {
-			_ = q.refuse(ctx, e.as(&before), cast, errNotKept) // it logs, and nothing else can be done
+			_ = q.takeBack(ctx, e.as(&before), cast, errNotKept) // it logs, and nothing else can be done
 		}
 	}
 	if what := became(before.State, r.State); what != "" {

@@ -14,6 +14,7 @@ var (
 	ErrNotAsked  = errors.New("it is not among those who are asked")
 	ErrRequester = errors.New("who asks can't approve it as well")
 	ErrVoted     = errors.New("it has voted already, and a vote is final")
+	ErrWithdrawn = errors.New("the passkey that has signed the vote was removed meanwhile")
 )
 
 // DecidedError is a vote on a ticket that is decided.

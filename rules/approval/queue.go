@@ -29,7 +29,8 @@ type Queue struct {
 	bytes    int                    // of their texts
 	watchers map[*watcher]struct{}
 
-	others others
+	others    others
+	uncounted uncounted
 }
 
 // load is what waits for people.

@@ -21,10 +21,15 @@ type Ballot struct {
 	Comment string          // at most 1,000 bytes
 	Way     string          // how the person was known
 	Proof   json.RawMessage // of a vote that was signed; at most 8 KiB
+
+	// Stand is asked when the vote is about to count, whether what proves it still does:
+	// time has passed since it was cast. It does until release is called. Nil is never asked.
+	Stand func(ctx context.Context) (release func(), err error)
 }
 
 // Vote counts a vote, and returns the ticket with it. It is in the journal before
-// it counts, and so is a vote that does not count, with the reason.
+// it counts, and so is a vote that does not count, with the reason and without the
+// comment; of many at once, how many they were.
 func (q *Queue) Vote(ctx context.Context, ballot Ballot) (*Ticket, error) {
 	if err := ballot.check(); err != nil {
 		return nil, err
@@ -48,6 +53,13 @@ func (q *Queue) Vote(ctx context.Context, ballot Ballot) (*Ticket, error) {
 	if err := q.may(ticket, e.principal, &ballot); err != nil {
 		return nil, q.refuse(ctx, ticket, &ballot, err)
 	}
+	if ballot.Stand != nil {
+		release, err := ballot.Stand(ctx)
+		if err != nil {
+			return nil, q.refuse(ctx, ticket, &ballot, err)
+		}
+		defer release()
+	}
 	if err := q.record(ctx, Event{What: WhatVote, Ticket: ticket, Ballot: &ballot}); err != nil {
 		return nil, err
 	}
@@ -68,7 +80,7 @@ func (q *Queue) Vote(ctx context.Context, ballot Ballot) (*Ticket, error) {
 			e.cast = &ballot
 			return nil, err
 		}
-		return nil, q.refuse(ctx, ticket, &ballot, err)
+		return nil, q.takeBack(ctx, ticket, &ballot, err)
 	}
 	if what != "" {
 		q.decided(ctx, e, what)
@@ -139,18 +151,11 @@ func (q *Queue) void(c *Content) bool {
 // Refuse records a vote that was not cast after all, since it would not count, and
 // returns why.
 func (q *Queue) Refuse(ctx context.Context, ballot Ballot, why error) error {
-	ballot.Comment, ballot.Proof = "", nil
 	t, err := q.Ticket(ballot.Ticket)
 	if err != nil {
 		t = nil
 	}
 	return q.refuse(ctx, t, &ballot, why)
-}
-
-// refuse records a vote that does not count.
-func (q *Queue) refuse(ctx context.Context, t *Ticket, ballot *Ballot, why error) error {
-	q.cfg.Logger.WarnContext(ctx, "Vote does not count", "ticket", ballot.Ticket, "person", ballot.Person, "error", why)
-	return errors.Join(why, q.record(ctx, Event{What: WhatVote, Ticket: t, Ballot: ballot, Error: why.Error()}))
 }
 
 // record adds to the journal, whether or not who is the cause is still there.

@@ -66,20 +66,24 @@ func (p *Passkeys) Remove(ctx context.Context, person, id string) error {
 // RemoveBy removes a passkey for somebody else, such as the operator. Whoever holds it
 // may have signed in by it: see [Passkeys.OnRemoved].
 func (p *Passkeys) RemoveBy(ctx context.Context, person, id, by string) error {
-	if err := p.remove(ctx, person, id, by); err != nil {
-		return err
-	}
+	return p.remove(ctx, person, id, by)
+}
+
+// OnRemoved says who is told of the person as soon as RemoveBy has removed a passkey, also
+// where that can't be recorded. Of a passkey that its owner removes it is told in that case
+// alone: else the owner stays signed in where it has asked for it. It calls nothing of the
+// passkeys.
+func (p *Passkeys) OnRemoved(told func(person string)) { p.removed.Store(&told) }
+
+// tell tells that a passkey of a person is gone.
+func (p *Passkeys) tell(person string) {
 	if told := p.removed.Load(); told != nil {
 		(*told)(person)
 	}
-	return nil
 }
 
-// OnRemoved says who is told of the person when RemoveBy has removed a passkey.
-func (p *Passkeys) OnRemoved(told func(person string)) { p.removed.Store(&told) }
-
 // remove removes a passkey. It is in the journal afterwards: what is recorded as
-// removed approves nothing.
+// removed approves nothing. Votes that are being counted are, before.
 func (p *Passkeys) remove(ctx context.Context, person, id, by string) error {
 	ctx, cancel := lasting(ctx)
 	defer cancel()
@@ -94,11 +98,17 @@ func (p *Passkeys) remove(ctx context.Context, person, id, by string) error {
 			continue
 		}
 		event := Event{Person: person, ID: id, PublicKey: encode(keys[i].Credential.PublicKey), RPID: p.rp.Config.RPID, By: by}
-		err := p.store(ctx, rules.Change{Key: keys[i].key(), Old: keys[i].value})
-		if err == nil {
-			err = p.cfg.Journal.Credential(ctx, event)
+		if err := p.store(ctx, rules.Change{Key: keys[i].key(), Old: keys[i].value}); err != nil {
+			return p.fail(ctx, errInternal, err)
 		}
-		if err != nil {
+		own := by == person
+		if !own {
+			p.tell(person)
+		}
+		if err := p.cfg.Journal.Credential(ctx, event); err != nil {
+			if own {
+				p.tell(person)
+			}
 			return p.fail(ctx, errInternal, err)
 		}
 		p.cfg.Logger.WarnContext(ctx, "Passkey removed", "person", person, "id", id, "by", by)

@@ -73,7 +73,7 @@ type Passkeys struct {
 	rp       *webauthn.WebAuthn
 	byHandle map[string]string // the name of a person, by its user handle
 
-	change sync.Mutex // of what is stored
+	change sync.RWMutex // of what is stored; read by votes that are counted
 
 	mu    sync.Mutex
 	begun map[string]ceremony // by browser

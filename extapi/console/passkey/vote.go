@@ -1,6 +1,7 @@
 package passkey
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -78,7 +79,31 @@ func (p *Passkeys) FinishVote(ctx context.Context, browser string, answer json.R
 		return approval.Ballot{}, p.fail(ctx, errVote, err)
 	}
 	c.ballot.Way, c.ballot.Proof = Way, text
+	key, public := credentialKey(c.person, used.ID), used.PublicKey
+	c.ballot.Stand = func(ctx context.Context) (func(), error) { return p.stand(ctx, key, public) }
 	return c.ballot, nil
+}
+
+// stand looks whether a passkey is still there when its vote is counted, and keeps it there
+// until the vote is: else a vote would be in the journal after the end of what proves it.
+func (p *Passkeys) stand(ctx context.Context, key string, public []byte) (release func(), err error) {
+	p.change.RLock()
+	value, err := p.cfg.Records.Record(ctx, key)
+	switch {
+	case err != nil:
+	case value == nil:
+		err = approval.ErrWithdrawn
+	default:
+		var c credential
+		if c, err = decodeCredential(key, value); err == nil && !bytes.Equal(c.Credential.PublicKey, public) {
+			err = approval.ErrWithdrawn
+		}
+	}
+	if err != nil {
+		p.change.RUnlock()
+		return nil, err
+	}
+	return p.change.RUnlock, nil
 }
 
 func claimOf(b *approval.Ballot) Claim {
