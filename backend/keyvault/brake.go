@@ -96,7 +96,7 @@ func (v *Vault) look(ctx context.Context, id identifier) (Version, bool) {
 	})
 	if err != nil {
 		_, skipped, _ := v.unread(id, &holdings{}, err)
-		return version, skipped.Kind != SkipDisabled && !gone(err) && id.version != "" // without, there is nothing to disable
+		return version, skipped.Kind != SkipDisabled && skipped.Kind != SkipGone && id.version != "" // without, there is nothing to disable
 	}
 	e, skipped := newEntry(v.cfg.Name, id, bundle.KeyBundle, v.cfg.IncludeManaged, time.Now())
 	if e != nil {

@@ -53,7 +53,7 @@ func (v *Vault) Check(ctx context.Context) Report {
 	}
 	for _, s := range held.skipped {
 		r.Skipped = append(r.Skipped, *s)
-		if s.Kind == SkipError || s.Kind == SkipChanged {
+		if s.Kind == SkipError || s.Kind == SkipChanged || s.Kind == SkipGone {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("key %s %s", identifier{s.Key, s.Version}, s.Reason))
 		}
 		if s.Kind == SkipCurve && strings.Contains(s.Reason, "P-256,") {

@@ -3,7 +3,6 @@ package keyvault
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -54,7 +53,7 @@ func (v *Vault) read(ctx context.Context, first bool) (more bool, err error) {
 		return false, v.refusal(ctx, backend.KindCanceled, 0, v.of("reading %s was given up")).asError()
 	}
 	next := newHoldings(surveys, old)
-	if err := allFailed(surveys); err != nil && (!first || len(next.entries) == 0) {
+	if err := allFailed(surveys, first); err != nil && (!first || len(next.entries) == 0) {
 		return false, err
 	}
 	v.logChanges(old, next)
@@ -105,16 +104,18 @@ func (v *Vault) each(surveys []*survey, work func(*survey)) {
 	_ = group.Wait() // work keeps its error in the survey
 }
 
-// allFailed returns an error if there were keys to read and none could be.
-func allFailed(surveys []*survey) error {
-	var first error
+// allFailed returns an error if there were keys to read and none could be. That a
+// key is not there is a failure at the first reading alone, when its name may be
+// wrong: later it was deleted, and that is known now.
+func allFailed(surveys []*survey, first bool) error {
+	var last error
 	for _, s := range surveys {
-		if s.failed == nil {
+		if s.failed == nil || !first && gone(s.failed) {
 			return nil
 		}
-		first = s.failed
+		last = s.failed
 	}
-	return first
+	return last
 }
 
 // readCurrent reads the version that the configuration names, or the current
@@ -164,10 +165,9 @@ func (v *Vault) readVersions(ctx context.Context, s *survey, old *holdings) {
 // keep settles a key whose versions can't be listed. One that is gone is gone;
 // an identity without the right to list keeps what it can read by name.
 func (v *Vault) keep(s *survey, old *holdings, err error) {
-	var failure *backend.Error
-	if errors.As(err, &failure) && failure.Kind == backend.KindNotFound {
+	if gone(err) {
 		s.entries = nil
-		s.skipped = []*Skipped{skip(s.id, SkipError, "is not in the vault any more")}
+		s.skipped = []*Skipped{skip(s.id, SkipGone, "is not in the vault any more")}
 		return
 	}
 	for _, e := range old.ofKey(s.id.name) {
@@ -211,8 +211,8 @@ func (v *Vault) readVersion(ctx context.Context, id identifier, old *holdings) (
 func (v *Vault) unread(id identifier, old *holdings, err error) (*entry, *Skipped, error) {
 	answer, answered := asFault(err)
 	switch {
-	case answered && answer.status == http.StatusNotFound:
-		return nil, skip(id, SkipError, "is not in the vault"), err
+	case gone(err):
+		return nil, skip(id, SkipGone, "is not in the vault"), err
 	case answered && answer.status == http.StatusForbidden && (answer.inner == "KeyDisabled" || answer.mentions("disabled")):
 		return nil, skip(id, SkipDisabled, "is disabled"), nil
 	}

@@ -47,6 +47,7 @@ const (
 	SkipRights            // its key operations lack sign
 	SkipError             // it could not be read
 	SkipChanged           // its public key is not the pinned one
+	SkipGone              // it is not in the vault
 )
 
 // Skipped is a key, or a version of one, that is not an account.
