@@ -40,6 +40,9 @@ func ticketTable(listing *approvals.Listing, all bool) string {
 }
 
 func ticketState(t *approvals.Summary) string {
+	if t.Void {
+		return string(approval.StateVoid)
+	}
 	if t.State != approval.StateOpen {
 		return shown(string(t.State))
 	}
@@ -124,7 +127,8 @@ type plainTicketJSON struct {
 	You     string            `json:"you,omitempty"`
 	Hash    string            `json:"hash"`
 	State   approval.State    `json:"state"`
-	Content json.RawMessage   `json:"content"` // text, decoded
+	Void    bool              `json:"void,omitempty"` // another policy is in force
+	Content json.RawMessage   `json:"content"`        // text, decoded
 	Votes   []approval.Vote   `json:"votes"`
 	Missing []int             `json:"missing"` // of each quorum of the content
 	Decided time.Time         `json:"decided,omitzero"`
@@ -142,7 +146,7 @@ func plainTicket(shown *approvals.Shown) plainTicketJSON {
 		votes = []approval.Vote{}
 	}
 	return plainTicketJSON{
-		You: v.You, Hash: v.Hash, State: v.State, Content: json.RawMessage(v.Text), Votes: votes, Missing: shown.Ticket.Missing(),
+		You: v.You, Hash: v.Hash, State: v.State, Void: v.Void, Content: json.RawMessage(v.Text), Votes: votes, Missing: shown.Ticket.Missing(),
 		Decided: v.Decided, UseBy: v.UseBy, Names: v.Names, Chains: v.Chains, Now: v.Now, Text: v.Text,
 	}
 }

@@ -36,7 +36,7 @@ func (c *approvalsCheck) ticket(e audit.Entry) {
 	switch approval.What(e.State) {
 	case approval.WhatOpened:
 		c.tickets[e.Ticket] = &ticketSoFar{opened: e, votes: make(map[string]castVote)}
-	case approval.WhatRejected, approval.WhatExpired, approval.WhatLapsed, approval.WhatFailed:
+	case approval.WhatRejected, approval.WhatExpired, approval.WhatLapsed, approval.WhatVoid, approval.WhatFailed:
 		delete(c.tickets, e.Ticket)
 	}
 }

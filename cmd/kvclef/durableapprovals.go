@@ -23,6 +23,9 @@ func (d *durable) openApprovals(ctx context.Context, cfg *config.Config) (err er
 	if !a.Enabled() {
 		return nil
 	}
+	if d.inForce.policy != nil {
+		d.current.Store(d.inForce.policy) // tickets of it are not void before it decides
+	}
 	d.approvals, err = approval.New(ctx, approval.Config{
 		Records: d.store, Shared: d.shared(), Ledger: d.store, Journal: approvalsJournal{d}, Logger: d.log,
 		Default: a.Default.Quorum(), SamePerson: samePerson(a.People, os.Getuid(), principalsOf(&cfg.Listeners.IPC)), InForce: d.policyHash, Shares: cfg.Limits.Repeat > 0,

@@ -6,12 +6,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/policy"
 )
+
+// voidTimeout bounds the ending of tickets at a reload.
+const voidTimeout = 30 * time.Second
 
 // policyInForce is the policy that decides, and may be exchanged while it does.
 type policyInForce struct {
@@ -42,10 +46,35 @@ func (d *durable) reloadPolicy(ctx context.Context, cfg *config.Config) (told st
 	d.exchangeable()
 	d.log.WarnContext(ctx, "Policy reloaded", "file", next.file.path, "sha256", fmt.Sprintf("%x", next.file.sha256),
 		"sha256_before", fmt.Sprintf("%x", before.file.sha256), "rules", len(next.policy.Rules()))
+	void, err := d.voidTickets(ctx)
+	if err != nil {
+		return "", err
+	}
 	if next.file.sha256 == before.file.sha256 {
 		return fmt.Sprintf("%s has not changed; its SHA-256 is %x", next.file.path, next.file.sha256), nil
 	}
-	return fmt.Sprintf("%s is in force, with SHA-256 %x and %d rules", next.file.path, next.file.sha256, len(next.policy.Rules())), nil
+	return fmt.Sprintf("%s is in force, with SHA-256 %x and %d rules%s", next.file.path, next.file.sha256, len(next.policy.Rules()), void), nil
+}
+
+// voidTickets ends what people were asked by the policy before. It returns what to
+// tell of it.
+func (d *durable) voidTickets(ctx context.Context) (told string, err error) {
+	if d.approvals == nil {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), voidTimeout)
+	defer cancel()
+	ended, err := d.approvals.Void(ctx)
+	if ended > 0 {
+		told = "; " + counted(ended, "ticket") + " of the one before ended, void"
+		d.log.WarnContext(ctx, "Tickets of the policy before are void", "tickets", ended)
+	}
+	if err != nil {
+		d.log.ErrorContext(ctx, "VOID TICKETS NOT ENDED: it is tried again each second; don't go back to the policy before meanwhile", "error", err)
+		return "", fmt.Errorf("the policy with SHA-256 %x is in force, and not all tickets of the one before could be ended, which is tried again each second: "+
+			"until kvclef approvals list shows none of them, don't go back: %w", d.inForce.file.sha256, err)
+	}
+	return told, nil
 }
 
 // reloadOnHangUp reloads the policy whenever the process gets the signal HUP,
@@ -76,7 +105,7 @@ func (d *durable) allowReload(cfg *config.Config) {
 }
 
 // exchangeable returns the rule that stands for the policy in force. What people
-// were asked by the one before is void first.
+// were asked by the one before is void first; voidTickets ends it.
 func (d *durable) exchangeable() rules.Rule {
 	d.current.Store(d.inForce.policy)
 	d.live.Exchange(d.inForce.policy)

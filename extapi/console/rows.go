@@ -60,7 +60,7 @@ func stampOf(state approval.State, votes int) string {
 func (s *Server) rowOf(t *approval.Ticket, person string) row {
 	c := &t.Content
 	r := row{
-		ID: c.ID, Stamp: stampOf(t.State, len(t.Votes)), Group: groupOf(t, person), State: string(t.State), Rule: sheet.Inert(c.Rule),
+		ID: c.ID, Stamp: stampOf(t.State, len(t.Votes)), Group: groupOf(t, person), State: stateOf(t), Rule: sheet.Inert(c.Rule),
 		Opened: c.Opened, Deadline: c.Deadline, Left: span(c.Deadline.Sub(s.cfg.Clock())), Decided: t.Decided, Quorum: quorumOf(t), Title: "?",
 	}
 	subject, err := t.Subject()
@@ -115,6 +115,14 @@ func tokensOf(full *sheet.Sheet) string {
 		}
 	}
 	return ""
+}
+
+// stateOf returns what a ticket is, as it is shown.
+func stateOf(t *approval.Ticket) string {
+	if t.Void {
+		return string(approval.StateVoid)
+	}
+	return string(t.State)
 }
 
 // groupOf returns whom a ticket waits for.

@@ -85,7 +85,7 @@ type historyBody struct {
 func (s *Server) history(w http.ResponseWriter, r *http.Request, of *session) {
 	query := r.URL.Query()
 	body := historyBody{State: query.Get("state"), Search: strings.ToValidUTF8(strings.TrimSpace(query.Get("search")), ""), Page: 1, States: []string{
-		string(approval.StateSigned), string(approval.StateRejected), string(approval.StateExpired), string(approval.StateLapsed), string(approval.StateUsed),
+		string(approval.StateSigned), string(approval.StateRejected), string(approval.StateExpired), string(approval.StateLapsed), string(approval.StateVoid), string(approval.StateUsed),
 	}}
 	if !slices.Contains(body.States, body.State) {
 		body.State = ""

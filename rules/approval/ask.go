@@ -34,8 +34,8 @@ func (q *Queue) answers(e *entry) bool {
 	r := e.now()
 	switch r.State {
 	case stateBegun, StateOpen, StateApproved:
-		return true
-	case StateSigned, stateNever:
+		return !e.condemns()
+	case StateSigned, stateNever, StateVoid:
 		return false
 	default:
 		return !q.cfg.Clock().After(r.Decided.Add(q.cfg.Remember))
@@ -98,7 +98,11 @@ func (q *Queue) draft(req *rules.Request, referral rules.Decision, limits rules.
 		return nil, err
 	}
 	r.State = stateBegun
-	return newEntry(r, content, raw)
+	e, err := newEntry(r, content, raw)
+	if err == nil {
+		e.mine = true
+	}
+	return e, err
 }
 
 // reserve makes room for a ticket, unless there is one for an equal request.

@@ -96,6 +96,8 @@ func became(before, after State) What {
 		return WhatExpired
 	case before == StateApproved && after == StateLapsed:
 		return WhatLapsed
+	case !before.Ended() && after == StateVoid:
+		return WhatVoid
 	default:
 		return ""
 	}

@@ -27,7 +27,7 @@ type Config struct {
 	SamePerson func(principal, transport, person string) bool
 
 	// InForce is the hash of the policy in force, zero if there is none: a ticket of
-	// another one is void. Nil is never asked.
+	// another one is void. Nil is never asked. See [Queue.Void].
 	InForce func() common.Hash
 
 	// Shares tells that who waits for a ticket while an equal request uses it gets
@@ -61,6 +61,7 @@ const (
 	WhatRejected What = "rejected"
 	WhatExpired  What = "expired"
 	WhatLapsed   What = "lapsed"
+	WhatVoid     What = "void"
 	WhatFailed   What = "failed" // what was recorded before did not happen
 )
 

@@ -25,6 +25,9 @@ type DecidedError struct {
 
 // Error says what the ticket is.
 func (e *DecidedError) Error() string {
+	if e.State == StateVoid {
+		return fmt.Sprintf("the ticket is void since %s: the policy was changed, and the request must be made again", e.Time.UTC().Format(time.RFC3339))
+	}
 	return fmt.Sprintf("the ticket is %s since %s", e.State, e.Time.UTC().Format(time.RFC3339))
 }
 

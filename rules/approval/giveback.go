@@ -15,7 +15,7 @@ const maxTries = 60
 // something: the process ended before it was given back, or the ledger failed.
 func (r *record) unused() bool {
 	switch r.State {
-	case StateRejected, StateExpired, StateLapsed:
+	case StateRejected, StateExpired, StateLapsed, StateVoid:
 		return len(r.Holds) > 0
 	default:
 		return false

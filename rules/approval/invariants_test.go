@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 	"pgregory.net/rapid"
 
@@ -78,6 +79,8 @@ type town struct {
 	signed  map[string]int // or may have been, by ticket
 	counted map[int]int    // signatures that were made, by request
 	unclear map[int]int    // that may have been, by request
+	policy  common.Hash    // in force
+	void    map[string]bool
 	rapid   *rapid.T
 }
 
@@ -93,6 +96,7 @@ func (w *town) open(t *testing.T) {
 	w.queue, err = approval.New(t.Context(), approval.Config{
 		Records: w.store, Ledger: w.store, Journal: w.journal, Logger: slog.New(slog.DiscardHandler), Clock: w.clock.Now,
 		SamePerson: func(principal, _, person string) bool { return principal == person },
+		InForce:    func() common.Hash { return w.policy },
 		Remember:   5 * time.Minute, Keep: time.Hour, MaxOpen: mostOpen, MaxPerCaller: mostOpen,
 	})
 	if err != nil {
@@ -133,6 +137,7 @@ func TestWhateverHappens(t *testing.T) {
 					w := &town{
 						store: &faultyStore{Records: records, Ledger: ledger}, journal: new(journal), clock: clock, rapid: rt,
 						signed: map[string]int{}, counted: map[int]int{}, unclear: map[int]int{}, decision: referral(finance()),
+						policy: common.Hash{1}, void: map[string]bool{},
 					}
 					w.open(t)
 					actions := w.actions(t)
@@ -174,6 +179,7 @@ func (w *town) actions(t *testing.T) map[string]func(*rapid.T) {
 			w.queue.Sweep(t.Context())
 		},
 		"restart": func(*rapid.T) { w.restart(t) },
+		"reload":  func(*rapid.T) { w.reload(t) },
 		"fail": func(rt *rapid.T) {
 			draw := func(name string) bool { return rapid.IntRange(0, 3).Draw(rt, name) == 0 }
 			w.store.faults = faults{draw("change"), draw("changed"), draw("read"), draw("release"), draw("hold")}
@@ -188,6 +194,7 @@ func (w *town) actions(t *testing.T) map[string]func(*rapid.T) {
 // request is the nth, with what it counts.
 func (w *town) request(n int) (*rules.Request, rules.Decision) {
 	decision := w.decision
+	decision.Policy = w.policy
 	decision.Charges = []rules.Charge{{
 		Counter: "c", Slot: fmt.Sprint("slot ", n), Amount: *uint256.NewInt(1), Cap: *uint256.NewInt(100), Window: 10_000 * time.Hour,
 	}}
@@ -223,6 +230,9 @@ func (w *town) ask(t *testing.T, n int) {
 	}
 	if hold != nil {
 		w.quorate(got.Ticket)
+		if w.void[got.Ticket] {
+			w.rapid.Fatalf("ticket %s was void, and is approved", got.Ticket)
+		}
 		w.uses[n] = &use{hold: hold, ticket: got.Ticket}
 	}
 }
@@ -239,6 +249,9 @@ func (w *town) keep(t *testing.T, n int) {
 	}
 	u.kept = true
 	w.quorate(u.ticket)
+	if w.void[u.ticket] {
+		w.rapid.Fatalf("ticket %s was void, and is used", u.ticket)
+	}
 	if w.signed[u.ticket] > 0 {
 		w.rapid.Fatalf("ticket %s is used again", u.ticket)
 	}
@@ -277,6 +290,11 @@ func (w *town) restart(t *testing.T) {
 		w.uses[n] = nil
 	}
 	w.open(t)
+	for _, ticket := range w.queue.Tickets() {
+		if ticket.State != approval.StateVoid { // it could not be stored
+			delete(w.void, ticket.Content.ID)
+		}
+	}
 }
 
 // quorate checks that the journal has the votes of a quorum, and no rejection.

@@ -45,7 +45,7 @@ func (w *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error
 			if !used {
 				return w.decision(rules.Reject, fmt.Sprintf("ticket %s was used, and a signature may have been made", w.entry.content.ID)), nil, nil
 			}
-		case StateRejected, StateExpired, StateLapsed:
+		case StateRejected, StateExpired, StateLapsed, StateVoid:
 			return w.decision(rules.Reject, w.ended(&r)), nil, nil
 		}
 		select {
@@ -133,6 +133,9 @@ func (w *question) pending(r *record) string {
 // ended says how a ticket has ended.
 func (w *question) ended(r *record) string {
 	id := w.entry.content.ID
+	if r.State == StateVoid {
+		return fmt.Sprintf("ticket %s is void: the policy was changed since; make the request again", id)
+	}
 	for _, vote := range r.Votes {
 		if !vote.Approve {
 			return fmt.Sprintf("ticket %s was rejected by %s", id, vote.Person)

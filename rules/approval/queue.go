@@ -31,6 +31,7 @@ type Queue struct {
 
 	others    others
 	uncounted uncounted
+	epoch     epoch
 }
 
 // load is what waits for people.
@@ -50,6 +51,7 @@ type entry struct {
 	turn      chan struct{} // holds one token while nobody changes it
 	cast      *Ballot       // recorded, and in doubt whether it was kept; of who has the turn
 	tries     int           // to give back what is held; of who has the turn
+	mine      bool          // opened by this process
 
 	mu      sync.Mutex
 	record  record // its slices are never changed
@@ -57,6 +59,8 @@ type entry struct {
 	doubt   bool   // it is not known what is stored
 	user    bool   // a request is about to use its approval, or does
 	changed chan struct{}
+
+	condemned bool // it was void once
 }
 
 func newEntry(r *record, content *Content, raw []byte) (*entry, error) {
@@ -187,6 +191,13 @@ func (e *entry) ticket() *Ticket {
 	return e.as(&r)
 }
 
+// shown is a ticket as people see it here.
+func (q *Queue) shown(e *entry) *Ticket {
+	t := e.ticket()
+	t.Void = !t.State.Ended() && q.void(e)
+	return t
+}
+
 // as is what people see of the ticket when its record is this one.
 func (e *entry) as(r *record) *Ticket {
 	return &Ticket{Content: e.content, Text: e.text, Hash: e.hash, State: r.State, Votes: r.Votes, Decided: r.Decided, UseBy: r.UseBy}
@@ -199,7 +210,7 @@ func (q *Queue) Hurry() { q.hurry() }
 // Ticket returns a ticket by its id. The error is [ErrUnknown].
 func (q *Queue) Ticket(id string) (*Ticket, error) {
 	if e := q.find(id); e != nil {
-		if t := e.ticket(); t.State.seen() {
+		if t := q.shown(e); t.State.seen() {
 			return t, nil
 		}
 	}
@@ -216,7 +227,7 @@ func (q *Queue) Tickets() []*Ticket {
 	q.mu.Unlock()
 	tickets := make([]*Ticket, 0, len(entries))
 	for _, e := range entries {
-		if t := e.ticket(); t.State.seen() {
+		if t := q.shown(e); t.State.seen() {
 			tickets = append(tickets, t)
 		}
 	}

@@ -49,6 +49,8 @@ func (q *Queue) sweep(ctx context.Context) {
 	for _, e := range entries {
 		q.readDoubtful(ctx, e)
 		switch r := e.now(); {
+		case (r.State == StateOpen || r.State == StateApproved) && q.outdated(e):
+			_, _ = q.endVoid(ctx, e) // it logs, and the next sweep tries again
 		case r.State == StateOpen && !now.Before(e.content.Deadline):
 			q.end(ctx, e, StateOpen, StateExpired, WhatExpired)
 		case r.State == StateApproved && !now.Before(r.UseBy):

@@ -23,6 +23,7 @@ const (
 	StateRejected State = "rejected" // one has rejected
 	StateExpired  State = "expired"  // the time was over before enough had approved
 	StateLapsed   State = "lapsed"   // it was approved, and nobody came for the signature in time
+	StateVoid     State = "void"     // the policy was changed before it was used
 )
 
 // States that nobody sees.
@@ -40,7 +41,7 @@ func (s State) seen() bool { return s != stateBegun && s != stateNever }
 // Ended reports whether nothing will become of a ticket any more but its removal.
 func (s State) Ended() bool {
 	switch s {
-	case StateUsed, StateSigned, StateRejected, StateExpired, StateLapsed:
+	case StateUsed, StateSigned, StateRejected, StateExpired, StateLapsed, StateVoid:
 		return true
 	default:
 		return false
@@ -99,8 +100,12 @@ type Ticket struct {
 	Hash    common.Hash // SHA-256 of Text
 	State   State
 	Votes   []Vote
-	Decided time.Time // when it was approved, rejected or expired; zero before
+	Decided time.Time // when it was approved, rejected, expired or void; zero before
 	UseBy   time.Time // of an approved one
+
+	// Void says of one that is open or approved that another policy than its own is in
+	// force here: nobody approves or uses it here.
+	Void bool
 }
 
 // Missing returns how many must still approve of each quorum, in the order of the

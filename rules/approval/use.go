@@ -71,7 +71,7 @@ func (u *use) keep(ctx context.Context) error {
 		return &DecidedError{r.State, r.Decided}
 	case !q.cfg.Clock().Before(r.UseBy):
 		return errors.New("it is too late")
-	case q.void(&e.content):
+	case q.void(e):
 		return ErrVoid
 	case !e.as(&r).enough():
 		return errors.New("too few have approved")
@@ -134,8 +134,14 @@ func (u *use) Settle(ctx context.Context, _ *rules.Request, result rules.Result)
 		return fmt.Errorf("ticket %s is %s", e.content.ID, r.State)
 	}
 	if result.Outcome == rules.NotSigned {
-		r.State = StateApproved
-		return q.change(ctx, e, r)
+		if r.State = StateApproved; q.outdated(e) {
+			r.State, r.Decided = StateVoid, q.cfg.Clock().UTC()
+		}
+		err := q.change(ctx, e, r)
+		if err == nil && r.State == StateVoid {
+			q.decided(ctx, e, WhatVoid)
+		}
+		return err
 	}
 	var failures []error
 	for _, id := range r.Holds {

@@ -50,7 +50,7 @@ func (q *Queue) Vote(ctx context.Context, ballot Ballot) (*Ticket, error) {
 		return nil, q.refuse(ctx, nil, &ballot, ErrUnknown)
 	}
 	ticket := e.as(&r)
-	if err := q.may(ticket, e.principal, &ballot); err != nil {
+	if err := q.may(e, ticket, &ballot); err != nil {
 		return nil, q.refuse(ctx, ticket, &ballot, err)
 	}
 	if ballot.Stand != nil {
@@ -111,8 +111,9 @@ func (b *Ballot) check() error {
 // that changes the direction of the text.
 func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
-// may tells why a person may not vote on a ticket, nil if it may.
-func (q *Queue) may(t *Ticket, principal string, ballot *Ballot) error {
+// may tells why a person may not vote on a ticket, nil if it may. A void one may be
+// rejected, which gives back what it holds.
+func (q *Queue) may(e *entry, t *Ticket, ballot *Ballot) error {
 	switch {
 	case t.State != StateOpen:
 		return &DecidedError{t.State, t.Decided}
@@ -120,12 +121,12 @@ func (q *Queue) may(t *Ticket, principal string, ballot *Ballot) error {
 		return &DecidedError{StateExpired, t.Content.Deadline}
 	case ballot.Hash != t.Hash:
 		return ErrStale
-	case q.void(&t.Content):
+	case ballot.Approve && q.void(e):
 		return ErrVoid
 	case slices.ContainsFunc(t.Votes, func(v Vote) bool { return v.Person == ballot.Person }):
 		return ErrVoted
 	}
-	requester := q.cfg.SamePerson(principal, t.Content.Transport, ballot.Person)
+	requester := q.cfg.SamePerson(e.principal, t.Content.Transport, ballot.Person)
 	asked := false
 	for i := range t.Content.Quorums {
 		quorum := &t.Content.Quorums[i]
@@ -141,11 +142,6 @@ func (q *Queue) may(t *Ticket, principal string, ballot *Ballot) error {
 		return ErrNotAsked
 	}
 	return nil
-}
-
-// void reports whether a ticket is of a policy that is not in force any more.
-func (q *Queue) void(c *Content) bool {
-	return c.Policy != (common.Hash{}) && q.cfg.InForce != nil && q.cfg.InForce() != c.Policy
 }
 
 // Refuse records a vote that was not cast after all, since it would not count, and

@@ -137,7 +137,7 @@ func (s *Shown) open(id string) error {
 	if hash.Hex() != v.Hash {
 		return fmt.Errorf("ticket %s: what the signer shows has the hash %s, and it says that it has %s: don't vote on it", id, hash, v.Hash)
 	}
-	t := &approval.Ticket{Text: []byte(v.Text), Hash: hash, State: v.State, Votes: v.Votes, Decided: v.Decided, UseBy: v.UseBy}
+	t := &approval.Ticket{Text: []byte(v.Text), Hash: hash, State: v.State, Void: v.Void, Votes: v.Votes, Decided: v.Decided, UseBy: v.UseBy}
 	if err := strictly(t.Text, &t.Content); err != nil {
 		return fmt.Errorf("ticket %s has something that this kvclef can't show: use that of the signer: %w", id, err)
 	}

@@ -63,6 +63,7 @@ type Listing struct {
 type Summary struct {
 	ID        string         `json:"id"`
 	State     approval.State `json:"state"`
+	Void      bool           `json:"void,omitempty"` // see approval.Ticket
 	Opened    time.Time      `json:"opened"`
 	Deadline  time.Time      `json:"deadline"`
 	Rule      string         `json:"rule"`
@@ -87,6 +88,7 @@ type View struct {
 	Text    string            `json:"text"`          // an approval.Content
 	Hash    string            `json:"hash"`          // 0x
 	State   approval.State    `json:"state"`
+	Void    bool              `json:"void,omitempty"` // see approval.Ticket
 	Votes   []approval.Vote   `json:"votes,omitempty"`
 	Decided time.Time         `json:"decided,omitzero"`
 	UseBy   time.Time         `json:"use_by,omitzero"`

@@ -71,7 +71,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 // summary is what a list shows.
 func summary(t *approval.Ticket, you string) Summary {
 	c := &t.Content
-	s := Summary{ID: c.ID, State: t.State, Opened: c.Opened, Deadline: c.Deadline, Rule: c.Rule}
+	s := Summary{ID: c.ID, State: t.State, Void: t.Void, Opened: c.Opened, Deadline: c.Deadline, Rule: c.Rule}
 	for i := range c.Quorums {
 		if i > 0 {
 			s.Quorum += " and "
@@ -116,7 +116,7 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) view(t *approval.Ticket, you string) View {
-	v := View{You: you, Text: string(t.Text), Hash: t.Hash.Hex(), State: t.State, Votes: t.Votes, Decided: t.Decided, UseBy: t.UseBy, Now: time.Now().UTC()}
+	v := View{You: you, Text: string(t.Text), Hash: t.Hash.Hex(), State: t.State, Void: t.Void, Votes: t.Votes, Decided: t.Decided, UseBy: t.UseBy, Now: time.Now().UTC()}
 	if h.cfg.Names != nil {
 		v.Names, v.Chains = h.cfg.Names(t)
 	}

@@ -80,7 +80,7 @@ func (o *observer) look(t *approval.Ticket, tell func(string, *approval.Ticket))
 		if before == approval.StateOpen || !known {
 			tell(EventDecided, t)
 		}
-	case approval.StateExpired, approval.StateLapsed:
+	case approval.StateExpired, approval.StateLapsed, approval.StateVoid:
 		tell(EventExpired, t)
 	}
 }

@@ -26,7 +26,7 @@ import (
 const (
 	EventOpened  = "opened"
 	EventDecided = "decided" // approved or rejected
-	EventExpired = "expired" // or lapsed: approved, and nobody came for the signature
+	EventExpired = "expired" // or lapsed: approved, and nobody came for the signature; or void
 )
 
 // What comes of an attempt to deliver a message.

@@ -81,6 +81,9 @@ func Of(t *approval.Ticket, options Options) (*Sheet, error) {
 		return nil, err
 	}
 	w := &writer{options: options, ticket: t, subject: subject, facts: factsOf(subject), sheet: &Sheet{ID: t.Content.ID, State: t.State}}
+	if t.Void {
+		w.warn("It is void: another policy than the one that asked is in force, and an approval does not count")
+	}
 	w.findings()
 	w.what()
 	w.call()

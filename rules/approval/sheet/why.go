@@ -71,7 +71,12 @@ func (w *writer) people() {
 // state says what has become of the ticket.
 func (w *writer) state() string {
 	t := w.ticket
+	if t.Void {
+		return "void here: the policy was changed since it was asked; a rejection ends it"
+	}
 	switch t.State {
+	case approval.StateVoid:
+		return "void since " + when(t.Decided) + ": the policy was changed, and the request must be made again"
 	case approval.StateOpen:
 		return "open until " + w.until(t.Content.Deadline)
 	case approval.StateApproved:
