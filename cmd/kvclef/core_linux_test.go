@@ -32,8 +32,11 @@ func TestNoCoreDumps(t *testing.T) {
 		{"proxy", "proxy", true, 0},
 		{"dev", "dev", true, 0},
 		{"no command", "", true, 0},
+		{"keys import", "keys import treasury /nowhere/key.hex", true, 0},
+		{"import key", "import key --keystore /nowhere/key --name treasury", true, 0},
 		{"a developer asks", "serve --allow-core-dumps", false, 1},
 		{"a developer asks in front of a node", "proxy --allow-core-dumps", false, 1},
+		{"a developer imports a key", "keys import treasury /nowhere/key.hex --allow-core-dumps", false, 1},
 		{"a developer asks dev", "dev --allow-core-dumps", false, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/crypto"
 )
@@ -17,8 +18,9 @@ const maxKeyFile = 1 << 10
 
 // readKey reads a secp256k1 private key: 64 hexadecimal digits, with or
 // without 0x before them and white space around them, as geth's nodekey files
-// have. No error shows what the file holds. A file that others may read gets a
-// warning: the key may be known already.
+// have. No error shows what the file holds, and of its text nothing stays in memory:
+// the key is the caller's to wipe. A file that others may read gets a warning: the
+// key may be known already.
 func (p *program) readKey(path string) (*ecdsa.PrivateKey, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -32,11 +34,13 @@ func (p *program) readKey(path string) (*ecdsa.PrivateKey, error) {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		p.sayf("kvclef: warning: %s has mode %#o, so others can read the private key: run chmod 600 %s", path, mode, path)
 	}
-	data, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
-	if err != nil {
+	text := make([]byte, maxKeyFile+1) // of one size: a buffer that grows leaves copies
+	defer clear(text)
+	n, err := io.ReadFull(file, text)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("reading the private key: %w", err)
 	}
-	key, ok := parseKey(string(data))
+	key, ok := parseKey(text[:n])
 	if !ok {
 		return nil, usagef("%s does not hold a private key: want 64 hexadecimal digits, with or without 0x, that are a secp256k1 key", path)
 	}
@@ -44,16 +48,17 @@ func (p *program) readKey(path string) (*ecdsa.PrivateKey, error) {
 }
 
 // parseKey keeps the reason to itself: it might show a part of the key.
-func parseKey(text string) (*ecdsa.PrivateKey, bool) {
-	text = strings.TrimSpace(text)
-	text = strings.TrimPrefix(strings.TrimPrefix(text, "0x"), "0X")
-	if len(text) != 64 {
+func parseKey(text []byte) (*ecdsa.PrivateKey, bool) {
+	text = bytes.TrimSpace(text)
+	text = bytes.TrimPrefix(bytes.TrimPrefix(text, []byte("0x")), []byte("0X"))
+	var raw [32]byte
+	defer clear(raw[:])
+	if len(text) != hex.EncodedLen(len(raw)) {
 		return nil, false
 	}
-	raw, err := hex.DecodeString(text)
-	if err != nil {
+	if _, err := hex.Decode(raw[:], text); err != nil {
 		return nil, false
 	}
-	key, err := crypto.ToECDSA(raw)
+	key, err := crypto.ToECDSA(raw[:])
 	return key, err == nil
 }

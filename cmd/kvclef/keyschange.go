@@ -11,6 +11,7 @@ import (
 
 	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/backend/keyvault"
+	"github.com/kvclef/kvclef/cmd/kvclef/clefdir"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 )
 
@@ -54,11 +55,14 @@ func (p *program) keysImportCommand() *cli.Command {
 		UsageText: "kvclef keys import NAME FILE [--vault VAULT] [--hsm] [--yes] [--json]",
 		Description: examples("64 hexadecimal digits in a file", "kvclef keys import treasury ./key.hex --vault https://kv-prod.vault.azure.net") +
 			"\n\nA key that was ever outside the vault may have been copied. Prefer kvclef keys create.",
-		Flags: keysFlags(hsmFlag(), yesFlag(), jsonFlag()),
+		Flags: keysFlags(hsmFlag(), yesFlag(), coreDumpsFlag(), jsonFlag()),
 		Action: action(func(c *cli.Context) error {
 			args, err := arguments(c, "NAME", "FILE")
 			if err == nil {
 				err = namesKey(c, args[0])
+			}
+			if err == nil {
+				err = keepMemory(c)
 			}
 			if err != nil {
 				return err
@@ -67,6 +71,7 @@ func (p *program) keysImportCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			defer clefdir.Wipe(key)
 			return p.withVault(c, false, func(vault *keyvault.Vault, cfg config.Vault) error {
 				if err := nameIsFree(vault, args[0]); err != nil {
 					return err
