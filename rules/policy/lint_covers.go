@@ -35,9 +35,9 @@ func coversRule(budget *Match, rule *Rule, m *Match, kinds []string) bool {
 // limitsAmount reports whether a limit bounds the amounts of each token that a
 // match can be about.
 func (l *linter) limitsAmount(rule *Rule, m *Match) bool {
-	limits := l.limitsOf(rule, m, slices.DeleteFunc(rule.Match.kinds(), func(kind string) bool { return !acts(kind) }))
+	limits := l.limitsOf(rule, m, possibleActs(rule))
 	limited := func(token *common.Address) bool {
-		return slices.ContainsFunc(limits, func(one *limit.Limit) bool {
+		return token != nil && l.deniesMore(*token) || slices.ContainsFunc(limits, func(one *limit.Limit) bool {
 			return one.Measure == limit.Amount && one.Max.BitLen() <= 128 && (one.Token == nil || token != nil && *one.Token == *token)
 		})
 	}
@@ -46,6 +46,19 @@ func (l *linter) limitsAmount(rule *Rule, m *Match) bool {
 		return limited(nil)
 	}
 	return !slices.ContainsFunc(tokens, func(token common.Address) bool { return !limited(&token) })
+}
+
+// deniesMore reports whether a rule denies amounts of a token from one on.
+func (l *linter) deniesMore(token common.Address) bool {
+	return l.denies(func(m *Match) bool {
+		by, ok := m.find("amount_min").(narrowing)
+		return ok && len(m.Action) == 0 && len(m.Effects) == 1 && slices.Contains(by.narrows().addresses, token)
+	})
+}
+
+// possibleActs are the kinds of requests with actions that a rule may match.
+func possibleActs(rule *Rule) []string {
+	return slices.DeleteFunc(rule.Match.kinds(), func(kind string) bool { return !acts(kind) })
 }
 
 // tokens are those that a match can be about, as it says itself or by whom it

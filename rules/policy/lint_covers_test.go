@@ -51,7 +51,7 @@ func TestLintFees(t *testing.T) {
 		"a budget of what it pays":  {budget + `{to: [payees, payer]}}`, pays + `}, ` + count + `]`, ""},
 		"a budget of other things":  {`{id: gas, measure: value, max: "1 ether", window: 1h, match: {any: true}}`, pays + `}, ` + count + `]`, unboundedFee},
 		"approvals by people":       {"", pays + `}, approvals: g`, unboundedFee},
-		"no transaction":            {"", `match: {principal: local, kind: safe_transaction, chain: mainnet, to: payees, plain: true}, ` + count + `]`, ""},
+		"no transaction":            {"", `match: {principal: local, kind: safe_transaction, chain: mainnet, to: payees, plain: true, value_max: "1 ether"}, ` + count + `]`, ""},
 		"a budget of its kind":      {budget + `{kind: transaction}}`, pays + `, nonce_max: 5}, ` + count + `]`, ""},
 		"a budget for transactions": {budget + `{kind: transaction}}`, pays + `}, ` + count + `]`, ""},
 		"a budget for others":       {budget + `{kind: safe_transaction}}`, pays + `}, ` + count + `]`, unboundedFee},
@@ -65,7 +65,7 @@ func TestLintFees(t *testing.T) {
 // TestLintAmountsByBudgets: a budget on the amount of each token bounds approvals too.
 func TestLintAmountsByBudgets(t *testing.T) {
 	t.Parallel()
-	const rule = `match: {principal: local, chain: mainnet, to: payees, token: USDC, call: approve, gas_cost_max: "1 ether"}, limits: [{measure: signatures, max: 9, window: 1h}]`
+	const rule = `match: {principal: local, chain: mainnet, to: payees, token: USDC, call: approve, recipient: payees, gas_cost_max: "1 ether"}, limits: [{measure: signatures, max: 9, window: 1h}]`
 	for budget, want := range map[string]string{
 		`match: {chain: mainnet}, max: "9 USDC"`:            "",
 		`match: {token: USDC}, max: "9 USDC"`:               "",

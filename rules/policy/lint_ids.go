@@ -12,7 +12,10 @@ const (
 	signsValidator    = "signs-validator"
 	anyPayload        = "any-payload"
 	unboundedValue    = "unbounded-value"
+	unboundedAmount   = "unbounded-amount"
 	unboundedFee      = "unbounded-fee"
+	limitMisses       = "limit-misses"
+	openPer           = "open-per"
 	deniesLess        = "denies-less"
 	neverMatches      = "never-matches"
 	neverDecides      = "never-decides"
@@ -30,12 +33,15 @@ type warningID struct {
 func warningIDs() []warningID {
 	return []warningID{
 		{anyPrincipal, "allows whoever asks: no `principal`"},
-		{anyRecipient, "allows to pay or call anyone: no `to`, `recipient`, `domain` or `message`"},
+		{anyRecipient, "allows to pay or call anyone: no `to`, `recipient`, `domain` or `message`; or it moves tokens and says not to whom, by `recipient`, `args` or `message`"},
 		{anyCall, "allows every call, approvals without a bound among them"},
 		{anyInner, "allows any call within its calls: `inner: any`"},
 		{noLimit, "allows without `limits` or `approvals`"},
 		{unboundedApproval, "allows approvals or permits of any amount"},
-		{unboundedValue, "allows ether from `value_min` on, and no bound above it"},
+		{limitMisses, "has a limit that counts nothing of what it matches, or not the tokens of others, which it may move"},
+		{openPer, "has a limit of which each recipient or argument has its own, leaves those open, and has no limit on all of them"},
+		{unboundedAmount, "allows transfers of any amount"},
+		{unboundedValue, "allows any ether: no `value_max` or `spend_max`, and no limit or budget on `value` or `spend`"},
 		{unboundedFee, "allows any fee: no `gas_max` with `fee_cap_max`, no `gas_cost_max` or `spend_max`, and no limit or budget on `gas_cost` or `spend`"},
 		{signsDigests, "may sign 32 bytes, as text, that are another contract's digest"},
 		{signsValidator, "may sign data for a validator, of which a contract alone knows what it is"},

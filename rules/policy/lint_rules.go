@@ -29,11 +29,15 @@ func (l *linter) allowing(rule *Rule) {
 	deploys := m.creates()
 	if !deploys && !m.has("to", "recipient", "domain", "message") {
 		l.warn(rule, anyRecipient, 0, "says not who is paid or called: add to, or recipient for tokens")
+	} else if !deploys {
+		l.recipients(rule, m, possible)
 	}
 	if !deploys {
 		l.unlimited(rule, m, possible)
+		l.sums(rule, m, possible)
 	}
-	l.unboundedValue(rule, m)
+	l.limits(rule, possible)
+	l.unboundedValue(rule, m, possible)
 	if slices.Contains(possible, facts.KindTransaction) {
 		l.unboundedFee(rule, m)
 	}
@@ -49,14 +53,19 @@ func (l *linter) unboundedFee(rule *Rule, m *Match) {
 	}
 }
 
-// unboundedValue warns of matches of allow rules that have a least value and no
-// most: without the least one they may allow no ether at all.
-func (l *linter) unboundedValue(rule *Rule, m *Match) {
-	if m.has("value_min") && !m.has("value_max") && !rule.Match.has("spend_max") {
-		l.warn(rule, unboundedValue, m.Lines["value_min"], "allows ether from %s on, without a bound: add value_max", strings.TrimPrefix(m.find("value_min").want(), "at least "))
+// unboundedValue warns of rules that let any ether be sent. That those which say which
+// calls they are about allow none without a word is told by what is implied.
+func (l *linter) unboundedValue(rule *Rule, m *Match, possible []string) {
+	ether := slices.DeleteFunc(slices.Clone(possible), func(kind string) bool {
+		return kind != facts.KindTransaction && (kind != facts.KindSafe || m.has("domain", "message", "primary_type"))
+	})
+	bounded := rule.Approvals != nil && !m.has("value_min") || rule.Match.has("spend_max") ||
+		slices.ContainsFunc(l.limitsOf(rule, m, ether), func(of *limit.Limit) bool { return of.Measure == limit.Value || of.Measure == limit.Spend })
+	if len(ether) > 0 && !bounded && !m.has("value_max", "value") {
+		l.warn(rule, unboundedValue, m.lineOf("value_min", "plain", "to"), "allows any ether: add value_max, or a limit {measure: value, ..}")
 	}
 	for i := range m.Inner {
-		l.unboundedValue(rule, &m.Inner[i])
+		l.unboundedValue(rule, &m.Inner[i], possible)
 	}
 }
 
