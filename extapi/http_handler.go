@@ -31,6 +31,7 @@ func newHTTPHandler(cfg ServerConfig, server *rpc.Server, callers Callers, refus
 // ServeHTTP answers as Clef does. Only a POST can carry a call; the rpc server
 // answers the rest with an empty body or an HTTP error.
 func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w, r = Early(w, r)
 	h.serve(w, Numbered(w, r))
 }
 

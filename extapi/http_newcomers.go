@@ -1,21 +1,26 @@
 package extapi
 
 import (
+	"cmp"
 	"container/list"
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
 )
 
-// newcomers are the connections that have not sent a request yet, and those that
-// rest between requests. Whoever connects and then says nothing, or never ends a
-// handshake, takes up a place that others need: when all are taken, the one that has
-// done so the longest gives its own up. Where there is none the one does that has
-// rested the longest, so that a caller who keeps connections open keeps nobody out.
+// newcomers are the connections that have not sent a request yet, those that rest
+// between requests, and those whose request was answered before it was there, see [Early].
+// Whoever connects and then says nothing, or never ends a handshake or a request, takes
+// up a place that others need: when all are taken, the one that was answered the longest ago
+// gives its own up, else the one that has said nothing the longest. Where there is none
+// the one does that has rested the longest, so that a caller who keeps connections open
+// keeps nobody out.
 type newcomers struct {
 	mu      sync.Mutex
-	silent  list.List // of net.Conn, the oldest first
+	leaving list.List // of net.Conn, the oldest first
+	silent  list.List // likewise
 	resting list.List // likewise
 	places  map[net.Conn]place
 }
@@ -43,6 +48,16 @@ func (n *newcomers) follow(conn net.Conn, state http.ConnState) {
 	}
 }
 
+// attach gives the context of a connection what [Early] tells that it can go.
+func (n *newcomers) attach(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, dismissKey{}, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.forget(conn)
+		n.places[conn] = place{&n.leaving, n.leaving.PushBack(conn)}
+	})
+}
+
 func (n *newcomers) forget(conn net.Conn) {
 	if p, found := n.places[conn]; found {
 		p.in.Remove(p.at)
@@ -67,10 +82,7 @@ func (n *newcomers) dismiss() bool {
 func (n *newcomers) oldest() net.Conn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	front := n.silent.Front()
-	if front == nil {
-		front = n.resting.Front()
-	}
+	front := cmp.Or(n.leaving.Front(), n.silent.Front(), n.resting.Front())
 	if front == nil {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package extapi
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -9,9 +10,10 @@ import (
 
 // Intake says how callers connect to an HTTP server.
 type Intake struct {
-	// MaxConns is how many connections may be open. When all are, the one that has
-	// sent nothing for the longest makes room for a new one, or else the one that has
-	// rested the longest between requests.
+	// MaxConns is how many connections may be open. When all are, the one makes room for
+	// a new one that was answered the longest ago without its body, see [Early], else the
+	// one that has sent nothing for the longest, or else the one that has rested the
+	// longest between requests.
 	MaxConns int
 
 	// TLS encrypts, and names the callers. Default: nil, in clear.
@@ -36,7 +38,9 @@ func (i Intake) Attach(server *http.Server, listener net.Listener) net.Listener 
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)
 	server.ConnState = waiting.follow
-	server.ConnContext = withPeer
+	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return waiting.attach(withPeer(ctx), conn)
+	}
 	server.ErrorLog = slog.NewLogLogger(connectionLog{i.Logger.Handler(), i.Refused}, slog.LevelDebug)
 	if i.TLS == nil {
 		return limited

@@ -117,7 +117,7 @@ func (l *limitedListener) enter() bool {
 		if l.makeRoom == nil || !l.makeRoom() {
 			return false
 		}
-		l.refused("one closed that had no request, to make room")
+		l.refused("one closed that waits for no answer, to make room")
 	}
 }
 

@@ -52,7 +52,7 @@ func connectedWith(t *testing.T, keeper *TLSKeeper, cert *x509.Certificate) *htt
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := httptest.NewRequestWithContext(withPeer(t.Context(), nil), http.MethodPost, "https://signer.example/", http.NoBody)
+	request := httptest.NewRequestWithContext(withPeer(t.Context()), http.MethodPost, "https://signer.example/", http.NoBody)
 	request.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}, VerifiedChains: chains}
 	peerOf(request.Context()).verified.Store(&verification{by: material})
 	return request

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,7 +43,7 @@ func (v *verification) holds(ofHandshake [][]*x509.Certificate, now time.Time) b
 }
 
 // withPeer gives a connection a peer.
-func withPeer(ctx context.Context, _ net.Conn) context.Context {
+func withPeer(ctx context.Context) context.Context {
 	return context.WithValue(ctx, tlsPeerKey{}, new(tlsPeer))
 }
 

@@ -150,7 +150,7 @@ func TestTLSCertificateExpiresOnAConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	request := func(cert *x509.Certificate) *http.Request {
-		r, err := http.NewRequestWithContext(withPeer(t.Context(), nil), http.MethodPost, "/", http.NoBody)
+		r, err := http.NewRequestWithContext(withPeer(t.Context()), http.MethodPost, "/", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // policy is what a page may load and do: its own style, script and answers.
@@ -21,6 +23,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 	}))
 	own := forgery.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w, r = extapi.Early(w, r)
 		s.secure(w.Header())
 		switch {
 		case !sameHost(r.Host, s.origin):

@@ -1,10 +1,14 @@
 package console
 
 import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestEveryAnswerHasTheHeaders that keep pages from others, whatever is asked.
@@ -164,5 +168,43 @@ func TestLargeForms(t *testing.T) {
 	h := newHouse(t, nil)
 	if got := h.newBrowser().post("/signin/passkey", url.Values{"answer": {strings.Repeat("a", maxBody)}}); got.status != http.StatusBadRequest {
 		t.Errorf("%d", got.status)
+	}
+}
+
+// TestStrangersGiveTheirPlaceUp: who has not signed in, and promises a form that does not come,
+// is answered at once and keeps nobody out.
+func TestStrangersGiveTheirPlaceUp(t *testing.T) {
+	const places = 4
+	for name, c := range map[string]struct {
+		head   string
+		status int
+	}{
+		"host":        {"POST /signin/passkey HTTP/1.1\r\nHost: evil.example\r\n", http.StatusMisdirectedRequest},
+		"origin":      {"POST /signin/passkey HTTP/1.1\r\nHost: approvals.example\r\nOrigin: https://evil.example\r\n", http.StatusForbidden},
+		"no session":  {"POST /signout HTTP/1.1\r\nHost: approvals.example\r\n", http.StatusUnauthorized},
+		"no form":     {"POST /signin/passkey HTTP/1.1\r\nHost: approvals.example\r\nContent-Type: text/plain\r\n", http.StatusBadRequest},
+		"no such one": {"POST /nowhere HTTP/1.1\r\nHost: approvals.example\r\n", http.StatusNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, func(cfg *Config) { cfg.MaxConns, cfg.HeaderTimeout, cfg.ReadTimeout = places, time.Hour, time.Hour })
+			for range places {
+				dialer := tls.Dialer{Config: &tls.Config{RootCAs: h.ca.Pool(), MinVersion: tls.VersionTLS13, ServerName: "approvals.example"}}
+				conn, err := dialer.DialContext(t.Context(), "tcp", h.Addr())
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = conn.Close() })
+				if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprint(conn, c.head+"Content-Length: 1000\r\n\r\n")
+				if got, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || got.StatusCode != c.status {
+					t.Fatalf("got %+v, %v", got, err)
+				}
+			}
+			if got := h.newBrowser().do(http.MethodGet, "/signin", nil, nil); got.status != http.StatusOK {
+				t.Errorf("somebody who comes then got %d", got.status)
+			}
+		})
 	}
 }

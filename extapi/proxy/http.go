@@ -30,6 +30,7 @@ var errTooLarge = errors.New("body is too large")
 // ServeHTTP answers one request: a call or batch by POST, or a WebSocket until it
 // ends. It sets deadlines on the connection, as the limits of [Config] have it.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w, r = extapi.Early(w, r)
 	p.serve(w, extapi.Numbered(w, r))
 }
 

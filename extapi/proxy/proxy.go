@@ -117,6 +117,7 @@ func (p *Proxy) Start(ctx context.Context) error {
 	p.server = &http.Server{
 		Handler:           p,
 		ReadHeaderTimeout: p.cfg.HeaderTimeout,
+		ReadTimeout:       p.cfg.ReadTimeout,  // of what is not read for an answer; a body that is has its own
 		WriteTimeout:      p.cfg.WriteTimeout, // of refusals; an answer has its own
 		IdleTimeout:       p.cfg.IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,

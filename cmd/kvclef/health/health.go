@@ -125,6 +125,7 @@ func handler(cfg Config, addr string) http.Handler {
 	})
 	mux.Handle("GET /metrics", cfg.Metrics)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w, r = extapi.Early(w, r)
 		if !guard.HostAllowed(r.Host) {
 			http.Error(w, "invalid host specified", http.StatusForbidden)
 			return
