@@ -46,7 +46,7 @@ func (d *durable) reloadPolicy(ctx context.Context, cfg *config.Config) (told st
 	d.exchangeable()
 	d.log.WarnContext(ctx, "Policy reloaded", "file", next.file.path, "sha256", fmt.Sprintf("%x", next.file.sha256),
 		"sha256_before", fmt.Sprintf("%x", before.file.sha256), "rules", len(next.policy.Rules()))
-	void, err := d.voidTickets(ctx)
+	void, err := d.voidTickets(ctx, before.policy)
 	if err != nil {
 		return "", err
 	}
@@ -58,13 +58,13 @@ func (d *durable) reloadPolicy(ctx context.Context, cfg *config.Config) (told st
 
 // voidTickets ends what people were asked by the policy before. It returns what to
 // tell of it.
-func (d *durable) voidTickets(ctx context.Context) (told string, err error) {
+func (d *durable) voidTickets(ctx context.Context, before *policy.Policy) (told string, err error) {
 	if d.approvals == nil {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), voidTimeout)
 	defer cancel()
-	ended, err := d.approvals.Void(ctx)
+	ended, err := d.approvals.Void(ctx, before.Hash())
 	if ended > 0 {
 		told = "; " + counted(ended, "ticket") + " of the one before ended, void"
 		d.log.WarnContext(ctx, "Tickets of the policy before are void", "tickets", ended)

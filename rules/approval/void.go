@@ -33,11 +33,11 @@ func (q *Queue) inForce() (policy common.Hash, since time.Time) {
 // together.
 const voidAtOnce = 32
 
-// Void ends the tickets of the policy before, durably, and gives back what they hold:
-// it is called whenever another policy comes into force, so that they stay void when
-// that one goes back. What can't be ended now is void in this process, and ended by
+// Void ends the tickets of the policy that was left, durably, and gives back what they
+// hold: it is called whenever another policy comes into force, so that they stay void
+// when that one goes back. What can't be ended now is void in this process, and ended by
 // the sweep as soon as it can be.
-func (q *Queue) Void(ctx context.Context) (ended int, err error) {
+func (q *Queue) Void(ctx context.Context, left common.Hash) (ended int, err error) {
 	var failed error
 	if err := q.takeOver(ctx); err != nil {
 		failed = err
@@ -45,7 +45,7 @@ func (q *Queue) Void(ctx context.Context) (ended int, err error) {
 	var group sync.WaitGroup
 	var mu sync.Mutex // of ended and failed
 	places := make(chan struct{}, voidAtOnce)
-	for _, e := range q.condemn() {
+	for _, e := range q.condemn(left) {
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
@@ -65,8 +65,9 @@ func (q *Queue) Void(ctx context.Context) (ended int, err error) {
 }
 
 // condemn marks the tickets that are to be ended, also those in use: they may come
-// back unsigned.
-func (q *Queue) condemn() []*entry {
+// back unsigned. All of the policy that was left were opened before, whatever the
+// clocks of other processes say.
+func (q *Queue) condemn(left common.Hash) []*entry {
 	q.mu.Lock()
 	entries := make([]*entry, 0, len(q.tickets))
 	for _, e := range q.tickets {
@@ -74,7 +75,8 @@ func (q *Queue) condemn() []*entry {
 	}
 	q.mu.Unlock()
 	return slices.DeleteFunc(entries, func(e *entry) bool {
-		if r, used, _ := e.look(); !q.outdated(e) || r.State.Ended() && !used {
+		due := q.outdated(e) || q.void(e) && e.content.Policy == left
+		if r, used, _ := e.look(); !due || r.State.Ended() && !used {
 			return true
 		}
 		e.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -77,7 +78,7 @@ func TestAReloadEndsTickets(t *testing.T) {
 	waits, approved, other := h.asks(t, 1), h.asks(t, 2), h.ask(t, payment(3), referral(finance())).Content.ID
 	h.approve(t, approved)
 	h.policy = after
-	if n, err := h.Void(t.Context()); n != 2 || err != nil || h.holds(t) != "0" {
+	if n, err := h.Void(t.Context(), before); n != 2 || err != nil || h.holds(t) != "0" {
 		t.Fatalf("%d ended, %v, %s held", n, err, h.holds(t))
 	}
 	if told := h.journal.told(); !slices.Equal(told[len(told)-2:], []string{"void", "void"}) {
@@ -110,7 +111,7 @@ func TestWhoWaitsIsToldOfAVoidTicket(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.policy = after
-	if _, err := h.Void(t.Context()); err != nil {
+	if _, err := h.Void(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
 	decision, _, err := question.Await(t.Context())
@@ -169,7 +170,7 @@ func TestVoidInUse(t *testing.T) {
 	}
 	reload := func() {
 		h.policy = after
-		if _, err := h.Void(t.Context()); err != nil {
+		if _, err := h.Void(t.Context(), before); err != nil {
 			t.Fatal(err)
 		}
 		h.policy = before
@@ -219,7 +220,7 @@ func TestVoidWithoutAStore(t *testing.T) {
 	h.approve(t, approved)
 	store.change = true
 	h.policy = after
-	if n, err := h.Void(t.Context()); n != 0 || err == nil {
+	if n, err := h.Void(t.Context(), before); n != 0 || err == nil {
 		t.Errorf("%d ended, %v", n, err)
 	}
 	h.policy = before
@@ -256,7 +257,7 @@ func TestVoidAtTwoReplicas(t *testing.T) {
 	sweep()
 	one.clock.pass(1e9)
 	one.policy = after
-	if n, err := one.Void(t.Context()); n != 2 || err != nil {
+	if n, err := one.Void(t.Context(), before); n != 2 || err != nil {
 		t.Fatalf("%d ended, %v", n, err)
 	}
 	one.clock.pass(1e9)
@@ -275,7 +276,7 @@ func TestVoidAtTwoReplicas(t *testing.T) {
 	other.approve(t, later)
 	one.clock.pass(1e9)
 	other.policy = after
-	if n, err := other.Void(t.Context()); n != 1 || err != nil {
+	if n, err := other.Void(t.Context(), before); n != 1 || err != nil {
 		t.Fatalf("%d ended, %v", n, err)
 	}
 	sweep()
@@ -298,8 +299,44 @@ func (w *town) reload(t *testing.T) {
 			w.void[ticket.Content.ID] = true
 		}
 	}
+	left := w.policy
 	w.policy[0] = 3 - w.policy[0]
-	if _, err := w.queue.Void(t.Context()); err != nil && w.store.faults == (faults{}) {
+	if _, err := w.queue.Void(t.Context(), left); err != nil && w.store.faults == (faults{}) {
 		w.rapid.Fatal(err)
+	}
+}
+
+// TestVoidWithClocksThatDiffer: what another replica has opened before is ended, also
+// if its clock says that it was later.
+func TestVoidWithClocksThatDiffer(t *testing.T) {
+	t.Parallel()
+	one := newHouse(t, nil)
+	one.open(t, func(c *approval.Config) { c.Shared = one.records })
+	ahead := *one
+	other := &ahead
+	other.journal, other.clock = new(journal), &clock{now: one.clock.Now().Add(time.Minute)}
+	other.open(t, func(c *approval.Config) { c.Shared = one.records })
+	one.policy, other.policy = before, before
+	id := other.asks(t, 1)
+	other.approve(t, id)
+	one.policy = after
+	if n, err := one.Void(t.Context(), before); n != 1 || err != nil {
+		t.Fatalf("%d ended, %v", n, err)
+	}
+	if _, err := other.Asked(t.Context(), payment(9), byPolicy(before)); err != nil { // takes over what others did
+		t.Fatal(err)
+	}
+	other.isVoid(t, id)
+
+	// A reload of the same bytes, or of others, leaves alone what is of neither.
+	id = other.asks(t, 2)
+	third := common.Hash{3}
+	for _, left := range []common.Hash{after, third} {
+		if n, err := one.Void(t.Context(), left); n != 0 || err != nil {
+			t.Errorf("%d ended, %v", n, err)
+		}
+	}
+	if state := other.ticket(t, id).State; state != approval.StateOpen {
+		t.Errorf("it is %s", state)
 	}
 }
