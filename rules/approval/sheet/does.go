@@ -54,13 +54,14 @@ func (w *writer) action(a *facts.Action) (shown []Fact, warnings []string) {
 	}
 	path = Inert(path)
 	within := a.Depth > 0
-	if within || a.Delegate {
+	unseen := within || w.subject.Call == nil && a.Call != nil // by the section of the call
+	if unseen || a.Delegate {
 		shown = append(shown, w.actionHead(a, path)...)
 		depth++
 	}
-	if within {
+	if unseen {
 		shown = append(shown, w.actionData(a, depth)...)
-		if a.Opaque == "" && (a.Decoding == facts.Other || a.Decoding == facts.Unknown) {
+		if within && a.Opaque == "" && (a.Decoding == facts.Other || a.Decoding == facts.Unknown) {
 			warnings = append(warnings, "The call data of "+path+" was not decoded: what the contract does with it is not known")
 		}
 	}

@@ -130,6 +130,22 @@ func TestCallsWithinCalls(t *testing.T) {
 	}
 }
 
+// TestCallsThatFactsKnow: what the signer's list of methods lacks is shown all the same.
+func TestCallsThatFactsKnow(t *testing.T) {
+	t.Parallel()
+	subject := called(t, "approve(address,address,uint160,uint48)", contract, spender, below(160, 2), below(48, 1))
+	subject.Call = nil
+	warnings, shown := pages(t, subject)
+	if want := "It lets " + spender.Hex() + " take the token " + contract.Hex() + " without a bound"; warnings != want {
+		t.Errorf("%q, want %q", warnings, want)
+	}
+	for _, want := range []string{"call  approve(address,address,uint160,uint48)", "2 uint160 " + below(160, 2).String(), "spender  " + spender.Hex()} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is not in\n%s", want, shown)
+		}
+	}
+}
+
 // TestManyCallsWithinCalls warn as often as people read.
 func TestManyCallsWithinCalls(t *testing.T) {
 	t.Parallel()

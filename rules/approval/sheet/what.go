@@ -107,7 +107,7 @@ func (w *writer) transaction(tx *approval.Transaction) {
 func (w *writer) call() {
 	s := w.subject
 	if s.Call == nil {
-		if tx := s.Transaction; tx != nil && tx.To != nil && len(tx.Data) > 0 {
+		if tx := s.Transaction; tx != nil && tx.To != nil && len(tx.Data) > 0 && !w.understood() {
 			w.warn("The call data was not decoded: what the contract does with it is not known")
 		}
 		return
