@@ -99,6 +99,7 @@ func (p policyInForce) checkScripts(used string) error {
 	return errors.Join(problems...)
 }
 
+// samePath reports whether two paths are spelled for one place.
 func samePath(a, b string) bool {
 	first, errA := filepath.Abs(a)
 	second, errB := filepath.Abs(b)

@@ -191,6 +191,13 @@ func (e *examination) sockets(known *durable) {
 		return
 	}
 	e.addOf("the socket for approvals "+path, approvals.Check(path, cfg.SocketGroup))
+	ipc, err := ipcPath(e.cfg)
+	if err == nil && ipc != "" && samePath(ipc, path) {
+		e.add(usagef("approvals.socket: %s is where requests come in (listeners.ipc.path): give another path", path))
+	}
+	if known.dir.Path() != "" && samePath(known.dir.AdminSocket(), path) {
+		e.add(usagef("approvals.socket: %s is the admin socket: give another path", path))
+	}
 }
 
 // checkpointKey looks whether the key that signs the audit log's head can be one of the
