@@ -86,10 +86,15 @@ func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, from store
 // another one, what the state does not know of that is held as well: a copy of the state
 // may be of a time before it was begun.
 func lackedBy(ctx context.Context, heads []store.LogHead, from store.LogHead, path string) (held []rules.Reservation, err error) {
-	held, err = heldSince(ctx, from)
-	if from.Log == path {
+	if from.Log == path { // it is open, and complete
+		held, err = heldSince(ctx, from)
 		return held, lacked(from, err)
 	}
+	// Somebody who writes it has all of it in its file.
+	if err := audit.Mend(ctx, from.Log, audit.Options{}); err != nil && !errors.Is(err, audit.ErrLocked) {
+		return nil, lacked(from, err)
+	}
+	held, err = heldSince(ctx, from)
 	if err != nil && from.Seq > 0 {
 		moved := from
 		moved.Log = path

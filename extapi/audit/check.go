@@ -50,8 +50,8 @@ func (l *Log) look(ctx context.Context) (again bool, err error) {
 		return true, err
 	}
 	if missing {
-		l.head = last
-		return false, l.compare(ctx, nil, firsts)
+		_, err = l.without(ctx, last, firsts)
+		return false, err
 	}
 	l.active.file = f
 	_, err = l.read(ctx, firsts, last)
@@ -74,4 +74,18 @@ func (l *Log) still(f *os.File) (bool, error) {
 		return false, fmt.Errorf("looking at the audit log: %w", err)
 	}
 	return os.SameFile(now, info), nil
+}
+
+// Mend completes the log at path, which nobody is to write any more, with what a crash
+// left in its journal. Without a journal there is nothing to do. ErrLocked means that
+// somebody writes the log, so that readers find all of it.
+func Mend(ctx context.Context, path string, options Options) error {
+	if _, err := os.Lstat(path + journalSuffix); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	l, err := Open(ctx, path, options)
+	if err != nil {
+		return fmt.Errorf("completing the audit log from its journal: %w", err)
+	}
+	return l.Close()
 }

@@ -40,7 +40,7 @@ func TestCrashAtEveryPoint(t *testing.T) {
 	t.Parallel()
 	for _, point := range []string{
 		PointOpened, PointWrite, PointWritten, PointSynced, PointRotate, PointRenamed, PointCreated,
-		PointCheckpoint, PointCheckpointed, PointCheckpointTemp, PointCut,
+		PointCheckpoint, PointCheckpointed, PointCheckpointTemp, PointCut, PointCompleted,
 	} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
@@ -50,8 +50,14 @@ func TestCrashAtEveryPoint(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if point == PointCompleted {
+				_, _ = process(t, PointSynced, filepath.Dir(path), 2).Output() // it crashes
+				if err := os.Truncate(path, 4000); err != nil {
+					t.Fatal(err)
+				}
+			}
 			for _, times := range []int{1, 2, 7} {
-				if times > 1 && (point == PointOpened || point == PointCut) {
+				if times > 1 && (point == PointOpened || point == PointCut || point == PointCompleted) {
 					continue // once in a process
 				}
 				cmd := process(t, point, filepath.Dir(path), times)

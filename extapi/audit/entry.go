@@ -12,7 +12,8 @@
 // The log at PATH is a chain of segments. Entries are added to PATH. When it is
 // full it is renamed to PATH. and the number of its first entry in 20 digits,
 // and the chain goes on in a new PATH. PATH.lock is held by the one writer, and
-// PATH.checkpoint is the newest signed head of the chain. Nothing but the writer
+// PATH.checkpoint is the newest signed head of the chain. PATH.journal has what was written
+// last, and is what a power cut leaves whole; a log that was closed has none. Nothing but the writer
 // may rotate. The oldest segments may be moved away; [VerifyOptions] then says
 // where to start.
 //

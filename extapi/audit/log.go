@@ -29,9 +29,10 @@ type Log struct {
 	grown      chan struct{} // told when the head reaches watch
 	watch      atomic.Uint64
 
-	active segment // the writer's
-	broken error   // the writer's: why nothing more is written
-	buffer []byte  // the writer's
+	active  segment // the writer's
+	journal journal // the writer's
+	broken  error   // the writer's: why nothing more is written
+	buffer  []byte  // the writer's
 }
 
 // pending is an entry on its way to the disk.
@@ -109,12 +110,22 @@ func (l *Log) Close() error {
 	if !first {
 		return nil
 	}
-	var err error
-	if l.active.file != nil {
-		err = release(l.active.file)
-	}
+	err := l.finish()
 	if err = errors.Join(err, closeFolder(l.folder), release(l.lock)); err != nil {
 		return fmt.Errorf("closing the audit log: %w", err)
 	}
 	return nil
+}
+
+// finish closes the segment, in which everything is durable unless the log is broken.
+func (l *Log) finish() (err error) {
+	settled := l.broken == nil
+	if l.active.file != nil {
+		if settled {
+			err = l.journal.settle(l.active.file)
+			settled = err == nil
+		}
+		err = errors.Join(err, l.journal.flushed(true), release(l.active.file))
+	}
+	return errors.Join(err, l.journal.close(l.path+journalSuffix, settled))
 }

@@ -19,7 +19,7 @@ import (
 // where the segment before ended and that it holds what the newest checkpoint
 // covers and what [Options.Known] says. All that it read is durable when it returns.
 //
-// What a crash leaves is repaired, and recorded as [EventRecovered]. Anything
+// What a crash leaves is repaired, with what the journal has, and recorded as [EventRecovered]. Anything
 // else is a [*DamageError], and the log stays as it is. ErrLocked means that
 // another process has it.
 func Open(ctx context.Context, path string, options Options) (*Log, error) {
@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string, options Options) (*Log, error) {
 		if l.active.file != nil {
 			err = errors.Join(err, release(l.active.file))
 		}
-		return nil, errors.Join(err, closeFolder(folder), release(lock))
+		return nil, errors.Join(err, l.journal.close("", false), closeFolder(folder), release(lock))
 	}
 	l.options.Hook(PointOpened)
 	go l.run()
@@ -65,7 +65,7 @@ func CheckPlace(path string) error {
 	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("opening the audit log: the directory %s does not exist: create it, for this user alone", filepath.Dir(path))
 	}
-	for _, suffix := range []string{"", lockSuffix, checkpointSuffix} {
+	for _, suffix := range []string{"", lockSuffix, checkpointSuffix, journalSuffix} {
 		if err := regular(path + suffix); err != nil {
 			return err
 		}
@@ -80,17 +80,15 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 		return nil, err
 	}
 	f, err := l.options.open(l.path, os.O_RDWR, 0)
+	missing := errors.Is(err, fs.ErrNotExist)
+	var found ending
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		l.head = last
-		if err := l.compare(ctx, nil, firsts); err != nil {
+	case missing:
+		if found, err = l.without(ctx, last, firsts); err != nil {
 			return nil, err
 		}
 		if err := l.create(); err != nil {
 			return nil, err
-		}
-		if len(firsts) > 0 {
-			notes = append(notes, "the active segment was missing, as after a crash while the log was rotated")
 		}
 	case err != nil:
 		return nil, fmt.Errorf("opening the audit log: %w", err)
@@ -104,26 +102,27 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
-	if info.Size() == 0 && len(firsts) > 0 && len(notes) == 0 {
+	l.active.info = info
+	switch {
+	case missing && (len(firsts) > 0 || len(found.rest) > 0):
+		notes = append(notes, "the active segment was missing, as after a crash while the log was rotated")
+	case !missing && info.Size() == 0 && len(firsts) > 0:
 		notes = append(notes, "the active segment was empty, as after a crash while the log was rotated")
 	}
-	l.active.info = info
-	tail, err := l.read(ctx, firsts, last)
-	if err != nil {
-		return nil, err
-	}
-	if len(tail) > 0 {
-		note, err := l.cut(tail)
-		if err != nil {
+	if !missing {
+		if found, err = l.read(ctx, firsts, last); err != nil {
 			return nil, err
 		}
-		notes = append(notes, note)
+	}
+	mended, err := l.mend(found)
+	if err != nil {
+		return nil, err
 	}
 	// What a process left behind when it died may be in memory alone.
 	if err := errors.Join(l.active.file.Sync(), syncFolder(l.folder)); err != nil {
 		return nil, fmt.Errorf("making the audit log durable: %w", err)
 	}
-	return notes, nil
+	return append(notes, mended...), l.openJournal()
 }
 
 // before reads the newest checkpoint, and what there is before the active segment: the
@@ -144,25 +143,58 @@ func (l *Log) before() (firsts []uint64, last link, err error) {
 
 // read reads the active segment, compares the log with what is known of it, and returns
 // what a crash left at its end.
-func (l *Log) read(ctx context.Context, firsts []uint64, last link) (tail []byte, err error) {
-	scan := newScanner(io.NewSectionReader(l.active.file, 0, math.MaxInt64), l.path, last, len(firsts) == 0)
-	entries, err := l.scan(ctx, scan, l.checkpoint.Seq, l.options.Known.Seq)
+func (l *Log) read(ctx context.Context, firsts []uint64, last link) (ending, error) {
+	journal, err := l.readJournal()
 	if err != nil {
-		info, statErr := l.active.file.Stat()
-		if statErr != nil {
-			return nil, fmt.Errorf("looking at the audit log: %w", statErr)
-		}
-		if tail, err = l.tail(scan, err, info.Size()); err != nil {
-			return nil, err
+		return ending{}, err
+	}
+	scan := newScanner(io.NewSectionReader(l.active.file, 0, math.MaxInt64), l.path, last, len(firsts) == 0)
+	told := last // the last entry that the journal has, too
+	seen := func(at link) {
+		if journal.held[at.hash] {
+			told = at
 		}
 	}
-	l.head, l.active.size = scan.last, scan.offset
-	return tail, l.compare(ctx, entries, firsts)
+	entries, cause := l.scan(ctx, scan, seen, l.checkpoint.Seq, l.options.Known.Seq)
+	l.active.size = scan.offset
+	found := ending{last: scan.last, rest: journal.after(scan.last)}
+	if cause != nil {
+		info, err := l.active.file.Stat()
+		if err != nil {
+			return ending{}, fmt.Errorf("looking at the audit log: %w", err)
+		}
+		if found.tail, err = l.tail(scan, cause, info.Size(), len(found.rest) > 0 || journal.newest(told)); err != nil {
+			return ending{}, err
+		}
+	}
+	return found, l.compareEnd(ctx, found, entries, firsts)
 }
 
-// scan reads the active segment to its end, and returns those of the entries
-// with the numbers that are there.
-func (l *Log) scan(ctx context.Context, s *scanner, numbers ...uint64) (entries map[uint64]link, err error) {
+// without is read where there is no active segment.
+func (l *Log) without(ctx context.Context, last link, firsts []uint64) (ending, error) {
+	journal, err := l.readJournal()
+	if err != nil {
+		return ending{}, err
+	}
+	found := ending{last: last, rest: journal.after(last)}
+	return found, l.compareEnd(ctx, found, nil, firsts)
+}
+
+// compareEnd compares the log, with what the journal has of it, with what is known of it.
+func (l *Log) compareEnd(ctx context.Context, found ending, entries map[uint64]link, firsts []uint64) error {
+	if entries == nil {
+		entries = make(map[uint64]link, len(found.rest))
+	}
+	for _, entry := range found.rest {
+		entries[entry.at.seq] = entry.at
+	}
+	l.head = found.end()
+	return l.compare(ctx, entries, firsts)
+}
+
+// scan reads the active segment to its end, tells seen of each entry's place, and returns
+// those of the entries with the numbers that are there.
+func (l *Log) scan(ctx context.Context, s *scanner, seen func(link), numbers ...uint64) (entries map[uint64]link, err error) {
 	entries = make(map[uint64]link)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -178,6 +210,7 @@ func (l *Log) scan(ctx context.Context, s *scanner, numbers ...uint64) (entries 
 		if l.active.first == 0 {
 			l.active.first = record.Entry.Seq
 		}
+		seen(s.last)
 		if slices.Contains(numbers, record.Entry.Seq) {
 			entries[record.Entry.Seq] = s.last
 		}

@@ -30,6 +30,9 @@ type Options struct {
 	// Nil is nothing.
 	Hook func(point string)
 
+	// For tests: the bytes of half a journal, 0 for the usual, negative for none.
+	journal int64
+
 	// For tests; nil is the disk.
 	open   func(path string, flag int, mode fs.FileMode) (file, error)
 	rename func(from, to string) error
@@ -44,6 +47,7 @@ type Head struct {
 // The points at which [Options.Hook] is called.
 const (
 	PointCut            = "audit.cut"             // an unfinished line was cut off; that is not yet recorded
+	PointCompleted      = "audit.completed"       // what the journal has is in the segment, not yet durable there, nor recorded
 	PointOpened         = "audit.opened"          // Open read everything, and is about to start the writer
 	PointWrite          = "audit.write"           // entries are about to be written
 	PointWritten        = "audit.written"         // they are written, not yet durable
@@ -63,7 +67,7 @@ const (
 	defaultMaxBytes = 64 << 20
 )
 
-// file is what the writer does with the active segment.
+// file is what the writer does with the active segment and the journal.
 type file interface {
 	WriteAt(b []byte, offset int64) (int, error)
 	ReadAt(b []byte, offset int64) (int, error)
@@ -77,6 +81,9 @@ type file interface {
 func (o Options) withDefaults() Options {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
+	}
+	if o.journal == 0 {
+		o.journal = journalHalf
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -11,16 +11,19 @@ import (
 
 // What a crash can leave behind the last whole line.
 //
-// The writer has one write under way, and answers for none of its entries
-// before the flush after it. So a power failure can spoil only what is behind
-// the last entry that anybody was told of: the end of the write may be missing,
-// and where the file system had made the file longer before the data was there,
-// zeros stand in its place.
+// The writer has one write under way, and answers for none of its entries before the
+// flush after it, which is of the journal. So of the segment a power cut can spoil all
+// that was written since it was flushed itself, and all of that is in the journal, but for
+// a last write that nobody was told of. Where the journal goes on from the last whole
+// line, or has nothing that does though it has an entry of the log, nobody was told of what
+// is behind that line: it is cut off, whatever it is, and the journal's entries take its place.
 //
-// Such an end is a beginning of the next entry's line, then perhaps zeros up to
-// the end of the file. It is cut off, and its length and hash are recorded: it
-// holds no entry that was acknowledged. Whole lines before it stay, though
-// nobody was told of them.
+// Without a journal the segment is flushed after each write, and a crash can spoil no
+// more than the last one: its end may be missing, and where the file system had made
+// the file longer before the data was there, zeros stand in its place. Such an end is a
+// beginning of the next entry's line, then perhaps zeros up to the end of the file. It is
+// cut off: it holds no entry that was acknowledged. Whole lines before it stay,
+// though nobody was told of them. The length and the hash of what is cut off are recorded.
 //
 // Everything else is refused. A line that ends properly and has a wrong hash
 // was changed. Zeros with more text behind them may be a write that reached the
@@ -28,8 +31,8 @@ import (
 // them: that is for a person to judge.
 
 // tail returns what a crash left behind the last entry, or else the error that
-// reading ended with.
-func (l *Log) tail(s *scanner, cause error, size int64) ([]byte, error) {
+// reading ended with. Where nobody was told of it, whatever it is may be cut off.
+func (l *Log) tail(s *scanner, cause error, size int64, untold bool) ([]byte, error) {
 	var damage *DamageError
 	if !errors.Is(cause, errUnfinished) && !errors.As(cause, &damage) {
 		return nil, cause
@@ -38,25 +41,29 @@ func (l *Log) tail(s *scanner, cause error, size int64) ([]byte, error) {
 	if errors.Is(cause, errUnfinished) {
 		cause = s.damage("the last line is unfinished, and is not what a crash leaves")
 	}
-	if length > maxBatchBytes+maxLine {
+	most := int64(maxBatchBytes + maxLine)
+	if untold {
+		most += maxJournal
+	}
+	if length > most {
 		return nil, hint(s, cause, nil)
 	}
 	tail, err := io.ReadAll(io.NewSectionReader(l.active.file, s.offset, length))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s at byte %d: %w", s.file, s.offset, err)
 	}
-	if !torn(tail, s) {
+	if !untold && !torn(tail, s) {
 		return nil, hint(s, cause, tail)
 	}
 	return tail, nil
 }
 
 // cut removes the tail that a crash left, and returns what to record.
-func (l *Log) cut(tail []byte) (string, error) {
+func (l *Log) cut(tail []byte, last uint64) (string, error) {
 	sum := sha256.Sum256(tail)
-	note := fmt.Sprintf("cut off %d bytes of an unfinished line after entry %d, as after a crash; their SHA-256 is %x", len(tail), l.head.seq, sum)
+	note := fmt.Sprintf("cut off %d bytes of an unfinished line after entry %d, as after a crash; their SHA-256 is %x", len(tail), last, sum)
 	l.options.Logger.Warn("Audit log ends with an unfinished line: cutting it off", "path", l.path, "offset", l.active.size,
-		"bytes", len(tail), "sha256", fmt.Sprintf("%x", sum), "last_entry", l.head.seq)
+		"bytes", len(tail), "sha256", fmt.Sprintf("%x", sum), "last_entry", last)
 	if err := errors.Join(l.active.file.Truncate(l.active.size), l.active.file.Sync()); err != nil {
 		return "", fmt.Errorf("cutting an unfinished line off the audit log: %w", err)
 	}

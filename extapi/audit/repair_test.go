@@ -60,7 +60,7 @@ func TestEveryTornEndIsRepaired(t *testing.T) {
 			}
 			torn := append(slices.Clone(text[:n]), make([]byte, zeros)...)
 			truncateTo(t, path, torn)
-			l, err := tryOpen(t, path, Options{open: openQuick})
+			l, err := tryOpen(t, path, Options{open: openQuick, journal: 4000})
 			if err != nil {
 				t.Fatalf("%d bytes and %d zeros: %v", n, zeros, err)
 			}
@@ -113,7 +113,7 @@ func TestOpenRefusesEveryChangedByte(t *testing.T) {
 				continue // no different from a torn end
 			}
 			put(t, path, int64(i), to)
-			_, err := tryOpen(t, path, Options{open: openQuick})
+			_, err := tryOpen(t, path, Options{open: openQuick, journal: 4000})
 			var found *DamageError
 			if !errors.As(err, &found) || found.File != path {
 				t.Fatalf("byte %d to %q: %v", i, to, err)

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// putAside renames the full segment. All of it is durable. A crash leaves it
-// with the old name or with the new one, and Open continues either.
+// putAside makes the full segment durable, without the journal, and renames it. A
+// crash leaves it with the old name or with the new one, and Open continues either.
 //
 // Where it can't be renamed, as on Windows while somebody reads it, it is
 // written on and tried again later: that costs room, and no record.
@@ -16,6 +16,9 @@ func (l *Log) putAside() error {
 	full := segmentName(l.path, l.active.first)
 	if _, err := os.Lstat(full); err == nil {
 		return l.breakUp(fmt.Errorf("rotating the audit log: %s is there already", full))
+	}
+	if err := l.journal.settle(l.active.file); err != nil {
+		return l.breakUp(fmt.Errorf("making the audit log's full segment durable: %w", err))
 	}
 	// Windows renames no open file.
 	err := release(l.active.file)

@@ -19,6 +19,7 @@ const segmentDigits = 20
 const (
 	lockSuffix       = ".lock"       // held by the one writer; its text is the writer's process id
 	checkpointSuffix = ".checkpoint" // the newest checkpoint
+	journalSuffix    = ".journal"    // while it is open, and after a crash
 )
 
 // segmentName is the name of a full segment.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -88,10 +89,19 @@ func Verify(ctx context.Context, path string, options VerifyOptions) (Report, er
 	if errors.Is(err, errUnfinished) {
 		err = r.scan.damage("the last line is unfinished: a crash left it, or the log was cut; the signer cuts off and records what a crash left when it starts")
 	}
-	if !errors.Is(err, io.EOF) {
-		return v.finish(), err
+	if errors.Is(err, io.EOF) {
+		err = v.missed()
 	}
-	return v.finish(), v.missed()
+	return v.finish(), withJournal(path, err)
+}
+
+// withJournal adds to what is wrong with a log that this may be what the next start mends.
+func withJournal(path string, err error) error {
+	var damage *DamageError
+	if _, missing := os.Lstat(path + journalSuffix); missing == nil && errors.As(err, &damage) {
+		damage.Problem += "; its journal lies beside it: unless a signer is writing the log, it ended in a crash, and is to be started before the end of the log is judged"
+	}
+	return err
 }
 
 // verifier is a check under way.

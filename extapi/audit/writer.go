@@ -14,7 +14,7 @@ type segment struct {
 	file  file        // nil between the renaming of one and the creation of the next
 	info  fs.FileInfo // which file it is
 	first uint64      // its first entry; 0 while it is empty
-	size  int64       // all of it is durable
+	size  int64       // all of it is durable, here or in the journal
 	extra int64       // what it may have beyond the usual, since it could not be renamed
 }
 
@@ -109,8 +109,11 @@ func (l *Log) commit(batch []*pending) (link, error) {
 	if _, err := l.active.file.WriteAt(l.buffer, l.active.size); err != nil {
 		return link{}, l.cutBack(fmt.Errorf("writing to the audit log: %w", err))
 	}
+	if err := l.journal.write(l.buffer, l.active.file); err != nil {
+		return link{}, l.breakUp(l.cutBack(fmt.Errorf("writing to the audit log's journal: %w", err)))
+	}
 	l.options.Hook(PointWritten)
-	if err := l.active.file.Sync(); err != nil {
+	if err := l.journal.sync(l.active.file); err != nil {
 		// Whether the entries are on the disk can't be known any more, and a
 		// second flush may say yes to what the first one lost.
 		return link{}, l.breakUp(l.cutBack(fmt.Errorf("making audit entries durable: %w", err)))
@@ -161,6 +164,9 @@ func (l *Log) prepare(size int64) error {
 // check finds out when something else has moved, removed, cut or written the
 // file: entries in it would not be found again.
 func (l *Log) check() error {
+	if err := l.journal.check(l.path + journalSuffix); err != nil {
+		return l.breakUp(err)
+	}
 	if l.active.file == nil {
 		return nil
 	}

@@ -142,7 +142,8 @@ func (s *stage) mended(up bool, recorded int) error {
 }
 
 // tear leaves of the log's last line what a power cut may leave of it: a part,
-// sometimes with zeros in place of the rest.
+// sometimes with zeros in place of the rest. Nobody was told of it. The journal beside the
+// log may have it still, and else has a part of it as well.
 func (s *stage) tear() error {
 	text, err := os.ReadFile(s.log())
 	if err != nil {
@@ -162,5 +163,17 @@ func (s *stage) tear() error {
 		}
 	}
 	s.imitated++
-	return nil
+	if s.rng.IntN(2) == 0 {
+		return nil
+	}
+	journal, err := os.ReadFile(s.log() + ".journal")
+	if err != nil {
+		return err
+	}
+	at := bytes.Index(journal, text[line:])
+	if at < 0 {
+		return errors.New("the journal does not have the log's last line")
+	}
+	clear(journal[at+1+s.rng.IntN(len(text)-line-1) : at+len(text)-line])
+	return os.WriteFile(s.log()+".journal", journal, 0o600)
 }

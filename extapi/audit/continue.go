@@ -1,0 +1,151 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// ending is what the end of a log is to become.
+type ending struct {
+	last link      // the last entry that is in place
+	tail []byte    // what a crash left behind it, to be cut off
+	rest []carried // of the journal, that go on from it
+}
+
+// carried is a line that the journal has, and its place in the chain.
+type carried struct {
+	line []byte
+	at   link
+}
+
+// end returns the last entry of all.
+func (e *ending) end() link {
+	if n := len(e.rest); n > 0 {
+		return e.rest[n-1].at
+	}
+	return e.last
+}
+
+// leftover is what a journal has whose log was not closed: entries that follow one another
+// without a gap, up to the newest that somebody may have been told of; and perhaps some
+// of those that were being written.
+type leftover struct {
+	next map[string]carried // by the hash of what they follow
+	held map[string]bool    // by their own
+}
+
+// readJournal reads the journal. What is in it besides whole lines is the beginning or the
+// end of one that was written over.
+func (l *Log) readJournal() (leftover, error) {
+	found := leftover{next: make(map[string]carried), held: make(map[string]bool)}
+	name := l.path + journalSuffix
+	if err := regular(name); err != nil {
+		return found, err
+	}
+	f, err := os.Open(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return found, nil
+	case err != nil:
+		return found, fmt.Errorf("opening the audit log's journal: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it is only read
+	text, err := io.ReadAll(io.LimitReader(f, maxJournal))
+	if err != nil {
+		return found, fmt.Errorf("reading the audit log's journal: %w", err)
+	}
+	if hash, named := anchorOf(text); named {
+		found.held[hash] = true
+	}
+	// A half may end within a line that was written over.
+	for _, half := range [][]byte{text[:len(text)/2], text[len(text)/2:]} {
+		for line := range bytes.Lines(half) {
+			if err := found.add(line); err != nil {
+				return found, &DamageError{File: name, Problem: err.Error()}
+			}
+		}
+	}
+	return found, nil
+}
+
+// add keeps a line, if it is a whole one.
+func (f *leftover) add(line []byte) error {
+	bare, whole := bytes.CutSuffix(line, []byte("\n"))
+	if !whole || !bytes.HasPrefix(bare, []byte(lineStart)) {
+		return nil
+	}
+	entry, hash, err := decodeLine(bare)
+	if err != nil {
+		return nil //nolint:nilerr // it was written over, or a crash spoilt it
+	}
+	if other, again := f.next[entry.Prev]; again && other.at.hash != hash {
+		return fmt.Errorf("it has two entries that follow number %d", entry.Seq-1)
+	}
+	f.next[entry.Prev] = carried{line: line, at: link{seq: entry.Seq, hash: hash}}
+	f.held[hash] = true
+	return nil
+}
+
+// after returns the lines that go on from a place in the chain.
+func (f *leftover) after(from link) (rest []carried) {
+	for {
+		follower, found := f.next[from.hash]
+		if !found || follower.at.seq != from.seq+1 {
+			return rest
+		}
+		rest = append(rest, follower)
+		from = follower.at
+	}
+}
+
+// newest reports whether nobody was told of anything after an entry: the journal has it,
+// and would have what followed.
+func (f *leftover) newest(at link) bool {
+	_, followed := f.next[at.hash]
+	return f.held[at.hash] && !followed
+}
+
+// The first line of a journal names the entry that was the log's last when it was opened.
+const anchorFormat = "after %d %s\n"
+
+// anchorOf reads that line, if it was not written over, and returns the entry's hash.
+func anchorOf(text []byte) (hash string, named bool) {
+	line, _, _ := bytes.Cut(text[:min(len(text), len(anchorFormat)+20+hashDigits)], []byte("\n"))
+	var seq uint64
+	n, err := fmt.Sscanf(string(line)+"\n", anchorFormat, &seq, &hash)
+	return hash, n == 2 && err == nil && isHash(hash)
+}
+
+// mend brings the end of the active segment in order, and returns what to record.
+func (l *Log) mend(found ending) (notes []string, err error) {
+	if len(found.tail) > 0 {
+		note, err := l.cut(found.tail, found.last.seq)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, note)
+	}
+	if len(found.rest) == 0 {
+		return notes, nil
+	}
+	var text []byte
+	for _, entry := range found.rest {
+		text = append(text, entry.line...)
+	}
+	first, last := found.rest[0].at.seq, found.end().seq
+	l.options.Logger.Warn("Audit log ends before its journal, as after a crash of the machine: taking the rest from there",
+		"path", l.path, "first_entry", first, "last_entry", last, "bytes", len(text))
+	if _, err := l.active.file.WriteAt(text, l.active.size); err != nil {
+		return nil, fmt.Errorf("completing the audit log from its journal: %w", err)
+	}
+	l.options.Hook(PointCompleted)
+	if l.active.size == 0 {
+		l.active.first = first
+	}
+	l.active.size += int64(len(text))
+	return append(notes, fmt.Sprintf("took the entries from %d to %d from the journal, as after a crash of the machine", first, last)), nil
+}
