@@ -130,7 +130,8 @@ func (e extent) holds(_ *subject, value any) truth {
 	return is(n.Cmp(e.number) >= 0)
 }
 
-// soon holds for Unix seconds that are not further away.
+// soon holds for Unix seconds that are not further away. 0 is no time: where DAI and
+// others have it, it stands for ever.
 type soon struct{ span }
 
 func (d soon) want() string { return "within " + d.text }
@@ -140,7 +141,7 @@ func (d soon) holds(s *subject, value any) truth {
 	if !ok {
 		return unknown
 	}
-	return is(n.Cmp(big.NewInt(s.Time.Add(d.Duration).Unix())) <= 0)
+	return is(n.Sign() > 0 && n.Cmp(big.NewInt(s.Time.Add(d.Duration).Unix())) <= 0)
 }
 
 // prefixed holds for text or bytes that begin with others.

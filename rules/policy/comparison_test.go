@@ -89,6 +89,9 @@ func TestComparisons(t *testing.T) {
 		{"uint256", "{not: {max: 5}}", n(5), isFalse},
 		{"uint256", "{within: 1h}", n(1_003_600), isTrue},
 		{"uint256", "{within: 1h}", n(1_003_601), isFalse},
+		{"uint256", "{within: 1h}", n(1), isTrue},
+		{"uint256", "{within: 1h}", n(0), isFalse}, // for ever, in permits of DAI
+		{"uint256", "{not: {within: 1h}}", n(0), isTrue},
 		{"", "{max: 5}", n(5), isTrue},
 		{"", "{max: 5}", "5", unknown},
 		{"", "{not: {max: 5}}", "5", unknown},
