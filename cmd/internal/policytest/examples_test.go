@@ -1,6 +1,7 @@
 package policytest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,43 @@ func TestPolicies(t *testing.T) {
 			}
 			runCases(t, path, source)
 		})
+	}
+}
+
+// TestFullBatch: the example of a rollup allows a batch as large as op-batcher makes
+// it by default, with the least gas that a node takes it with.
+func TestFullBatch(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../../docs/policies/rollup-batcher.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "rollup-batcher.yaml")
+	const size, floor = 120_000, 40 // EIP-7623: for each byte that is not zero
+	cases := fmt.Sprintf(`chain_id: 1
+accounts: [batcher]
+caller: {transport: http}
+principal: op-batcher.example
+cases:
+  - name: a full batch
+    transaction:
+      {method: eth_signTransaction, from: batcher, to: inbox, chainId: mainnet, nonce: 7, value: 0, gas: %d, maxFeePerGas: 100 gwei, maxPriorityFeePerGas: 1 gwei, data: "0x%s"}
+    expect: {verdict: approve, rule: batch}
+`, 21_000+floor*size, strings.Repeat("ab", size))
+	if err := os.WriteFile(FileOf(path), []byte(cases), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	subject, err := NewSubject(path, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	suite, err := ReadFile(FileOf(path), NamesOf(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := rulestest.Run(t.Context(), subject, suite.Cases[0].Case, "")
+	if err != nil || len(results) != 1 || len(results[0].Failures) > 0 {
+		t.Errorf("%v, %+v", err, results)
 	}
 }
 
