@@ -1,49 +1,63 @@
 package extapi
 
 import (
+	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/kvclef/kvclef/rules/calldata"
 )
 
-// maxCompound is how many different compound signatures callers may bring in
-// the life of the process. One of at most calldata.MaxNesting levels keeps up to 100 kB.
-const maxCompound = 256
+// How many different compound signatures callers may bring in the life of the process,
+// and one of them alone. One of at most calldata.MaxNesting levels keeps up to 100 kB.
+const (
+	maxCompound      = 512
+	maxCompoundOfOne = 64
+)
 
 // compoundSignatures remembers which signatures with arrays or tuples callers
 // have supplied. The ABI decoder makes a Go type for each array and tuple, and
 // Go never frees a type: without a bound, callers could fill the memory before
-// any rule is asked.
+// any rule is asked. Each has its own, so that one can't use up what others need.
 type compoundSignatures struct {
-	mu   sync.Mutex
-	seen map[string]struct{}
+	mu      sync.Mutex
+	seen    map[string]struct{}
+	brought map[string]int // how many of those each principal was the first with
 }
 
-// admit reports whether a signature was seen before or is among the first.
-func (c *compoundSignatures) admit(signature string) bool {
+// admit returns an error unless a signature was seen before, or there is room for it.
+func (c *compoundSignatures) admit(principal, signature string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, known := c.seen[signature]; known {
-		return true
+		return nil
 	}
-	if len(c.seen) >= maxCompound {
-		return false
-	}
-	if c.seen == nil {
-		c.seen = make(map[string]struct{})
+	switch {
+	case c.brought[principal] >= maxCompoundOfOne:
+		return fmt.Errorf("this caller has supplied %d different signatures with arrays or tuples since the start, and no more are taken: add this one to the file of custom selectors", maxCompoundOfOne)
+	case len(c.seen) >= maxCompound:
+		return fmt.Errorf("callers have supplied %d different signatures with arrays or tuples since the start, and no more are taken: add this one to the file of custom selectors", maxCompound)
+	case c.seen == nil:
+		c.seen, c.brought = make(map[string]struct{}), make(map[string]int)
 	}
 	c.seen[strings.Clone(signature)] = struct{}{}
-	return true
+	c.brought[strings.Clone(principal)]++
+	return nil
 }
 
-// admits reports whether a caller's signature may be decoded with. Signatures
-// of plain types, and those that the selectors know, always may.
-func (v *Validator) admits(signature string, id [4]byte) bool {
+// admits returns an error if a caller's signature may not be decoded with. Signatures
+// of plain types, and those that the selectors know, always may, and one that is not that
+// of the call data is not decoded with.
+func (v *Validator) admits(principal, signature string, id [4]byte) error {
 	_, parameters, _ := strings.Cut(signature, "(")
 	if !strings.ContainsAny(parameters, "([") {
-		return true
+		return nil
 	}
 	if known, err := v.selectors.find(id); err == nil && known == signature {
-		return true
+		return nil
 	}
-	return v.compound.admit(signature)
+	if own, err := calldata.Selector(signature); err == nil && own == id {
+		return v.compound.admit(principal, signature)
+	}
+	return nil // decoding fails, before types are made
 }

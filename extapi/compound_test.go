@@ -1,13 +1,33 @@
 package extapi
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 )
+
+// strange is a signature that nobody knows, which makes types that stay.
+func strange(i int) string {
+	return fmt.Sprintf("f((uint8[%d]),(uint8[%d]),(uint8[%d]),(uint8[%d]))", 4*i+1, 4*i+2, 4*i+3, 4*i+4)
+}
+
+// bring has a principal send a signature, with call data of another if that is given.
+func bring(v *Validator, principal, signature, other string) []apitypes.ValidationInfo {
+	data := make([]byte, 36)
+	copy(data, crypto.Keccak256([]byte(cmp.Or(other, signature)))[:4])
+	var found apitypes.ValidationMessages
+	v.findInCallData(principal, &signature, data, &found)
+	return found.Messages
+}
+
+func refusedFor(found []apitypes.ValidationInfo, text string) bool {
+	return len(found) == 1 && found[0].Typ == apitypes.WARN && strings.Contains(found[0].Message, text)
+}
 
 // TestCallersSignaturesDoNotFillMemory sends many different signatures, each
 // of which makes Go types that are never freed.
@@ -16,27 +36,55 @@ func TestCallersSignaturesDoNotFillMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	send := func(i int) apitypes.ValidationMessages {
-		signature := fmt.Sprintf("f((uint8[%d]),(uint8[%d]),(uint8[%d]),(uint8[%d]))", 4*i+1, 4*i+2, 4*i+3, 4*i+4)
-		data := make([]byte, 36)
-		copy(data, crypto.Keccak256([]byte(signature))[:4])
-		var found apitypes.ValidationMessages
-		validator.findInCallData(&signature, data, &found)
-		return found
-	}
+	caller := func(i int) string { return fmt.Sprint("caller", i/maxCompoundOfOne) }
 	for i := range maxCompound {
-		send(i)
+		if found := bring(validator, caller(i), strange(i), ""); refusedFor(found, "have supplied") {
+			t.Fatalf("signature %d: %v", i, found)
+		}
 	}
 	before := heapAfterGC()
 	const more = 2000
 	for i := range more {
-		send(maxCompound + i)
+		if found := bring(validator, caller(i+maxCompound), strange(i+maxCompound), ""); !refusedFor(found, "callers have supplied 512 ") {
+			t.Fatalf("signature %d: %v", i+maxCompound, found)
+		}
 	}
 	if kept := heapAfterGC() - before; kept > 1<<20 {
 		t.Errorf("%d more signatures keep %d bytes, want next to none", more, kept)
 	}
-	if found := send(maxCompound + more); len(found.Messages) != 1 || found.Messages[0].Typ != apitypes.WARN {
-		t.Errorf("a signature beyond the bound: %v, want one warning", found.Messages)
+	if kept := len(validator.compound.brought); kept > maxCompound {
+		t.Errorf("%d callers are remembered", kept)
+	}
+}
+
+// TestOneCallersSignatures: who has brought as many as one may leaves the others theirs,
+// and what is not the signature of the call data does not count.
+func TestOneCallersSignatures(t *testing.T) {
+	validator, err := NewValidator("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 * maxCompound {
+		if found := bring(validator, "batcher", strange(i), "g()"); !refusedFor(found, "no method with id") {
+			t.Fatalf("with call data of another: %v", found)
+		}
+	}
+	for i := range maxCompoundOfOne {
+		for range 2 {
+			if found := bring(validator, "mallory", strange(i), ""); refusedFor(found, "has supplied") {
+				t.Fatalf("signature %d: %v", i, found)
+			}
+		}
+	}
+	next := strange(maxCompoundOfOne)
+	if found := bring(validator, "mallory", next, ""); !refusedFor(found, "this caller has supplied 64 ") {
+		t.Errorf("beyond the bound: %v", found)
+	}
+	if found := bring(validator, "batcher", next, ""); refusedFor(found, "supplied") {
+		t.Errorf("another caller: %v", found)
+	}
+	if found := bring(validator, "mallory", next, ""); refusedFor(found, "supplied") {
+		t.Errorf("what another has brought: %v", found)
 	}
 }
 
@@ -48,7 +96,9 @@ func TestKnownSignaturesPassTheBound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range maxCompound {
-		validator.compound.admit(fmt.Sprint(i))
+		if err := validator.compound.admit(fmt.Sprint(i%16), fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for signature, want := range map[string]bool{
 		"transfer(address,uint256)":                true,
@@ -58,8 +108,8 @@ func TestKnownSignaturesPassTheBound(t *testing.T) {
 		"somethingThatNobodyKnows((uint256,bool))": false,
 	} {
 		id := [4]byte(crypto.Keccak256([]byte(signature)))
-		if got := validator.admits(signature, id); got != want {
-			t.Errorf("%s: admitted %t, want %t", signature, got, want)
+		if err := validator.admits("batcher", signature, id); (err == nil) != want {
+			t.Errorf("%s: %v, want it admitted: %t", signature, err, want)
 		}
 	}
 }

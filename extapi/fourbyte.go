@@ -41,12 +41,12 @@ func NewValidator(customFile string) (*Validator, error) {
 //
 // Unlike Clef's, its fee checks are for contract creation too.
 func (v *Validator) Validate(selector *string, args *apitypes.SendTxArgs) ([]apitypes.ValidationInfo, error) {
-	findings, _, err := v.examine(selector, args)
+	findings, _, err := v.examine("", selector, args)
 	return findings, err
 }
 
-// examine validates, and returns the decoded call too, if there is one.
-func (v *Validator) examine(selector *string, args *apitypes.SendTxArgs) ([]apitypes.ValidationInfo, *rules.Call, error) {
+// examine validates for a principal, and returns the decoded call too, if there is one.
+func (v *Validator) examine(principal string, selector *string, args *apitypes.SendTxArgs) ([]apitypes.ValidationInfo, *rules.Call, error) {
 	if args.Data != nil && args.Input != nil && !bytes.Equal(*args.Data, *args.Input) {
 		return nil, nil, refuse(`ambiguous request: both "data" and "input" are set and are not identical`)
 	}
@@ -77,7 +77,7 @@ func (v *Validator) examine(selector *string, args *apitypes.SendTxArgs) ([]apit
 	}
 	findInRecipient(args.To, &found)
 	findInFees(args, &found)
-	call := v.findInCallData(selector, data, &found)
+	call := v.findInCallData(principal, selector, data, &found)
 	return found.Messages, call, nil
 }
 
@@ -160,7 +160,7 @@ func findInFees(args *apitypes.SendTxArgs, found *apitypes.ValidationMessages) {
 
 // findInCallData tells the method that call data invokes, by the caller's
 // selector or else by a known one. It returns the call if it could be decoded.
-func (v *Validator) findInCallData(selector *string, data []byte, found *apitypes.ValidationMessages) *rules.Call {
+func (v *Validator) findInCallData(principal string, selector *string, data []byte, found *apitypes.ValidationMessages) *rules.Call {
 	if len(data) == 0 {
 		return nil
 	}
@@ -180,8 +180,8 @@ func (v *Validator) findInCallData(selector *string, data []byte, found *apitype
 			return nil
 		}
 		selector = &known
-	} else if !v.admits(*selector, [4]byte(data)) {
-		found.Warn(fmt.Sprintf(fault, "callers have supplied too many different signatures with arrays or tuples, add this one to the file of custom selectors"))
+	} else if err := v.admits(principal, *selector, [4]byte(data)); err != nil {
+		found.Warn(fmt.Sprintf(fault, err))
 		return nil
 	}
 	call, err := calldata.Decode(*selector, data)

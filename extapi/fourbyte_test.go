@@ -398,7 +398,7 @@ func TestDeepTypesAreNotDecoded(t *testing.T) {
 		data := make([]byte, 4+1<<20-32)
 		copy(data, crypto.Keccak256([]byte(signature))[:4])
 		var found apitypes.ValidationMessages
-		v.findInCallData(&signature, data, &found)
+		v.findInCallData("", &signature, data, &found)
 		return len(found.Messages) == 1 && found.Messages[0].Typ == apitypes.WARN && strings.Contains(found.Messages[0].Message, text)
 	}
 	for _, deep := range []int{calldata.MaxNesting + 2, 300} {

@@ -92,7 +92,7 @@ func (a *Account) SignGnosisSafeTx(ctx context.Context, address common.Mixedcase
 	if err := tx.check(); err != nil {
 		return nil, err
 	}
-	findings, call, err := a.validateCall(methodSelector, tx.call())
+	findings, call, err := a.validateCall(ctx, methodSelector, tx.call())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package extapi
 
 import (
+	"context"
 	"encoding/json"
 	stdmath "math"
 	"math/big"
@@ -171,8 +172,8 @@ func (a *Account) matchSafeHash(tx *GnosisSafeTx) (*encodedDocument, error) {
 
 // validateCall validates the call that the Safe will make. Warnings refuse it
 // unless the signer is advanced.
-func (a *Account) validateCall(selector *string, args *apitypes.SendTxArgs) ([]apitypes.ValidationInfo, *rules.Call, error) {
-	findings, call, err := a.validator.examine(selector, args)
+func (a *Account) validateCall(ctx context.Context, selector *string, args *apitypes.SendTxArgs) ([]apitypes.ValidationInfo, *rules.Call, error) {
+	findings, call, err := a.validator.examine(PrincipalOf(ctx), selector, args)
 	if err != nil || a.advanced {
 		return findings, call, err
 	}

@@ -109,7 +109,7 @@ func (a *Account) validate(ctx context.Context, args *TransactionArgs, methodSel
 			return nil, nil, fmt.Errorf("waiting for other sidecars: %w", ctx.Err())
 		}
 	}
-	return a.validator.examine(methodSelector, &args.SendTxArgs)
+	return a.validator.examine(PrincipalOf(ctx), methodSelector, &args.SendTxArgs)
 }
 
 // warnings returns Clef's error for findings that refuse a request, or nil.

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/kvclef/kvclef/rules"
 )
@@ -34,11 +35,42 @@ func Parse(signature string) (method *Method, err error) {
 			method, err = nil, errUnusable
 		}
 	}()
-	marshaled, err := marshalSelector(signature)
+	selector, err := parseSelector(signature)
 	if err != nil {
 		return nil, err
 	}
-	return methodOf(marshaled)
+	return methodOf(selector)
+}
+
+// Selector is the first four bytes of the call data of a method with a signature. No types
+// are made for it, so that a signature that is not that of some call data costs nothing.
+func Selector(signature string) (id [4]byte, err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			id, err = [4]byte{}, errUnusable
+		}
+	}()
+	selector, err := parseSelector(signature)
+	if err != nil {
+		return id, err
+	}
+	return selectorOf(selector), nil
+}
+
+func selectorOf(selector abi.SelectorMarshaling) [4]byte {
+	return [4]byte(crypto.Keccak256([]byte(selector.Name + typesOf(selector.Inputs))))
+}
+
+// typesOf is how a signature has types.
+func typesOf(inputs []abi.ArgumentMarshaling) string {
+	types := make([]string, len(inputs))
+	for i, input := range inputs {
+		types[i] = input.Type
+		if suffix, tuple := strings.CutPrefix(input.Type, "tuple"); tuple {
+			types[i] = typesOf(input.Components) + suffix
+		}
+	}
+	return "(" + strings.Join(types, ",") + ")"
 }
 
 // Decode decodes call data of at least four bytes as a call of the method with
@@ -49,14 +81,17 @@ func Decode(signature string, data []byte) (call *rules.Call, err error) {
 			call, err = nil, errUnusable
 		}
 	}()
-	marshaled, err := marshalSelector(signature)
+	selector, err := parseSelector(signature)
 	if err != nil {
 		return nil, err
 	}
 	if err := whole(data[4:]); err != nil {
 		return nil, err // before types are made
 	}
-	method, err := methodOf(marshaled)
+	if selectorOf(selector) != [4]byte(data) {
+		return nil, otherMethod(selector, data) // likewise
+	}
+	method, err := methodOf(selector)
 	if err != nil {
 		return nil, err
 	}
@@ -73,23 +108,29 @@ func whole(input []byte) error {
 
 var errUnusable = errors.New("the ABI signature can't be used")
 
-// marshalSelector makes the JSON ABI of a signature.
-func marshalSelector(signature string) ([]byte, error) {
+// parseSelector reads a signature.
+func parseSelector(signature string) (abi.SelectorMarshaling, error) {
 	selector, err := abi.ParseSelector(signature)
 	if err != nil {
-		return nil, fmt.Errorf("failed to parse selector: %w", err)
+		return selector, fmt.Errorf("failed to parse selector: %w", err)
 	}
 	if depth := nesting(selector.Inputs); depth > MaxNesting {
-		return nil, fmt.Errorf("types are nested %d deep, at most %d are decoded", depth, MaxNesting)
+		return selector, fmt.Errorf("types are nested %d deep, at most %d are decoded", depth, MaxNesting)
 	}
-	return json.Marshal([]abi.SelectorMarshaling{selector})
+	return selector, nil
 }
 
-// methodOf makes the one method of a JSON ABI.
-func methodOf(marshaled []byte) (*Method, error) {
+const badSignature = "invalid method signature (%q): %w"
+
+// methodOf makes the method of a signature.
+func methodOf(selector abi.SelectorMarshaling) (*Method, error) {
+	marshaled, err := json.Marshal([]abi.SelectorMarshaling{selector})
+	if err != nil {
+		return nil, err
+	}
 	parsed, err := abi.JSON(bytes.NewReader(marshaled))
 	if err != nil {
-		return nil, fmt.Errorf("invalid method signature (%q): %w", marshaled, err)
+		return nil, fmt.Errorf(badSignature, marshaled, err)
 	}
 	for _, method := range parsed.Methods {
 		types := make([]string, len(method.Inputs))
@@ -131,7 +172,7 @@ func (m *Method) Unpack(data []byte) (values []any, err error) {
 		return nil, err
 	}
 	if !bytes.Equal(m.ID, data[:4]) {
-		return nil, fmt.Errorf("no method with id: %#x", data[:4])
+		return nil, fmt.Errorf(noMethod, data[:4])
 	}
 	if !bounded(m.Inputs, input) {
 		return nil, fmt.Errorf("signature %q matches, but the arguments decode to far more than the call data", m.String())
@@ -149,6 +190,37 @@ func (m *Method) Unpack(data []byte) (values []any, err error) {
 		return nil, fmt.Errorf("WARNING: Supplied data is stuffed with extra data. \nWant %s\nHave %s\nfor method %v", hex.EncodeToString(input), hex.EncodeToString(encoded), m.Sig)
 	}
 	return values, nil
+}
+
+const noMethod = "no method with id: %#x"
+
+// otherMethod is the error about call data that is not of a signature. As in fourbyte, types
+// that there are not are told first.
+func otherMethod(selector abi.SelectorMarshaling, data []byte) error {
+	wrong := checkTypes(selector.Inputs)
+	if wrong == nil {
+		return fmt.Errorf(noMethod, data[:4])
+	}
+	marshaled, err := json.Marshal([]abi.SelectorMarshaling{selector})
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf(badSignature, marshaled, wrong)
+}
+
+// checkTypes looks for types that there are not. Go types are made of tuples alone, so it
+// looks at their members.
+func checkTypes(inputs []abi.ArgumentMarshaling) error {
+	for _, input := range inputs {
+		if strings.HasPrefix(input.Type, "tuple") && len(input.Components) > 0 {
+			if err := checkTypes(input.Components); err != nil {
+				return err
+			}
+		} else if _, err := abi.NewType(input.Type, input.InternalType, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Call is the call with arguments that Unpack returned, without a text for

@@ -54,6 +54,23 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestSelector is that of the method, for which types are made.
+func TestSelector(t *testing.T) {
+	for _, signature := range []string{
+		transfer, "f()", "$f_1(bytes[])", "f((uint256,bool)[],string)", "f(((bytes32[2][]),address)[],(int8))", "f(tuple,tuple[])", "f(uint8[03])",
+		"f((uint8)xuint8)", // go-ethereum takes anything for the comma
+	} {
+		if got, err := calldata.Selector(signature); err != nil || got != parse(t, signature).Selector() {
+			t.Errorf("%s: %x, %v", signature, got, err)
+		}
+	}
+	for _, signature := range []string{"f", "f(", "", "f(uint8" + strings.Repeat("[]", calldata.MaxNesting) + ")"} {
+		if got, err := calldata.Selector(signature); err == nil {
+			t.Errorf("%s: %x", signature, got)
+		}
+	}
+}
+
 // TestDecodeRefuses what is not the one encoding of a call.
 func TestDecodeRefuses(t *testing.T) {
 	method, data := parse(t, transfer), calldatatest.Pack(t, transfer, payee(), big.NewInt(5))
