@@ -240,3 +240,42 @@ func TestSummerTime(t *testing.T) {
 		}
 	}
 }
+
+// TestNights: hours that go over midnight belong to the day on which they begin.
+func TestNights(t *testing.T) {
+	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	night := week{from: 22 * 60, to: 6 * 60, zone: berlin}
+	night.days[time.Friday] = true
+	shift := week{from: 8 * 60, to: 18 * 60, zone: berlin}
+	shift.days[time.Friday] = true
+	for at, want := range map[string][2]bool{ // the night, and the day
+		"2026-01-08T23:00:00": {false, false}, // a Thursday
+		"2026-01-09T03:00:00": {false, false},
+		"2026-01-09T12:00:00": {false, true},
+		"2026-01-09T21:59:00": {false, false},
+		"2026-01-09T22:00:00": {true, false},
+		"2026-01-10T00:00:00": {true, false},
+		"2026-01-10T05:59:00": {true, false},
+		"2026-01-10T06:00:00": {false, false},
+		"2026-01-10T12:00:00": {false, false},
+		"2026-01-10T22:00:00": {false, false},
+		"2026-03-28T03:00:00": {true, false},
+	} {
+		local, err := time.ParseInLocation("2006-01-02T15:04:05", at, berlin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{night.has(local.UTC()), shift.has(local.UTC())}; got != want {
+			t.Errorf("%s: %v, want %v", at, got, want)
+		}
+	}
+	sunday := shift
+	sunday.days, sunday.from, sunday.to = [7]bool{time.Saturday: true}, 22*60, 6*60
+	if !sunday.has(time.Date(2026, 1, 11, 3, 0, 0, 0, berlin)) || sunday.has(time.Date(2026, 1, 10, 3, 0, 0, 0, berlin)) {
+		t.Error("the night from Saturday to Sunday")
+	}
+}

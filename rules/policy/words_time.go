@@ -19,7 +19,7 @@ var hoursForm = regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|
 // timeWord is a time of the week in a zone.
 func timeWord() word {
 	return word{
-		key: "time", doc: "days of the week and hours of the day, in a time zone",
+		key: "time", doc: "days of the week and hours of the day, in a time zone; hours over midnight, such as 22:00-06:00, belong to the day on which they begin",
 		shape: shape{"type": "object", "additionalProperties": false, "required": []any{"zone"}, "properties": map[string]any{
 			"days": oneOrMore(choiceShape(days()...)), "hours": patternShape(hoursForm.String()), "zone": textShape(),
 		}},
@@ -96,16 +96,19 @@ type week struct {
 	zone     *time.Location
 }
 
-// has tells whether a time is in it. What goes over midnight belongs to the day
-// it is.
+// has tells whether a time is in it. A span that goes over midnight belongs to the
+// day on which it begins: the night of Friday ends on Saturday.
 func (w *week) has(at time.Time) bool {
 	local := at.In(w.zone)
-	minute := local.Hour()*60 + local.Minute()
-	inHours := minute >= w.from && minute < w.to
-	if w.to < w.from {
-		inHours = minute >= w.from || minute < w.to
+	minute, day := local.Hour()*60+local.Minute(), int(local.Weekday())
+	switch {
+	case w.from < w.to:
+		return minute >= w.from && minute < w.to && w.days[day]
+	case minute >= w.from:
+		return w.days[day]
+	default:
+		return minute < w.to && w.days[(day+6)%7]
 	}
-	return inHours && w.days[local.Weekday()]
 }
 
 func (w *week) String() string {
