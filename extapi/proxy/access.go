@@ -47,6 +47,10 @@ func newAccess(cfg Config) (access, error) {
 	return a, errors.Join(wrong...)
 }
 
+// denies reports whether the operator has denied a method, which is then not answered
+// here either: what is answered here may ask the node for the same.
+func (a *access) denies(method string) bool { return a.denied.match(strings.ToLower(method)) }
+
 // allows reports whether a method that is not answered here may reach the node.
 func (a *access) allows(method string) bool {
 	lower := strings.ToLower(method)

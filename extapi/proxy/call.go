@@ -16,6 +16,9 @@ func (p *Proxy) route(m *message) (Method, *wireError) {
 	if m.fault != "" {
 		return nil, &wireError{code: codeInvalid, text: m.fault}
 	}
+	if p.access.denies(string(m.method)) {
+		return nil, errUnknownMethod(m.method)
+	}
 	if method := p.cfg.Methods[string(m.method)]; method != nil {
 		if !m.current() {
 			return nil, errInvalid

@@ -80,6 +80,18 @@ func TestSingleCalls(t *testing.T) {
 	}
 }
 
+// TestDeniedHere: what the operator denies is not answered here either.
+func TestDeniedHere(t *testing.T) {
+	f := newFake(t)
+	p := started(t, Config{Node: f.http(), Methods: ours(), Deny: []string{"eth_ACCOUNTS"}})
+	if got := post(t, p, `{"jsonrpc":"2.0","id":1,"method":"eth_accounts"}`); got != `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"the method eth_accounts does not exist/is not available"}}` {
+		t.Errorf("got %s", got)
+	}
+	if seen := f.seen(); len(seen) > 0 {
+		t.Errorf("the node got %q", seen)
+	}
+}
+
 func TestHeadersOfThePassage(t *testing.T) {
 	f := newFake(t)
 	p := started(t, Config{Node: strings.Replace(f.http(), "://", "://user:secret@", 1), NodeHeaders: http.Header{"X-Key": {"node's"}}})

@@ -7,8 +7,8 @@ import (
 	"github.com/kvclef/kvclef/extapi"
 )
 
-// keyPaths returns where an idempotency key of a caller is recorded. Callers whom a
-// certificate names have keys of their own. All others share theirs, and what was
+// keyPaths returns where an idempotency key of a caller is recorded. Callers with a name,
+// by a certificate or a token, have keys of their own. All others share theirs, and what was
 // shared before callers had names is looked at too: the retry of a request of that
 // time must be known as one.
 func (o *Outbox) keyPaths(principal, key string) (path string, shared []string) {

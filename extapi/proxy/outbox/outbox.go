@@ -97,8 +97,8 @@ type Outbox struct {
 	process      string // tells this process's claims from others'
 }
 
-// New reads the records and returns an outbox. A node that can't be reached is
-// asked again when it is needed; one of a chain that is not allowed is an error,
+// New reads the records and returns an outbox. A node that can't be reached, or answers
+// with an error, is asked again when it is needed; one of a chain that is not allowed is an error,
 // and so is a record that another version of kvclef wrote, but for drafts.
 func New(ctx context.Context, cfg Config) (*Outbox, error) {
 	if err := cfg.complete(); err != nil {
@@ -122,8 +122,11 @@ func New(ctx context.Context, cfg Config) (*Outbox, error) {
 	if err := o.load(ctx); err != nil {
 		return nil, err
 	}
-	var unreachable *faultError
-	if _, err := o.guard.chain(ctx); err != nil && !errors.As(err, &unreachable) {
+	var (
+		unreachable *faultError
+		refusal     *nodeError // it is starting, say, or has had too many requests
+	)
+	if _, err := o.guard.chain(ctx); err != nil && !errors.As(err, &unreachable) && !errors.As(err, &refusal) {
 		return nil, fmt.Errorf("asking the node for its chain: %w", err)
 	}
 	return o, nil

@@ -254,8 +254,17 @@ func TestChains(t *testing.T) {
 	}
 }
 
-// TestUnreachableNode: an outbox starts without its node, and says what is wrong.
+// TestUnreachableNode: an outbox starts without its node, or with one that only has errors
+// to tell, and says what is wrong.
 func TestUnreachableNode(t *testing.T) {
+	busy := newWorld(t, func(w *world) {
+		w.node.fault = func(string, []any) (bool, error) { return false, &nodeError{code: -32005, text: "rate limit exceeded"} }
+	})
+	if _, err := busy.Send(t.Context(), busy.transfer(t, 1), ""); err == nil || err.Error() != "rate limit exceeded" {
+		t.Errorf("it is told %v", err)
+	}
+	busy.node.set(func(n *fakeNode) { n.fault = nil })
+	busy.mustSend(t, busy.transfer(t, 1), "")
 	w := newWorld(t, func(w *world) {
 		w.node.fault = func(string, []any) (bool, error) { return false, errReset }
 	})
