@@ -27,6 +27,19 @@ type argument struct {
 // if object is "".
 type member struct{ object, name, value string }
 
+// maxCopied is how long an argument may be, in bytes, where the file copies members by
+// {...value}: a text has a member for each character, and no check can be put before that.
+const maxCopied = 256 << 10
+
+// size is how long it is, in bytes.
+func (a argument) size() int {
+	size := len(a.text)
+	for _, s := range a.strings {
+		size += len(s.value)
+	}
+	return size
+}
+
 // in returns the argument as a value of a machine.
 func (a argument) in(m *machine) (goja.Value, error) {
 	value, err := m.parse(goja.Undefined(), m.vm.ToValue(string(a.text)))

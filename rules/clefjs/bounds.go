@@ -27,6 +27,7 @@ type bounds struct {
 // install replaces the built-ins that could run or allocate without end.
 func (b *bounds) install() {
 	b.arrays()
+	b.objects()
 	b.strings()
 	b.regexps()
 	b.json()
@@ -34,6 +35,7 @@ func (b *bounds) install() {
 	b.code()
 	b.proxies()
 	b.binary()
+	b.iterators()
 }
 
 // refuse throws a RangeError.

@@ -4,7 +4,7 @@ import "github.com/dop251/goja"
 
 // json bounds how deep JSON nests, both ways: reading and writing recurse, and
 // a stack that overflows ends the process. A caller's message of a million "["
-// would be enough.
+// would be enough. It bounds as well how many values are read.
 func (b *bounds) json() {
 	if !b.words.has("JSON") {
 		return
@@ -38,9 +38,18 @@ func (b *bounds) json() {
 	})
 }
 
-// nesting refuses JSON text that nests too deep.
+// What takes memory in the values that are made of JSON text, each as a multiple of an
+// element of a list, and how much of it a text may have: 65,536 objects or lists, or a
+// million elements. A caller's message of a megabyte may be a list of 350,000 lists.
+const (
+	jsonObject = 16
+	jsonMember = 8
+	maxJSON    = maxElements
+)
+
+// nesting refuses JSON text that nests too deep, or that has too many values.
 func (b *bounds) nesting(text string) {
-	depth, inText := 0, false
+	depth, weight, inText := 0, 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case inText && c == '\\':
@@ -52,8 +61,16 @@ func (b *bounds) nesting(text string) {
 			if depth++; depth > maxDepth {
 				b.refuse("JSON nests deeper than %d", maxDepth)
 			}
+			weight += jsonObject
 		case c == ']', c == '}':
 			depth--
+		case c == ':':
+			weight += jsonMember
+		case c == ',':
+			weight++
+		}
+		if weight > maxJSON {
+			b.refuse("JSON has too many values: at most %d objects and lists, or %d elements", maxJSON/jsonObject, maxJSON)
 		}
 	}
 }

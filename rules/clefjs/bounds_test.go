@@ -112,6 +112,23 @@ var runaways = map[string]string{
 	"Function, deep":           `new Function("(".repeat(1e6))`,
 	"Function, by constructor": `(function () {}).constructor("[".repeat(1e6))`,
 	"BigInt":                   `BigInt(2) ** BigInt(1e12)`,
+	"text, keys":               `Object.keys("x".repeat(1e6))`,
+	"text, values":             `Object.values("x".repeat(1e6))`,
+	"text, entries":            `Object.entries("x".repeat(1e6))`,
+	"text, names":              `Object.getOwnPropertyNames("x".repeat(1e6))`,
+	"text, assigned":           `Object.assign({}, "x".repeat(1e6))`,
+	"text, object":             `Object.entries(new String("x".repeat(1e6)))`,
+	"text, arguments":          `for (;;) Math.max(..."x".repeat(1e6))`,
+	"text, spread":             `for (;;) [..."x".repeat(1e6)]`,
+	"text, set":                `for (;;) new Set("x".repeat(1e6))`,
+	"text, from":               `for (;;) Array.from("x".repeat(1e6))`,
+	"text, destructured":       `for (;;) { var [...a] = "x".repeat(1e6) }`,
+	"array, arguments":         `for (;;) Math.max(...Array(1e6).fill(1))`,
+	"array, entries":           `Object.entries(Array(1e6).fill(1))`,
+	"set, arguments":           `var s = new Set(); for (var i = 0; i < 2e5; i++) s.add(i); for (;;) Math.max(...s)`,
+	"parse, lists":             `JSON.parse("[" + "[],".repeat(3e5) + "[]]")`,
+	"parse, members":           `JSON.parse('[{"a":0' + ',"a":0'.repeat(3e5) + "}]")`,
+	"parse, elements":          `JSON.parse("[" + "0,".repeat(2e6) + "0]")`,
 	"digits":                   `BigNumber.config({DECIMAL_PLACES: 1e9}); new BigNumber(1).div(3)`,
 }
 
@@ -201,14 +218,21 @@ func TestStoppedMatchesDecideNothing(t *testing.T) {
 func TestTextsAreBounded(t *testing.T) {
 	t.Parallel()
 	for script, want := range map[string]string{
-		`"x".repeat(4e3).repeat(4e3).concat("y".repeat(4e6))`: "at most 16777216 can be made",
-		`"x".concat(1, null, ["y"], {})`:                      `"x1nully[object Object]"`,
-		`new Uint8Array(1e6).join("x".repeat(1e6))`:           "at most 16777216 can be made",
-		`new Uint16Array([1, 2, 300]).join("-")`:              `"1-2-300"`,
-		`new Float64Array([1.5, 2]).join()`:                   `"1.5,2"`,
-		`"e\u0301".normalize()`:                               `"é"`,
-		`"a".localeCompare("b") + ""`:                         `"-1"`,
-		`parseFloat("1.5x") + Number.parseFloat(2) + ""`:      `"3.5"`,
+		`"x".repeat(4e3).repeat(4e3).concat("y".repeat(4e6))`:    "at most 16777216 can be made",
+		`"x".concat(1, null, ["y"], {})`:                         `"x1nully[object Object]"`,
+		`new Uint8Array(1e6).join("x".repeat(1e6))`:              "at most 16777216 can be made",
+		`new Uint16Array([1, 2, 300]).join("-")`:                 `"1-2-300"`,
+		`new Float64Array([1.5, 2]).join()`:                      `"1.5,2"`,
+		`"e\u0301".normalize()`:                                  `"é"`,
+		`"a".localeCompare("b") + ""`:                            `"-1"`,
+		`parseFloat("1.5x") + Number.parseFloat(2) + ""`:         `"3.5"`,
+		`Object.entries("x".repeat(65536)).length + ""`:          `"65536"`,
+		`Object.entries("x".repeat(65537)).length + ""`:          "a value with 65537 characters: this function takes at most 65536",
+		`Object.keys({length: 1e15, a: 1}).join()`:               `"length,a"`,
+		`Object.assign({a: 1}, {b: 2}, null, "c").b + ""`:        `"2"`,
+		`Math.max(...[1, 2, 3], ..."45") + [..."ab"].join()`:     `"5a,b"`,
+		`[...new Set("aab"), ...new Map([[1, 2]])].join()`:       `"a,b,1,2"`,
+		`JSON.parse("[" + "{},".repeat(6e4) + "0]").length + ""`: `"60001"`,
 	} {
 		r := load(t, "function ApproveTx() { return "+script+" }", Options{Timeout: 30 * time.Second}) // it is not the time that is to bound them
 		if got := judge(t, r, transfer(1, big.NewInt(1), nil)); !strings.Contains(got.Reason, want) {

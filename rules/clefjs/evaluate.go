@@ -53,6 +53,10 @@ func (r *Ruleset) Evaluate(ctx context.Context, req *rules.Request) (rules.Decis
 	if err != nil {
 		return rules.Decision{Rule: decision.Rule}, nil, err
 	}
+	if size := argument.size(); r.words.copies && size > maxCopied {
+		decision.Reason = fmt.Sprintf("%s copies members by {...value}, so that it is asked about at most %d bytes, and the request has %d", r.name, maxCopied, size)
+		return decision, nil, nil
+	}
 	section := function == approveTx && r.defines(onApprovedTx)
 	s := r.session(ctx)
 	if section {
@@ -93,7 +97,12 @@ func (r *Ruleset) call(ctx context.Context, s *session, function string, argumen
 			return err
 		}
 		defer leave()
-		s.waiting(leave)
+		alone, err := r.guard.memory.turn(ctx, r.options.WaitTimeout)
+		if err != nil {
+			return err
+		}
+		defer alone()
+		s.waiting(func() { leave(); alone() }) // whoever has the storage may wait for either
 	}
 	m, fresh := r.pool.take(), false
 	if m == nil {

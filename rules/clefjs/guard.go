@@ -63,6 +63,7 @@ type execution struct {
 	machine *machine
 	clock   clock
 	base    uint64        // of the heap, the smallest that was seen
+	over    bool          // it sees the heap beyond the limit; of who watches
 	cause   atomic.Value  // stopped: why it was stopped
 	done    chan struct{} // closed when it has ended
 	left    chan struct{} // closed when it is left behind
@@ -124,6 +125,7 @@ func (g *guard) watch(ctx context.Context, x *execution) {
 	x.base = min(heap(), live())
 	g.memory.add(x)
 	defer g.memory.remove(x)
+	defer g.memory.look(x, false)
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for overdue := time.Duration(0); overdue < stopWithin; {
@@ -138,6 +140,7 @@ func (g *guard) watch(ctx context.Context, x *execution) {
 		if x.clock.spent() >= g.limit {
 			x.stop(timeError(g.limit))
 		}
+		g.memory.look(x, x.grown() > g.memory.limit)
 		if x.interrupted() {
 			overdue += watchEvery
 			continue // its memory is known: to collect garbage again takes long if there is much

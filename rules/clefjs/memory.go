@@ -1,9 +1,12 @@
 package clefjs
 
 import (
+	"context"
+	"fmt"
 	"runtime"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,9 +22,48 @@ type memoryWatch struct {
 	scripts   []*execution // in the order of their start
 	checking  sync.Mutex
 	collected time.Time
+
+	over  atomic.Int32  // scripts that see the heap beyond the limit
+	alone chan struct{} // holds one while a call has its turn
 }
 
-func newMemoryWatch(limit uint64) *memoryWatch { return &memoryWatch{limit: limit} }
+func newMemoryWatch(limit uint64) *memoryWatch {
+	return &memoryWatch{limit: limit, alone: make(chan struct{}, 1)}
+}
+
+// turn has calls that begin while the heap is beyond the limit run one after the other:
+// what each takes before it is stopped would add up. What it returns gives the turn
+// back, and may be called again. The error is a *BusyError if the wait was too long.
+func (m *memoryWatch) turn(ctx context.Context, patience time.Duration) (leave func(), err error) {
+	if m.over.Load() == 0 {
+		return func() {}, nil
+	}
+	wait, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	started := time.Now()
+	select {
+	case m.alone <- struct{}{}:
+		return sync.OnceFunc(func() { <-m.alone }), nil
+	case <-wait.Done():
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("waiting for calls of the rule file that fill the memory: %w", err)
+	}
+	return nil, &BusyError{For: "calls of the rule file that fill the memory", Wait: time.Since(started).Round(time.Millisecond), Err: wait.Err()}
+}
+
+// look notes whether a script sees the heap beyond the limit.
+func (m *memoryWatch) look(x *execution, over bool) {
+	if over == x.over {
+		return
+	}
+	x.over = over
+	if over {
+		m.over.Add(1)
+	} else {
+		m.over.Add(-1)
+	}
+}
 
 // heap returns the bytes of objects, garbage that is not collected yet
 // included, and of stacks.

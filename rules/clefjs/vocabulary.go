@@ -17,11 +17,15 @@ type vocabulary struct {
 	text   string
 	found  sync.Map           // name → whether it is in the text: asked for every machine
 	all    bool               // the file can use a name that is not in its text
+	copies bool               // the file copies members by {...value}, or may
 	bigInt *ast.NumberLiteral // a BigInt of the file, nil if it has none
 }
 
 // detours are the ways to a function whose name is not in the text.
 var detours = regexp.MustCompile(`\\u|\b(eval|Function|constructor|prototype|__proto__|getPrototypeOf|Reflect|Proxy|call|apply|bind|getOwnProperty\w*|globalThis)\b`)
+
+// evaluates are the ways to evaluate text, whose tree is not looked at.
+var evaluates = regexp.MustCompile(`\\u|\b(eval|Function)\b|[.'"\x60]constructor\b`)
 
 // newVocabulary reads a file. A name that is not in the text is called only
 // by a file that computes what it calls, evaluates text, or spells names with
@@ -30,6 +34,7 @@ var detours = regexp.MustCompile(`\\u|\b(eval|Function|constructor|prototype|__p
 // like that, and nearly all files that read a list would pay for the search.
 func newVocabulary(text string, tree *ast.Program) *vocabulary {
 	v := &vocabulary{text: text, all: detours.MatchString(text)}
+	v.copies = strings.Contains(text, "...") && evaluates.MatchString(text)
 	v.walk(reflect.ValueOf(tree.Body))
 	return v
 }
@@ -89,6 +94,13 @@ func (v *vocabulary) look(node any) {
 		if _, ok := node.Value.(*big.Int); ok && v.bigInt == nil {
 			v.bigInt = node
 		}
+	case *ast.ObjectLiteral:
+		for _, property := range node.Value {
+			_, spread := property.(*ast.SpreadElement)
+			v.copies = v.copies || spread
+		}
+	case *ast.ObjectPattern:
+		v.copies = v.copies || node.Rest != nil
 	case *ast.CallExpression:
 		v.callee(node.Callee)
 	case *ast.NewExpression:
