@@ -43,6 +43,8 @@ func TestOf(t *testing.T) {
 		{"another in a list", `[local]`, `[payouts]`, "wider: rule pay: match.principal: adds payouts\nnarrower: rule pay: match.principal: removes local"},
 		{"a limit", `max: "2 ether"`, `max: "5 ether"`, "wider: rule pay, limit value: max: was 2 ether, is 5 ether"},
 		{"a limit less", `      - {id: rate, measure: signatures, max: 3, window: 1h}` + "\n", ``, "wider: rule pay, limit rate: is gone, was {id: rate, measure: signatures, max: 3, window: 1h}"},
+		{"a longer window", `max: 3, window: 1h`, `max: 3, window: 1d`, "narrower: rule pay, limit rate: window: was 1h, is 1d: what was approved before counts for 1h alone, so that a maximum that is used up may be approved once more within the first 1d"},
+		{"a shorter window", `max: 3, window: 1h`, `max: 3, window: 5m`, "wider: rule pay, limit rate: window: was 1h, is 5m"},
 		{"a budget", `max: "1 ether", window`, `max: "9 ether", window`, "wider: budget gas: max: was 1 ether, is 9 ether"},
 		{"a rule less", `  - {id: none, effect: deny, match: {create: true}}` + "\n", ``, "wider: rule none: is gone, was {id: none, effect: deny, match: {create: true}}"},
 		{"a rule more", `  - {id: list,`, "  - {id: more, effect: deny, match: {any: true}}\n  - {id: list,", "narrower: rule more: is new: {id: more, effect: deny, match: {any: true}}"},

@@ -110,6 +110,11 @@ func (d *differ) limit(place string, before, after *yaml.Node) {
 		case d.appears(Changed, at, was, is):
 		case key == "max":
 			d.bounds(larger, at, was, is)
+		case key == "window" && windowOK && window > 0:
+			// It is narrower than before, but not yet what it says: charges keep the
+			// time for which they were counted.
+			d.add(longer, at, "was %s, is %s: what was approved before counts for %s alone, so that a maximum that is used up may be approved once more within the first %s",
+				inline(was), inline(is), inline(was), inline(is))
 		case key == "window":
 			d.bounds(longer, at, was, is)
 		default:
