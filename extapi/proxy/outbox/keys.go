@@ -19,8 +19,11 @@ import (
 // maxKey bounds an idempotency key, in bytes.
 const maxKey = 256
 
-// maxKeys bounds the idempotency keys that are remembered.
-const maxKeys = 400_000
+// maxKeys bounds the idempotency keys that are remembered. The log warns before.
+const (
+	maxKeys  = 400_000
+	manyKeys = maxKeys / 5 * 4
+)
 
 // The states of an idempotency key. It begins before anything is signed, and is done
 // together with the keeping of the transaction. One that was begun and not done
@@ -238,6 +241,9 @@ func (o *Outbox) begin(ctx context.Context, c *claim) error {
 		}
 	}
 	c.value = change.New
-	o.claims.Add(1)
+	if o.claims.Add(1) == manyKeys {
+		o.log.WarnContext(ctx, "Idempotency keys fill up: when as many are remembered as may be, requests with a new one are refused; shorten proxy.retain",
+			"keys", manyKeys, "most", maxKeys, "retain", o.cfg.Retain)
+	}
 	return nil
 }

@@ -2,12 +2,14 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
 	"sync/atomic"
 	"time"
 
+	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -15,9 +17,8 @@ import (
 // its turn keeps it from the nonce until the node has answered, so that a nonce
 // that was not used can be given back without leaving a gap.
 type lane struct {
-	id      laneID
-	turn    chan struct{} // holds one token while it is nobody's turn
-	waiting atomic.Int64
+	id   laneID
+	line line
 
 	// Whose turn it is may use these.
 	next   uint64  // the nonce after the last one in sequence
@@ -47,9 +48,7 @@ type lane struct {
 }
 
 func newLane(id laneID) *lane {
-	l := &lane{id: id, turn: make(chan struct{}, 1), entries: make(map[uint64][]*entry)}
-	l.turn <- struct{}{}
-	return l
+	return &lane{id: id, entries: make(map[uint64][]*entry)}
 }
 
 // move sets the next nonce.
@@ -67,22 +66,17 @@ func (l *lane) chain() *big.Int {
 	return id
 }
 
-// enter waits for the turn, which ends with leave.
+// enter waits for the turn among all callers, which ends with leave.
 func (l *lane) enter(ctx context.Context, most int) error {
-	defer l.waiting.Add(-1)
-	if l.waiting.Add(1) > int64(most) {
+	err := l.line.enter(ctx, extapi.PrincipalOf(ctx), most)
+	if errors.Is(err, errFullLine) {
 		return &busyError{fmt.Sprintf("%d requests wait for account %v", most, l.id.account), time.Second}
 	}
-	select {
-	case <-l.turn:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return err
 }
 
 // leave ends the turn.
-func (l *lane) leave() { l.turn <- struct{}{} }
+func (l *lane) leave() { l.line.leave() }
 
 // number returns the nonce of the next transaction: one that is missing below those
 // under way, or the lane's next. The node is asked when nothing
@@ -216,11 +210,9 @@ func (o *Outbox) settleDoubts(ctx context.Context) {
 		if !l.doubtful.Load() {
 			continue
 		}
-		select {
-		case <-l.turn:
+		if l.line.try() { // else whose turn it is does it
 			_ = o.settleDoubt(ctx, l) // it has told the log
 			l.leave()
-		default: // whose turn it is does it
 		}
 	}
 }

@@ -289,9 +289,14 @@ func TestBounds(t *testing.T) {
 	if _, err := w.Send(ctx, w.transfer(t, 2), ""); err == nil {
 		t.Error("it did not wait")
 	}
-	l.waiting.Add(1)
+	waiter, err := l.line.join("", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	wantBusy(t, w, 3)
-	l.waiting.Add(-1)
+	if !l.line.abandon("", waiter) {
+		t.Error("it was its turn")
+	}
 	l.leave()
 	w.mustSend(t, w.transfer(t, 4), "")
 	wantBusy(t, w, 5)
