@@ -2,12 +2,18 @@ package extapi
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +121,10 @@ func TestNameOfACertificate(t *testing.T) {
 		DNSNames: []string{"Batcher.Example", "second.example"}, URIs: []*url.URL{uri}, EmailAddresses: []string{"batcher@example.com"},
 		Subject: pkix.Name{CommonName: "batcher", Organization: []string{"Example, Inc."}},
 	}
+	var err error
+	if all.RawSubject, err = asn1.Marshal(all.Subject.ToRDNSequence()); err != nil {
+		t.Fatal(err)
+	}
 	for part, want := range map[CallerName]string{
 		NameFirst: "batcher.example", NameDNS: "batcher.example", NameURI: "spiffe://example.com/batcher", NameEmail: "batcher@example.com",
 		NameCommon: "batcher", NameSubject: `CN=batcher,O=Example\, Inc.`,
@@ -131,7 +141,7 @@ func TestNameOfACertificate(t *testing.T) {
 		case NameEmail:
 			others.EmailAddresses = nil
 		case NameCommon, NameSubject:
-			others.Subject = pkix.Name{}
+			others.Subject, others.RawSubject = pkix.Name{}, nil
 		}
 		if got, err := certificateName(&others, part); part != NameFirst && err == nil {
 			t.Errorf("%q: a certificate without it names %q", part, got)
@@ -145,6 +155,71 @@ func TestNameOfACertificate(t *testing.T) {
 			t.Errorf("%s: taken", name)
 		}
 	}
+}
+
+// TestOneCallerForEachSubject: the name of a subject shows all of it, in its order, and stays
+// what it was for those in the order that authorities use; one of several common names is nobody's.
+func TestOneCallerForEachSubject(t *testing.T) {
+	attribute := func(last int, value string) []pkix.AttributeTypeAndValue {
+		return []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{2, 5, 4, last}, Value: value}}
+	}
+	country, state, town, company := attribute(6, "DE"), attribute(8, "Bavaria"), attribute(7, "Munich"), attribute(10, "Example, Inc.")
+	batcher, mallory := attribute(3, "batcher"), attribute(3, "mallory")
+	const mixed = "not clear whom it names"
+	seen := make(map[string]string)
+	for name, c := range map[string]struct {
+		subject  pkix.RDNSequence
+		written  string
+		ordinary bool // as a pkix.Name writes it
+		refused  bool // as a common name
+	}{
+		"of Go":              {pkix.RDNSequence{country, company, batcher}, `CN=batcher,O=Example\, Inc.,C=DE`, true, false},
+		"of OpenSSL":         {pkix.RDNSequence{country, state, town, company, batcher}, `CN=batcher,O=Example\, Inc.,L=Munich,ST=Bavaria,C=DE`, true, false},
+		"with a unit":        {pkix.RDNSequence{company, attribute(11, "ops"), batcher, attribute(5, "17")}, `SERIALNUMBER=17,CN=batcher,OU=ops,O=Example\, Inc.`, true, false},
+		"several units":      {pkix.RDNSequence{attribute(11, "servers"), attribute(11, "production"), batcher}, "CN=batcher,OU=production,OU=servers", false, false},
+		"units in one":       {pkix.RDNSequence{slices.Concat(attribute(11, "servers"), attribute(11, "production")), batcher}, "CN=batcher,OU=servers+OU=production", true, false},
+		"other order":        {pkix.RDNSequence{batcher, company, country}, `C=DE,O=Example\, Inc.,CN=batcher`, false, false},
+		"two names":          {pkix.RDNSequence{mallory, company, country, batcher}, `CN=batcher,C=DE,O=Example\, Inc.,CN=mallory`, false, true},
+		"two names in one":   {pkix.RDNSequence{country, company, slices.Concat(mallory, batcher)}, `CN=batcher+CN=mallory,O=Example\, Inc.,C=DE`, false, true},
+		"the same twice":     {pkix.RDNSequence{batcher, batcher}, "CN=batcher,CN=batcher", false, true},
+		"two serial numbers": {pkix.RDNSequence{batcher, attribute(5, "17"), attribute(5, "18")}, "SERIALNUMBER=18,SERIALNUMBER=17,CN=batcher", false, false},
+	} {
+		raw, err := asn1.Marshal(c.subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert := reparsed(t, raw)
+		got, err := certificateName(cert, NameSubject)
+		if err != nil || got != c.written || c.ordinary != (got == cert.Subject.String()) || seen[got] != "" {
+			t.Errorf("%s: %q, %v, want %q; it is also that of %q, and was %q", name, got, err, c.written, seen[got], cert.Subject)
+		}
+		seen[got] = name
+		for _, part := range []CallerName{NameCommon, NameFirst} {
+			got, err := certificateName(cert, part)
+			if c.refused && (err == nil || !strings.Contains(err.Error(), mixed)) || !c.refused && (err != nil || got != "batcher") {
+				t.Errorf("%s, %q: %q, %v", name, part, got, err)
+			}
+		}
+	}
+}
+
+// reparsed is a certificate with a subject, as a connection shows it.
+func reparsed(t *testing.T, subject []byte) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), RawSubject: subject}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
 }
 
 // TestReach: an address that others reach is encrypted, and knows who calls.

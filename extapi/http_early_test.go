@@ -1,25 +1,11 @@
 package extapi
 
 import (
-	"context"
-	"errors"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 )
-
-// badge takes a token for the name of its sender.
-type badge struct{}
-
-func (badge) Identify(_ context.Context, header http.Header) (string, time.Time, error) {
-	name, found := strings.CutPrefix(header.Get("Authorization"), "Bearer ")
-	if !found {
-		return "", time.Time{}, errors.New("no bearer token")
-	}
-	return name, time.Time{}, nil
-}
 
 // TestRefusedGiveTheirPlaceUp: a request that is refused by its headers is answered at once,
 // though the body that it promised does not come, and keeps nobody out.
@@ -39,7 +25,7 @@ func TestRefusedGiveTheirPlaceUp(t *testing.T) {
 	} {
 		for _, promise := range []string{"Content-Length: 1000\r\n", "Content-Length: 1000000\r\n", "Transfer-Encoding: chunked\r\n"} {
 			t.Run(name+", "+strings.TrimSpace(promise), func(t *testing.T) {
-				server := listeners(t, newProbe(), ServerConfig{MaxHTTPConns: places, Tokens: badge{}, HeaderTimeout: time.Hour, ReadTimeout: time.Hour})
+				server := listeners(t, newProbe(), ServerConfig{MaxHTTPConns: places, Tokens: cards{}, HeaderTimeout: time.Hour, ReadTimeout: time.Hour})
 				refused := make([]*httpClient, places)
 				for i := range refused {
 					refused[i] = dialHTTP(t, server)
@@ -77,7 +63,7 @@ func (c *httpClient) soon(wait time.Duration) {
 
 // TestRefusedHearWhy: a caller who sends all of a large body before it reads has its answer.
 func TestRefusedHearWhy(t *testing.T) {
-	server := listeners(t, newProbe(), ServerConfig{Tokens: badge{}})
+	server := listeners(t, newProbe(), ServerConfig{Tokens: cards{}})
 	for range 20 {
 		client := dialHTTP(t, server)
 		client.post("", strings.Repeat(" ", 200<<10))
@@ -90,7 +76,7 @@ func TestRefusedHearWhy(t *testing.T) {
 
 // TestAnsweredKeepTheirConnection: whose body was read, or who promised none, goes on.
 func TestAnsweredKeepTheirConnection(t *testing.T) {
-	server := listeners(t, newProbe(), ServerConfig{Tokens: badge{}, MaxHTTPConns: 4})
+	server := listeners(t, newProbe(), ServerConfig{Tokens: cards{}, MaxHTTPConns: 4})
 	client := dialHTTP(t, server)
 	for range 2 {
 		client.request("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "")

@@ -2,6 +2,10 @@ package extapi
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -28,21 +32,49 @@ func CallerNames() []string {
 
 // of returns the name in a certificate, "" if it has none there. A name of DNS has no
 // capitals here, so that a caller has one name in a policy.
-func (n CallerName) of(cert *x509.Certificate) string {
+func (n CallerName) of(cert *x509.Certificate) (string, error) {
 	switch {
 	case len(cert.DNSNames) > 0 && (n == NameDNS || n == NameFirst):
-		return strings.ToLower(cert.DNSNames[0])
+		return strings.ToLower(cert.DNSNames[0]), nil
 	case len(cert.URIs) > 0 && (n == NameURI || n == NameFirst):
-		return cert.URIs[0].String()
+		return cert.URIs[0].String(), nil
 	case len(cert.EmailAddresses) > 0 && n == NameEmail:
-		return cert.EmailAddresses[0]
+		return cert.EmailAddresses[0], nil
 	case n == NameCommon || n == NameFirst:
-		return cert.Subject.CommonName
+		return commonName(cert.Subject)
 	case n == NameSubject:
-		return cert.Subject.String()
+		return subjectName(cert.RawSubject)
 	default:
-		return ""
+		return "", nil
 	}
+}
+
+// commonName is the one of a subject. Of several a [pkix.Name] keeps the last, so that
+// those who have others before it would be the same caller.
+func commonName(subject pkix.Name) (string, error) {
+	count := 0
+	for _, attribute := range subject.Names {
+		if attribute.Type.Equal(asn1.ObjectIdentifier{2, 5, 4, 3}) {
+			count++
+		}
+	}
+	if count > 1 {
+		return "", fmt.Errorf("the subject of the client certificate has %d common names, so that it is not clear whom it names: issue it with one", count)
+	}
+	return subject.CommonName, nil
+}
+
+// subjectName is all of a subject as the certificate has it. The text of a [pkix.Name] has
+// one order for all, and not what there is of an attribute before the last.
+func subjectName(raw []byte) (string, error) {
+	var subject pkix.RDNSequence
+	if len(raw) == 0 {
+		return "", nil
+	}
+	if rest, err := asn1.Unmarshal(raw, &subject); err != nil || len(rest) > 0 {
+		return "", errors.New("the subject of the client certificate can't be read")
+	}
+	return subject.String(), nil
 }
 
 // wanted says what a certificate needs.

@@ -94,8 +94,11 @@ func (m *tlsMaterial) verify(certs []*x509.Certificate, now time.Time) ([][]*x50
 // certificateName returns who a certificate names, in the part that says it. The
 // first name there counts, also if it is no good: a caller can't choose.
 func certificateName(cert *x509.Certificate, part CallerName) (string, error) {
-	name := part.of(cert)
-	if name == "" {
+	name, err := part.of(cert)
+	switch {
+	case err != nil:
+		return "", err
+	case name == "":
 		return "", fmt.Errorf("the client certificate names nobody: it needs %s", part.wanted())
 	}
 	if err := checkName("client certificate", name); err != nil {
