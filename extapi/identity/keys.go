@@ -15,9 +15,11 @@ import (
 // was stolen out of the set.
 const (
 	keysFresh  = 15 * time.Minute // then they are asked for again, while they go on being used
+	keysLate   = 16 * time.Minute // then tokens wait for the answer: one of them may have been withdrawn long ago
 	keysLast   = 24 * time.Hour   // then, if the issuer can't be reached, no token counts
 	askAgain   = 10 * time.Second // between two questions, whoever causes them
 	askTimeout = 10 * time.Second
+	noAnswer   = time.Minute // after a question that failed nobody waits for the next
 )
 
 var errNoKeys = errors.New("the keys of the issuer are not known: see the log for what it answers")
@@ -33,6 +35,7 @@ type keySet struct {
 	known   []key
 	read    time.Time // when they were
 	asked   time.Time
+	failed  time.Time     // when the last question was asked that was not answered
 	asking  chan struct{} // closed when the answer has come; nil: nobody asks
 	cancel  context.CancelFunc
 	closed  bool
@@ -44,7 +47,8 @@ func newKeySet(from source, clock func() time.Time, log *slog.Logger) *keySet {
 }
 
 // find returns the keys that a token may be signed with. One that is not known is
-// asked for.
+// asked for, and so are all when they were read too long ago; if that fails those that
+// are known count.
 func (s *keySet) find(ctx context.Context, id string, algorithm jose.SignatureAlgorithm) ([]any, error) {
 	found, usable, answer := s.look(ctx, id, algorithm)
 	if len(found) > 0 {
@@ -79,6 +83,9 @@ func (s *keySet) look(ctx context.Context, id string, algorithm jose.SignatureAl
 	if !usable || len(found) == 0 || age >= keysFresh {
 		s.ask(ctx, now)
 	}
+	if age >= keysLate && s.asking != nil && (s.failed.IsZero() || now.Sub(s.failed) >= noAnswer) {
+		found = nil
+	}
 	return found, usable, s.asking
 }
 
@@ -108,6 +115,7 @@ func (s *keySet) take(keys []key, err error, asked time.Time) {
 		err = errors.New("it has no key that can verify tokens")
 	}
 	if err != nil {
+		s.failed = asked
 		s.log.Warn("Keys of the issuer of tokens not read", "issuer", s.source.issuer, "known", len(s.known), "known_since", s.read, "error", err)
 		return
 	}

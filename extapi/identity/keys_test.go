@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -51,6 +52,62 @@ func TestKeysAreRefreshed(t *testing.T) {
 	d.takes(token(), "batcher") // nobody waits for the answer
 	d.settled()
 	d.denies(token(), "no key of the id")
+}
+
+// TestKeysThatNobodyAskedFor: a key that was withdrawn while no tokens came does not count
+// when they come again, for any of them.
+func TestKeysThatNobodyAskedFor(t *testing.T) {
+	d := newDesk(t, nil)
+	d.takes(d.signed(firstKey, nil), "batcher")
+	stolen := d.key(firstKey)
+	if _, err := d.issuer.Rotate("second"); err != nil {
+		t.Fatal(err)
+	}
+	d.clock.at = d.clock.at.Add(22 * time.Hour)
+	bad, good := made(t, methodOf(stolen), map[string]any{"kid": firstKey}, d.claims(nil), stolen), d.signed("second", nil)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if name, _, err := d.tokens.Identify(t.Context(), sent(bad)); err == nil {
+				t.Errorf("%q is taken by a key that was withdrawn", name)
+			}
+			if name, _, err := d.tokens.Identify(t.Context(), sent(good)); err != nil || name != "batcher" {
+				t.Errorf("%q, %v", name, err)
+			}
+		})
+	}
+	all.Wait()
+	d.settled()
+	if asked := d.issuer.Asked(issuertest.KeysPath); asked != 2 {
+		t.Errorf("the keys were asked for %d times", asked)
+	}
+}
+
+// TestNobodyWaitsWhileTheIssuerIsDown: the first token learns that no answer comes; those
+// after it have the keys that are known, while the issuer is asked again.
+func TestNobodyWaitsWhileTheIssuerIsDown(t *testing.T) {
+	d := newDesk(t, nil)
+	hangs := make(chan struct{}, 1)
+	d.issuer.Mux.HandleFunc("GET /hangs", func(_ http.ResponseWriter, r *http.Request) {
+		hangs <- struct{}{}
+		<-r.Context().Done()
+	})
+	d.takes(d.signed(firstKey, nil), "batcher")
+	d.issuer.Down(true)
+	d.clock.at = d.clock.at.Add(keysLate)
+	d.takes(d.signed(firstKey, nil), "batcher")
+	d.settled()
+	d.issuer.Down(false)
+	d.issuer.Tell("jwks_uri", d.issuer.URL+"/hangs")
+	d.clock.at = d.clock.at.Add(askAgain)
+	ctx, cancel := context.WithTimeout(t.Context(), askTimeout/2)
+	defer cancel()
+	for range 3 {
+		if name, _, err := d.tokens.Identify(ctx, sent(d.signed(firstKey, nil))); err != nil || name != "batcher" {
+			t.Errorf("%q, %v", name, err)
+		}
+	}
+	<-hangs // it was asked meanwhile
 }
 
 // TestIssuerIsDown: known keys go on counting for a day, and no longer.
