@@ -35,9 +35,10 @@ type Secret[T any] struct {
 	cfg   Config[T]
 	inUse atomic.Pointer[T] // which no verb of package fmt follows
 
+	looked atomic.Pointer[time.Time]
+
 	mu     sync.Mutex // of the one who looks
-	looked time.Time
-	failed string // the error that was logged last
+	failed string     // the error that was logged last
 }
 
 // New reads a secret, which must be good.
@@ -52,23 +53,33 @@ func New[T any](cfg Config[T]) (*Secret[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Secret[T]{cfg: cfg, looked: cfg.Clock()}
+	s := &Secret[T]{cfg: cfg}
+	begun := cfg.Clock()
+	s.looked.Store(&begun)
 	s.inUse.Store(&first)
 	return s, nil
 }
 
-// Value returns the secret in use. Of those who want it when it is time to look, one does;
-// nobody waits for the one.
+// Value returns the secret in use. Of those who want it when it is time to look, one does.
+// Nobody waits for the one, unless nobody has looked for so long that the secret may have
+// been replaced long ago.
 func (s *Secret[T]) Value() T {
-	if s.mu.TryLock() {
-		defer s.mu.Unlock()
-		if now := s.cfg.Clock(); now.Sub(s.looked) >= interval {
-			s.look()
-			s.looked = now
-		}
+	switch unseen := s.unseen(); {
+	case unseen >= 2*interval:
+		s.mu.Lock()
+	case unseen < interval || !s.mu.TryLock():
+		return *s.inUse.Load()
+	}
+	defer s.mu.Unlock()
+	if now := s.cfg.Clock(); s.unseen() >= interval { // another may have looked meanwhile
+		s.look()
+		s.looked.Store(&now)
 	}
 	return *s.inUse.Load()
 }
+
+// unseen is for how long nobody has looked.
+func (s *Secret[T]) unseen() time.Duration { return s.cfg.Clock().Sub(*s.looked.Load()) }
 
 // look replaces the secret if it has changed. One that can't be read, or is none yet,
 // leaves it as it is.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ type file struct {
 
 func (f *file) read() (string, error) {
 	f.reads++
+	runtime.Gosched()
 	return f.text, f.broken
 }
 
@@ -111,6 +113,32 @@ func TestNobodyWaits(t *testing.T) {
 	group.Wait()
 	if got := secret.Value(); got != "second" || slow != "second" {
 		t.Errorf("%q and %q at last", slow, got)
+	}
+}
+
+// TestReplacedLongAgo: a secret that was replaced while nobody wanted it is not used once
+// more, by however many want it at once, and is read once.
+func TestReplacedLongAgo(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for range 100 {
+		f := &file{text: "old", now: now}
+		secret := f.open(t)
+		f.text, f.now = "new", now.Add(2*interval)
+		begin := make(chan struct{})
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				<-begin
+				if got := secret.Value(); got != "new" {
+					t.Errorf("%q is used", got)
+				}
+			})
+		}
+		close(begin)
+		all.Wait()
+		if f.reads != 2 {
+			t.Fatalf("read %d times", f.reads)
+		}
 	}
 }
 
