@@ -22,6 +22,7 @@ type bounds struct {
 	machine *machine
 	words   *vocabulary
 	open    []*goja.Object // the arrays that are being joined
+	depth   int            // of built-ins that are counted
 }
 
 // install replaces the built-ins that could run or allocate without end.
@@ -36,6 +37,7 @@ func (b *bounds) install() {
 	b.proxies()
 	b.binary()
 	b.iterators()
+	b.depths()
 }
 
 // refuse throws a RangeError.

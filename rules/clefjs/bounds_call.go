@@ -6,15 +6,19 @@ import (
 	"github.com/dop251/goja"
 )
 
-// calls bounds how many arguments a function can be given at once.
+// calls bounds how many arguments a function can be given at once, and how deep such
+// calls nest.
 func (b *bounds) calls() {
 	if !b.words.has("apply", "Reflect") {
 		return
 	}
-	b.before(b.prototype("Function"), "apply", func(call goja.FunctionCall) { b.elements(call.Argument(1)) })
-	reflection := b.vm.Get("Reflect").ToObject(b.vm)
+	function, reflection := b.prototype("Function"), b.vm.Get("Reflect").ToObject(b.vm)
+	b.before(function, "apply", func(call goja.FunctionCall) { b.elements(call.Argument(1)) })
 	b.before(reflection, "apply", func(call goja.FunctionCall) { b.elements(call.Argument(2)) })
 	b.before(reflection, "construct", func(call goja.FunctionCall) { b.elements(call.Argument(1)) })
+	b.counted(function, "apply")
+	b.counted(reflection, "apply")
+	b.counted(reflection, "construct")
 }
 
 // bigLiteral is a number that could be a BigInt in evaluated text.
