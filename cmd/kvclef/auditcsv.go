@@ -23,10 +23,10 @@ func auditColumns() []string {
 }
 
 // jsonAlone tells what is left to the export as JSON: what a request has in full and
-// the proof of a vote, which no cell of a spreadsheet holds, and the charges of a hold,
-// of which explain tells.
+// the proof of a vote, which no cell of a spreadsheet holds, the charges of a hold, of
+// which explain tells, and the log before, of which note does.
 func jsonAlone(member string) bool {
-	return strings.HasPrefix(member, "whole_") || strings.HasPrefix(member, "hold_") || member == "proof"
+	return strings.HasPrefix(member, "whole_") || strings.HasPrefix(member, "hold_") || strings.HasPrefix(member, "before_") || member == "proof"
 }
 
 // csvTable makes the rows of the exported table.

@@ -29,7 +29,7 @@ func fullEntry(t *testing.T) audit.Entry {
 	var entry audit.Entry
 	fill(reflect.ValueOf(&entry).Elem())
 	entry.Value, entry.Prev = "1", strings.Repeat("0", 64)
-	entry.Hold = nil // in no column
+	entry.Hold, entry.Before = nil, nil // in no column
 	return entry
 }
 

@@ -72,6 +72,7 @@ type durable struct {
 	auditPath string        // absolute
 	auditNew  bool          // nothing was decided with this log before
 	before    store.LogHead // of the audit log that was used last, if that was another
+	lacks     bool          // the state lacks what audit logs have, and how far they have come is not to be remembered
 }
 
 // needsDataDir reports whether a configuration can't do without the data
@@ -175,7 +176,7 @@ func headOf(heads []store.LogHead, path string) (known audit.Head, other store.L
 // remember keeps in the store how far the audit log has come, so that the next
 // start finds out if it was removed or cut meanwhile.
 func (d *durable) remember(ctx context.Context) error {
-	if d.store == nil || d.audit == nil {
+	if d.store == nil || d.audit == nil || d.lacks {
 		return nil
 	}
 	seq, hash := d.audit.Head()
@@ -235,6 +236,13 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 	decides, told := d.forgotten(decides)
 	version := buildVersion()
 	entry := audit.Entry{Event: audit.EventStart, Note: fmt.Sprintf("kvclef %s %s; %s", version.Version, version.Revision, decides)}
+	if d.before.Seq > 0 {
+		entry.Before = &audit.Before{Log: d.before.Log, Seq: d.before.Seq, Hash: d.before.Hash}
+		if err := entry.Before.Check(); err != nil {
+			d.log.WarnContext(ctx, "A copy of the state that is older will not find the audit log before", "error", err)
+			entry.Before = nil
+		}
+	}
 	if d.inForce.policy != nil {
 		entry.Policy = d.inForce.file.sha256.Hex()
 	}

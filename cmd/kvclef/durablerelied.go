@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +25,13 @@ func (d *durable) relyOnAudit(ctx context.Context, _ *config.Config) error {
 	if !ok || d.audit == nil {
 		return nil
 	}
-	if from := file.Unsettled(); from != (store.LogHead{}) {
-		if err := d.recoverHolds(ctx, file, from); err != nil {
+	heads, err := file.LogHeads(ctx)
+	if err != nil {
+		return err
+	}
+	if k, some := upToOf(file.Unsettled(), file.Forgotten(), heads); some {
+		if err := d.recoverHolds(ctx, file, k); err != nil {
+			d.lacks = true
 			return err
 		}
 	}
@@ -61,12 +65,12 @@ func (d *durable) forgotten(note string) (string, func(context.Context) error) {
 
 // recoverHolds counts what was held when a signer ended without closing its state, and
 // what was held since a copy of the state was made that is in its place now.
-func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, from store.LogHead) error {
-	heads, err := file.LogHeads(ctx)
-	if err != nil {
-		return err
+func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, k upTo) error {
+	from := k.from
+	if seq, hash := d.audit.Head(); k.closed && from.Log == d.auditPath && from.Seq == seq && from.Hash == hash {
+		return nil // nothing was written since
 	}
-	held, err := lackedBy(ctx, heads, from, d.auditPath)
+	held, err := lackedBy(ctx, k, d.auditPath)
 	if err != nil {
 		return err
 	}
@@ -78,59 +82,25 @@ func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, from store
 	if err == nil && n > 0 {
 		d.log.InfoContext(ctx, "Limits recovered from the audit log", "holds", n, "log", from.Log, "entry", from.Seq)
 	}
+	if err == nil && n > 0 && k.closed {
+		d.log.WarnContext(ctx, "The state is older than the audit log: what was decided since, but for limits, it does not know", "log", from.Log, "entry", from.Seq)
+	}
 	return err
-}
-
-// lackedBy returns what a state lacks that was not closed, from the audit log that it
-// relies on; or from the one at path, if that is the same and was moved there. If it is
-// another one, what the state does not know of that is held as well: a copy of the state
-// may be of a time before it was begun.
-func lackedBy(ctx context.Context, heads []store.LogHead, from store.LogHead, path string) (held []rules.Reservation, err error) {
-	if from.Log == path { // it is open, and complete
-		held, err = heldSince(ctx, from)
-		return held, lacked(from, err)
-	}
-	// Somebody who writes it has all of it in its file.
-	if err := audit.Mend(ctx, from.Log, audit.Options{}); err != nil && !errors.Is(err, audit.ErrLocked) {
-		return nil, lacked(from, err)
-	}
-	held, err = heldSince(ctx, from)
-	if err != nil && from.Seq > 0 {
-		moved := from
-		moved.Log = path
-		found, movedErr := heldSince(ctx, moved)
-		if movedErr == nil {
-			return found, nil
-		}
-		err = fmt.Errorf("%w; %w", err, movedErr)
-	}
-	if err != nil {
-		return nil, lacked(from, err)
-	}
-	known, _ := headOf(heads, path)
-	other := store.LogHead{Log: path, Seq: known.Seq, Hash: known.Hash}
-	more, err := heldSince(ctx, other)
-	if errors.Is(err, fs.ErrNotExist) { // it is about to be begun
-		err = nil
-	}
-	return append(held, more...), lacked(from, err)
-}
-
-// lacked says what is missing, and what to do.
-func lacked(from store.LogHead, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("the state was not closed, and what was held of limits since entry %d of the audit log %s is in that log alone: "+
-		"bring it back; or, if it is lost, have that forgotten with kvclef state forget --entry %[1]d: %[3]w", from.Seq, from.Log, err)
 }
 
 // manyHeld is how many holds are read before those that no longer count are dropped.
 const manyHeld = 1 << 15
 
+// lack is what a state lacks that an audit log has.
+type lack struct {
+	held    []rules.Reservation
+	befores []audit.Before // that its starts name, of each log the last
+	last    uint64         // entry
+}
+
 // heldSince returns what the entries of an audit log after one hold of limits, but for
 // what expired before the last of those.
-func heldSince(ctx context.Context, from store.LogHead) (held []rules.Reservation, err error) {
+func heldSince(ctx context.Context, from store.LogHead) (l lack, err error) {
 	next, most := max(from.Seq, 1), manyHeld
 	var latest time.Time
 	expired := func(r rules.Reservation) bool {
@@ -138,13 +108,19 @@ func heldSince(ctx context.Context, from store.LogHead) (held []rules.Reservatio
 	}
 	for record, err := range audit.Entries(ctx, from.Log, next) {
 		if err != nil {
-			return nil, err
+			return lack{}, err
 		}
 		if err := follows(record, from, next); err != nil {
-			return nil, err
+			return lack{}, err
 		}
 		next = record.Entry.Seq + 1
-		if record.Entry.Seq == from.Seq || record.Entry.Hold == nil {
+		if record.Entry.Seq == from.Seq {
+			continue
+		}
+		if before := record.Entry.Before; before != nil {
+			l.befores = append(slices.DeleteFunc(l.befores, func(b audit.Before) bool { return b.Log == before.Log }), *before)
+		}
+		if record.Entry.Hold == nil {
 			continue
 		}
 		if at := record.Entry.Hold.Time; latest.Before(at) {
@@ -152,17 +128,18 @@ func heldSince(ctx context.Context, from store.LogHead) (held []rules.Reservatio
 		}
 		reservation, err := reservationOf(record.Entry.Hold)
 		if err != nil {
-			return nil, fmt.Errorf("entry %d of %s: %w", record.Entry.Seq, from.Log, err)
+			return lack{}, fmt.Errorf("entry %d of %s: %w", record.Entry.Seq, from.Log, err)
 		}
-		if held = append(held, reservation); len(held) > most {
-			held = slices.DeleteFunc(held, expired)
-			most = 2*len(held) + manyHeld
+		if l.held = append(l.held, reservation); len(l.held) > most {
+			l.held = slices.DeleteFunc(l.held, expired)
+			most = 2*len(l.held) + manyHeld
 		}
 	}
 	if next <= from.Seq {
-		return nil, fmt.Errorf("%s ends before entry %d", from.Log, from.Seq)
+		return lack{}, fmt.Errorf("%s ends before entry %d", from.Log, from.Seq)
 	}
-	return slices.DeleteFunc(held, expired), nil
+	l.held, l.last = slices.DeleteFunc(l.held, expired), next-1
+	return l, nil
 }
 
 // follows refuses an entry that does not continue what the state has seen.

@@ -76,9 +76,9 @@ func TestHeldSince(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			held, err := heldSince(t.Context(), tt.from)
-			got := make([]rules.HoldID, 0, len(held))
-			for _, r := range held {
+			l, err := heldSince(t.Context(), tt.from)
+			got := make([]rules.HoldID, 0, len(l.held))
+			for _, r := range l.held {
 				got = append(got, r.ID)
 			}
 			if text := fmt.Sprint(got, err); !strings.Contains(text, tt.want) || (err == nil) != strings.HasPrefix(tt.want, "[") {
@@ -86,12 +86,12 @@ func TestHeldSince(t *testing.T) {
 			}
 		})
 	}
-	held, err := heldSince(t.Context(), heads[0])
+	l, err := heldSince(t.Context(), heads[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := held[0].Charges[0]; !held[0].At.Equal(now.Add(1)) || c.Counter != "daily" || c.Slot != "nonce 1" || c.Amount.Uint64() != 12 || !c.Expires.Equal(now.Add(time.Hour)) {
-		t.Errorf("got %+v", held[0])
+	if c := l.held[0].Charges[0]; !l.held[0].At.Equal(now.Add(1)) || c.Counter != "daily" || c.Slot != "nonce 1" || c.Amount.Uint64() != 12 || !c.Expires.Equal(now.Add(time.Hour)) {
+		t.Errorf("got %+v", l.held[0])
 	}
 }
 

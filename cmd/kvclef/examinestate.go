@@ -19,6 +19,7 @@ func (e *examination) state(ctx context.Context, known *durable) {
 		return
 	}
 	var heads []store.LogHead
+	var closed *store.Summary // nil: it is open
 	if known.dir.Path() != "" {
 		held, running, err := lookAt(ctx, e.cfg, known.dir, false)
 		if err != nil {
@@ -26,18 +27,34 @@ func (e *examination) state(ctx context.Context, known *durable) {
 		} else {
 			heads = held.LogHeads
 			e.attestations(known, held)
-			if held.Relied != nil && !running {
-				e.relied(ctx, known.dir, held)
+			if !running {
+				closed = held
 			}
 		}
 	}
-	if err := e.chain(ctx, known.dir, heads); err != nil {
+	err := e.chain(ctx, known.dir, heads)
+	if err != nil {
 		e.fail(err)
+	}
+	if closed != nil {
+		e.relied(ctx, known.dir, closed, err == nil)
 	}
 }
 
-// relied looks whether the audit log has what the state lacks after a crash.
-func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.Summary) {
+// relied looks whether audit logs have what the state lacks, after a crash or as a copy. Of
+// one that was closed, a log that is not as it was left was told.
+func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.Summary, sound bool) {
+	var unsettled, forgotten store.LogHead
+	if held.Relied != nil {
+		unsettled = *held.Relied
+	}
+	if held.Forgotten != nil {
+		forgotten = *held.Forgotten
+	}
+	k, some := upToOf(unsettled, forgotten, held.LogHeads)
+	if !some || k.closed && !sound {
+		return
+	}
 	path, err := auditPath(e.cfg, dir)
 	if err == nil {
 		path, err = filepath.Abs(path)
@@ -45,7 +62,7 @@ func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.S
 	if err != nil {
 		return // it was told
 	}
-	if _, err := lackedBy(ctx, held.LogHeads, *held.Relied, path); err != nil {
+	if _, err := lackedBy(ctx, k, path); err != nil {
 		e.fail(err)
 	}
 }

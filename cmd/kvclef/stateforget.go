@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/kvclef/kvclef/rules/store"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -18,10 +17,11 @@ func (p *program) stateForgetCommand() *cli.Command {
 		UsageText: "kvclef state forget --entry N [--datadir DIR]",
 		Description: examples(
 			"after a start that was refused and named entry 1234", "kvclef state forget --entry 1234",
-		) + "\n\nAfter a crash, and in a copy of a running signer's state, what was held of limits since that entry is in the" +
-			"\naudit log alone. Without the log the signer does not start: bring it back if you can. If it is lost, this has" +
-			"\nthe signer start without what it had: after a crash up to 0.1 s of holds, after a backup all since. Lower the" +
-			"\ncaps of the policy by what may have been signed meanwhile, until the windows have passed.",
+		) + "\n\nAfter a crash, and in a copy of the state, what was held of limits since that entry is in the audit log" +
+			"\nalone, or in those written after it. Without them the signer does not start: bring them back if you can. If" +
+			"\nthey are lost, this has the signer start without what they had: after a crash up to 0.1 s of holds, with a" +
+			"\ncopy all since. Lower the caps of the policy by what may have been signed meanwhile, until the windows have" +
+			"\npassed.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
 			&cli.Uint64Flag{Name: "entry", Usage: "the entry that the refused start named, so that nothing is forgotten by accident", DefaultText: "none"},
 		}),
@@ -48,13 +48,20 @@ func (p *program) stateForget(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, state.Close()) }()
-	switch from := state.Unsettled(); {
-	case from == (store.LogHead{}):
+	heads, err := state.LogHeads(c.Context)
+	if err != nil {
+		return err
+	}
+	k, some := upToOf(state.Unsettled(), state.Forgotten(), heads)
+	switch from := k.from; {
+	case !some:
 		return usagef("the state has all that was held: there is nothing to forget")
+	case k.closed && from.Seq != c.Uint64("entry"):
+		return usagef("the state was closed with entry %d of the audit log %s, not %d: give --entry %[1]d if it is a copy, and the logs since are lost", from.Seq, from.Log, c.Uint64("entry"))
 	case from.Seq != c.Uint64("entry"):
 		return usagef("the state relies on the audit log %s since entry %d, not %d: give --entry %[2]d if you mean that", from.Log, from.Seq, c.Uint64("entry"))
 	default:
-		if err := state.Forget(c.Context); err != nil {
+		if err := state.Forget(c.Context, from); err != nil {
 			return err
 		}
 		return p.printf("Forgotten  what was held since entry %d of %s, %s\n", from.Seq, from.Log, from.Time.UTC().Format(time.RFC3339))

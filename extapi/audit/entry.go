@@ -131,6 +131,8 @@ type Entry struct {
 	Error string `json:"error,omitempty"`
 	Note  string `json:"note,omitempty"` // of start, recovered and such
 
+	Before *Before `json:"before,omitempty"` // of a start: the log that was written before this one, if that was another
+
 	Whole *Whole `json:"whole,omitempty"` // of a decision
 
 	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`

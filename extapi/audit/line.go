@@ -50,6 +50,9 @@ func encodeBody(e Entry) ([]byte, error) {
 	if err := e.Hold.check(); err != nil {
 		return nil, err
 	}
+	if err := e.Before.Check(); err != nil {
+		return nil, err
+	}
 	e = bounded(e)
 	e.Seq, e.Prev, e.Time = 0, "", time.Time{}
 	var buffer bytes.Buffer

@@ -52,13 +52,10 @@ func (s *Store) Rely(ctx context.Context, log string, head func() (seq uint64, h
 	return nil
 }
 
-// Forget gives up what was reserved and is in an audit log alone, which is lost. The
-// file remembers that until [Store.Told].
-func (s *Store) Forget(ctx context.Context) error {
-	if s.unsettled == (LogHead{}) {
-		return nil // there is nothing that a log alone has
-	}
-	record, err := json.Marshal(s.unsettled)
+// Forget gives up what was reserved and is in audit logs alone since a place in one, which
+// are lost. The file remembers that until [Store.Told].
+func (s *Store) Forget(ctx context.Context, from LogHead) error {
+	record, err := json.Marshal(from)
 	if err != nil {
 		return fmt.Errorf("encoding the place in the audit log: %w", err)
 	}

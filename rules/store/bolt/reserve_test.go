@@ -447,7 +447,7 @@ func TestForget(t *testing.T) {
 		t.Fatal("nothing is unsettled")
 	}
 	from := left.Unsettled()
-	ok(t, left.Forget(t.Context()))
+	ok(t, left.Forget(t.Context(), from))
 	ok(t, left.Rely(t.Context(), bookPath, b.head))
 	ok(t, left.Close())
 	if told := inspect(t, copied).Forgotten; told == nil || *told != from {
