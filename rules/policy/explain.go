@@ -25,7 +25,7 @@ type Explanation struct {
 	Limits  []LimitExplanation `json:"limits,omitempty"` // what the request counts
 
 	// Nearest is the rule that allows, of those that do not match, of which the
-	// fewest words fail; "" if a rule decided.
+	// fewest words fail, and neither kind nor method if there is one; "" if a rule decided.
 	Nearest string `json:"nearest,omitempty"`
 }
 

@@ -94,7 +94,8 @@ children:
 }
 
 // failing counts the words of a match that are not true, which are the fewer the
-// nearer a request is to it. It may stop where there are more than so many.
+// nearer a request is to it. It may stop where there are more than so many. A match for
+// something else altogether is farther than all others.
 func failing(m *Match, s *subject, most int, known *answers) int {
 	n, at := 0, 0
 	for about, predicates := range [][]predicate{m.Request, m.Action, m.Effects} {
@@ -103,12 +104,24 @@ func failing(m *Match, s *subject, most int, known *answers) int {
 				return n
 			}
 			if !known.everywhere(p, level(about), at, s) {
-				n++
+				n += distance(p)
 			}
 			at++
 		}
 	}
 	return n
+}
+
+// far is farther than all words of a match together.
+const far = 1 << 20
+
+// distance is how much a word that is not true says that a rule is about another request:
+// what is for lists of accounts is not nearly for a transaction, though this word alone fails.
+func distance(p predicate) int {
+	if word := p.key(); word == "kind" || word == "method" {
+		return far
+	}
+	return 1
 }
 
 // answers are those of the words of the match that was asked last, by their

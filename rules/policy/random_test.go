@@ -178,7 +178,11 @@ func (w world) newWord(level level) predicate {
 	}
 	if w.once(2) {
 		odds := [3]uint64{10, 25, 65}
-		return &chance{name: fmt.Sprintf("luck%d", level), seed: w.Uint64(), odds: odds}
+		name, seed := fmt.Sprintf("luck%d", level), w.Uint64()
+		if level == aboutRequest && seed%4 == 0 {
+			name = "kind" // what fails by it is about something else
+		}
+		return &chance{name: name, seed: seed, odds: odds}
 	}
 	word := &listed{
 		name: fmt.Sprintf("among%d", by), by: by, plain: w.once(4),

@@ -170,15 +170,18 @@ func slowShadow(p *Policy, f *facts.Facts) (found []string) {
 }
 
 // slowNearest are the rules that are nearest to allowing: of those that the index
-// finds, or else of those about the account, the first with the fewest words that
-// fail.
+// finds; if they are not enough also of those about the account; and if that is
+// nothing near, of all: the first with the fewest words that fail.
 func slowNearest(p *Policy, f *facts.Facts) []near {
-	for _, wide := range []bool{false, true} {
+	var found []near
+	for pass := range 3 {
 		l := p.index.allowances.find(&subject{Facts: f})
-		if wide {
+		if pass > 0 {
 			l.widen()
 		}
-		var found []near
+		if pass > 1 {
+			l.all[byAccount] = true
+		}
 		for range maxAsked {
 			i := l.candidate()
 			if i < 0 {
@@ -191,19 +194,26 @@ func slowNearest(p *Policy, f *facts.Facts) []near {
 					m.add(level(about), word)
 					if level(about) == aboutEffect && !(&subject{Facts: f}).everywhere(word, aboutEffect) || level(about) != aboutEffect && !slowCovers(&m, f) {
 						n++
+						if word.key() == "kind" || word.key() == "method" {
+							n += 1<<20 - 1
+						}
 					}
 				}
 			}
-			if !rule.Shadow {
+			if !rule.Shadow && !slices.ContainsFunc(found, func(n near) bool { return n.rule == rule }) {
 				found = append(found, near{rule, n})
 			}
 		}
-		if len(found) > 0 {
-			slices.SortStableFunc(found, func(a, b near) int { return a.failing - b.failing })
-			return found[:min(len(found), maxNearest)]
+		slices.SortStableFunc(found, func(a, b near) int { return a.failing - b.failing })
+		about := len(found) // the same as the request
+		for about > 0 && found[about-1].failing >= 1<<20 {
+			about--
+		}
+		if about >= maxNearest || pass == 1 && about > 0 {
+			break
 		}
 	}
-	return nil
+	return found[:min(len(found), maxNearest)]
 }
 
 // sameMatches fails the test unless each index of a policy finds those rules and
