@@ -62,7 +62,7 @@ func (p *program) attestor(ctx context.Context, cfg *config.Config) (into attest
 	}
 	dir, err := datadir.Open(path)
 	if err != nil {
-		return nil, false, &usageError{missingDir(cfg, err)}
+		return nil, false, &usageError{missingDir(ctx, cfg, err)}
 	}
 	client, err := admin.Connect(ctx, dir.AdminSocket())
 	if err == nil {

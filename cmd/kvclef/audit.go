@@ -65,7 +65,7 @@ func auditFile(c *cli.Context, others int) (string, error) {
 	}
 	dir, err := datadir.Find(path)
 	if err != nil {
-		return "", usagef("%w, name it by --datadir, or give the log's FILE", missingDir(cfg, err))
+		return "", usagef("%w, name it by --datadir, or give the log's FILE", missingDir(c.Context, cfg, err))
 	}
 	return dir.AuditLog(), nil
 }

@@ -103,7 +103,7 @@ func (d *durable) openState(ctx context.Context, cfg *config.Config) (err error)
 		open = datadir.Make
 	}
 	if d.dir, err = open(d.options.path); err != nil {
-		return &usageError{missingDir(cfg, err)}
+		return &usageError{missingDir(ctx, cfg, err)}
 	}
 	if d.options.make && !cfg.Store.Postgres.Enabled() {
 		if err := bolt.Create(d.dir.Store()); err != nil && !errors.Is(err, bolt.ErrExists) {

@@ -121,6 +121,16 @@ func TestTheStartIsRefused(t *testing.T) {
 			}
 		}, true, []string{"mode 0750", "chmod 700"}},
 		{"no store", func(t *testing.T, p *prepared) { p.remove(t, p.dir.Store()) }, true, []string{"has no state", "kvclef init --datadir"}},
+		{"a lost store", func(t *testing.T, p *prepared) {
+			d, err := p.open(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(d.begin(t.Context(), ""), d.close(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			p.remove(t, p.dir.Store())
+		}, true, []string{"there is no state at " + string(filepath.Separator), "has entries, up to 1:", "docs/operations.md#backup", "kvclef init --forget-limits"}},
 		{"a foreign store", func(t *testing.T, p *prepared) { p.write(t, p.dir.Store(), "something else") }, true, []string{"not a store of kvclef"}},
 		{"a newer store", func(t *testing.T, p *prepared) { makeNewer(t, p.dir.Store()) }, true, []string{"newer kvclef"}},
 		{"a damaged store", func(t *testing.T, p *prepared) { flip(t, p.dir.Store(), `"file":"rules.js"`) }, false, []string{"damaged", "kvclef state show"}},

@@ -50,7 +50,7 @@ func examine(ctx context.Context, e examination, already error) error {
 		_, err := extapi.NewValidator(e.cfg.FourByteFile)
 		e.add(err)
 	}
-	known := e.data()
+	known := e.data(ctx)
 	e.auditLog(known)
 	e.sockets(known)
 	e.rules()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 
@@ -12,7 +13,7 @@ import (
 
 // data looks at the data directory, and returns what the files in it are known by: a
 // durable without a directory if there is no sound state.
-func (e *examination) data() (known *durable) {
+func (e *examination) data(ctx context.Context) (known *durable) {
 	known = &durable{options: e.options, log: e.log}
 	if e.options.path == "" || e.options.make {
 		return known
@@ -24,7 +25,7 @@ func (e *examination) data() (known *durable) {
 	}
 	dir, err := datadir.Open(e.options.path)
 	if err != nil {
-		e.add(missingDir(e.cfg, err))
+		e.add(missingDir(ctx, e.cfg, err))
 		return known
 	}
 	if e.cfg.Store.Postgres.Enabled() {
@@ -36,7 +37,7 @@ func (e *examination) data() (known *durable) {
 		return known
 	}
 	if _, err := os.Stat(dir.Store()); errors.Is(err, os.ErrNotExist) {
-		e.add(noState(dir, e.cfg.Place))
+		e.add(noState(ctx, e.cfg, dir))
 		return known
 	}
 	known.dir = dir

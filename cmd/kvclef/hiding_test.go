@@ -33,7 +33,7 @@ var hidingPlaces = []hidingPlace{
 	{"a state that is none", "datadir: foreign\nlog: {format: xml}\n", []string{"log.format", "this is not a store of kvclef"}},
 	{
 		"no data directory, and a socket", "datadir: none\napprovals: {people: {alice: {}}, socket: nowhere/a.sock}\n",
-		[]string{"there is no data directory none", "the socket for approvals nowhere/a.sock"},
+		[]string{"/none: make it with kvclef init", "the socket for approvals nowhere/a.sock"},
 	},
 	{
 		"a database that is misspelt", "datadir: empty\nreplica: a\nlog: {format: xml}\nstore: {postgres: {dsn: 'host=', schema: pg_a}}\n",
@@ -41,7 +41,7 @@ var hidingPlaces = []hidingPlace{
 	},
 	{
 		"a database without a data directory", "datadir: none\nreplica: \"a\\tb\"\nstore: {postgres: {dsn_file: none.dsn, schema: pg_a}}\n",
-		[]string{`replica: "a\tb"`, "open none.dsn", `the schema is called "pg_a"`, "there is no data directory none"},
+		[]string{`replica: "a\tb"`, "open none.dsn", `the schema is called "pg_a"`, "/none: make it with kvclef init"},
 	},
 	{
 		"an issuer of tokens", "listeners: {http: {enabled: true, jwt: {issuer: 'http://a', jwks_url: 'http://b', algorithms: [none]}}}\n",

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/store/bolt"
@@ -55,10 +56,14 @@ func (plan *clefPlan) apply(ctx context.Context) (err error) {
 
 // fill fills the state.
 func (plan *clefPlan) fill(ctx context.Context, dir datadir.Dir) (err error) {
+	cfg := config.Default() // the folder has what it says
+	if err := mayBegin(ctx, cfg, dir); err != nil {
+		return err
+	}
 	if err := bolt.Create(dir.Store()); err != nil && !errors.Is(err, bolt.ErrExists) {
 		return err
 	}
-	store, err := openStore(ctx, dir, "", bolt.Options{})
+	store, err := openStore(ctx, cfg, dir, bolt.Options{})
 	if err != nil {
 		return err
 	}

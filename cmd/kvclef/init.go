@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -19,18 +18,25 @@ func (p *program) initCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "make the data directory, with an empty state",
-		UsageText: "kvclef init [--datadir DIR] [--if-missing]",
+		UsageText: "kvclef init [--datadir DIR] [--if-missing] [--forget-limits]",
 		Description: examples(
 			"in the home directory", "kvclef init",
 			"for a service, as its user", "kvclef init --datadir /var/lib/kvclef",
 		) + "\n\nThe state is what rule files keep and what was spent of limits. It is made on purpose, once: a" +
-			"\nsigner that began with an empty one because a path was mistyped would forget what was spent." +
+			"\nsigner that began with an empty one because a path was mistyped would forget what was spent. So" +
+			"\nbeside an audit log that has entries it makes none without --forget-limits." +
 			"\nUnlike Clef's init it makes no master seed and asks for no password: there are none, the keys" +
 			"\nstay in the vault.",
-		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{&cli.BoolFlag{
-			Name: "if-missing", DisableDefaultText: true,
-			Usage: "leave a state that is there already as it is, for installations by machine",
-		}}),
+		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
+			&cli.BoolFlag{
+				Name: "if-missing", DisableDefaultText: true,
+				Usage: "leave a state that is there already as it is, for installations by machine",
+			},
+			&cli.BoolFlag{
+				Name: "forget-limits", DisableDefaultText: true,
+				Usage: "make an empty state although the audit log has entries: what was spent of limits is forgotten",
+			},
+		}),
 		Action: action(p.init),
 	}
 }
@@ -51,13 +57,18 @@ func (p *program) init(c *cli.Context) error {
 	if err != nil {
 		return &usageError{err}
 	}
+	if !c.Bool("forget-limits") {
+		if err := mayBegin(c.Context, cfg, dir); err != nil {
+			return err
+		}
+	}
 	place, old, made, err := makeState(c.Context, cfg, dir)
 	switch {
 	case errors.Is(err, bolt.ErrExists) && c.Bool("if-missing"):
-		return p.printf("State           %s, as it was\n", dir.Store())
+		return p.printf("State           %s, as it was\n", datadir.Absolute(dir.Store()))
 	case errors.Is(err, bolt.ErrExists):
 		return usagef("%s is a data directory already: look into it with kvclef state show; to begin anew, which forgets what was spent, move %s away first",
-			dir.Path(), dir.Store())
+			datadir.Absolute(dir.Path()), datadir.Absolute(dir.Store()))
 	case err != nil:
 		return err
 	case old > 0 && old == made:
@@ -65,14 +76,18 @@ func (p *program) init(c *cli.Context) error {
 	case old > 0:
 		place += fmt.Sprintf(", brought from version %d to %d", old, made)
 	}
-	record, err := auditPath(cfg, dir)
-	if err != nil {
+	record, goesOn, err := logOf(c.Context, cfg, dir)
+	if record == "" {
 		return err
 	}
-	if _, err := os.Stat(record); err == nil && old == 0 { // a state that was there knows its logs
-		p.sayf("kvclef: warning: %s is of a signer that had another state: what it spent of limits is not known here", record)
+	begins := "from the first start"
+	if goesOn != "" {
+		begins = "which is there and " + goesOn
 	}
-	return p.printf("Data directory  %s\nState           %s\nAudit log       %s, from the first start\n\n%s", dir.Path(), place, record, afterInit(cfg, c.IsSet("config")))
+	if goesOn != "" && old == 0 { // a state that was there knows its logs
+		p.sayf("kvclef: warning: %s is of a signer that had another state: what it spent of limits is not known here. Lower the caps of the policy by what the log shows, until the longest window has passed", record)
+	}
+	return p.printf("Data directory  %s\nState           %s\nAudit log       %s, %s\n\n%s", datadir.Absolute(dir.Path()), place, record, begins, afterInit(cfg, c.IsSet("config")))
 }
 
 // afterInit says what comes next. A configuration file may name what decides, and the rest.
@@ -101,28 +116,23 @@ func afterInit(cfg *config.Config, file bool) string {
 
 // openStore opens the store of a data directory. What can be mended by another
 // path, or by kvclef init, is wrong usage: the flags of the place go with that.
-func openStore(ctx context.Context, dir datadir.Dir, place string, options bolt.Options) (*bolt.Store, error) {
+func openStore(ctx context.Context, cfg *config.Config, dir datadir.Dir, options bolt.Options) (*bolt.Store, error) {
 	store, err := bolt.Open(ctx, dir.Store(), options)
 	if err != nil {
-		return nil, storeError(dir, place, err)
+		return nil, storeError(ctx, cfg, dir, err)
 	}
 	return store, nil
 }
 
 // storeError tells wrong usage from what failed.
-func storeError(dir datadir.Dir, place string, err error) error {
+func storeError(ctx context.Context, cfg *config.Config, dir datadir.Dir, err error) error {
 	switch {
 	case errors.Is(err, bolt.ErrMissing):
-		return noState(dir, place)
+		return noState(ctx, cfg, dir)
 	case errors.Is(err, bolt.ErrForeign):
 		return usagef("%w: if it was one, it is damaged: put a copy that kvclef state backup made in its place, which forgets what was spent since", err)
 	case errors.Is(err, bolt.ErrNewer):
 		return &usageError{err}
 	}
 	return err
-}
-
-// noState is that a data directory was not made by kvclef init.
-func noState(dir datadir.Dir, place string) error {
-	return usagef("the data directory %s has no state: make it with kvclef init%s", dir.Path(), placeFlags(place, dir))
 }

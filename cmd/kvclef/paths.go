@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -53,15 +54,20 @@ func dataDir(cfg *config.Config) (string, error) {
 // placeFlags returns the flags that name a data directory to another command.
 func placeFlags(place string, dir datadir.Dir) string {
 	if place == "" {
-		return " --datadir " + shellQuote(dir.Path())
+		return " --datadir " + shellQuote(datadir.Absolute(dir.Path()))
 	}
 	return place
 }
 
 // missingDir completes the error of a data directory that is not there.
-func missingDir(cfg *config.Config, err error) error {
+func missingDir(ctx context.Context, cfg *config.Config, err error) error {
 	if missing := (*datadir.MissingError)(nil); errors.As(err, &missing) {
 		missing.Flags = cfg.Place
+		if cfg.Audit.File != "" && !cfg.Store.Postgres.Enabled() {
+			if lost := lostState(ctx, cfg, datadir.Dir{}, datadir.Absolute(filepath.Join(missing.Path, "state.db"))); lost != nil {
+				return lost
+			}
+		}
 	}
 	return err
 }

@@ -91,7 +91,7 @@ func (p *program) lookAtData(c *cli.Context) (shown shownState, err error) {
 	if cfg.Store.Postgres.Enabled() {
 		return shown, err
 	}
-	return shown, storeError(dir, cfg.Place, err)
+	return shown, storeError(c.Context, cfg, dir, err)
 }
 
 // lookAt reads the store of a data directory, and tells whether a signer runs on it.
@@ -140,7 +140,7 @@ func (p *program) findState(c *cli.Context) (*config.Config, datadir.Dir, error)
 	}
 	dir, err := datadir.Find(path)
 	if err != nil {
-		return nil, datadir.Dir{}, &usageError{missingDir(cfg, err)}
+		return nil, datadir.Dir{}, &usageError{missingDir(c.Context, cfg, err)}
 	}
 	return cfg, dir, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/admin"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
@@ -44,10 +45,10 @@ func (p *program) stateBackup(c *cli.Context) error {
 		return &usageError{errNoBackup}
 	}
 	if args[0] == "-" {
-		_, err := backup(c.Context, dir, cfg.Place, p.stdout)
+		_, err := backup(c.Context, cfg, dir, p.stdout)
 		return err
 	}
-	size, err := backupFile(c.Context, dir, cfg.Place, args[0])
+	size, err := backupFile(c.Context, cfg, dir, args[0])
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (p *program) stateBackup(c *cli.Context) error {
 
 // backup writes a copy of the store: the running signer's, which alone may have
 // it open, or else by opening it.
-func backup(ctx context.Context, dir datadir.Dir, place string, w io.Writer) (int64, error) {
+func backup(ctx context.Context, cfg *config.Config, dir datadir.Dir, w io.Writer) (int64, error) {
 	switch client, err := admin.Connect(ctx, dir.AdminSocket()); {
 	case err == nil:
 		return client.Backup(ctx, w)
@@ -64,12 +65,12 @@ func backup(ctx context.Context, dir datadir.Dir, place string, w io.Writer) (in
 		return 0, err
 	}
 	n, err := bolt.Copy(dir.Store(), w)
-	return n, storeError(dir, place, err)
+	return n, storeError(ctx, cfg, dir, err)
 }
 
 // backupFile makes a durable copy, for its owner alone, and checks it. A copy
 // that is none is removed.
-func backupFile(ctx context.Context, dir datadir.Dir, place, path string) (size int64, err error) {
+func backupFile(ctx context.Context, cfg *config.Config, dir datadir.Dir, path string) (size int64, err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return 0, usagef("%s exists already: a backup takes no other's place; give another name", path)
@@ -77,7 +78,7 @@ func backupFile(ctx context.Context, dir datadir.Dir, place, path string) (size 
 	if err != nil {
 		return 0, usagef("making the backup: %w", err)
 	}
-	size, err = backup(ctx, dir, place, file)
+	size, err = backup(ctx, cfg, dir, file)
 	err = errors.Join(err, file.Sync(), file.Close())
 	if err == nil {
 		_, err = bolt.Inspect(ctx, path, time.Now(), false)

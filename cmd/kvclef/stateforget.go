@@ -43,7 +43,7 @@ func (p *program) stateForget(c *cli.Context) (err error) {
 	if cfg.Store.Postgres.Enabled() {
 		return usagef("the state is in PostgreSQL, which has all that was held: there is nothing to forget")
 	}
-	state, err := openStore(c.Context, dir, cfg.Place, bolt.Options{})
+	state, err := openStore(c.Context, cfg, dir, bolt.Options{})
 	if err != nil {
 		return err
 	}

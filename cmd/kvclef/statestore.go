@@ -50,7 +50,7 @@ type storeWatch struct {
 // another configuration, or by kvclef init, is wrong usage.
 func openStateStore(ctx context.Context, cfg *config.Config, dir datadir.Dir, log *slog.Logger, told storeWatch) (stateStore, error) {
 	if !cfg.Store.Postgres.Enabled() {
-		opened, err := openStore(ctx, dir, cfg.Place, bolt.Options{Logger: log, Hook: told.hook})
+		opened, err := openStore(ctx, cfg, dir, bolt.Options{Logger: log, Hook: told.hook})
 		if err != nil {
 			return nil, err
 		}
@@ -92,6 +92,11 @@ func openPostgres(ctx context.Context, cfg *config.Config, dir datadir.Dir, log 
 	opened, err := postgres.Open(ctx, postgres.Options{
 		DSN: dsn, Schema: p.Schema, Replica: replica, Logger: log, Conns: p.MaxConnections, Timeout: p.Timeout, Committed: told.committed,
 	})
+	if errors.Is(err, postgres.ErrMissing) {
+		if lost := lostState(ctx, cfg, dir, databasePlace(cfg)); lost != nil {
+			return nil, lost
+		}
+	}
 	if err != nil {
 		return nil, stateError(err)
 	}
@@ -116,14 +121,14 @@ func stateError(err error) error {
 func makeState(ctx context.Context, cfg *config.Config, dir datadir.Dir) (place string, old, made int, err error) {
 	p := &cfg.Store.Postgres
 	if !p.Enabled() {
-		return dir.Store(), 0, 0, bolt.Create(dir.Store())
+		return datadir.Absolute(dir.Store()), 0, 0, bolt.Create(dir.Store())
 	}
 	dsn, err := p.ReadDSN()
 	if err != nil {
 		return "", 0, 0, &usageError{err}
 	}
 	migration, err := postgres.Migrate(ctx, dsn, p.Schema)
-	return "PostgreSQL, schema " + p.Schema, migration.From, migration.To, stateError(err)
+	return databasePlace(cfg), migration.From, migration.To, stateError(err)
 }
 
 // inspectState reads what a state holds, which it does not change.

@@ -28,7 +28,11 @@ func TestTheDatabaseIsLost(t *testing.T) {
 			t.Errorf("%s starts with an empty database, or says something else: %v\n%s", name, err, text)
 		}
 	}
-	if text := h.run(t, "signer-0", "init"); !strings.Contains(text, "what it spent of limits is not known here") {
+	text, err := h.command(t.Context(), "signer-0", "init").CombinedOutput()
+	if err == nil || !strings.Contains(string(text), "there is no state at PostgreSQL") {
+		t.Errorf("an empty state is made beside a log that has entries: %v\n%s", err, text)
+	}
+	if text := h.run(t, "signer-0", "init", "--forget-limits"); !strings.Contains(text, "what it spent of limits is not known here") {
 		t.Errorf("that the log is of another state is not told:\n%s", text)
 	}
 	h.run(t, "signer-1", "init")

@@ -32,6 +32,16 @@ func (d Dir) AuditLog() string { return filepath.Join(d.path, "audit.log") }
 // directory.
 func (d Dir) AdminSocket() string { return filepath.Join(d.path, "admin.sock") }
 
+// Absolute returns a path for people: a relative one is to be told together with the
+// folder that it was taken from.
+func Absolute(path string) string {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	return absolute
+}
+
 // MissingError is that there is no data directory. Flags are those that name it to
 // kvclef init; without any it is named by its path.
 type MissingError struct {
@@ -41,9 +51,9 @@ type MissingError struct {
 func (e *MissingError) Error() string {
 	flags := e.Flags
 	if flags == "" {
-		flags = " --datadir " + e.Path
+		flags = " --datadir " + Absolute(e.Path)
 	}
-	return "there is no data directory " + e.Path + ": make it with kvclef init" + flags
+	return "there is no data directory " + Absolute(e.Path) + ": make it with kvclef init" + flags
 }
 
 // Find returns an existing folder, whoever's it is: for commands that look into
@@ -55,7 +65,7 @@ func Find(path string) (Dir, error) {
 	case err != nil:
 		return Dir{}, fmt.Errorf("looking for the data directory: %w", err)
 	case !info.IsDir():
-		return Dir{}, fmt.Errorf("the data directory %s is no folder: give another by --datadir", path)
+		return Dir{}, fmt.Errorf("the data directory %s is no folder: give another by --datadir", Absolute(path))
 	}
 	return Dir{path: path}, nil
 }

@@ -18,11 +18,11 @@ func checkPrivate(path string) error {
 	}
 	owner, known := info.Sys().(*syscall.Stat_t)
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("the data directory %s has mode %#o, so others can get at it: run chmod 700 %s", path, mode, path)
+		return fmt.Errorf("the data directory %s has mode %#o, so others can get at it: run chmod 700 %s", Absolute(path), mode, Absolute(path))
 	}
 	if user := os.Geteuid(); known && int64(owner.Uid) != int64(user) {
 		return fmt.Errorf("the data directory %s belongs to the user id %d, and kvclef runs as %d: run it as that user, or chown -R %d %s",
-			path, owner.Uid, user, user, path)
+			Absolute(path), owner.Uid, user, user, Absolute(path))
 	}
 	return nil
 }
