@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"testing"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
 )
 
 // TestLimitsOutliveAPowerCut: what a power cut has taken from the end of the audit log
@@ -44,6 +46,10 @@ func TestLimitsOutliveAPowerCut(t *testing.T) {
 			p.write(t, journal, kept)
 			if next != "" {
 				p.cfg.Audit.File = filepath.Join(p.dir.Path(), next)
+			}
+			// Whoever only looks leaves that to the start.
+			if _, err := lackedBy(t.Context(), upTo{from: store.LogHead{Log: p.dir.AuditLog()}}, p.cfg.Audit.File, looking); !errors.Is(err, errCrashed) || p.read(t, journal) != kept {
+				t.Errorf("looking: %v", err)
 			}
 			d = start()
 			if verdict := pay(t, d, 2, 5); verdict != rules.Reject {

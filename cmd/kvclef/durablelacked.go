@@ -45,8 +45,8 @@ func (k upTo) of(path string) store.LogHead {
 // from the one at path, if that is the same and was moved there. If it is another one, what
 // the state does not know of that is held as well, and of those that were written between
 // the two, as starts name them: a copy of the state may be of a time before they were begun.
-func lackedBy(ctx context.Context, k upTo, path string) ([]rules.Reservation, error) {
-	w := walk{upTo: k, path: path, read: make(map[string]uint64)}
+func lackedBy(ctx context.Context, k upTo, path string, mend mender) ([]rules.Reservation, error) {
+	w := walk{upTo: k, path: path, mend: mend, read: make(map[string]uint64)}
 	err := w.begin(ctx)
 	for err == nil && len(w.befores) > 0 {
 		before := w.befores[0]
@@ -59,25 +59,43 @@ func lackedBy(ctx context.Context, k upTo, path string) ([]rules.Reservation, er
 	return w.held, nil
 }
 
+// mender sees to it that a log has all that was written to it, before it is read.
+type mender func(ctx context.Context, log string) error
+
+// completing completes other logs than the one at path, which is open, and so complete.
+func completing(path string) mender {
+	return func(ctx context.Context, log string) error {
+		if log == path {
+			return nil
+		}
+		// Somebody who writes it has all of it in its file.
+		if err := audit.Mend(ctx, log, audit.Options{}); !errors.Is(err, audit.ErrLocked) {
+			return err
+		}
+		return nil
+	}
+}
+
+// errCrashed is of a log that the next start completes.
+var errCrashed = errors.New("a crash left the log's end in its journal")
+
+// looking changes nothing.
+func looking(_ context.Context, log string) error {
+	if audit.Crashed(log) {
+		return errCrashed
+	}
+	return nil
+}
+
 // walk goes through audit logs.
 type walk struct {
 	upTo
 
-	path    string            // of the log that is open, and complete
+	path    string // of the log that is written now, or next
+	mend    mender
 	read    map[string]uint64 // up to which entry, by path
 	held    []rules.Reservation
 	befores []audit.Before // that are still to be followed
-}
-
-// mend completes a log. Somebody who writes it has all of it in its file.
-func (w *walk) mend(ctx context.Context, log string) error {
-	if log == w.path {
-		return nil
-	}
-	if err := audit.Mend(ctx, log, audit.Options{}); !errors.Is(err, audit.ErrLocked) {
-		return err
-	}
-	return nil
 }
 
 // take reads what a log has after an entry.

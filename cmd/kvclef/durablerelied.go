@@ -70,7 +70,7 @@ func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, k upTo) er
 	if seq, hash := d.audit.Head(); k.closed && from.Log == d.auditPath && from.Seq == seq && from.Hash == hash {
 		return nil // nothing was written since
 	}
-	held, err := lackedBy(ctx, k, d.auditPath)
+	held, err := lackedBy(ctx, k, d.auditPath, completing(d.auditPath))
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.S
 	if err != nil {
 		return // it was told
 	}
-	if _, err := lackedBy(ctx, k, path); err != nil {
+	if _, err := lackedBy(ctx, k, path, looking); err != nil && !errors.Is(err, errCrashed) { // what the start completes, it looks at
 		e.fail(err)
 	}
 }

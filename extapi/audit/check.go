@@ -76,6 +76,13 @@ func (l *Log) still(f *os.File) (bool, error) {
 	return os.SameFile(now, info), nil
 }
 
+// Crashed tells whether a log has a journal: somebody writes it, or the last one who did has
+// crashed, and its end may be there alone. It is false where that can't be seen.
+func Crashed(path string) bool {
+	_, err := os.Lstat(path + journalSuffix)
+	return err == nil
+}
+
 // Mend completes the log at path, which nobody is to write any more, with what a crash
 // left in its journal. Without a journal there is nothing to do. ErrLocked means that
 // somebody writes the log, so that readers find all of it.

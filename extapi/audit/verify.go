@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -98,7 +97,7 @@ func Verify(ctx context.Context, path string, options VerifyOptions) (Report, er
 // withJournal adds to what is wrong with a log that this may be what the next start mends.
 func withJournal(path string, err error) error {
 	var damage *DamageError
-	if _, missing := os.Lstat(path + journalSuffix); missing == nil && errors.As(err, &damage) {
+	if Crashed(path) && errors.As(err, &damage) {
 		damage.Problem += "; its journal lies beside it: unless a signer is writing the log, it ended in a crash, and is to be started before the end of the log is judged"
 	}
 	return err
