@@ -13,6 +13,7 @@ import (
 
 	"github.com/kvclef/kvclef/backend/keyvault"
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
+	"github.com/kvclef/kvclef/rules"
 )
 
 func (p *program) checkCommand() *cli.Command {
@@ -113,11 +114,44 @@ func (p *program) check(c *cli.Context) error {
 		})
 	}
 	group.Wait()
+	if whole(c) {
+		if err := p.sayIdle(cfg, vaults); err != nil {
+			return err
+		}
+	}
 	failure := errors.Join(failureOf(checks), checkpointFailure(c.Context, cfg, vaults))
 	if c.Bool("json") {
 		return errors.Join(failure, p.printJSON(checkResult{failure == nil, checks}))
 	}
 	return errors.Join(failure, p.printChecks(checks))
+}
+
+// sayIdle warns of what a signer would start with and could not use. Accounts of a vault that
+// can't be reached are not known.
+func (p *program) sayIdle(cfg *config.Config, vaults vaultSet) error {
+	r := &cfg.Rules
+	if r.Policy == "" && r.File == "" && len(cfg.Approvals.Default.Of) == 0 {
+		p.sayf("kvclef: warning: no policy and no rule file: kvclef serve lists accounts, and refuses every signing request; give --policy, or rules.policy in the configuration")
+	}
+	if r.Policy == "" || slices.Contains(vaults, nil) {
+		return nil
+	}
+	path, err := expandHome(r.Policy, "policy")
+	if err != nil {
+		return err
+	}
+	file, err := readRules(rules.PolicyFile, path)
+	if err != nil {
+		return err
+	}
+	loaded, err := loadPolicy(file)
+	if err != nil {
+		return err
+	}
+	for _, warning := range idle(cfg, loaded, keyringSigner{vaults.keyring()}.Accounts()) {
+		p.sayf("kvclef: warning: %s", warning)
+	}
+	return nil
 }
 
 // whole reports whether more is given than vaults and how to log.
