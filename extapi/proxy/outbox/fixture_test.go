@@ -173,6 +173,9 @@ func newWorld(t testing.TB, change func(*world)) *world {
 	if change != nil {
 		change(w)
 	}
+	if w.node.clock == nil {
+		w.node.clock = w.clock.time
+	}
 	if w.cfg.Records == nil {
 		w.cfg.Records = w.records
 	}

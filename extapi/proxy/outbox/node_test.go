@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -37,10 +38,12 @@ type fakeNode struct {
 	asked    int
 	scatter  bool // every second call is answered by a node that is a block behind
 	forge    bool // it shows other transactions in blocks than were signed
+	clock    func() time.Time
 }
 
 type fakeBlock struct {
 	hash   common.Hash
+	time   int64
 	txs    []*types.Transaction
 	counts map[common.Address]uint64 // after it
 }
@@ -124,7 +127,7 @@ func (n *fakeNode) answer(method string, params []any) (any, error) {
 				return nil, nil
 			}
 		}
-		block := map[string]any{"hash": n.blocks[number].hash, "number": hexutil.Uint64(number), "baseFeePerGas": (*hexutil.Big)(n.base), "gasLimit": "0x1c9c380"}
+		block := map[string]any{"hash": n.blocks[number].hash, "number": hexutil.Uint64(number), "timestamp": hexutil.Uint64(n.blocks[number].time), "baseFeePerGas": (*hexutil.Big)(n.base), "gasLimit": "0x1c9c380"}
 		if params[1] == true {
 			block["transactions"] = n.full(number)
 		}
@@ -262,6 +265,9 @@ func (n *fakeNode) mine() {
 	defer n.mu.Unlock()
 	last := n.blocks[len(n.blocks)-1]
 	block := fakeBlock{counts: make(map[common.Address]uint64)}
+	if n.clock != nil {
+		block.time = n.clock().Unix()
+	}
 	for account, count := range last.counts {
 		block.counts[account] = count
 	}

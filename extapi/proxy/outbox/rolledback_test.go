@@ -55,8 +55,8 @@ func TestRolledBack(t *testing.T) {
 	}
 }
 
-// TestNotRolledBack: a node that lags, is not in step yet, or knows what was final, is not
-// believed that it is gone, and nothing is sent with a nonce that was used.
+// TestNotRolledBack: a node that lags, is not in step yet, knows what was final, or can't
+// tell, is not believed that it is gone, and nothing is sent with a nonce that was used.
 func TestNotRolledBack(t *testing.T) {
 	w := newWorld(t, nil)
 	for i := range 3 {
@@ -70,6 +70,7 @@ func TestNotRolledBack(t *testing.T) {
 	look := func(blocks int, by time.Duration) {
 		for range blocks {
 			w.clock.move(by)
+			w.node.mine()
 			w.checkRolledBack(t.Context(), l, 1)
 		}
 	}
@@ -79,27 +80,87 @@ func TestNotRolledBack(t *testing.T) {
 			t.Errorf("%s: it goes back to %d, %d", why, l.final, l.used)
 		}
 	}
+	fails := func(of string, how error) func(string, []any) (bool, error) {
+		return func(method string, _ []any) (bool, error) {
+			if method == of {
+				return false, how
+			}
+			return false, nil
+		}
+	}
 	look(60, time.Minute)
 	nothing("it knows them")
 	w.node.set(func(n *fakeNode) {
 		n.syncing = true
 		n.blocks = n.blocks[:1]
+		clear(n.pool)
 	})
 	look(60, time.Minute)
 	nothing("it is not in step")
 	w.node.set(func(n *fakeNode) { n.syncing = false })
+	for _, method := range []string{"eth_syncing", "eth_getTransactionByHash", "eth_getBlockByNumber"} {
+		for _, how := range []error{errReset, says("daily request count exceeded")} {
+			w.node.set(func(n *fakeNode) { n.fault = fails(method, how) })
+			look(60, time.Minute)
+			nothing(method + ": " + how.Error())
+		}
+	}
+	w.node.set(func(n *fakeNode) { n.fault = nil })
+	for _, wrong := range []time.Duration{-time.Hour, time.Hour} {
+		w.node.set(func(n *fakeNode) { n.clock = func() time.Time { return w.clock.time().Add(wrong) } })
+		look(60, time.Minute)
+		nothing("its blocks are not of now")
+	}
+	w.node.set(func(n *fakeNode) { n.clock = w.clock.time })
 	w.checkRolledBack(t.Context(), l, 3)
 	look(60, time.Second)
 	nothing("it is one minute")
 	w.checkRolledBack(t.Context(), l, 3)
 	look(12, time.Hour)
 	nothing("these are 12 blocks")
-	w.node.set(func(n *fakeNode) { n.fault = func(string, []any) (bool, error) { return false, errReset } })
-	look(60, time.Minute)
-	nothing("it gives no answer")
-	w.node.set(func(n *fakeNode) { n.fault = nil })
 	look(1, time.Minute)
 	if l.final != 1 || l.used != 1 {
 		t.Errorf("it is at %d, %d", l.final, l.used)
+	}
+}
+
+// TestCatchesUp: a node that was set back to an old copy, and says that it is in step while
+// it catches up, has no nonce signed again, even where it gives its blocks the time of now.
+// That it counts too few is told.
+func TestCatchesUp(t *testing.T) {
+	for _, stale := range []bool{true, false} {
+		var log bytes.Buffer
+		w := newWorld(t, func(w *world) { w.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		for range 60 {
+			w.block(t)
+		}
+		for i := range 3 {
+			w.mustSend(t, w.transfer(t, i), "")
+		}
+		for range 20 {
+			w.block(t)
+		}
+		w.mustSend(t, w.transfer(t, 10), "")
+		w.node.set(func(n *fakeNode) { n.lag = 70 })
+		for range 12 + patienceGap + 3 {
+			w.clock.move(time.Minute)
+			w.step(t.Context())
+			w.node.set(func(n *fakeNode) {
+				n.lag--
+				if !stale {
+					n.blocks[n.head()].time = w.clock.time().Unix()
+				}
+			})
+		}
+		invoice := w.mustSend(t, w.transfer(t, 777), "invoice")
+		if tx, err := w.Show(t.Context(), invoice); err != nil || tx.Nonce != 4 {
+			t.Errorf("stale %v: it has %+v, %v", stale, tx, err)
+		}
+		if text := log.String(); !strings.Contains(text, "The node counts fewer transactions of the account than are final") {
+			t.Errorf("the log says %s", text)
+		}
+		w.node.set(func(n *fakeNode) { n.lag = 0 })
+		w.block(t)
+		w.wantState(t, invoice, StateMined)
 	}
 }
