@@ -238,6 +238,45 @@ func TestUsedByWhom(t *testing.T) {
 	}
 }
 
+// TestUsedManyByAnother: where nobody shows who has used a nonce, and others have used
+// several, one payment is lost, and not one after the other: the lane asks how far the
+// account has come.
+func TestUsedManyByAnother(t *testing.T) {
+	w := newWorld(t, nil)
+	w.mustSend(t, w.transfer(t, 1), "")
+	w.node.mine() // which is not noticed, so that the node is not asked for its count
+	for i := range 5 {
+		w.another(t, 10+i)
+		w.node.mine()
+	}
+	w.node.set(func(n *fakeNode) {
+		n.fault = func(method string, params []any) (bool, error) {
+			if method == "eth_getTransactionCount" {
+				if _, ok := params[1].(hexutil.Uint64); ok {
+					return false, says("missing trie node")
+				}
+			}
+			return false, nil
+		}
+	})
+	lost := w.mustSend(t, w.transfer(t, 20), "")
+	w.wantState(t, lost, StateUnsure)
+	for i := range 5 {
+		hash := w.mustSend(t, w.transfer(t, 21+i), "")
+		if tx := w.wantState(t, hash, StateSent); tx.Nonce != uint64(6+i) {
+			t.Errorf("payment %d has nonce %d", i, tx.Nonce)
+		}
+	}
+	for range patienceReplaced + 1 {
+		w.clock.move(patienceUnknown)
+		w.block(t)
+	}
+	w.wantState(t, lost, StateReplaced)
+	if mined := w.node.minedOf(t, w.vault.address(0)); len(mined) != 11 {
+		t.Errorf("%d are mined", len(mined))
+	}
+}
+
 // TestOldGivenNonce: a caller that gives a nonce which was used long ago is told so, though
 // the node does not know the past.
 func TestOldGivenNonce(t *testing.T) {
