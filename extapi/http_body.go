@@ -11,26 +11,20 @@ import (
 	"time"
 )
 
-// Bodies above smallBody bytes, such as blob transactions, are read a few at a
-// time, so that memory doesn't grow with the number of connections.
-const (
-	smallBody      = 64 << 10
-	maxLargeBodies = 16
-)
-
 var errWaited = fmt.Errorf("waiting to read a large body: %w", os.ErrDeadlineExceeded)
 
 // screenedBody is a request's body as the rpc server reads it. It reads the
 // caller's body, whole and bounded, when the server first reads: by then the
 // server has checked the method, the length and the content type.
 type screenedBody struct {
-	body    io.ReadCloser
-	length  int64 // as the caller says; -1: unknown
-	cfg     ServerConfig
-	large   chan struct{}   // places for large bodies
-	hangup  <-chan struct{} // the caller is gone
-	refused *refusals
-	answers *answering // of the caller
+	body      io.ReadCloser
+	cfg       ServerConfig
+	large     *largePlaces
+	principal string
+	hangup    <-chan struct{} // the caller is gone
+	refused   *refusals
+	answers   *answering      // of the caller
+	readUntil func(time.Time) // sets the deadline: the time of waiting for a place is not the caller's
 
 	entered bool          // has a place
 	frame   *bytes.Reader // nil until read
@@ -51,36 +45,35 @@ func (b *screenedBody) Read(p []byte) (int, error) {
 	return b.frame.Read(p)
 }
 
-// enter waits for a place if the body may be large.
-func (b *screenedBody) enter() error {
-	if b.length >= 0 && b.length <= smallBody {
-		return nil
+// read reads the body. What is above smallBody waits for a place: not before so much has
+// come, so that a caller who says that a large body follows, or one without a length, has
+// no place for it.
+func (b *screenedBody) read() ([]byte, error) {
+	head, err := io.ReadAll(io.LimitReader(b.body, min(smallBody, b.cfg.MaxBody)+1))
+	if size := int64(len(head)); err != nil || size <= smallBody || size > b.cfg.MaxBody {
+		return head, err
 	}
-	patience := time.NewTimer(b.cfg.ReadTimeout)
-	defer patience.Stop()
-	select {
-	case b.large <- struct{}{}:
-		b.entered = true
-		return nil
-	case <-patience.C:
-		return errWaited
-	case <-b.hangup:
-		return errWaited
+	if err := b.large.enter(b.principal, b.cfg.ReadTimeout, b.hangup); err != nil {
+		return nil, err
 	}
+	b.entered = true
+	b.readUntil(time.Now().Add(b.cfg.ReadTimeout))
+	whole, err := io.ReadAll(io.MultiReader(bytes.NewReader(head), io.LimitReader(b.body, b.cfg.MaxBody+1-int64(len(head)))))
+	if err == nil && int64(len(whole)) <= b.cfg.MaxBody {
+		b.readUntil(time.Time{}) // the server watches for a hang-up by reading on
+	}
+	return whole, err
 }
 
 // leave gives the place back, when the request has been answered.
 func (b *screenedBody) leave() {
 	if b.entered {
-		<-b.large
+		b.large.leave(b.principal)
 	}
 }
 
 func (b *screenedBody) screen() ([]byte, error) {
-	if err := b.enter(); err != nil {
-		return nil, err
-	}
-	message, err := io.ReadAll(io.LimitReader(b.body, b.cfg.MaxBody+1))
+	message, err := b.read()
 	switch {
 	case err != nil:
 		return nil, err

@@ -16,7 +16,7 @@ type httpHandler struct {
 	rpc     *rpc.Server
 	callers Callers
 	guard   Guard
-	large   chan struct{} // places for large bodies
+	large   *largePlaces
 	cfg     ServerConfig
 	refused *refusals
 }
@@ -24,7 +24,7 @@ type httpHandler struct {
 func newHTTPHandler(cfg ServerConfig, server *rpc.Server, callers Callers, refused *refusals) *httpHandler {
 	return &httpHandler{
 		rpc: server, callers: callers, guard: NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins),
-		large: make(chan struct{}, maxLargeBodies), cfg: cfg, refused: refused,
+		large: newLargePlaces(smallBody, callers.Named()), cfg: cfg, refused: refused,
 	}
 }
 
@@ -37,7 +37,7 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	known, err := h.identified(r)
+	known, principal, err := h.identified(r)
 	if err != nil {
 		LogDenied(h.refused.add, r, err)
 		Deny(w, r, err)
@@ -54,14 +54,18 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
 	}
-	deadline := time.Now().Add(h.cfg.ReadTimeout + h.cfg.RequestTimeout + h.cfg.WriteTimeout)
-	_ = http.NewResponseController(w).SetWriteDeadline(deadline) // fails only on a closed connection
+	control := http.NewResponseController(w)
+	h.answerInTime(control)
 	if r.Method == http.MethodPost {
 		var waits *answering
 		r, waits = answered(r)
 		body := &screenedBody{
-			body: r.Body, length: r.ContentLength, cfg: h.cfg, large: h.large, hangup: r.Context().Done(), refused: h.refused,
+			body: r.Body, cfg: h.cfg, large: h.large, principal: principal, hangup: r.Context().Done(), refused: h.refused,
 			answers: waits,
+			readUntil: func(deadline time.Time) {
+				_ = control.SetReadDeadline(deadline) // fails only on a closed connection
+				h.answerInTime(control)
+			},
 		}
 		defer body.leave()
 		r.Body = body
@@ -75,14 +79,19 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// identified returns the request with who asks, where callers can prove it.
-func (h *httpHandler) identified(r *http.Request) (*http.Request, error) {
+// answerInTime bounds reading and answering, from now on.
+func (h *httpHandler) answerInTime(control *http.ResponseController) {
+	_ = control.SetWriteDeadline(time.Now().Add(h.cfg.ReadTimeout + h.cfg.RequestTimeout + h.cfg.WriteTimeout)) // fails only on a closed connection
+}
+
+// identified returns the request with who asks, where callers can prove it, and the principal.
+func (h *httpHandler) identified(r *http.Request) (*http.Request, string, error) {
 	if h.callers.TLS == nil && h.callers.Tokens == nil {
-		return r, nil
+		return r, Anonymous, nil
 	}
 	who, err := h.callers.Identify(r)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	caller := rules.Caller{
 		Transport: httpTransport,
@@ -91,5 +100,5 @@ func (h *httpHandler) identified(r *http.Request) (*http.Request, error) {
 		UserAgent: r.Header.Get("User-Agent"),
 		Origin:    r.Header.Get("Origin"),
 	}
-	return r.WithContext(WithTraceParent(WithCaller(r.Context(), caller, who.Principal), r.Header)), nil
+	return r.WithContext(WithTraceParent(WithCaller(r.Context(), caller, who.Principal), r.Header)), who.Principal, nil
 }

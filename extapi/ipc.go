@@ -31,7 +31,7 @@ func startIPC(ctx context.Context, cfg ServerConfig, server *rpc.Server, refused
 	if err != nil {
 		return nil, fmt.Errorf("opening IPC endpoint %s: %w", cfg.IPCPath, err)
 	}
-	s := &ipcServer{cfg: cfg, rpc: server, refused: refused, large: newLargePlaces(smallBody), conns: make(map[*ipcConn]struct{})}
+	s := &ipcServer{cfg: cfg, rpc: server, refused: refused, large: newLargePlaces(smallBody, cfg.Users != nil), conns: make(map[*ipcConn]struct{})}
 	s.listener = limitListener(listener, cfg.MaxIPCConns, func(why string) {
 		refused.add(refusedConnection, slog.String("transport", "ipc"), slog.String("reason", why))
 	})

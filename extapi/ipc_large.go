@@ -13,34 +13,6 @@ const (
 	largeFlight    = maxFlightBytes / 4
 )
 
-// largePlaces are the places of all IPC connections for messages above a size.
-// A message has one from before it is read further until it is answered, so
-// that memory doesn't grow with the number of connections.
-type largePlaces struct {
-	above  int64 // bytes
-	places chan struct{}
-}
-
-func newLargePlaces(above int64) *largePlaces {
-	return &largePlaces{above: above, places: make(chan struct{}, maxLargeBodies)}
-}
-
-// enter waits for a place, as long as reading may take or the caller is there.
-func (l *largePlaces) enter(patience time.Duration, gone <-chan struct{}) error {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case l.places <- struct{}{}:
-		return nil
-	case <-timer.C:
-		return errWaited
-	case <-gone:
-		return net.ErrClosed
-	}
-}
-
-func (l *largePlaces) leave() { <-l.places }
-
 // enterLarge waits until the rest of a large message may be read. The time of
 // waiting is not the caller's; from here on he has the read timeout, so that a
 // slow one can't keep the place.
@@ -48,7 +20,7 @@ func (c *ipcConn) enterLarge() error {
 	if !c.flight.enter(largeFlight) {
 		return net.ErrClosed
 	}
-	if err := c.large.enter(c.cfg.ReadTimeout, c.flight.done); err != nil {
+	if err := c.large.enter(c.principal, c.cfg.ReadTimeout, c.flight.done); err != nil {
 		c.flight.leave(largeFlight)
 		return err
 	}
@@ -59,7 +31,7 @@ func (c *ipcConn) enterLarge() error {
 
 // leaveLarge gives the place of a large message back.
 func (c *ipcConn) leaveLarge() {
-	c.large.leave()
+	c.large.leave(c.principal)
 	c.flight.leave(largeFlight)
 }
 

@@ -123,7 +123,7 @@ func TestIPCLargeRefused(t *testing.T) {
 	}
 	late.closed()
 
-	if err := server.ipc.large.enter(time.Hour, closedChannel()); !errors.Is(err, net.ErrClosed) {
+	if err := server.ipc.large.enter(Local, time.Hour, closedChannel()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("a connection that is gone: got %v", err)
 	}
 	close(p.release)

@@ -37,7 +37,7 @@ func FuzzIPCStream(f *testing.F) {
 	cfg := ServerConfig{MaxBody: limit, MaxBatch: 3}.withDefaults()
 	f.Fuzz(func(t *testing.T, stream []byte, chunk uint8) {
 		want, whole := expectedFrames(stream, limit)
-		c := newIPCConn(&trickle{data: bytes.NewReader(stream), chunk: int(chunk) + 1}, cfg, newRefusals(slog.New(slog.DiscardHandler)), newLargePlaces(limit/4))
+		c := newIPCConn(&trickle{data: bytes.NewReader(stream), chunk: int(chunk) + 1}, cfg, newRefusals(slog.New(slog.DiscardHandler)), newLargePlaces(limit/4, false))
 		var got [][]byte
 		var err error
 		for err == nil {
