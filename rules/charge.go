@@ -13,7 +13,7 @@ import (
 // charge holds what a decision counts against limits, durably or with a reservation;
 // the id is 0 if that is nothing. The decision that it returns stands: it rejects if a limit
 // would be passed, and refers if people may approve that.
-func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decision, error) {
+func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (HoldID, Decision, error) {
 	board := decision.OverLimit
 	decision.OverLimit = nil
 	if len(decision.Charges) == 0 {
@@ -23,6 +23,11 @@ func (e *Engine) charge(ctx context.Context, decision Decision) (HoldID, Decisio
 		return 0, decision.refused(), errors.New("the decision counts against limits, and there is no ledger")
 	}
 	decision.Charges = bounded(decision.Charges)
+	if board != nil {
+		if err := byDeed(decision.Charges, req); err != nil {
+			return 0, decision.refused(), err
+		}
+	}
 	id, reservation, err := e.hold(ctx, decision.Charges, decision.Verdict == Approve)
 	var over *OverLimitError
 	if errors.As(err, &over) && board != nil && !over.Charge.Firm {

@@ -88,7 +88,7 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	}
 	var limits HoldID
 	if question == nil { // else people were asked before, and it is counted
-		limits, decision, err = e.charge(ctx, decision)
+		limits, decision, err = e.charge(ctx, req, decision)
 		if err != nil || decision.Verdict == Reject {
 			drop(hold)
 			return decision, err

@@ -21,6 +21,7 @@ func TestLedger(t *testing.T, open func(t *testing.T, clock func() time.Time) Le
 		"refused charges": badCharges,
 		"large amounts":   largeAmounts,
 		"lifted limits":   lifted,
+		"lent room":       lent,
 		"windows":         windows,
 		"window passed":   windowPassed,
 		"clock set back":  clockSetBack,

@@ -2,9 +2,12 @@ package storetest
 
 import (
 	"context"
+	"math/big"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
@@ -88,6 +91,37 @@ func lifted(t *testing.T, ledger Ledger, clock *Clock) {
 	clock.Advance(time.Hour)
 	ask(units(100), "", false)
 	if usage, err := ledger.Usage(t.Context(), "daily"); err != nil || usage.Used != units(100) {
+		t.Fatalf("%+v, %v", usage, err)
+	}
+}
+
+// lent has people approve a transaction that passes a limit: neither while they think about
+// it nor afterwards does it lend its room to another one with its nonce. The same with
+// higher fees is what they approved.
+func lent(t *testing.T, ledger Ledger, _ *Clock) {
+	asked := 0
+	ask := func(to byte, tip int64, wantAsked bool) {
+		t.Helper()
+		before := asked
+		engine := &rules.Engine{Ledger: ledger, Approver: agreeing{ledger: ledger, asked: &asked}, Rules: []rules.Rule{counting{rules.Charge{
+			Counter: "daily", Limit: "daily", Slot: "1/0xa/7", Amount: units(500), Cap: units(100), Window: time.Hour,
+		}}}}
+		req := &rules.Request{Kind: rules.KindTransaction, Transaction: types.NewTx(&types.DynamicFeeTx{
+			ChainID: big.NewInt(1), Nonce: 7, To: &common.Address{to}, Value: big.NewInt(500), GasTipCap: big.NewInt(tip), GasFeeCap: big.NewInt(tip),
+		})}
+		got, err := engine.Decide(t.Context(), req)
+		if err != nil || got.Verdict != rules.Approve || (asked > before) != wantAsked {
+			t.Fatalf("to %d, tip %d: %v %q, %v, people asked: %v", to, tip, got.Verdict, got.Reason, err, asked > before)
+		}
+		if err := engine.Settle(t.Context(), req, got, rules.Result{Outcome: rules.Signed}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask(1, 1, true)
+	ask(2, 2, true)
+	ask(1, 3, false)
+	ask(3, 4, true)
+	if usage, err := ledger.Usage(t.Context(), "daily"); err != nil || usage.Used != units(1500) {
 		t.Fatalf("%+v, %v", usage, err)
 	}
 }
