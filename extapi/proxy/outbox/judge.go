@@ -14,6 +14,8 @@ import (
 const (
 	judgedAgain = 3   // further times that the node is asked, a look apart
 	judgedDeep  = 128 // blocks of which nodes know what an account's nonce was
+
+	judgedFor = 5 * time.Second // for the answers; the waiting between them comes to it
 )
 
 // judge finds out whether another transaction has used the nonce of one that was just
@@ -25,7 +27,9 @@ const (
 //   - that the node had the nonce in a block before it was sent for the first time.
 //
 // Without proof it is asked a few times more, while the sender waits, and then left open.
-func (o *Outbox) judge(ctx, asked context.Context, l *lane, r *record, first bool, seen *standing) answer {
+// The account's other transactions wait too, so there is an end to all of it together,
+// however slow the node is.
+func (o *Outbox) judge(asked context.Context, l *lane, r *record, first bool, seen *standing) answer {
 	proven := func() answer {
 		seen.mined = max(seen.mined, r.Nonce+1)
 		seen.next = max(seen.next, seen.mined)
@@ -34,9 +38,11 @@ func (o *Outbox) judge(ctx, asked context.Context, l *lane, r *record, first boo
 	if first && l.passed > r.Nonce {
 		return proven()
 	}
+	ctx, cancel := context.WithTimeout(asked, judgedAgain*o.cfg.Interval+judgedFor)
+	defer cancel()
 	for again := range judgedAgain + 1 {
 		if again > 0 {
-			if !pause(asked, o.cfg.Interval) {
+			if !pause(ctx, o.cfg.Interval) {
 				break
 			}
 			if _, known, _ := o.whose(ctx, sending{r.lane(), r.Hash, r.Bytes}); known {

@@ -165,7 +165,7 @@ func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, agai
 	sent := sending{r.lane(), r.Hash, r.Bytes}
 	said, node, seen := o.post(ctx, sent)
 	if said == used || said == taken && seen.mined > r.Nonce {
-		if said = o.judge(ctx, asked, l, r, old == nil, &seen); said == unclear {
+		if said = o.judge(asked, l, r, old == nil, &seen); said == unclear {
 			l.known = false // others may have used the next ones, too
 		}
 	}
