@@ -54,7 +54,7 @@ func listenIPC(ctx context.Context, path, group string) (net.Listener, error) {
 
 func checkLength(path string) error {
 	if limit := len(syscall.RawSockaddrUnix{}.Path); len(path) >= limit {
-		return fmt.Errorf("path has %d bytes: a socket's path has at most %d", len(path), limit-1)
+		return fmt.Errorf("path has %d bytes: a socket's path has at most %d; give a shorter one", len(path), limit-1)
 	}
 	return nil
 }

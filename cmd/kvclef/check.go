@@ -36,7 +36,8 @@ func (p *program) checkCommand() *cli.Command {
 
 // checkResult is what check prints.
 type checkResult struct {
-	OK     bool         `json:"ok"`
+	OK bool `json:"ok"`
+	seen
 	Vaults []vaultCheck `json:"vaults"`
 }
 
@@ -84,9 +85,13 @@ func (p *program) check(c *cli.Context) error {
 	if wrong = errors.Join(unknown, wrong); cfg == nil {
 		return wrong
 	}
+	var found seen
 	if whole(c) { // or there is no more to it than vaults
 		options, err := serveOptions(cfg, false)
-		wrong = examine(c.Context, examination{cfg: cfg, options: options, alone: true}, errors.Join(wrong, err))
+		wrong = examine(c.Context, examination{cfg: cfg, options: options, alone: true, seen: &found}, errors.Join(wrong, err))
+		if wrong == nil {
+			wrong = found.places(cfg, options.path)
+		}
 	}
 	if wrong != nil {
 		return wrong
@@ -95,6 +100,7 @@ func (p *program) check(c *cli.Context) error {
 		p.sayf("kvclef: warning: no chain id: kvclef serve does not start without --chainid, or chainids in the configuration")
 	}
 	log := newLogger(p.stderr, cfg.Log)
+	warnOfOpenSecrets(c.Context, cfg.Vaults, log)
 	checks := make([]vaultCheck, len(cfg.Vaults))
 	vaults := make(vaultSet, len(cfg.Vaults))
 	defer vaults.close()
@@ -121,9 +127,9 @@ func (p *program) check(c *cli.Context) error {
 	}
 	failure := errors.Join(failureOf(checks), checkpointFailure(c.Context, cfg, vaults))
 	if c.Bool("json") {
-		return errors.Join(failure, p.printJSON(checkResult{failure == nil, checks}))
+		return errors.Join(failure, p.printJSON(checkResult{failure == nil, found, checks}))
 	}
-	return errors.Join(failure, p.printChecks(checks))
+	return errors.Join(failure, p.printChecks(&found, checks))
 }
 
 // sayIdle warns of what a signer would start with and could not use. Accounts of a vault that

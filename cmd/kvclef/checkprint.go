@@ -8,8 +8,9 @@ import (
 )
 
 // printChecks prints what was found for people.
-func (p *program) printChecks(checks []vaultCheck) error {
+func (p *program) printChecks(found *seen, checks []vaultCheck) error {
 	var b strings.Builder
+	found.print(&b)
 	for i, check := range checks {
 		if i > 0 {
 			b.WriteByte('\n')

@@ -32,6 +32,7 @@ type examination struct {
 	failures     []error // no mistakes of the configuration
 
 	attested []rulesFile // that must be, where they were read
+	seen     *seen       // what was found sound; nil: nobody asks
 }
 
 // examine joins what is wrong already with all else that is. Where a signer is started
@@ -53,6 +54,7 @@ func examine(ctx context.Context, e examination, already error) error {
 	known := e.data(ctx)
 	e.auditLog(known)
 	e.sockets(known)
+	e.writing(known)
 	e.rules()
 	e.checkpointKey()
 	e.state(ctx, known)

@@ -82,6 +82,7 @@ func (e *examination) attestations(known *durable, held *store.Summary) {
 			attestation = new(rules.Attestation)
 		}
 		e.add(known.judgeAttestation(file, *attestation, found, e.cfg.Rules.AttestKey))
+		e.seen.file(file, attestation)
 	}
 }
 

@@ -252,7 +252,7 @@ func TestSockets(t *testing.T) {
 		t.Errorf("a file: %v", err)
 	}
 	long := filepath.Join(folder, strings.Repeat("x", 120))
-	if _, err := Start(t.Context(), long, failingStore{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "100 characters") {
+	if _, err := Start(t.Context(), long, failingStore{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "a socket's path has at most") {
 		t.Errorf("a long name: %v", err)
 	}
 }

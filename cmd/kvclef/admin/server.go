@@ -103,6 +103,9 @@ func (s *Server) Close(ctx context.Context) error {
 // listen opens a socket for its owner alone. The folder is private, so that
 // there is no moment at which others could connect.
 func listen(ctx context.Context, path string) (net.Listener, error) {
+	if err := checkLength(path); err != nil {
+		return nil, err
+	}
 	if err := RemoveStale(ctx, path); errors.Is(err, ErrAnswered) {
 		return nil, fmt.Errorf("%w: stop it, or use another --datadir", err)
 	} else if err != nil {
@@ -110,7 +113,7 @@ func listen(ctx context.Context, path string) (net.Listener, error) {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("%w (a socket's path has about 100 characters at most)", err)
+		return nil, err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -157,10 +160,21 @@ func staleAt(ctx context.Context, path string) (bool, error) {
 // errWindowsRefused is WSAECONNREFUSED, by which Windows says that nobody listens.
 const errWindowsRefused = syscall.Errno(10061)
 
-// CheckPlace refuses a place for a socket in which something is that is none.
+// CheckPlace refuses a place for a socket in which something is that is none, and a path
+// that is too long for one.
 func CheckPlace(path string) error {
+	if err := checkLength(path); err != nil {
+		return err
+	}
 	_, err := socketAt(path)
 	return err
+}
+
+func checkLength(path string) error {
+	if limit := len(syscall.RawSockaddrUnix{}.Path); len(path) >= limit {
+		return fmt.Errorf("the path has %d bytes, and a socket's path has at most %d: give a shorter --datadir", len(path), limit-1)
+	}
+	return nil
 }
 
 // socketAt reports whether a socket is in a place.
