@@ -108,7 +108,7 @@ func openPostgres(ctx context.Context, cfg *config.Config, dir datadir.Dir, log 
 
 // stateError marks the errors of a store that is not there or not ours.
 func stateError(err error) error {
-	for _, usage := range []error{store.ErrMissing, store.ErrForeign, store.ErrOlder, store.ErrNewer, postgres.ErrUnsafe, postgres.ErrLocks} {
+	for _, usage := range []error{store.ErrMissing, store.ErrForeign, store.ErrOlder, store.ErrNewer, postgres.ErrUnsafe, postgres.ErrLocks, postgres.ErrCitus} {
 		if errors.Is(err, usage) {
 			return &usageError{err}
 		}

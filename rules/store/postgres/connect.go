@@ -118,11 +118,11 @@ func greet(ctx context.Context, conn *pgx.Conn, options Options, rows []int32, m
 	for name, value := range set {
 		names, values = append(names, name), append(values, value)
 	}
-	var here, filled bool
+	var here, filled, citus bool
 	var durability, before string
 	var process, last int32 // of the server
 	err := conn.QueryRow(ctx, `SELECT to_regclass($3) IS NOT NULL,
-		EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $4),
+		EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $4), `+hasCitus+`,
 		pg_backend_pid(), `+markOf+`, pg_is_in_recovery(), current_setting('fsync')::boolean, current_setting('full_page_writes')::boolean,
 		current_setting('server_version_num')::integer,
 		(SELECT count(set_config(s.name, s.value, false)) FROM unnest($1::text[], $2::text[]) AS s (name, value)) IS NULL,
@@ -130,7 +130,7 @@ func greet(ctx context.Context, conn *pgx.Conn, options Options, rows []int32, m
 		set_config('synchronous_commit', CASE WHEN c.durability IN ('off', 'local') THEN 'on' ELSE c.durability END, false)
 		FROM current_setting('synchronous_commit') AS c (durability)`,
 		names, values, ident(schema)+".format", schema).
-		Scan(&here, &filled, &process, &before, &k.standby, &k.fsync, &k.pages, &k.server, &k.replace, &durability)
+		Scan(&here, &filled, &citus, &process, &before, &k.standby, &k.fsync, &k.pages, &k.server, &k.replace, &durability)
 	switch {
 	case err != nil:
 		return k, unsupported(ctx, conn, err)
@@ -142,6 +142,13 @@ func greet(ctx context.Context, conn *pgx.Conn, options Options, rows []int32, m
 		return k, fmt.Errorf("%w: name the primary, or add target_session_attrs=read-write", ErrStandby)
 	case !k.fsync:
 		return k, fmt.Errorf("%w: fsync is off in the server's configuration, and a crash would forget limits: turn it on", ErrUnsafe)
+	}
+	if citus {
+		if err := ordinary(ctx, conn, schema); err != nil {
+			return k, err
+		}
+	}
+	switch {
 	case !here && filled:
 		return k, fmt.Errorf("%w: the schema has other tables: name another schema", ErrForeign)
 	case !here:

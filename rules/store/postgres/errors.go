@@ -19,6 +19,7 @@ var (
 	ErrUnsafe  = errors.New("the database does not keep what it says it has written")
 	ErrStandby = errors.New("the database is a standby, which can't be written")
 	ErrLocks   = errors.New("the database does not keep the locks of a session")
+	ErrCitus   = errors.New("the database is one of Citus, where a store is safe in ordinary tables of the coordinator alone")
 )
 
 // What the methods of an open store answer with.

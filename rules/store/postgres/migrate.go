@@ -91,6 +91,10 @@ func migrate(ctx context.Context, conn *pgx.Conn, schema string) (Migration, err
 		lockKey("kvclef migrates", schema), ident(schema)+", pg_temp"); err != nil {
 		return Migration{}, err
 	}
+	citus, err := inCitus(ctx, tx, schema)
+	if err != nil {
+		return Migration{}, err
+	}
 	var m Migration
 	if m.From, err = versionOf(ctx, tx, schema); err != nil {
 		return Migration{}, err
@@ -106,6 +110,11 @@ func migrate(ctx context.Context, conn *pgx.Conn, schema string) (Migration, err
 			}
 		}
 	}
+	if citus && m.From < version {
+		if err := ordinaryToBe(ctx, tx, schema); err != nil {
+			return Migration{}, err
+		}
+	}
 	m.To = m.From
 	for ; m.To < version; m.To++ {
 		text, err := migrations.ReadFile("migrations/" + files()[m.To])
@@ -118,6 +127,9 @@ func migrate(ctx context.Context, conn *pgx.Conn, schema string) (Migration, err
 		if _, err := tx.Exec(ctx, "UPDATE format SET version = $1", m.To+1); err != nil {
 			return Migration{}, err
 		}
+	}
+	if _, err := inCitus(ctx, tx, schema); err != nil { // whatever made the tables something else
+		return Migration{}, err
 	}
 	return m, commits(conn, func() error { return tx.Commit(ctx) })
 }

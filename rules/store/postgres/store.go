@@ -61,8 +61,8 @@ var (
 )
 
 // Open opens a store, which others may have open too. Close ends it. The error is
-// [ErrMissing], [ErrForeign], [ErrOlder], [ErrNewer], [ErrUnsafe] or [ErrStandby],
-// with the remedy, or one of the connection.
+// [ErrMissing], [ErrForeign], [ErrOlder], [ErrNewer], [ErrUnsafe], [ErrStandby],
+// [ErrLocks] or [ErrCitus], with the remedy, or one of the connection.
 func Open(ctx context.Context, options Options) (*Store, error) {
 	options, err := options.withDefaults()
 	if err != nil {
@@ -164,6 +164,9 @@ func (s *Store) pool(from *pgxpool.Config, name string, more map[string]string) 
 		hold, mark := s.lastHold.Load(), s.lastMark.Load() // before it is read: they grow meanwhile
 		stands, rows := s.witnesses.stands()
 		found, err := greet(ctx, conn, s.options, rows, more)
+		if errors.Is(err, ErrCitus) && s.found.id != "" { // other connections would go on
+			return s.breakUp(err)
+		}
 		if err != nil {
 			return err
 		}

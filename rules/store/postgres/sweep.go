@@ -38,6 +38,9 @@ func (s *Store) pause(wait time.Duration) bool {
 }
 
 func (s *Store) sweepOnce() error {
+	if err := s.stayOrdinary(); err != nil {
+		return err
+	}
 	last := new(int64)
 	for last != nil {
 		err := s.inStep(func(ctx context.Context) error {

@@ -32,6 +32,8 @@ type Server struct {
 	bin  string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
+
+	env, settings []string // of a cluster's
 }
 
 // startTimeout bounds how long a server may take to answer.
@@ -57,43 +59,47 @@ func binaries() (string, error) {
 
 // New makes a server and starts it. It listens on the addresses besides loopback, for
 // those of their networks. Remove ends it.
-func New(ctx context.Context, addresses ...string) (_ *Server, err error) {
+func New(ctx context.Context, addresses ...string) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "kvclef-pg")
-	if err != nil {
+	s := &Server{bin: bin, also: addresses}
+	if err := s.create(ctx); err != nil {
 		return nil, err
 	}
-	s := &Server{Dir: dir, bin: bin, also: addresses}
+	return s, nil
+}
+
+// create makes the files of a server and starts it.
+func (s *Server) create(ctx context.Context) (err error) {
+	if s.Dir, err = os.MkdirTemp("", "kvclef-pg"); err != nil {
+		return err
+	}
 	defer func() {
 		if err != nil {
 			s.Remove()
 		}
 	}()
-	password := filepath.Join(dir, "password")
+	password := filepath.Join(s.Dir, "password")
 	if err := os.WriteFile(password, []byte(Password+"\n"), 0o600); err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.own(dir, password); err != nil {
-		return nil, err
+	if err := s.own(s.Dir, password); err != nil {
+		return err
 	}
 	initdb := s.command(ctx, "initdb", "--pgdata="+s.data(), "--username="+User, "--auth=scram-sha-256", "--pwfile="+password,
 		"--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	if err := s.welcome(); err != nil {
-		return nil, err
+		return err
 	}
 	if s.Port, err = freePort(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.Start(ctx); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s.Start(ctx)
 }
 
 // welcome lets in who comes by one of its further addresses.
@@ -129,7 +135,7 @@ func (s *Server) own(paths ...string) error {
 func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
 	cmd.Dir = s.Dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}, s.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT} // it ends with the tests, however they end
 	if credential, err := unprivileged(); err == nil {
 		cmd.SysProcAttr.Credential = credential
@@ -159,6 +165,9 @@ func (s *Server) Start(ctx context.Context) error {
 	defer log.Close() //nolint:errcheck // the server has it
 	s.cmd = s.command(context.WithoutCancel(ctx), "postgres", "-D", s.data(), "-k", s.Dir, "-p", fmt.Sprint(s.Port), "-h", strings.Join(append([]string{"127.0.0.1"}, s.also...), ","),
 		"-c", "max_connections=120", "-c", "shared_buffers=64MB", "-c", "log_min_messages=warning", "-c", "max_wal_size=256MB")
+	for _, setting := range s.settings {
+		s.cmd.Args = append(s.cmd.Args, "-c", setting)
+	}
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return err
