@@ -236,3 +236,49 @@ func TestRefusedAndDoubtful(t *testing.T) {
 		w.wantState(t, hash, StateMined)
 	}
 }
+
+// TestRefusedAfterATry: the retry of a payment whose second try the node refused gets the
+// hash of the first, which it took all the same, also at another replica.
+func TestRefusedAfterATry(t *testing.T) {
+	for _, mined := range []bool{false, true} {
+		for _, other := range []string{"", "restart", "replica"} {
+			t.Run(fmt.Sprintf("mined %v, %s", mined, other), func(t *testing.T) {
+				replicas := newReplicas(t, 2, nil)
+				w := replicas[0]
+				sends := 0
+				w.node.set(func(n *fakeNode) {
+					n.fault = func(method string, _ []any) (bool, error) {
+						if method != "eth_sendRawTransaction" {
+							return false, nil
+						}
+						if sends++; sends == 1 {
+							n.lag = 1 // it counts it, and does not know it yet
+							return true, says("replacement transaction underpriced")
+						}
+						return false, says("insufficient funds for gas * price + value")
+					}
+				})
+				w.wantError(t, "k", "insufficient funds")
+				w.node.set(func(n *fakeNode) { n.lag, n.fault = 0, nil })
+				if mined {
+					w.node.mine()
+				}
+				switch other {
+				case "restart":
+					w.restart(t)
+				case "replica":
+					w = replicas[1]
+				}
+				hash := w.mustSend(t, w.transfer(t, 1), "k")
+				if again := w.mustSend(t, w.transfer(t, 1), "k"); again != hash {
+					t.Errorf("%v, and then %v", hash, again)
+				}
+				w.block(t)
+				w.block(t)
+				if tx := w.wantState(t, hash, StateMined); tx.Nonce != 0 {
+					t.Errorf("it has nonce %d", tx.Nonce)
+				}
+			})
+		}
+	}
+}
