@@ -149,7 +149,7 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown key without a near one", "frobnicate: x\n", `kvclef.yaml:1: unknown key "frobnicate"`},
 		{"other case", "ChainIDs: [1]\n", `kvclef.yaml:1: unknown key "ChainIDs"; did you mean chainids`},
 		{"key in a list", "vaults:\n  - url: https://a.vault.azure.net\n    key: [a]\n", `kvclef.yaml:3: unknown key "vaults[0].key"; did you mean keys`},
-		{"secret inline", "vaults:\n  - url: x\n    credential:\n      secret: hunter2\n", `kvclef.yaml:4: unknown key "vaults[0].credential.secret"`},
+		{"secret inline", "vaults:\n  - url: x\n    credential:\n      secret: hunter2\n", `kvclef.yaml:4: unknown key "vaults[0].credential.secret": give secret_file or secret_env, which name where it is`},
 		{"duplicate", "log: {level: info}\nchainids: [1]\nlog: {level: warn}\n", `kvclef.yaml:3: duplicate key "log", first on line 1: remove one`},
 		{"second document", "chainids: [1]\n---\nchainids: [2]\n", `kvclef.yaml:2: a second document; put everything into one`},
 		{"syntax", "chainids: [1\nlog: x\n", `kvclef.yaml:2: did not find expected ',' or ']'`},

@@ -93,7 +93,7 @@ func (c checker) mapping(node *yaml.Node, t reflect.Type, path string) error {
 		line, again := seen[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode || !known:
-			problems = append(problems, c.errorf(key, "unknown key %q%s", join(path, key.Value), suggest.DidYouMean("", key.Value, namesOf(fields))))
+			problems = append(problems, c.errorf(key, "unknown key %q%s", join(path, key.Value), meant(key.Value, namesOf(fields))))
 		case again:
 			problems = append(problems, c.errorf(key, "duplicate key %q, first on line %d: remove one", join(path, key.Value), line))
 		default:
@@ -232,4 +232,19 @@ func orDocument(path string) string {
 		return "document"
 	}
 	return path
+}
+
+// meant suggests the key for one that there is not. A secret stands in no configuration, but
+// where one is read from: the key that is nearest by its letters would not say so.
+func meant(key string, names []string) string {
+	var instead []string
+	for _, place := range []string{"_file", "_env"} {
+		if slices.Contains(names, key+place) {
+			instead = append(instead, key+place)
+		}
+	}
+	if len(instead) > 0 {
+		return ": give " + strings.Join(instead, " or ") + ", which name where it is"
+	}
+	return suggest.DidYouMean("", key, names)
 }
