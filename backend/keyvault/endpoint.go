@@ -66,7 +66,7 @@ func parseEndpoint(raw string, custom bool, authority string) (endpoint, error) 
 	case known && custom:
 		return endpoint{}, fmt.Errorf("vault URL %q: this is an ordinary vault host: remove the custom endpoint setting, which turns checks off", printable(raw))
 	case !known && !custom:
-		return endpoint{}, fmt.Errorf("vault URL %q: not a Key Vault or Managed HSM host: correct it (https://NAME.vault.azure.net) or set the custom endpoint switch", printable(raw))
+		return endpoint{}, fmt.Errorf("vault URL %q: not a Key Vault or Managed HSM host: correct it, such as https://NAME.vault.azure.net or https://NAME.managedhsm.azure.net", printable(raw))
 	case !known && authority == "":
 		return endpoint{}, fmt.Errorf("vault URL %q: a custom endpoint needs an authority, the URL that issues its tokens", printable(raw))
 	}

@@ -79,7 +79,7 @@ func (p *program) emulator(c *cli.Context) (err error) {
 	}
 	server, err := emulator.Start(c.Context, options)
 	if err != nil {
-		return fmt.Errorf("starting the emulator: %w", err)
+		return portTaken(fmt.Errorf("starting the emulator: %w", err))
 	}
 	defer func() {
 		if closing := server.Close(); err == nil {

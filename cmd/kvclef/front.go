@@ -154,7 +154,11 @@ func chainOfNode(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]u
 		return nil, err
 	}
 	defer node.close()
+	stop := sayWhenSlow(ctx, func(elapsed time.Duration) {
+		log.InfoContext(ctx, "Still asking the node for its chain id, since none is configured", "elapsed", elapsed)
+	})
 	id, err := chainOf(ctx, node, nodePatience)
+	stop()
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func toolSettings(c *cli.Context) (*config.Config, error) {
 	if misread := (*config.MisreadError)(nil); errors.As(err, &misread) {
 		return cfg, err // the vaults may be what was not read
 	}
-	return cfg, errors.Join(err, needVaults(cfg))
+	return cfg, errors.Join(err, needVaults(c, cfg))
 }
 
 // withVaults opens the vaults for a command on all of them, with all versions of

@@ -53,7 +53,7 @@ func (p *program) proxy(c *cli.Context) error {
 			return err
 		}
 	}
-	if err := needVaults(cfg); err != nil && cfg.Proxy.HostingKeyFile == "" {
+	if err := needVaults(c, cfg); err != nil && cfg.Proxy.HostingKeyFile == "" {
 		wrong = errors.Join(wrong, err)
 	}
 	return p.signWith(c, cfg, name, wrong)

@@ -116,11 +116,13 @@ func serveSettings(c *cli.Context) (*config.Config, error) {
 	if cfg.Proxy.Enabled() && cfg.Proxy.HostingKeyFile != "" { // hosted services bring vaults
 		return cfg, err
 	}
-	return cfg, errors.Join(err, needVaults(cfg))
+	return cfg, errors.Join(err, needVaults(c, cfg))
 }
 
-func needVaults(cfg *config.Config) error {
-	if len(cfg.Vaults) == 0 {
+// needVaults refuses a configuration without a vault. One that --vault gave and that can't be
+// meant has been told.
+func needVaults(c *cli.Context, cfg *config.Config) error {
+	if len(cfg.Vaults) == 0 && !c.IsSet("vault") {
 		return usagef("no vault: give --vault https://NAME.vault.azure.net, or --config FILE with vaults in it")
 	}
 	return nil

@@ -49,6 +49,8 @@ type addresses struct {
 	ipc, http, proxy, metrics string
 
 	tls, proxyTLS config.TLS // of http and proxy
+
+	token, proxyToken bool // whether callers of them need a token
 }
 
 // run opens the listeners and serves until the context ends. Then requests
@@ -153,7 +155,7 @@ type listening struct {
 
 // open opens the listeners: all of them, or none.
 func (s *signing) open(ctx context.Context, account *extapi.Account, signer extapi.Signer, reserved common.Address, listen extapi.ServerConfig) (_ *listening, err error) {
-	open := &listening{addresses: addresses{tls: s.cfg.Listeners.HTTP.TLS, proxyTLS: s.cfg.Proxy.TLS}}
+	open := &listening{addresses: addresses{tls: s.cfg.Listeners.HTTP.TLS, proxyTLS: s.cfg.Proxy.TLS, token: s.cfg.Listeners.HTTP.JWT.Enabled(), proxyToken: s.cfg.Proxy.JWT.Enabled()}}
 	if s.cfg.Proxy.Enabled() {
 		if s.proxyCallers, open.stopFront, err = frontCallers(&s.cfg.Proxy, s.log); err != nil {
 			return nil, err

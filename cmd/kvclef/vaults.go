@@ -16,8 +16,8 @@ import (
 // read again.
 const searchInterval = 10 * time.Second
 
-// patience is how long the reading of the vaults may last before the log says
-// that it is still under way.
+// patience is how long the reading of the vaults, and a node, may last before the log
+// says that it is still under way.
 const patience = 3 * time.Second
 
 // vaultSet is the open vaults, in the order of the configuration.
@@ -59,7 +59,9 @@ func connectVault(ctx context.Context, vault config.Vault, log *slog.Logger) (*k
 }
 
 func openConfigs(ctx context.Context, configs []keyvault.Config, log *slog.Logger) (vaultSet, error) {
-	defer sayWhenSlow(ctx, log)()
+	defer sayWhenSlow(ctx, func(elapsed time.Duration) {
+		log.InfoContext(ctx, "Still reading keys from the vaults", "elapsed", elapsed)
+	})()
 	opened, failures := make(vaultSet, len(configs)), make([]error, len(configs))
 	var group sync.WaitGroup
 	for i, cfg := range configs {
@@ -90,9 +92,9 @@ func openingError(ctx context.Context, err error) error {
 	return &usageError{err}
 }
 
-// sayWhenSlow logs now and then that the vaults are still being read, until the
+// sayWhenSlow says now and then that something is still under way, until the
 // function that it returns is called.
-func sayWhenSlow(ctx context.Context, log *slog.Logger) (stop func()) {
+func sayWhenSlow(ctx context.Context, say func(elapsed time.Duration)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ticker := time.NewTicker(patience)
 	go func() {
@@ -102,7 +104,7 @@ func sayWhenSlow(ctx context.Context, log *slog.Logger) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				log.InfoContext(ctx, "Still reading keys from the vaults", "elapsed", time.Since(start).Round(time.Second))
+				say(time.Since(start).Round(time.Second))
 			}
 		}
 	}()

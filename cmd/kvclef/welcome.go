@@ -54,7 +54,7 @@ func (p *program) welcome(open addresses, accounts []rules.Account, cfg *config.
 	if open.proxy != "" && len(accounts) > 0 {
 		fmt.Fprintf(&b, "\nThrough the node, once the account has ether:\n  curl -s%[2]s -H 'Content-Type: application/json' -d "+
 			"'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_sendTransaction\",\"params\":[{\"from\":\"%[1]s\",\"to\":\"%[1]s\",\"value\":\"0x1\"}]}' %[3]s\n",
-			accounts[0].Address, curlFlags(open.proxyTLS), open.proxyURL())
+			accounts[0].Address, curlFlags(open.proxyTLS)+curlToken(open.proxyToken), open.proxyURL())
 	}
 	return p.printf("%s\n", b.String())
 }
@@ -79,12 +79,21 @@ func curlFlags(cfg config.TLS) string {
 	return flags
 }
 
+// curlToken returns where a token of a caller stands, which is made of a secret that is
+// not shown.
+func curlToken(wanted bool) string {
+	if !wanted {
+		return ""
+	}
+	return ` -H "Authorization: Bearer $TOKEN"`
+}
+
 // welcomeClient are lines for those who connect to the signer itself.
 func welcomeClient(open addresses, accounts []rules.Account, chain uint64, endpoint string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nA node, in a folder that geth init has made for this chain (docs/geth.md; make demo does it all):\n  geth --datadir DIR --networkid %d --signer %s\n", chain, shellQuote(endpoint))
 	if open.http != "" {
-		fmt.Fprintf(&b, "\nA request:\n  curl -s%s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", curlFlags(open.tls), open.httpURL())
+		fmt.Fprintf(&b, "\nA request:\n  curl -s%s%s -H 'Content-Type: application/json' -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"account_list\"}' %s\n", curlFlags(open.tls), curlToken(open.token), open.httpURL())
 	}
 	fmt.Fprintf(&b, "\nGo, with go-ethereum's accounts/external and accounts/abi/bind:\n"+
 		"  signer, err := external.NewExternalSigner(%q)\n", endpoint)
