@@ -169,9 +169,22 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 		return o.inPlaceOf(ctx, r)
 	case r != nil && r.State == StateRejected, c.State == claimRefused:
 		return o.stillRefused(ctx, c, r)
+	case r != nil && r.State.InFlight() && o.mayGo(ctx, c, r):
+		return common.Hash{}, errKeyBusy()
 	default:
 		return *c.Hash, nil
 	}
+}
+
+// mayGo reports whether another process may still find out that the node has not taken a
+// transaction, and sign another one for its key. What the node knows it has taken. By its
+// record alone it can't be told, so that it is given the time that a request takes.
+func (o *Outbox) mayGo(ctx context.Context, c *claim, r *record) bool {
+	if o.cfg.Shared == nil || strings.HasPrefix(c.By, o.process) || o.cfg.Clock().Sub(r.Kept).Abs() >= o.cfg.Patience {
+		return false
+	}
+	known, err := o.knows(ctx, []refusedTx{{hash: r.Hash}})
+	return err != nil || !known[0]
 }
 
 // unfinished answers for a key that was begun and not finished. Of this process nobody is
