@@ -7,19 +7,30 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // ending is what the end of a log is to become.
 type ending struct {
-	last link      // the last entry that is in place
-	tail []byte    // what a crash left behind it, to be cut off
-	rest []carried // of the journal, that go on from it
+	last    link      // the last entry that is in place
+	tail    []byte    // what a crash left behind it, to be cut off
+	odd     bool      // that is more than an unfinished line
+	rest    []carried // of the journal, that go on from it
+	crashed bool      // the log was not closed
 }
 
 // carried is a line that the journal has, and its place in the chain.
 type carried struct {
 	line []byte
 	at   link
+}
+
+// bytes is how long the lines of the journal are that go on.
+func (e *ending) bytes() (n int64) {
+	for _, entry := range e.rest {
+		n += int64(len(entry.line))
+	}
+	return n
 }
 
 // end returns the last entry of all.
@@ -34,8 +45,10 @@ func (e *ending) end() link {
 // without a gap, up to the newest that somebody may have been told of; and perhaps some
 // of those that were being written.
 type leftover struct {
-	next map[string]carried // by the hash of what they follow
-	held map[string]bool    // by their own
+	there bool               // there is one
+	next  map[string]carried // by the hash of what they follow
+	held  map[string]bool    // by their own
+	last  uint64             // the highest number
 }
 
 // readJournal reads the journal. What is in it besides whole lines is the beginning or the
@@ -54,12 +67,13 @@ func (l *Log) readJournal() (leftover, error) {
 		return found, fmt.Errorf("opening the audit log's journal: %w", err)
 	}
 	defer func() { _ = f.Close() }() // it is only read
+	found.there = true
 	text, err := io.ReadAll(io.LimitReader(f, maxJournal))
 	if err != nil {
 		return found, fmt.Errorf("reading the audit log's journal: %w", err)
 	}
-	if hash, named := anchorOf(text); named {
-		found.held[hash] = true
+	if at, named := anchorOf(text); named {
+		found.held[at.hash], found.last = true, at.seq
 	}
 	// A half may end within a line that was written over.
 	for _, half := range [][]byte{text[:len(text)/2], text[len(text)/2:]} {
@@ -86,8 +100,18 @@ func (f *leftover) add(line []byte) error {
 		return fmt.Errorf("it has two entries that follow number %d", entry.Seq-1)
 	}
 	f.next[entry.Prev] = carried{line: line, at: link{seq: entry.Seq, hash: hash}}
-	f.held[hash] = true
+	f.held[hash], f.last = true, max(f.last, entry.Seq)
 	return nil
+}
+
+// apart is the error of a journal with entries of which the log does not have the newest: what
+// the journal has is missing there, or is of another log.
+func (f *leftover) apart(path string, end link) error {
+	if len(f.held) == 0 {
+		return nil
+	}
+	return &DamageError{File: path, Seq: end.seq + 1, Problem: fmt.Sprintf("its journal %s has entries up to number %d, and does not go on from the log's last, number %d: "+
+		"bring back the newest of the full segments, or the log that the journal is of; or, if it is of another log, move the journal away", path+journalSuffix, f.last, end.seq)}
 }
 
 // after returns the lines that go on from a place in the chain.
@@ -112,22 +136,34 @@ func (f *leftover) newest(at link) bool {
 // The first line of a journal names the entry that was the log's last when it was opened.
 const anchorFormat = "after %d %s\n"
 
-// anchorOf reads that line, if it was not written over, and returns the entry's hash.
-func anchorOf(text []byte) (hash string, named bool) {
+// anchorOf reads that line, if it was not written over.
+func anchorOf(text []byte) (at link, named bool) {
 	line, _, _ := bytes.Cut(text[:min(len(text), len(anchorFormat)+20+hashDigits)], []byte("\n"))
-	var seq uint64
-	n, err := fmt.Sscanf(string(line)+"\n", anchorFormat, &seq, &hash)
-	return hash, n == 2 && err == nil && isHash(hash)
+	n, err := fmt.Sscanf(string(line)+"\n", anchorFormat, &at.seq, &at.hash)
+	return at, n == 2 && err == nil && isHash(at.hash)
 }
 
 // mend brings the end of the active segment in order, and returns what to record.
 func (l *Log) mend(found ending) (notes []string, err error) {
+	if found.crashed {
+		defer func() {
+			if err == nil {
+				err = l.rewrite()
+			}
+		}()
+	}
 	if len(found.tail) > 0 {
+		kept := ""
+		if found.odd {
+			if kept, err = l.keep(found.tail, found.last.seq+1); err != nil {
+				return nil, err
+			}
+		}
 		note, err := l.cut(found.tail, found.last.seq)
 		if err != nil {
 			return nil, err
 		}
-		notes = append(notes, note)
+		notes = append(notes, note+kept)
 	}
 	if len(found.rest) == 0 {
 		return notes, nil
@@ -148,4 +184,37 @@ func (l *Log) mend(found ending) (notes []string, err error) {
 	}
 	l.active.size += int64(len(text))
 	return append(notes, fmt.Sprintf("took the entries from %d to %d from the journal, as after a crash of the machine", first, last)), nil
+}
+
+// keep writes what is to be cut off to a file of its own, for whoever wants to know how it
+// came about, and returns what to record of that.
+func (l *Log) keep(tail []byte, seq uint64) (string, error) {
+	name := fmt.Sprintf("%s%s%d", l.path, cutSuffix, seq)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return "", fmt.Errorf("keeping what is cut off the audit log: %w", err)
+	}
+	_, err = f.Write(tail)
+	if err = errors.Join(err, f.Sync(), f.Close(), syncFolder(l.folder)); err != nil {
+		return "", fmt.Errorf("keeping what is cut off the audit log in %s: %w", name, err)
+	}
+	return "; they are in " + filepath.Base(name), nil
+}
+
+// rewrite writes the end of the segment over with what it has. When a flush has failed,
+// the system may hold it for written though it is in memory alone, and would flush nothing
+// the next time; the journal has it, and is about to be removed.
+func (l *Log) rewrite() error {
+	chunk := make([]byte, 256<<10)
+	for at := max(0, l.active.size-maxJournal-maxBatchBytes-maxLine); at < l.active.size; {
+		n, err := l.active.file.ReadAt(chunk[:min(int64(len(chunk)), l.active.size-at)], at)
+		if n == 0 && err != nil {
+			return fmt.Errorf("reading the end of the audit log: %w", err)
+		}
+		if _, err := l.active.file.WriteAt(chunk[:n], at); err != nil {
+			return fmt.Errorf("writing the end of the audit log again: %w", err)
+		}
+		at += int64(n)
+	}
+	return nil
 }

@@ -76,6 +76,9 @@ func (j *journal) write(text []byte, segment file) error {
 	if err := j.flushed(false); err != nil {
 		return err
 	}
+	if int64(len(text)) > j.half {
+		return fmt.Errorf("%d bytes are more than its %d", len(text), j.half)
+	}
 	if j.used+int64(len(text)) > j.half {
 		if err := j.turn(segment); err != nil {
 			return err
@@ -89,9 +92,15 @@ func (j *journal) write(text []byte, segment file) error {
 }
 
 // turn goes on in the other half. All that it has was written before the flush that is
-// waited for.
+// waited for. What is left in this half of the turn before would follow nothing any more.
 func (j *journal) turn(segment file) error {
 	if err := j.flushed(true); err != nil {
+		return err
+	}
+	if _, err := j.file.WriteAt(make([]byte, j.half-j.used), j.start+j.used); err != nil {
+		return err
+	}
+	if err := syncData(j.file); err != nil {
 		return err
 	}
 	j.start, j.used = j.half-j.start, 0

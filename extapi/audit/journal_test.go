@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -146,18 +147,23 @@ func TestJournalHidesNoChange(t *testing.T) {
 	}
 }
 
-// The journal of another log completes nothing.
+// The journal of another log is refused, and what is none completes nothing.
 func TestJournalOfAnotherLog(t *testing.T) {
 	t.Parallel()
-	other, _ := crashedWith(t, 5, Options{})
 	path := write(t, 3, Options{})
-	writeFile(t, path+journalSuffix, readFile(t, other+journalSuffix))
 	text := readFile(t, path)
-	closeLog(t, open(t, path, Options{}))
-	if !bytes.Equal(readFile(t, path), text) {
-		t.Error("the log was changed")
+	for _, n := range []int{2, 3, 5} {
+		other, _ := crashedWith(t, n, Options{})
+		writeFile(t, path+journalSuffix, readFile(t, other+journalSuffix))
+		before := filesOf(t, filepath.Dir(path))
+		var damage *DamageError
+		if _, err := tryOpen(t, path, Options{}); !errors.As(err, &damage) || !strings.Contains(err.Error(), "move the journal away") {
+			t.Errorf("of %d entries: %v", n, err)
+		}
+		if !bytes.Equal(before, filesOf(t, filepath.Dir(path))) {
+			t.Error("something was changed")
+		}
 	}
-	// Neither does what is no journal.
 	for _, junk := range []string{"", "\n\n\n", "after 3\n", "after x " + zeroHash + "\n", strings.Repeat("{\"seq\":4", 1000), "after 3 " + zeroHash} {
 		writeFile(t, path+journalSuffix, []byte(junk))
 		closeLog(t, open(t, path, Options{open: openQuick}))
@@ -185,6 +191,212 @@ func TestJournalWithoutASegment(t *testing.T) {
 	got := events(t, path, 1)
 	if len(got) != 4 || got[3].Event != EventRecovered || !bytes.HasPrefix(readFile(t, path), text) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What a journal has, and its log not, is missing: nothing is made anew in its place.
+func TestJournalWithoutItsLog(t *testing.T) {
+	t.Parallel()
+	path, text := crashedWith(t, 40, Options{journal: 5000})
+	begin := len(strings.Join(lines(text)[:10], ""))
+	for name, spoil := range map[string]func(path string){
+		"moved away":     func(path string) { remove(t, path) },
+		"emptied":        func(path string) { writeFile(t, path, nil) },
+		"an older copy":  func(path string) { writeFile(t, path, text[:begin]) },
+		"a torn old one": func(path string) { writeFile(t, path, text[:begin+50]) },
+	} {
+		at := copyOf(t, path)
+		spoil(at)
+		for what, try := range map[string]func() error{
+			"open":  func() error { _, err := tryOpen(t, at, Options{}); return err },
+			"mend":  func() error { return Mend(t.Context(), at, Options{}) },
+			"check": func() error { return Check(t.Context(), at, Head{}) },
+		} {
+			var damage *DamageError
+			if err := try(); !errors.As(err, &damage) || !isThere(t, at+journalSuffix) {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
+		if name != "moved away" && !bytes.Equal(readFile(t, at), text[:len(readFile(t, at))]) {
+			t.Errorf("%s: the log was changed", name)
+		}
+	}
+}
+
+// A byte that was changed behind what a journal has is refused, also where what is left of
+// the turn before stands in a half, or the journal is older than the log.
+func TestJournalThatEndsBefore(t *testing.T) {
+	t.Parallel()
+	const half = 20_000
+	from := filepath.Join(t.TempDir(), "audit.log")
+	l := open(t, from, Options{journal: half, open: openQuick})
+	for l.journal.start == 0 {
+		appendAll(t, l, decision(1))
+	}
+	for l.journal.start > 0 {
+		appendAll(t, l, decision(2))
+	}
+	stale := readFile(t, from+journalSuffix)
+	for l.journal.used < half/2 {
+		appendAll(t, l, decision(3))
+	}
+	long := decision(4)
+	long.Explain = strings.Repeat("\x01", boundWhy/2)
+	appendAll(t, l, long)
+	path := copyOf(t, from)
+	text := readFile(t, path)
+	for what, journal := range map[string][]byte{"its own": readFile(t, path+journalSuffix), "an older one": stale} {
+		offset := 0
+		for i, line := range lines(text) {
+			changed := bytes.Clone(text)
+			changed[offset+100] ^= 1
+			offset += len(line)
+			at := copyOf(t, path)
+			writeFile(t, at, changed)
+			writeFile(t, at+journalSuffix, journal)
+			if err := Mend(t.Context(), at, Options{open: openQuick}); err != nil || bytes.HasPrefix(readFile(t, at), text) {
+				continue
+			}
+			// No more than one write is without its copy in the journal, and that is kept.
+			kept := readFile(t, fmt.Sprintf("%s%s%d", at, cutSuffix, i+1))
+			if what == "its own" || !bytes.Equal(kept, changed[offset-len(line):]) {
+				t.Errorf("entry %d of %d was changed, with %s: what follows is gone", i+1, len(lines(text)), what)
+			}
+		}
+	}
+}
+
+// cached is a disk of which a flush that fails makes the system forget what it has not
+// written.
+type cached struct {
+	mu    sync.Mutex
+	files map[string]*cachedFile
+	fail  func(name string) bool
+}
+
+type cachedFile struct {
+	*os.File
+	disk    *cached
+	durable []byte
+	dirty   map[int64]bool // pages of 4 KiB
+}
+
+func (d *cached) open(name string, flag int, mode fs.FileMode) (file, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f, err := os.OpenFile(name, flag, mode)
+	if err != nil {
+		return nil, err
+	}
+	opened := &cachedFile{File: f, disk: d, dirty: make(map[int64]bool)}
+	if before := d.files[name]; before != nil && flag&os.O_EXCL == 0 {
+		opened.durable = before.durable
+	} else if opened.durable, err = os.ReadFile(name); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	d.files[name] = opened
+	return opened, nil
+}
+
+func (f *cachedFile) WriteAt(b []byte, offset int64) (int, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	for page := offset / 4096; page*4096 < offset+int64(len(b)); page++ {
+		f.dirty[page] = true
+	}
+	return f.File.WriteAt(b, offset)
+}
+
+func (f *cachedFile) Sync() error {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	defer clear(f.dirty)
+	if f.disk.fail(f.Name()) {
+		return errDisk
+	}
+	now, err := os.ReadFile(f.Name())
+	if err != nil {
+		return err
+	}
+	next := make([]byte, len(now))
+	copy(next, f.durable)
+	for page := range f.dirty {
+		if at := int(page * 4096); at < len(now) {
+			copy(next[at:], now[at:min(at+4096, len(now))])
+		}
+	}
+	f.durable = next
+	return nil
+}
+
+// left is what a power cut leaves.
+func (d *cached) left(t *testing.T) (path string) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	to := t.TempDir()
+	for name, f := range d.files {
+		if isThere(t, name) {
+			writeFile(t, filepath.Join(to, filepath.Base(name)), f.durable)
+		}
+	}
+	return filepath.Join(to, "audit.log")
+}
+
+// What a flush that failed has left in memory alone is written again by the next start,
+// before the journal goes.
+func TestFlushThatFailed(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"beside the journal", "of a start"} {
+		path := filepath.Join(t.TempDir(), "audit.log")
+		flushes, fails := 0, 0
+		d := &cached{files: make(map[string]*cachedFile)}
+		d.fail = func(name string) bool {
+			if name != path {
+				return false
+			}
+			flushes++
+			return flushes == fails
+		}
+		l := open(t, path, Options{journal: 8000, open: d.open})
+		fails = flushes + 1
+		if name == "of a start" {
+			fails = 0
+		}
+		told := uint64(0)
+		for i := range 30 {
+			seq, err := l.append(t.Context(), decision(i))
+			if err != nil {
+				break
+			}
+			told = seq
+		}
+		if name == "of a start" { // the process is killed, and the first start fails
+			l.journal.file, l.broken = nil, errDisk
+			l.Close()
+			d.mu.Lock()
+			fails = flushes + 1
+			d.mu.Unlock()
+			if _, err := Open(t.Context(), path, Options{journal: 8000, open: d.open}); !errors.Is(err, errDisk) {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else {
+			l.Close()
+		}
+		l = open(t, path, Options{journal: 8000, open: d.open})
+		seq, err := l.append(t.Context(), decision(100))
+		if err != nil || seq <= told {
+			t.Errorf("%s: entry %d after %d, %v", name, seq, told, err)
+		}
+		after := d.left(t)
+		if err := Mend(t.Context(), after, Options{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := uint64(len(events(t, after, 1))); n < seq {
+			t.Errorf("%s: %d entries of %d", name, n, seq)
+		}
+		verify(t, after, VerifyOptions{})
+		closeLog(t, l)
 	}
 }
 

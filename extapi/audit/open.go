@@ -149,21 +149,30 @@ func (l *Log) read(ctx context.Context, firsts []uint64, last link) (ending, err
 		return ending{}, err
 	}
 	scan := newScanner(io.NewSectionReader(l.active.file, 0, math.MaxInt64), l.path, last, len(firsts) == 0)
-	told := last // the last entry that the journal has, too
+	told, toldEnd := last, int64(0) // the last entry that the journal has, too, and where it ends
 	seen := func(at link) {
 		if journal.held[at.hash] {
-			told = at
+			told, toldEnd = at, scan.offset
 		}
 	}
 	entries, cause := l.scan(ctx, scan, seen, l.checkpoint.Seq, l.options.Known.Seq)
 	l.active.size = scan.offset
-	found := ending{last: scan.last, rest: journal.after(scan.last)}
+	found := ending{last: scan.last, rest: journal.after(scan.last), crashed: journal.there}
 	if cause != nil {
 		info, err := l.active.file.Stat()
 		if err != nil {
 			return ending{}, fmt.Errorf("looking at the audit log: %w", err)
 		}
-		if found.tail, err = l.tail(scan, cause, info.Size(), len(found.rest) > 0 || journal.newest(told)); err != nil {
+		untold := journal.newest(told)
+		if len(found.rest) > 0 {
+			untold, toldEnd = true, scan.offset+found.bytes()
+		}
+		if found.tail, found.odd, err = l.tail(scan, cause, info.Size(), untold && info.Size()-toldEnd <= maxBatchBytes+maxLine); err != nil {
+			return ending{}, err
+		}
+	}
+	if len(found.rest) == 0 && !journal.newest(told) {
+		if err := journal.apart(l.path, scan.last); err != nil {
 			return ending{}, err
 		}
 	}
@@ -176,7 +185,12 @@ func (l *Log) without(ctx context.Context, last link, firsts []uint64) (ending, 
 	if err != nil {
 		return ending{}, err
 	}
-	found := ending{last: last, rest: journal.after(last)}
+	found := ending{last: last, rest: journal.after(last), crashed: journal.there}
+	if len(found.rest) == 0 && !journal.newest(last) {
+		if err := journal.apart(l.path, last); err != nil {
+			return ending{}, err
+		}
+	}
 	return found, l.compareEnd(ctx, found, nil, firsts)
 }
 

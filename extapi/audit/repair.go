@@ -16,7 +16,9 @@ import (
 // that was written since it was flushed itself, and all of that is in the journal, but for
 // a last write that nobody was told of. Where the journal goes on from the last whole
 // line, or has nothing that does though it has an entry of the log, nobody was told of what
-// is behind that line: it is cut off, whatever it is, and the journal's entries take its place.
+// is behind the journal's last, which is one write at most: it is cut off, whatever it is, and the
+// journal's entries take their place. A journal of which nothing is in the log, nor goes on
+// from it, is refused: something is missing.
 //
 // Without a journal the segment is flushed after each write, and a crash can spoil no
 // more than the last one: its end may be missing, and where the file system had made
@@ -32,10 +34,10 @@ import (
 
 // tail returns what a crash left behind the last entry, or else the error that
 // reading ended with. Where nobody was told of it, whatever it is may be cut off.
-func (l *Log) tail(s *scanner, cause error, size int64, untold bool) ([]byte, error) {
+func (l *Log) tail(s *scanner, cause error, size int64, untold bool) (tail []byte, odd bool, err error) {
 	var damage *DamageError
 	if !errors.Is(cause, errUnfinished) && !errors.As(cause, &damage) {
-		return nil, cause
+		return nil, false, cause
 	}
 	length := size - s.offset
 	if errors.Is(cause, errUnfinished) {
@@ -46,16 +48,17 @@ func (l *Log) tail(s *scanner, cause error, size int64, untold bool) ([]byte, er
 		most += maxJournal
 	}
 	if length > most {
-		return nil, hint(s, cause, nil)
+		return nil, false, hint(s, cause, nil)
 	}
-	tail, err := io.ReadAll(io.NewSectionReader(l.active.file, s.offset, length))
+	tail, err = io.ReadAll(io.NewSectionReader(l.active.file, s.offset, length))
 	if err != nil {
-		return nil, fmt.Errorf("reading %s at byte %d: %w", s.file, s.offset, err)
+		return nil, false, fmt.Errorf("reading %s at byte %d: %w", s.file, s.offset, err)
 	}
-	if !untold && !torn(tail, s) {
-		return nil, hint(s, cause, tail)
+	odd = !torn(tail, s)
+	if odd && !untold {
+		return nil, false, hint(s, cause, tail)
 	}
-	return tail, nil
+	return tail, odd, nil
 }
 
 // cut removes the tail that a crash left, and returns what to record.

@@ -20,6 +20,7 @@ const (
 	lockSuffix       = ".lock"       // held by the one writer; its text is the writer's process id
 	checkpointSuffix = ".checkpoint" // the newest checkpoint
 	journalSuffix    = ".journal"    // while it is open, and after a crash
+	cutSuffix        = ".cut-"       // what was cut off, with the number of the entry in its place
 )
 
 // segmentName is the name of a full segment.
