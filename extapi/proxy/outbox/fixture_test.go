@@ -15,6 +15,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
 	"go.uber.org/goleak"
 
 	"github.com/kvclef/kvclef/extapi"
@@ -273,4 +274,15 @@ func untilClosed(t testing.TB, stop <-chan struct{}) context.Context {
 		}
 	}()
 	return ctx
+}
+
+// batchNode is the same node with batches.
+type batchNode struct{ *fakeNode }
+
+// BatchCallContext makes calls one by one.
+func (n batchNode) BatchCallContext(ctx context.Context, calls []rpc.BatchElem) error {
+	for i := range calls {
+		calls[i].Error = n.CallContext(ctx, calls[i].Result, calls[i].Method, calls[i].Args...)
+	}
+	return nil
 }

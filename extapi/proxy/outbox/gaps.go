@@ -3,6 +3,9 @@ package outbox
 import (
 	"context"
 	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
 )
 
 // patienceGap is at how many blocks in a row a nonce must be missing before the lane
@@ -12,7 +15,8 @@ const patienceGap = 5
 // findGaps looks for lanes in which transactions wait for a nonce that nothing of
 // ours has, and that the node does not know of either. A gap comes about when what
 // the node counted is never mined: transactions of others that its pool drops, or a
-// number that was wrong.
+// number that was wrong. A node that catches up from an old copy counts too few, and what it
+// misses was used: so its latest block must be of now.
 func (o *Outbox) findGaps(ctx context.Context, entries []entry, counts map[*lane]uint64) {
 	seen := make(map[*lane]bool)
 	for i := range entries {
@@ -29,7 +33,7 @@ func (o *Outbox) findGaps(ctx context.Context, entries []entry, counts map[*lane
 			if err != nil {
 				continue
 			}
-			gap = pending <= nonce // else others of the account fill it
+			gap = pending <= nonce && o.isOfNow(ctx) // else others of the account fill it, or have
 		}
 		var missing *uint64
 		if gap {
@@ -39,6 +43,25 @@ func (o *Outbox) findGaps(ctx context.Context, entries []entry, counts map[*lane
 			o.log.WarnContext(ctx, "Transactions wait for a nonce that nothing has", "chain", l.id.chain, "account", l.id.account, "nonce", nonce)
 		}
 	}
+}
+
+// isOfNow reports whether the node's latest block is of now.
+func (o *Outbox) isOfNow(ctx context.Context) bool {
+	var latest *struct {
+		Time hexutil.Uint64 `json:"timestamp"`
+	}
+	err := o.client.call(ctx, &latest, "eth_getBlockByNumber", "latest", false)
+	return err == nil && latest != nil && o.near(latest.Time)
+}
+
+// near reports whether a block's time is near the clock.
+func (o *Outbox) near(at hexutil.Uint64) bool {
+	return o.cfg.Clock().Sub(blockTime(at)).Abs() <= patienceSettled
+}
+
+// blockTime is the time of a block.
+func blockTime(at hexutil.Uint64) time.Time {
+	return time.Unix(int64(at), 0) //nolint:gosec // what is out of range is not now
 }
 
 // fillGap returns the nonce that has been missing for a while in a lane, if there is

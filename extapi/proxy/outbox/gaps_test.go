@@ -142,3 +142,37 @@ func TestGapAfterReorganisation(t *testing.T) {
 	w.block(t)
 	w.wantState(t, hash, StateMined)
 }
+
+// TestNoGapWhileItCatchesUp: a node that was set back to an old copy counts too few, also
+// of an account whose earlier transactions are not in the records. What is missing to it
+// was used.
+func TestNoGapWhileItCatchesUp(t *testing.T) {
+	w := newWorld(t, nil)
+	for range 20 {
+		w.node.mine()
+	}
+	for i := range 5 {
+		w.another(t, 10+i)
+		w.node.mine()
+	}
+	for range 20 {
+		w.clock.move(time.Minute)
+		w.node.mine()
+	}
+	w.mustSend(t, w.transfer(t, 1), "")
+	w.node.set(func(n *fakeNode) { n.lag = 40 })
+	for range 2 * patienceGap {
+		w.step(t.Context())
+		w.node.set(func(n *fakeNode) { n.lag-- })
+	}
+	listing, err := w.List(t.Context(), Filter{})
+	if err != nil || listing.Lanes[0].Missing != nil {
+		t.Errorf("it misses %d, %v", *listing.Lanes[0].Missing, err)
+	}
+	hash := w.mustSend(t, w.transfer(t, 2), "")
+	w.node.set(func(n *fakeNode) { n.lag = 0 })
+	w.block(t)
+	if tx := w.wantState(t, hash, StateMined); tx.Nonce != 6 {
+		t.Errorf("it has nonce %d", tx.Nonce)
+	}
+}

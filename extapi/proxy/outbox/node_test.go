@@ -13,7 +13,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // testChain is the chain id of the test chain.
@@ -388,15 +387,4 @@ func (n *fakeNode) failOnce(method string, made bool, err error) {
 			return made, err
 		}
 	})
-}
-
-// batchNode is the same node with batches.
-type batchNode struct{ *fakeNode }
-
-// BatchCallContext makes calls one by one.
-func (n batchNode) BatchCallContext(ctx context.Context, calls []rpc.BatchElem) error {
-	for i := range calls {
-		calls[i].Error = n.CallContext(ctx, calls[i].Result, calls[i].Method, calls[i].Args...)
-	}
-	return nil
 }

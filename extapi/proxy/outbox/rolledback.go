@@ -90,14 +90,13 @@ func (o *Outbox) checkGone(ctx context.Context, final []*record) error {
 	if latest == nil {
 		return errors.New("the node does not show its latest block")
 	}
-	now, at := o.cfg.Clock(), time.Unix(int64(latest.Time), 0) //nolint:gosec // what is out of range is not now
 	switch {
 	case len(final) == 0:
 		return errors.New("no record is left of what was final, which the node could be asked for")
 	case !bytes.Equal(syncing, []byte("false")):
 		return errors.New("the node is syncing")
-	case now.Sub(at).Abs() > patienceSettled:
-		return fmt.Errorf("the node's latest block is of %s, and it is %s", at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	case !o.near(latest.Time):
+		return fmt.Errorf("the node's latest block is of %s, and it is %s", blockTime(latest.Time).UTC().Format(time.RFC3339), o.cfg.Clock().UTC().Format(time.RFC3339))
 	}
 	shown := false
 	for i, r := range final {
