@@ -9,6 +9,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kvclef/kvclef/backend"
 )
@@ -54,6 +55,34 @@ func (v *Vault) EnabledVersions(ctx context.Context, key string) ([]Version, err
 		}
 	}
 	return found, unlisted
+}
+
+// AsleepVersions reads those enabled versions that the last reading left out since they
+// are not valid now, or have not the right to sign: time, or one change, makes each of
+// them sign. One whose public key the vault did not tell comes without an address.
+func (v *Vault) AsleepVersions(ctx context.Context) []Version {
+	var ids []identifier
+	for _, s := range v.held.Load().skipped {
+		if id := (identifier{s.Key, s.Version}); s.Kind == SkipValidity || s.Kind == SkipRights {
+			ids = append(ids, id)
+		}
+	}
+	found, signs := make([]Version, len(ids)), make([]bool, len(ids))
+	var group errgroup.Group
+	group.SetLimit(readers)
+	for i, id := range ids {
+		group.Go(func() error { found[i], signs[i] = v.look(ctx, id); return nil })
+	}
+	_ = group.Wait() // a version that can't be read is one without an address
+	var asleep []Version
+	seen := make(map[identifier]bool)
+	for i, version := range found {
+		if id := (identifier{version.Key, version.Version}).fold(); signs[i] && !seen[id] {
+			seen[id] = true
+			asleep = append(asleep, version)
+		}
+	}
+	return asleep
 }
 
 // enabledOf lists the versions of a key that are not disabled.

@@ -111,6 +111,45 @@ func TestEnabledVersionsThatCanNotBeRead(t *testing.T) {
 	}
 }
 
+// Versions that are no accounts, but may become some, are read. What can't be is known
+// of without its address.
+func TestAsleepVersions(t *testing.T) {
+	s := start(t, emulator.Options{})
+	later := createKey(t, s, "later", emulator.KeyOptions{NotBefore: time.Now().Add(time.Hour)})
+	past := createKey(t, s, "past", emulator.KeyOptions{Expires: time.Now().Add(-time.Minute)})
+	mute := createKey(t, s, "mute", emulator.KeyOptions{KeyOps: []string{"verify"}})
+	createKey(t, s, "mute", emulator.KeyOptions{Disabled: true, NotBefore: time.Now().Add(time.Hour)})
+	createKey(t, s, "tls", emulator.KeyOptions{Managed: true, Expires: time.Now().Add(-time.Minute)})
+	createKey(t, s, "awake", emulator.KeyOptions{})
+	want := []string{later.Version, past.Version, mute.Version}
+	slices.Sort(want)
+
+	named := config(t, s, "kv-prod")
+	named.Keys = []string{"later", "later/" + later.Version, "past/" + past.Version, "mute"}
+	for _, cfg := range []Config{config(t, s, "kv-prod"), named} {
+		v := connected(t, cfg)
+		if err := v.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := v.AsleepVersions(t.Context())
+		if !slices.Equal(versionsOf(got), want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		for _, version := range got {
+			if key := map[string]emulator.Key{"later": later, "past": past, "mute": mute}[version.Key]; version.Address != addressOf(key) {
+				t.Errorf("%s has address %s", version, version.Address)
+			}
+		}
+		for kind, n := range map[emulator.FaultKind]int{emulator.FaultForbiddenRBAC: 3, emulator.FaultNotFound: 2} {
+			remove := s.Inject(emulator.Fault{Op: emulator.OpGet, Key: "later", Kind: kind})
+			if got := v.AsleepVersions(t.Context()); len(got) != n || n == 3 && !slices.Contains(got, Version{Key: "later", Version: later.Version}) {
+				t.Errorf("%s: got %v, want %d", kind, got, n)
+			}
+			remove()
+		}
+	}
+}
+
 func TestDisable(t *testing.T) {
 	s := start(t, emulator.Options{})
 	key := createKey(t, s, "treasury", emulator.KeyOptions{})

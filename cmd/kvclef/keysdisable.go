@@ -17,8 +17,9 @@ func (p *program) keysDisableCommand() *cli.Command {
 		Usage:     "disable a key, so that the vault signs with it no more",
 		UsageText: "kvclef keys disable NAME[/VERSION]|ADDRESS [--vault VAULT] [--yes]",
 		Description: examples("all versions", "kvclef keys disable treasury --config kvclef.yaml --vault kv-prod") +
-			"\n\nA name stands for all versions that are enabled, also those that are not valid yet. It takes the right to" +
-			"\nlist them, to read and to update. The exit code is 0 only if it is certain that none is left.",
+			"\n\nA name stands for all versions that are enabled, an address for all that have it; also for those that are" +
+			"\nnot valid yet. It takes the right to list them, to read and to update. The exit code is 0 only if it is certain" +
+			"\nthat none is left. Where the configuration names keys, an address is looked for among those alone.",
 		Flags: keysFlags(yesFlag()),
 		Action: action(func(c *cli.Context) error {
 			args, err := arguments(c, "NAME")
@@ -46,6 +47,9 @@ func (p *program) disable(c *cli.Context, name string) error {
 		return err
 	}
 	defer vault.Close()
+	if common.IsHexAddress(name) && len(cfg.Vaults[0].Keys) > 0 {
+		p.sayf("kvclef: warning: %s is looked for among the keys of the configuration alone: --vault %s without --config looks at all of the vault", name, cfg.Vaults[0].URL)
+	}
 	targets, unknown := enabledVersions(c.Context, vault, name)
 	if len(targets) == 0 && unknown != nil {
 		return fmt.Errorf("nothing was disabled: %w", unknown)
@@ -86,19 +90,34 @@ func enabledVersions(ctx context.Context, vault *keyvault.Vault, name string) ([
 		}
 		return versions, err
 	}
+	return enabledVersionsOf(ctx, vault, common.HexToAddress(name))
+}
+
+// enabledVersionsOf returns the versions that have an address. A vault finds none by
+// it, so that all that could sign, now or later, are read.
+func enabledVersionsOf(ctx context.Context, vault *keyvault.Vault, address common.Address) ([]keyvault.Version, error) {
 	if err := vault.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	var versions []keyvault.Version
 	for _, account := range vault.Accounts() {
-		if answersTo(account, name) {
+		if account.Address == address {
 			versions = append(versions, keyvault.Version{Key: account.Key, Version: account.Version, Address: account.Address})
 		}
 	}
-	if unread := unreadKeys(vault); unread != "" {
-		return versions, fmt.Errorf("a key that can't be read may go on signing for %s: %s", name, unread)
+	var left []error
+	for _, version := range vault.AsleepVersions(ctx) {
+		switch version.Address {
+		case address:
+			versions = append(versions, version)
+		case common.Address{}:
+			left = append(left, fmt.Errorf("%s can't be read, and may go on signing for %s: if it is a key of that address, kvclef keys disable %[1]s", version, address.Hex()))
+		}
 	}
-	return versions, nil
+	if unread := unreadKeys(vault); unread != "" {
+		left = append(left, fmt.Errorf("a key that can't be read may go on signing for %s: %s", address.Hex(), unread))
+	}
+	return versions, errors.Join(left...)
 }
 
 // line is a version with its address.

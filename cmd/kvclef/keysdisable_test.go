@@ -141,3 +141,43 @@ func TestDisableSaysWhatMayBeLeft(t *testing.T) {
 	}
 	b.wantDisabled(t, payroll...)
 }
+
+// TestDisableByAddressFindsWhatSignsLater: one key under several names, where some of
+// its versions are no accounts now, and may be later.
+func TestDisableByAddressFindsWhatSignsLater(t *testing.T) {
+	t.Parallel()
+	b := newBlackBox(t)
+	private, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hot []emulator.Key
+	for name, opts := range map[string]emulator.KeyOptions{
+		"treasury": {}, "treasury-new": {NotBefore: time.Now().Add(time.Hour)},
+		"treasury-old": {Expires: time.Now().Add(-time.Hour)}, "treasury-mute": {KeyOps: []string{"verify"}},
+	} {
+		opts.Private = private
+		hot = append(hot, b.keys(t, name, opts)...)
+	}
+	other := b.keys(t, "other", emulator.KeyOptions{NotBefore: time.Now().Add(time.Hour)})[0]
+
+	allow := b.vault.Inject(emulator.Fault{Op: emulator.OpGet, Key: "treasury-new", Kind: emulator.FaultForbiddenRBAC})
+	out, code := b.tool(t, "keys", "disable", address(hot[0]), "--yes", "--vault", prodVault)
+	if code != exitFailure || strings.Count(out, "disabled "+address(hot[0])) != 3 || strings.Contains(out, "other/") ||
+		strings.Count(out, "can't be read, and may go on signing for "+address(hot[0])+": if it is a key of that address, kvclef keys disable treasury-new/") != 1 {
+		t.Errorf("one that can't be read: exit code %d\n%s", code, out)
+	}
+	allow()
+	out, code = b.tool(t, "keys", "disable", address(hot[0]), "--yes", "--vault", prodVault)
+	if code != 0 || strings.Count(out, "disabled "+address(hot[0])+"  treasury-new/") != 1 || strings.Contains(out, "other/") {
+		t.Errorf("the last: exit code %d\n%s", code, out)
+	}
+	b.wantDisabled(t, hot...)
+	if out, code = b.tool(t, "keys", "disable", "other/"+other.Version, "--yes", "--vault", prodVault); code != 0 {
+		t.Errorf("another key was disabled, too: exit code %d\n%s", code, out)
+	}
+	config := b.write(t, "named.yaml", "vaults: [{url: "+prodVault+", keys: [treasury]}]\n")
+	if out, code = b.tool(t, "keys", "disable", address(hot[0]), "--yes", "--config", config); code != exitFailure || !strings.Contains(out, "among the keys of the configuration alone: --vault "+prodVault) {
+		t.Errorf("named keys: exit code %d\n%s", code, out)
+	}
+}
