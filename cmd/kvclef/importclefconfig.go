@@ -32,7 +32,9 @@ func (plan *clefPlan) writeConfig(c *cli.Context) (err error) {
 	} else if same {
 		return usagef("the configuration %s would be in Clef's %s, where nothing is changed: give another --config-out", plan.configPath, plan.from)
 	}
-	plan.config = plan.compose(c)
+	if plan.config, err = plan.compose(c); err != nil {
+		return err
+	}
 	parsed, err := config.Parse(plan.configPath, plan.config)
 	if err == nil {
 		err = parsed.Validate()
@@ -50,8 +52,13 @@ func (plan *clefPlan) writeConfig(c *cli.Context) (err error) {
 	return nil
 }
 
-// compose writes the configuration, in the order of docs/configuration.md.
-func (plan *clefPlan) compose(c *cli.Context) []byte {
+// compose writes the configuration, in the order of docs/configuration.md. Its paths
+// are absolute: where the signer will be started is not known.
+func (plan *clefPlan) compose(c *cli.Context) ([]byte, error) {
+	from, err := filepath.Abs(plan.from)
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# What kvclef import clef carried over from Clef. docs/configuration.md explains the keys.")
@@ -60,7 +67,7 @@ func (plan *clefPlan) compose(c *cli.Context) []byte {
 		ids[i] = strconv.FormatUint(id, 10)
 	}
 	line("chainids: [%s]", strings.Join(ids, ", "))
-	line("# The socket is ~/.kvclef/kvclef.ipc. To have it where Clef had its own:\n# configdir: %s", scalar(plan.from))
+	line("# The socket is ~/.kvclef/kvclef.ipc. To have it where Clef had its own:\n# configdir: %s", scalar(from))
 	line("datadir: %s", scalar(plan.dir))
 	if plan.selectors != nil {
 		line("fourbyte_file: %s", scalar(filepath.Join(plan.dir, fourByteName)))
@@ -68,19 +75,21 @@ func (plan *clefPlan) compose(c *cli.Context) []byte {
 	if plan.rules != "" {
 		line("rules:\n  file: %s", scalar(plan.rules))
 	}
-	composeListeners(c, line)
+	if err := composeListeners(c, line); err != nil {
+		return nil, err
+	}
 	line("# The vault that holds the keys:\n# vaults:\n#   - url: https://NAME.vault.azure.net")
 	if c.IsSet("loglevel") {
 		line("log:\n  level: %s", scalar(c.String("loglevel")))
 	}
-	return b.Bytes()
+	return b.Bytes(), nil
 }
 
 // composeListeners writes where Clef listened, if it was told.
-func composeListeners(c *cli.Context, line func(string, ...any)) {
+func composeListeners(c *cli.Context, line func(string, ...any)) error {
 	flags := []string{"ipcdisable", "ipcpath", "http", "http.addr", "http.port", "http.vhosts"}
 	if !slices.ContainsFunc(flags, c.IsSet) {
-		return
+		return nil
 	}
 	line("listeners:")
 	if c.IsSet("ipcdisable") || c.IsSet("ipcpath") {
@@ -90,10 +99,17 @@ func composeListeners(c *cli.Context, line func(string, ...any)) {
 		line("    disabled: %t", c.Bool("ipcdisable"))
 	}
 	if c.IsSet("ipcpath") {
-		line("    path: %s", scalar(c.String("ipcpath")))
+		path, err := expandHome(c.String("ipcpath"), "ipcpath")
+		if err == nil && path != "" {
+			path, err = filepath.Abs(path)
+		}
+		if err != nil {
+			return err
+		}
+		line("    path: %s", scalar(path))
 	}
 	if !slices.ContainsFunc(flags[2:], c.IsSet) {
-		return
+		return nil
 	}
 	line("  http:\n    enabled: %t", c.Bool("http"))
 	if c.IsSet("http.addr") {
@@ -108,6 +124,7 @@ func composeListeners(c *cli.Context, line func(string, ...any)) {
 			line("      - %s", scalar(host))
 		}
 	}
+	return nil
 }
 
 // scalar quotes a text for YAML, on one line.

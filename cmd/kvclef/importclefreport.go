@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // importReport says what became of what Clef keeps.
@@ -158,6 +161,10 @@ func (plan *clefPlan) nextSteps(c *cli.Context) []string {
 	}
 	if plan.attestation == nil {
 		step("read the rule file, then: kvclef rules attest --datadir %s %s", shellQuote(plan.dir), shellQuote(rulesFile))
+	}
+	if addr := c.String("http.addr"); c.Bool("http") && c.IsSet("http.addr") && !plan.configKept && !extapi.Loopback(net.JoinHostPort(addr, "0")) {
+		step("give listeners.http in %s the addr 127.0.0.1, or a certificate (tls) and how callers prove who they are (tls.client_ca_file or jwt): "+
+			"other machines can reach %s, and kvclef check and kvclef serve refuse that without", plan.configPath, addr)
 	}
 	step("see that all is well: kvclef check --config %s", shellQuote(plan.configPath))
 	step("never start Clef again with these rules: each of the two would count alone what a limit allows")
