@@ -22,11 +22,15 @@ func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (H
 	if e.Ledger == nil {
 		return 0, decision.refused(), errors.New("the decision counts against limits, and there is no ledger")
 	}
-	decision.Charges = bounded(decision.Charges)
+	all := bounded(decision.Charges)
+	decision.Charges = all
+	deed := ""
 	if board != nil {
-		if err := byDeed(decision.Charges, req); err != nil {
+		var err error
+		if deed, err = deedOf(req); err != nil {
 			return 0, decision.refused(), err
 		}
+		decision.Charges = inSlots(all, deed)
 	}
 	id, reservation, err := e.hold(ctx, decision.Charges, decision.Verdict == Approve)
 	var over *OverLimitError
@@ -35,9 +39,13 @@ func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (H
 		if e.Approver == nil {
 			return 0, nobody(decision), nil
 		}
-		// It counts while people think, and afterwards, as what has room does.
+		// It counts while people think, by itself, and afterwards as what has room does.
 		decision.Charges = lifted(decision.Charges)
-		id, reservation, err = e.hold(ctx, decision.Charges, false)
+		asked, failed := askedOf(req, deed)
+		if failed != nil {
+			return 0, decision.refused(), failed
+		}
+		id, reservation, err = e.hold(ctx, inSlots(lifted(all), asked), false)
 	}
 	var full *SlotError
 	switch {

@@ -60,8 +60,13 @@ func TestDeeds(t *testing.T) {
 	}
 	// The longest slot of a transaction has room for it.
 	longest := strings.Repeat("9", 78) + "/0x" + strings.Repeat("a", 40) + "/18446744073709551615"
-	charges := []Charge{{Counter: "a", Slot: longest}, {Counter: "b", Slot: longest, Firm: true}, {Counter: "c"}}
-	if err := byDeed(charges, &Request{}); err != nil || len(charges[0].Slot) > MaxSlot || charges[0].Slot == longest || charges[1].Slot != longest || charges[2].Slot != "" {
-		t.Errorf("%+v, %v", charges, err)
+	charges := inSlots([]Charge{{Counter: "a", Slot: longest}, {Counter: "b", Slot: longest, Firm: true}, {Counter: "c"}}, first)
+	if len(charges[0].Slot) > MaxSlot || charges[0].Slot == longest || charges[1].Slot != longest || charges[2].Slot != "" {
+		t.Errorf("%+v", charges)
+	}
+	asked, err := askedOf(&Request{Digest: common.Hash{1}}, first)
+	other2, err2 := askedOf(&Request{Digest: common.Hash{2}}, first)
+	if err != nil || err2 != nil || asked == first || asked == other2 || len(asked) != len(first) {
+		t.Errorf("%s, %s, %v, %v", asked, other2, err, err2)
 	}
 }

@@ -54,7 +54,13 @@ func (l *Log) look(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	l.active.file = f
-	_, err = l.read(ctx, firsts, last)
+	if _, err = l.read(ctx, firsts, last); err == nil {
+		return false, nil
+	}
+	// The journal may be of a later time, after a rotation.
+	if still, looked := l.still(f); looked == nil && !still {
+		return true, nil
+	}
 	return false, err
 }
 

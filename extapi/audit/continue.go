@@ -189,8 +189,17 @@ func (l *Log) mend(found ending) (notes []string, err error) {
 // keep writes what is to be cut off to a file of its own, for whoever wants to know how it
 // came about, and returns what to record of that.
 func (l *Log) keep(tail []byte, seq uint64) (string, error) {
-	name := fmt.Sprintf("%s%s%d", l.path, cutSuffix, seq)
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	var (
+		f    *os.File
+		name string
+		err  = fs.ErrExist
+	)
+	for n := 0; errors.Is(err, fs.ErrExist); n++ { // of a start that did not come to its record
+		if name = fmt.Sprintf("%s%s%d", l.path, cutSuffix, seq); n > 0 {
+			name = fmt.Sprintf("%s.%d", name, n)
+		}
+		f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	}
 	if err != nil {
 		return "", fmt.Errorf("keeping what is cut off the audit log: %w", err)
 	}

@@ -127,9 +127,10 @@ func (l *Log) commit(batch []*pending) (link, error) {
 }
 
 // cutBack removes what a failed write may have left, and returns the error that
-// it was called for. If it can't be removed, the log is broken.
+// it was called for. If it can't be removed, the log is broken. That is durable: the
+// next entry has the same number, and is in the journal first.
 func (l *Log) cutBack(cause error) error {
-	if err := l.active.file.Truncate(l.active.size); err != nil {
+	if err := errors.Join(l.active.file.Truncate(l.active.size), l.active.file.Sync()); err != nil {
 		return l.breakUp(errors.Join(cause, fmt.Errorf("cutting the audit log back to %d bytes: %w", l.active.size, err)))
 	}
 	return cause

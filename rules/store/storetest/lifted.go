@@ -13,32 +13,44 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// agreeing are people who approve whatever they are asked about.
+// agreeing are people who approve whatever they are asked about. What they approve is held
+// anew when it is used.
 type agreeing struct {
-	ledger rules.Ledger
-	asked  *int
-	id     rules.HoldID
+	ledger  rules.Ledger
+	asked   *int
+	id      rules.HoldID
+	charges []rules.Charge
 }
 
-func (a agreeing) Asked(context.Context, *rules.Request, rules.Decision) (rules.Question, error) {
+func (a *agreeing) Asked(context.Context, *rules.Request, rules.Decision) (rules.Question, error) {
 	return nil, nil
 }
 
-func (a agreeing) Ask(_ context.Context, _ *rules.Request, _ rules.Decision, id rules.HoldID) (rules.Question, error) {
+func (a *agreeing) Ask(_ context.Context, _ *rules.Request, decision rules.Decision, id rules.HoldID) (rules.Question, error) {
 	*a.asked++
-	a.id = id
+	a.id, a.charges = id, decision.Charges
 	return a, nil
 }
 
-func (a agreeing) Await(context.Context) (rules.Decision, rules.Hold, error) {
+func (a *agreeing) Await(context.Context) (rules.Decision, rules.Hold, error) {
 	return rules.Decision{Verdict: rules.Approve, Rule: "people"}, a, nil
 }
 
-func (a agreeing) Drop() {}
+func (a *agreeing) Drop() {}
 
-func (a agreeing) Keep(context.Context) error { return nil }
+func (a *agreeing) Keep(ctx context.Context) error {
+	if a.charges[0].Slot == "" {
+		return nil // it would count twice
+	}
+	id, err := a.ledger.Hold(ctx, a.charges)
+	if err == nil {
+		err = a.ledger.Release(ctx, a.id)
+	}
+	a.id = id
+	return err
+}
 
-func (a agreeing) Settle(ctx context.Context, _ *rules.Request, _ rules.Result) error {
+func (a *agreeing) Settle(ctx context.Context, _ *rules.Request, _ rules.Result) error {
 	return a.ledger.Commit(ctx, a.id)
 }
 
@@ -61,7 +73,7 @@ func lifted(t *testing.T, ledger Ledger, clock *Clock) {
 	ask := func(amount uint256.Int, slot string, wantAsked bool) {
 		t.Helper()
 		before := asked
-		engine := &rules.Engine{Ledger: ledger, Approver: agreeing{ledger: ledger, asked: &asked}, Rules: []rules.Rule{counting{rules.Charge{
+		engine := &rules.Engine{Ledger: ledger, Approver: &agreeing{ledger: ledger, asked: &asked}, Rules: []rules.Rule{counting{rules.Charge{
 			Counter: "daily", Limit: "daily", Slot: slot, Amount: amount, Cap: units(100), Window: time.Hour,
 		}}}}
 		req := &rules.Request{Kind: rules.KindText}
@@ -95,33 +107,58 @@ func lifted(t *testing.T, ledger Ledger, clock *Clock) {
 	}
 }
 
+// thinking are people who have not decided, and are asked about each request by itself.
+type thinking struct{ asked *int }
+
+func (p thinking) Asked(context.Context, *rules.Request, rules.Decision) (rules.Question, error) {
+	return nil, nil
+}
+
+func (p thinking) Ask(context.Context, *rules.Request, rules.Decision, rules.HoldID) (rules.Question, error) {
+	*p.asked++
+	return p, nil
+}
+
+func (p thinking) Await(context.Context) (rules.Decision, rules.Hold, error) {
+	return rules.Decision{Verdict: rules.Refer, Rule: "people"}, nil, nil
+}
+
 // lent has people approve a transaction that passes a limit: neither while they think about
 // it nor afterwards does it lend its room to another one with its nonce. The same with
 // higher fees is what they approved.
 func lent(t *testing.T, ledger Ledger, _ *Clock) {
 	asked := 0
-	ask := func(to byte, tip int64, wantAsked bool) {
+	decide := func(to byte, tip int64, people rules.Approver, want rules.Verdict, wantAsked bool) (*rules.Engine, *rules.Request, rules.Decision) {
 		t.Helper()
 		before := asked
-		engine := &rules.Engine{Ledger: ledger, Approver: agreeing{ledger: ledger, asked: &asked}, Rules: []rules.Rule{counting{rules.Charge{
+		engine := &rules.Engine{Ledger: ledger, Approver: people, Rules: []rules.Rule{counting{rules.Charge{
 			Counter: "daily", Limit: "daily", Slot: "1/0xa/7", Amount: units(500), Cap: units(100), Window: time.Hour,
 		}}}}
 		req := &rules.Request{Kind: rules.KindTransaction, Transaction: types.NewTx(&types.DynamicFeeTx{
 			ChainID: big.NewInt(1), Nonce: 7, To: &common.Address{to}, Value: big.NewInt(500), GasTipCap: big.NewInt(tip), GasFeeCap: big.NewInt(tip),
 		})}
+		req.Digest = types.LatestSignerForChainID(big.NewInt(1)).Hash(req.Transaction)
 		got, err := engine.Decide(t.Context(), req)
-		if err != nil || got.Verdict != rules.Approve || (asked > before) != wantAsked {
+		if err != nil || got.Verdict != want || (asked > before) != wantAsked {
 			t.Fatalf("to %d, tip %d: %v %q, %v, people asked: %v", to, tip, got.Verdict, got.Reason, err, asked > before)
 		}
+		return engine, req, got
+	}
+	for tip := range int64(3) { // of which nobody has decided any
+		decide(1, tip, thinking{&asked}, rules.Refer, true)
+	}
+	ask := func(to byte, tip int64, wantAsked bool) {
+		t.Helper()
+		engine, req, got := decide(to, tip, &agreeing{ledger: ledger, asked: &asked}, rules.Approve, wantAsked)
 		if err := engine.Settle(t.Context(), req, got, rules.Result{Outcome: rules.Signed}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ask(1, 1, true)
-	ask(2, 2, true)
-	ask(1, 3, false)
-	ask(3, 4, true)
-	if usage, err := ledger.Usage(t.Context(), "daily"); err != nil || usage.Used != units(1500) {
+	ask(1, 4, true)
+	ask(2, 5, true)
+	ask(1, 6, false)
+	ask(3, 7, true)
+	if usage, err := ledger.Usage(t.Context(), "daily"); err != nil || usage.Used != units(3000) {
 		t.Fatalf("%+v, %v", usage, err)
 	}
 }
