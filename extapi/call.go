@@ -94,6 +94,7 @@ func judged(ctx context.Context, req *rules.Request, decision rules.Decision) {
 	}
 	c.ending.Judged, c.ending.Verdict, c.ending.Rule = true, decision.Verdict, decision.Rule
 	c.ending.Kind, c.ending.Vault, c.ending.ChainID = req.Kind, req.Account.Vault, chainText(req)
+	c.ending.Asked = decision.Ticket != ""
 }
 
 // finish is deferred by every method: it turns a panic into a refusal, and an

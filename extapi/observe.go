@@ -55,6 +55,7 @@ func Steps() []Step { return []Step{StepQueue, StepDecide, StepRecord, StepSign,
 // Ending is what became of a request.
 type Ending struct {
 	Judged  bool          // it came to a decision
+	Asked   bool          // people were asked about it, now or before
 	Verdict rules.Verdict // of the decision
 	Kind    rules.Kind    // of what was judged
 	ChainID string        // decimal, "" if there is none

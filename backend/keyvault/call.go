@@ -99,7 +99,7 @@ func request[T any](ctx context.Context, v *Vault, op operation, client *azkeys.
 	defer func() {
 		v.gate.leave(began, failed == nil)
 		v.cfg.Observer.InFlight(v.cfg.Name, -1)
-		v.cfg.Observer.Answered(v.cfg.Name, op.permission, statusOf(failed), time.Since(began))
+		v.cfg.Observer.Answered(ctx, v.cfg.Name, op.permission, statusOf(failed), time.Since(began))
 	}()
 	seen := &trace{began: began}
 	result, err := try(context.WithValue(ctx, traceKey{}, seen), v.cfg.TryTimeout, client, do)

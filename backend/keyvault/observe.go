@@ -1,6 +1,7 @@
 package keyvault
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -8,9 +9,9 @@ import (
 // Observer is told of what goes to a vault: for metrics. It never blocks, and nothing
 // that it does changes what becomes of a request.
 type Observer interface {
-	// Answered is told of a request that was sent. The operation is one of
-	// [Operations], the status HTTP's, 0 if no answer came.
-	Answered(vault, operation string, status int, took time.Duration)
+	// Answered is told of a request that was sent, with the context that it was sent
+	// with. The operation is one of [Operations], the status HTTP's, 0 if no answer came.
+	Answered(ctx context.Context, vault, operation string, status int, took time.Duration)
 
 	// Waiting and InFlight are told by how many there are more requests that wait for
 	// their turn, and that are under way.
@@ -40,11 +41,11 @@ func Operations() []string { return []string{"create", "get", "import", "list", 
 // unobserved is told of what nobody observes.
 type unobserved struct{}
 
-func (unobserved) Answered(string, string, int, time.Duration) {}
-func (unobserved) Waiting(string, int)                         {}
-func (unobserved) InFlight(string, int)                        {}
-func (unobserved) Retried(string, string)                      {}
-func (unobserved) HeldBack(string, HeldBack)                   {}
+func (unobserved) Answered(context.Context, string, string, int, time.Duration) {}
+func (unobserved) Waiting(string, int)                                          {}
+func (unobserved) InFlight(string, int)                                         {}
+func (unobserved) Retried(string, string)                                       {}
+func (unobserved) HeldBack(string, HeldBack)                                    {}
 
 // statusOf is the HTTP status of an answer, 0 if there was none.
 func statusOf(f *failure) int {

@@ -1,6 +1,7 @@
 package keyvault
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -33,7 +34,7 @@ func (y *tally) add(what string, more int) {
 	y.now[what] += more
 }
 
-func (y *tally) Answered(vault, operation string, status int, took time.Duration) {
+func (y *tally) Answered(_ context.Context, vault, operation string, status int, took time.Duration) {
 	if took <= 0 || !slices.Contains(Operations(), operation) {
 		y.count("%s took %v", operation, took)
 	}

@@ -66,7 +66,7 @@ func TestRun(t *testing.T) {
 		if w.Requests < 1 || w.PerSecond <= 0 || w.P50 <= 0 || w.P99 < w.P50 || w.CPU < 0 || w.Peak < 1 {
 			t.Errorf("window %+v", w)
 		}
-		if kvclef := strings.HasPrefix(w.Contender, "kvclef"); w.Own > w.P99 || (w.Own > 0) != kvclef {
+		if kvclef := strings.HasPrefix(w.Contender, "kvclef"); w.Own > w.P99 || (w.Own > 0) != kvclef || (w.OwnP50 > 0) != kvclef || w.OwnP99 < w.OwnP50 {
 			t.Errorf("%s has %v ms of its own in a window with a p99 of %v", w.Contender, w.Own, w.P99)
 		}
 	}
@@ -184,5 +184,26 @@ func TestVerify(t *testing.T) {
 	}
 	if err := c.verify(right, 8); err == nil {
 		t.Error("another nonce is right")
+	}
+}
+
+// TestOwn takes what a window has of a histogram that counts since the start.
+func TestOwn(t *testing.T) {
+	before := spent{10, 1, []bucket{{.001, 5}, {.002, 10}, {.004, 10}}}
+	after := spent{20, 1.021, []bucket{{.001, 5}, {.002, 11}, {.004, 19}}}
+	if got := after.mean(before); got < 2.0999 || got > 2.1001 {
+		t.Errorf("mean %v", got)
+	}
+	// One took from 1 to 2 ms, eight from 2 to 4, one longer.
+	for percent, want := range map[float64]float64{5: 1.5, 10: 2, 50: 3, 90: 4, 99: 4} {
+		if got := after.percentile(before, percent); got < want-1e-9 || got > want+1e-9 {
+			t.Errorf("%v %%: %v ms, want %v", percent, got, want)
+		}
+	}
+	if got := after.percentile(spent{}, 50); got < 1.8 || got > 2 {
+		t.Errorf("half of all: %v ms", got)
+	}
+	if got := before.mean(before); got != 0 {
+		t.Errorf("no request took %v ms", got)
 	}
 }

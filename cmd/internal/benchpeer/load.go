@@ -46,8 +46,10 @@ type window struct {
 	P99       float64 `json:"p99_ms"`
 	CPU       float64 `json:"cpu_ms"`           // of the signer's process, for each request
 	Peak      float64 `json:"peak_mib"`         // resident
-	Own       float64 `json:"own_ms,omitempty"` // mean time of a request in kvclef without the vault's
-	Machine   float64 `json:"load_1_min"`       // of the machine, at the end
+	Own       float64 `json:"own_ms,omitempty"` // kvclef's own part of a request, without the vault's: the mean
+	OwnP50    float64 `json:"own_p50_ms,omitempty"`
+	OwnP99    float64 `json:"own_p99_ms,omitempty"`
+	Machine   float64 `json:"load_1_min"` // of the machine, at the end
 }
 
 // measure puts a load on a contender. Any error, and any signature that is not
@@ -97,7 +99,7 @@ func (c *contender) measure(ctx context.Context, l load) (window, error) {
 		Contender: c.name, Transport: l.transport, Callers: l.callers, Offered: l.rate, Requests: len(took),
 		PerSecond: float64(len(took)) / elapsed.Seconds(), P50: percentile(took, 50), P99: percentile(took, 99),
 		CPU: (after.CPU - before.CPU).Seconds() * 1e3 / float64(len(took)), Peak: float64(after.Peak) / (1 << 20), Machine: machineLoad(),
-		Own: now.own(earlier),
+		Own: now.mean(earlier), OwnP50: now.percentile(earlier, 50), OwnP99: now.percentile(earlier, 99),
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"time"
@@ -14,21 +15,44 @@ import (
 // kvclefMetrics is where kvclef tells its metrics.
 var kvclefMetrics = regexp.MustCompile(`(?m)^Metrics +(http://127\.0\.0\.1:\d+/metrics)$`)
 
-// spent is what kvclef's metrics say of all transactions since its start.
+// spent is what kvclef's metrics say of its own part of all transactions since its start.
 type spent struct {
 	requests uint64
-	whole    float64 // seconds in its handler, from the decoded request to the answer
-	vault    float64 // seconds of them in requests to the vault
+	seconds  float64
+	within   []bucket
 }
 
-// own is the mean time that each of the requests since an earlier moment took without
-// the vault's, in milliseconds.
-func (s spent) own(since spent) float64 {
-	requests := s.requests - since.requests
-	if requests == 0 {
+// bucket is how many requests took no longer than so many seconds.
+type bucket struct {
+	most     float64
+	requests uint64
+}
+
+// mean is what each of the requests since an earlier moment took on average, in milliseconds.
+func (s spent) mean(since spent) float64 {
+	if s.requests == since.requests {
 		return 0
 	}
-	return ((s.whole - since.whole) - (s.vault - since.vault)) * 1e3 / float64(requests)
+	return (s.seconds - since.seconds) * 1e3 / float64(s.requests-since.requests)
+}
+
+// percentile is what so many percent of the requests since an earlier moment did not exceed,
+// in milliseconds: between the bounds of a bucket, where a straight line has it. What is
+// above all bounds counts as the last.
+func (s spent) percentile(since spent, percent float64) float64 {
+	wanted := float64(s.requests-since.requests) * percent / 100
+	var below, least float64
+	for i, b := range s.within {
+		n := float64(b.requests)
+		if i < len(since.within) {
+			n -= float64(since.within[i].requests)
+		}
+		if n >= wanted && n > below {
+			return (least + (b.most-least)*(wanted-below)/(n-below)) * 1e3
+		}
+		below, least = n, b.most
+	}
+	return least * 1e3
 }
 
 // spent reads kvclef's metrics. Of Clef, which has none, nothing is known.
@@ -52,18 +76,20 @@ func (c *contender) spent(ctx context.Context) (spent, error) {
 	if err != nil {
 		return spent{}, fmt.Errorf("reading the metrics of %s: %w", c.name, err)
 	}
-	// of returns the count and the sum of the series that has a label, zeros if there is none.
-	of := func(name, label, value string) (uint64, float64) {
-		for _, series := range families[name].GetMetric() {
-			for _, pair := range series.GetLabel() {
-				if pair.GetName() == label && pair.GetValue() == value {
-					return series.GetHistogram().GetSampleCount(), series.GetHistogram().GetSampleSum()
+	var found spent
+	for _, series := range families["kvclef_request_own_duration_seconds"].GetMetric() {
+		for _, pair := range series.GetLabel() {
+			if pair.GetName() != "method" || pair.GetValue() != "account_signTransaction" {
+				continue
+			}
+			histogram := series.GetHistogram()
+			found = spent{requests: histogram.GetSampleCount(), seconds: histogram.GetSampleSum()}
+			for _, b := range histogram.GetBucket() {
+				if !math.IsInf(b.GetUpperBound(), 1) {
+					found.within = append(found.within, bucket{b.GetUpperBound(), b.GetCumulativeCount()})
 				}
 			}
 		}
-		return 0, 0
 	}
-	requests, whole := of("kvclef_request_duration_seconds", "method", "account_signTransaction")
-	_, vault := of("kvclef_vault_request_duration_seconds", "operation", "sign")
-	return spent{requests, whole, vault}, nil
+	return found, nil
 }

@@ -110,6 +110,8 @@ func median(windows []window) window {
 	m.CPU = of(func(w window) float64 { return w.CPU })
 	m.Peak = of(func(w window) float64 { return w.Peak })
 	m.Own = of(func(w window) float64 { return w.Own })
+	m.OwnP50 = of(func(w window) float64 { return w.OwnP50 })
+	m.OwnP99 = of(func(w window) float64 { return w.OwnP99 })
 	m.Machine = of(func(w window) float64 { return w.Machine })
 	return m
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -131,9 +130,4 @@ func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
 
 func durations(name, help string, labels ...string) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets()}, labels)
-}
-
-// since counts the time from a moment.
-func since(h *prometheus.HistogramVec, began time.Time, labels ...string) {
-	h.WithLabelValues(labels...).Observe(time.Since(began).Seconds())
 }

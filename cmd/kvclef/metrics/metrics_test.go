@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,7 +51,7 @@ func used(t testing.TB) *Metrics {
 	_, done := request.Step(t.Context(), extapi.StepDecide)
 	done(errors.New("broken"))
 	request.End(extapi.Ending{Judged: true, Verdict: rules.Approve})
-	m.Answered("prod", "sign", 429, time.Millisecond)
+	m.Answered(t.Context(), "prod", "sign", 429, time.Millisecond)
 	m.Waiting("prod", 1)
 	m.InFlight("prod", 1)
 	m.Retried("prod", "sign")
@@ -137,7 +138,7 @@ func TestNoCallerMakesSeries(t *testing.T) {
 		t.Errorf("%d series of calls in front of a node, want one for each outcome", got)
 	}
 	for status := -100; status < 1000; status++ {
-		m.Answered("prod", "sign", status, 0)
+		m.Answered(t.Context(), "prod", "sign", status, 0)
 	}
 	if got := strings.Count(text(t, m), "\nkvclef_vault_requests_total{"); got != 6 {
 		t.Errorf("%d series of a vault, want 1xx to 5xx and none", got)
@@ -188,6 +189,39 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 }
 
+// TestOwnPart: what a request takes elsewhere is no part of kvclef's own.
+func TestOwnPart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMetrics(t)
+		ask := func(method string, ending extapi.Ending) {
+			ctx, request := m.Begin(t.Context(), extapi.Asked{Method: method, Principal: extapi.Local})
+			for step, took := range map[extapi.Step]time.Duration{extapi.StepQueue: time.Hour, extapi.StepDecide: time.Second, extapi.StepSign: time.Minute} {
+				_, done := request.Step(ctx, step)
+				<-time.After(took) // of the bubble
+				done(nil)
+			}
+			m.Answered(ctx, "prod", "sign", 429, 20*time.Second)
+			m.Answered(ctx, "other", "sign", 200, 39*time.Second)
+			request.End(ending)
+		}
+		ask("account_signTransaction", extapi.Ending{})
+		ask("account_signTransaction", extapi.Ending{Asked: true})
+		ask("account_signTransaction", extapi.Ending{Code: -32000})
+		ask("eth_sendTransaction", extapi.Ending{}) // it has asked the node, too
+		m.Answered(t.Context(), "prod", "list", 200, time.Hour)
+		got := text(t, m)
+		for _, line := range []string{`count{method="account_signTransaction"} 1`, `sum{method="account_signTransaction"} 2`} {
+			if !strings.Contains(got, "kvclef_request_own_duration_seconds_"+line+"\n") {
+				t.Errorf("no %s in %s", line, got)
+			}
+		}
+		if strings.Contains(got, `own_duration_seconds_count{method="eth_sendTransaction"}`) {
+			t.Error("what a node took is kvclef's own")
+		}
+	})
+}
+
 func TestHook(t *testing.T) {
 	t.Parallel()
 	m, before := newMetrics(t), 0
@@ -213,6 +247,6 @@ func BenchmarkRequest(b *testing.B) {
 			done(nil)
 		}
 		request.End(extapi.Ending{Judged: true, Verdict: rules.Approve})
-		m.Answered("prod", "sign", 200, time.Millisecond)
+		m.Answered(ctx, "prod", "sign", 200, time.Millisecond)
 	}
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -37,8 +38,11 @@ func (v *vaults) all() []prometheus.Collector {
 	return []prometheus.Collector{v.total, v.took, v.throttle, v.retries, v.held, v.inFlight, v.waiting}
 }
 
-// Answered counts a request to a vault.
-func (m *Metrics) Answered(vault, operation string, status int, took time.Duration) {
+// Answered counts a request to a vault, and tells what it was made for.
+func (m *Metrics) Answered(ctx context.Context, vault, operation string, status int, took time.Duration) {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		r.elsewhere.Add(int64(took))
+	}
 	m.vaults.total.WithLabelValues(vault, operation, class(status)).Inc()
 	m.vaults.took.WithLabelValues(vault, operation).Observe(took.Seconds())
 	if status == http.StatusTooManyRequests {
