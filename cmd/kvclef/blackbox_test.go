@@ -32,7 +32,7 @@ type blackBox struct {
 
 const federatedToken = "token.of.the-pod"
 
-func newBlackBox(t *testing.T) *blackBox {
+func newBlackBox(t *testing.T, more ...string) *blackBox {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the binary")
@@ -42,9 +42,11 @@ func newBlackBox(t *testing.T) *blackBox {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("building kvclef: %v\n%s", err, out)
 	}
-	vault, err := emulator.Start(t.Context(), emulator.Options{
-		Vaults: []emulator.VaultOptions{{Name: "kv-prod"}}, FederatedToken: federatedToken,
-	})
+	vaults := []emulator.VaultOptions{{Name: "kv-prod"}}
+	for _, name := range more {
+		vaults = append(vaults, emulator.VaultOptions{Name: name})
+	}
+	vault, err := emulator.Start(t.Context(), emulator.Options{Vaults: vaults, FederatedToken: federatedToken})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,25 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/backend/keyvault"
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 )
 
 func (p *program) keysDisableCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "disable",
-		Usage:     "disable a key, so that the vault signs with it no more",
-		UsageText: "kvclef keys disable NAME[/VERSION]|ADDRESS [--vault VAULT] [--yes]",
-		Description: examples("all versions", "kvclef keys disable treasury --config kvclef.yaml --vault kv-prod") +
-			"\n\nA name stands for all versions that are enabled, an address for all that have it; also for those that are" +
-			"\nnot valid yet. It takes the right to list them, to read and to update. The exit code is 0 only if it is certain" +
-			"\nthat none is left. Where the configuration names keys, an address is looked for among those alone.",
+		Usage:     "disable a key, so that the vaults sign with it no more",
+		UsageText: "kvclef keys disable ADDRESS|NAME[/VERSION] [--vault VAULT] [--yes]",
+		Description: examples(
+			"an address, in all vaults of the configuration", "kvclef keys disable 0x71562b71999873DB5b286dF957af199Ec94617F7 --config kvclef.yaml",
+			"with the rights of who runs it, in two vaults", "kvclef keys disable 0x71562b71999873DB5b286dF957af199Ec94617F7 --vault https://kv-a.vault.azure.net --vault https://kv-b.vault.azure.net --credential azure-cli",
+		) +
+			"\n\nAn address stands for all versions of all keys that have it, also for those that are not valid yet. A name stands for the" +
+			"\nversions of that key and, without --vault, for all others that have one of their addresses. NAME/VERSION is that version" +
+			"\nalone. It takes the right to list keys, to read and to update them." +
+			"\n\nThe exit code is 0 only if it is certain that no vault that is known signs for these addresses any more: with --vault the" +
+			"\nother vaults of the configuration are looked at, and what is left there is told. Where the configuration" +
+			"\nnames keys, an address is looked for among those alone.",
 		Flags: keysFlags(yesFlag()),
 		Action: action(func(c *cli.Context) error {
-			args, err := arguments(c, "NAME")
+			args, err := arguments(c, "ADDRESS|NAME")
 			if err == nil {
 				err = namesAccount(c, args[0])
 			}
@@ -35,96 +44,105 @@ func (p *program) keysDisableCommand() *cli.Command {
 }
 
 // disable disables what could sign for an address, a key, or a version of one. It
-// reads of the vault only what it has to: it is for an emergency. What can't be
-// disabled does not keep it from the rest, and what may be left is an error.
+// reads of the vaults only what it has to: it is for an emergency. What can't be
+// reached or disabled does not keep it from the rest, and what may be left is an error.
 func (p *program) disable(c *cli.Context, name string) error {
-	cfg, err := oneVault(c)
+	cfg, err := toolSettings(c)
 	if err != nil {
 		return err
 	}
-	vault, err := connectVault(c.Context, cfg.Vaults[0], newLogger(p.stderr, cfg.Log))
+	log := newLogger(p.stderr, cfg.Log)
+	vaults, missing := connectVaults(c.Context, cfg.Vaults, log)
+	defer vaults.close()
+	if len(vaults) == 0 {
+		return missing
+	}
+	p.warnOfNamedKeys(cfg, name)
+	found, unknown, err := find(c.Context, vaults, name, everywhere(c, name))
 	if err != nil {
 		return err
 	}
-	defer vault.Close()
-	if common.IsHexAddress(name) && len(cfg.Vaults[0].Keys) > 0 {
-		p.sayf("kvclef: warning: %s is looked for among the keys of the configuration alone: --vault %s without --config looks at all of the vault", name, cfg.Vaults[0].URL)
+	unknown = errors.Join(unlooked(missing), unknown)
+	for _, one := range found {
+		p.sayf("%s", one)
 	}
-	targets, unknown := enabledVersions(c.Context, vault, name)
-	if len(targets) == 0 && unknown != nil {
-		return fmt.Errorf("nothing was disabled: %w", unknown)
-	}
-	if len(targets) == 0 {
-		return fmt.Errorf("no enabled key %q in vault %s; see kvclef keys list", name, vault.Name())
-	}
-	for _, target := range targets {
-		p.sayf("%s", line(target))
-	}
-	question := fmt.Sprintf("Disable %s in vault %s?", counted(len(targets), "version"), vault.Name())
-	if unknown != nil {
-		question = fmt.Sprintf("Disable %s in vault %s, and leave what is not known?", counted(len(targets), "version"), vault.Name())
-	}
-	if err := p.confirm(c, question); err != nil {
-		return errors.Join(err, unknown)
+	switch {
+	case len(found) == 0 && unknown == nil:
+		unknown = fmt.Errorf("no enabled key %q in %s; see kvclef keys list", name, vaults)
+	case len(found) == 0:
+		unknown = fmt.Errorf("nothing was disabled: %w", unknown)
+	default:
+		if err := p.confirm(c, question(found, vaults, unknown != nil)); err != nil {
+			return &runError{errors.Join(err, unknown)}
+		}
 	}
 	failures := []error{unknown}
-	for _, target := range targets {
-		if err := vault.Disable(c.Context, target.Key, target.Version); err != nil {
-			failures = append(failures, fmt.Errorf("%s is not disabled, and may go on signing: %w", target, err))
+	for _, one := range found {
+		if err := one.vault.Disable(c.Context, one.Key, one.Version.Version); err != nil {
+			failures = append(failures, fmt.Errorf("vault %s: %s is not disabled, and may go on signing: %w", one.vault.Name(), one.Version, err))
 			continue
 		}
-		if err := p.printf("disabled %s\n", line(target)); err != nil {
+		if err := p.printf("disabled %s\n", one); err != nil {
 			failures = append(failures, err)
 		}
 	}
-	return errors.Join(failures...)
+	addresses, nameless := signersOf(found, name)
+	failures = append(failures, nameless)
+	if !common.IsHexAddress(name) && !everywhere(c, name) {
+		failures = append(failures, leftIn(c.Context, vaults, addresses, found, cfg.Place))
+	}
+	others, missing := connectVaults(c.Context, cfg.Unchosen, log)
+	defer others.close()
+	failures = append(failures, unlooked(missing), leftIn(c.Context, others, addresses, nil, cfg.Place))
+	if err := errors.Join(failures...); err != nil {
+		return &runError{err} // also where a configuration is at fault: the rest was tried
+	}
+	return nil
 }
 
-// enabledVersions returns the versions that a text names and that are enabled. An
-// error says what may be left besides them.
-func enabledVersions(ctx context.Context, vault *keyvault.Vault, name string) ([]keyvault.Version, error) {
-	if !common.IsHexAddress(name) {
-		versions, err := vault.EnabledVersions(ctx, name)
+// everywhere reports whether what is named stands for all that has its addresses: who
+// chooses a vault, or a version, means that one.
+func everywhere(c *cli.Context, name string) bool {
+	return common.IsHexAddress(name) || !c.IsSet("vault") && !strings.Contains(name, "/")
+}
+
+// connectVaults opens vaults for a command that reads no more than it has to. An error
+// tells of those that are not open.
+func connectVaults(ctx context.Context, vaults []config.Vault, log *slog.Logger) (connected vaultSet, missing error) {
+	warnOfOpenSecrets(ctx, vaults, log)
+	var failures []error
+	for _, vault := range vaults {
+		one, err := keyvault.Connect(vaultConfig(vault, log))
 		if err != nil {
-			err = fmt.Errorf("the versions of key %s in vault %s are not all known, so that some may go on signing: %w", name, vault.Name(), err)
+			failures = append(failures, &usageError{err})
+			continue
 		}
-		return versions, err
+		connected = append(connected, one)
 	}
-	return enabledVersionsOf(ctx, vault, common.HexToAddress(name))
+	return connected, errors.Join(failures...)
 }
 
-// enabledVersionsOf returns the versions that have an address. A vault finds none by
-// it, so that all that could sign, now or later, are read.
-func enabledVersionsOf(ctx context.Context, vault *keyvault.Vault, address common.Address) ([]keyvault.Version, error) {
-	if err := vault.Refresh(ctx); err != nil {
-		return nil, err
+// unlooked tells what it means that vaults are not open.
+func unlooked(missing error) error {
+	if missing == nil {
+		return nil
 	}
-	var versions []keyvault.Version
-	for _, account := range vault.Accounts() {
-		if account.Address == address {
-			versions = append(versions, keyvault.Version{Key: account.Key, Version: account.Version, Address: account.Address})
-		}
-	}
-	var left []error
-	for _, version := range vault.AsleepVersions(ctx) {
-		switch version.Address {
-		case address:
-			versions = append(versions, version)
-		case common.Address{}:
-			left = append(left, fmt.Errorf("%s can't be read, and may go on signing for %s: if it is a key of that address, kvclef keys disable %[1]s", version, address.Hex()))
-		}
-	}
-	if unread := unreadKeys(vault); unread != "" {
-		left = append(left, fmt.Errorf("a key that can't be read may go on signing for %s: %s", address.Hex(), unread))
-	}
-	return versions, errors.Join(left...)
+	return fmt.Errorf("not looked at, and may go on signing: %w", missing)
 }
 
-// line is a version with its address.
-func line(v keyvault.Version) string {
-	address := v.Address.Hex()
-	if v.Address == (common.Address{}) {
-		address = "an unknown address"
+// warnOfNamedKeys tells of vaults in which an address is not looked for among all keys.
+func (p *program) warnOfNamedKeys(cfg *config.Config, name string) {
+	for _, vault := range cfg.Vaults {
+		if common.IsHexAddress(name) && len(vault.Keys) > 0 {
+			p.sayf("kvclef: warning: %s is looked for among the keys of the configuration alone: --vault %s without --config looks at all of the vault", name, vault.URL)
+		}
 	}
-	return fmt.Sprintf("%s  %s", address, v)
+}
+
+func question(found []holding, vaults vaultSet, more bool) string {
+	text := fmt.Sprintf("Disable %s in %s", counted(len(found), "version"), vaults)
+	if more {
+		text += ", and leave what is not known"
+	}
+	return text + "?"
 }

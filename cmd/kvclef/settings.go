@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -222,7 +223,11 @@ func overrideVaults(c *cli.Context, cfg *config.Config) error {
 		}
 		vaults = append(vaults, vault)
 	}
-	cfg.Vaults = vaults
+	cfg.Vaults, cfg.Unchosen = vaults, slices.DeleteFunc(cfg.Vaults, func(v config.Vault) bool {
+		return slices.ContainsFunc(vaults, func(chosen config.Vault) bool {
+			return chosen.Label() == v.Label() || len(chosen.Keys) == 0 && chosen.Host() == v.Host()
+		})
+	})
 	return nil
 }
 

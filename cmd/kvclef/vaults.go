@@ -48,16 +48,6 @@ func openTools(ctx context.Context, vaults []config.Vault, log *slog.Logger, com
 	return openConfigs(ctx, configs, log)
 }
 
-// connectVault opens a vault for a command that reads no more than it has to.
-func connectVault(ctx context.Context, vault config.Vault, log *slog.Logger) (*keyvault.Vault, error) {
-	warnOfOpenSecrets(ctx, []config.Vault{vault}, log)
-	connected, err := keyvault.Connect(vaultConfig(vault, log))
-	if err != nil {
-		return nil, &usageError{err}
-	}
-	return connected, nil
-}
-
 func openConfigs(ctx context.Context, configs []keyvault.Config, log *slog.Logger) (vaultSet, error) {
 	defer sayWhenSlow(ctx, func(elapsed time.Duration) {
 		log.InfoContext(ctx, "Still reading keys from the vaults", "elapsed", elapsed)

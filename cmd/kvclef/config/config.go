@@ -72,6 +72,9 @@ type Config struct {
 	// Place is not in the file: the flags, such as " --config kvclef.yaml", by which
 	// another command finds the same state. "" is the default place.
 	Place string `yaml:"-"`
+
+	// Unchosen is not in the file either: its vaults that --vault leaves out.
+	Unchosen []Vault `yaml:"-"`
 }
 
 // Rules decide what is signed.

@@ -111,7 +111,7 @@ func TestParse(t *testing.T) {
 		`Credential:{Kind:environment TenantID: ClientID: SecretFile: SecretEnv: CertificateFile: CertificatePasswordFile: TokenFile: AdditionallyAllowedTenants:[] Secret:[redacted]} ` +
 		`CAFile: RequestsPerSecond:0 MaxInFlight:0 MaxWaiting:0 TryTimeout:0s Timeout:0s CustomEndpoint:true Authority:https://login.example/}] ` +
 		`AccountNew:{Vault:prod Prefix:app} RefreshInterval:1m30s Log:{Level:debug Format:json} ` +
-		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s Callers:{Default:{Rate:9/s Burst:10 InFlight:11 Weight:12} Principals:map[batcher:{Rate:1/h Burst:1 InFlight:11 Weight:12}]} MaxWait:8s SignTimeout:5s Repeat:7s ShutdownTimeout:6s} Metrics:{Enabled:true Addr:10.0.0.1 Port:9000 TLS:{CertFile:metrics.crt KeyFile:metrics.key ClientCAFile:readers.crt MinVersion:1.2} Plain:true} Tracing:{Endpoint:https://otel.example Sample:0.25 HeadersFile:otel.headers} Place:}`
+		`Limits:{BodyBytes:1 Batch:2 ResponseBytes:3 RequestTimeout:4s Callers:{Default:{Rate:9/s Burst:10 InFlight:11 Weight:12} Principals:map[batcher:{Rate:1/h Burst:1 InFlight:11 Weight:12}]} MaxWait:8s SignTimeout:5s Repeat:7s ShutdownTimeout:6s} Metrics:{Enabled:true Addr:10.0.0.1 Port:9000 TLS:{CertFile:metrics.crt KeyFile:metrics.key ClientCAFile:readers.crt MinVersion:1.2} Plain:true} Tracing:{Endpoint:https://otel.example Sample:0.25 HeadersFile:otel.headers} Place: Unchosen:[]}`
 	if got := fmt.Sprintf("%+v", *cfg); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

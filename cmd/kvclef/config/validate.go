@@ -47,10 +47,7 @@ func (c *Config) validateVaults() error {
 	names := make([]string, 0, len(c.Vaults))
 	for i := range c.Vaults {
 		vault, key := &c.Vaults[i], fmt.Sprintf("vaults[%d]", i)
-		vault.Name = vault.Label()
-		if vault.Credential.Kind == "" {
-			vault.Credential.Kind = "environment"
-		}
+		vault.complete()
 		p = append(p, vault.Validate(key))
 		if vault.Name == "" { // without a URL
 			continue
@@ -58,9 +55,20 @@ func (c *Config) validateVaults() error {
 		p.when(slices.Contains(names, vault.Name), "%s.name: %q is given twice; name one of them otherwise", key, vault.Name)
 		names = append(names, vault.Name)
 	}
+	for i := range c.Unchosen {
+		c.Unchosen[i].complete()
+	}
 	name := c.AccountNew.Vault
 	p.when(name != "" && !slices.Contains(names, name), "account_new.vault: no vault is called %q%s", name, suggest.DidYouMean("", name, names))
 	return errors.Join(p...)
+}
+
+// complete puts in what an entry may leave out.
+func (v *Vault) complete() {
+	v.Name = v.Label()
+	if v.Credential.Kind == "" {
+		v.Credential.Kind = "environment"
+	}
 }
 
 // Validate reports every value of a complete entry that can't be meant. The key is that
