@@ -96,6 +96,8 @@ const mostCounted = 1 << 48
 type standing struct {
 	next  uint64 // the nonce after its last transaction that the node knows
 	mined uint64 // the nonce after its last one in a block
+
+	users map[uint64]common.Hash // nonces that were looked for in blocks, and whose they are; zero: it was not found
 }
 
 // pending asks for the nonce after an account's last transaction that the node

@@ -30,13 +30,14 @@ const (
 // The account's other transactions wait too, so there is an end to all of it together,
 // however slow the node is.
 func (o *Outbox) judge(asked context.Context, l *lane, r *record, first bool, seen *standing) answer {
-	proven := func() answer {
+	proven := func(by common.Hash) answer {
 		seen.mined = max(seen.mined, r.Nonce+1)
 		seen.next = max(seen.next, seen.mined)
+		seen.users = map[uint64]common.Hash{r.Nonce: by}
 		return taken
 	}
 	if first && l.passed > r.Nonce {
-		return proven()
+		return proven(common.Hash{})
 	}
 	ctx, cancel := context.WithTimeout(asked, judgedAgain*o.cfg.Interval+judgedFor)
 	defer cancel()
@@ -49,21 +50,21 @@ func (o *Outbox) judge(asked context.Context, l *lane, r *record, first bool, se
 				return accepted
 			}
 		}
-		switch by, found := o.userOf(ctx, r); {
+		switch by, found := o.userOf(ctx, l, r.Nonce); {
 		case found && by == r.Hash:
 			return accepted
 		case found:
-			return proven()
+			return proven(by)
 		}
 	}
 	return unclear
 }
 
-// userOf looks in the latest blocks for the transaction that has used the nonce of
-// another one, or for that one itself. It believes what the account has signed for the
-// chain. Whatever a node can't tell is not found.
-func (o *Outbox) userOf(ctx context.Context, r *record) (by common.Hash, found bool) {
-	number, found := o.blockOf(ctx, r)
+// userOf looks in the latest blocks for the transaction that has used a nonce of an account.
+// It believes what the account has signed for the chain. Whatever a node can't tell is not
+// found.
+func (o *Outbox) userOf(ctx context.Context, l *lane, nonce uint64) (by common.Hash, found bool) {
+	number, found := o.blockOf(ctx, l.id.account, nonce)
 	if !found {
 		return common.Hash{}, false
 	}
@@ -73,20 +74,20 @@ func (o *Outbox) userOf(ctx context.Context, r *record) (by common.Hash, found b
 	if err := o.client.call(ctx, &block, "eth_getBlockByNumber", hexutil.Uint64(number), true); err != nil || block == nil {
 		return common.Hash{}, false
 	}
-	signer := types.LatestSignerForChainID(r.Chain)
+	signer := types.LatestSignerForChainID(l.chain())
 	for _, text := range block.Transactions {
 		var of struct {
 			From  common.Address  `json:"from"`
 			Nonce *hexutil.Uint64 `json:"nonce"`
 		}
-		if json.Unmarshal(text, &of) != nil || of.From != r.Account || of.Nonce == nil || uint64(*of.Nonce) != r.Nonce {
+		if json.Unmarshal(text, &of) != nil || of.From != l.id.account || of.Nonce == nil || uint64(*of.Nonce) != nonce {
 			continue
 		}
 		tx := new(types.Transaction)
-		if json.Unmarshal(text, tx) != nil || !tx.Protected() || tx.Nonce() != r.Nonce {
+		if json.Unmarshal(text, tx) != nil || !tx.Protected() || tx.Nonce() != nonce {
 			continue
 		}
-		if from, err := types.Sender(signer, tx); err == nil && from == r.Account {
+		if from, err := types.Sender(signer, tx); err == nil && from == l.id.account {
 			return tx.Hash(), true
 		}
 	}
@@ -94,19 +95,19 @@ func (o *Outbox) userOf(ctx context.Context, r *record) (by common.Hash, found b
 }
 
 // blockOf finds the latest block, of those that are not too old, after which the account
-// has used the nonce of a transaction, and before which it has not.
-func (o *Outbox) blockOf(ctx context.Context, r *record) (number uint64, found bool) {
+// has used a nonce, and before which it has not.
+func (o *Outbox) blockOf(ctx context.Context, account common.Address, nonce uint64) (number uint64, found bool) {
 	var head hexutil.Uint64
 	if err := o.client.call(ctx, &head, "eth_blockNumber"); err != nil {
 		return 0, false
 	}
 	usedAt := func(number uint64) (is, known bool) {
 		var count *hexutil.Uint64
-		err := o.client.call(ctx, &count, "eth_getTransactionCount", r.Account, hexutil.Uint64(number))
+		err := o.client.call(ctx, &count, "eth_getTransactionCount", account, hexutil.Uint64(number))
 		if err != nil || count == nil {
 			return false, false
 		}
-		return uint64(*count) > r.Nonce, true
+		return uint64(*count) > nonce, true
 	}
 	after := uint64(head)
 	if is, known := usedAt(after); !is || !known {

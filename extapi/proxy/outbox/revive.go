@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -23,6 +24,7 @@ type refusedTx struct {
 	hash  common.Hash
 	claim string    // the record of its idempotency key
 	used  time.Time // since when its nonce is known to be used, and it is not known itself
+	other bool      // a block shows another transaction with its nonce
 }
 
 // remember remembers a refused transaction, until its nonce is another one's for certain.
@@ -50,7 +52,7 @@ func (e *aliveError) Unwrap() error { return e.publicError }
 func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) error {
 	var below, left []refusedTx
 	for _, r := range l.refused {
-		if r.nonce < seen.next {
+		if r.nonce < seen.next || r.hash == seen.users[r.nonce] {
 			below = append(below, r)
 		} else {
 			left = append(left, r)
@@ -60,9 +62,13 @@ func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) error
 		return nil
 	}
 	known, err := o.knows(ctx, below)
-	if err != nil {
+	switch {
+	case err != nil && len(seen.users) == 0:
 		return err
+	case err != nil: // the one of which it is known is told at least
+		known = make([]bool, len(below))
 	}
+	o.findIn(ctx, l, below, known, seen)
 	now := o.cfg.Clock()
 	var told error
 	for i, r := range below {
@@ -85,6 +91,32 @@ func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) error
 	}
 	l.refused = left
 	return told
+}
+
+// findIn looks in the latest blocks for refused transactions that the node does not know, and
+// whose nonces it counts as used: where several nodes answer, one null is no proof that it is
+// another one's.
+func (o *Outbox) findIn(ctx context.Context, l *lane, refused []refusedTx, known []bool, seen standing) {
+	ctx, cancel := context.WithTimeout(ctx, judgedFor) // the account's other transactions wait
+	defer cancel()
+	users := seen.users
+	if users == nil {
+		users = make(map[uint64]common.Hash)
+	}
+	for i := range refused {
+		r := &refused[i]
+		by, asked := users[r.nonce]
+		switch {
+		case known[i], r.other, !asked && r.nonce >= seen.mined:
+			continue
+		case !asked:
+			if by, asked = o.book.minedAt(l, r.nonce); !asked {
+				by, _ = o.userOf(ctx, l, r.nonce)
+			}
+			users[r.nonce] = by
+		}
+		known[i], r.other = r.hash == by, by != common.Hash{} && r.hash != by
+	}
 }
 
 // over reports whether a refused transaction need not be looked for any more: its nonce has
@@ -216,6 +248,7 @@ func (o *Outbox) alive(ctx context.Context, c *claim) (hash common.Hash, is bool
 	if err != nil {
 		return hash, false, err
 	}
+	o.findIn(ctx, l, asked, known, standing{mined: math.MaxUint64})
 	for i, of := range asked {
 		if !known[i] {
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -153,7 +154,7 @@ func TestTriedAgainAndDead(t *testing.T) {
 // is looked for until that has been so for a while.
 func TestRefusedLate(t *testing.T) {
 	for _, late := range []bool{false, true} {
-		w := newWorld(t, nil)
+		w := newWorld(t, func(w *world) { w.cfg.Node = blindNode{w.node} }) // a block would tell at once
 		w.mustSend(t, w.transfer(t, 9), "")
 		w.block(t)
 		w.node.failOnce("eth_sendRawTransaction", true, says("insufficient funds for gas * price + value"))
@@ -206,7 +207,7 @@ func TestRefusedAndSentAgain(t *testing.T) {
 // TestRefusedAndUntold: a node that can't tell whether it knows a refused transaction
 // does not end the lane.
 func TestRefusedAndUntold(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, func(w *world) { w.cfg.Node = blindNode{w.node} })
 	w.node.failOnce("eth_sendRawTransaction", true, says("insufficient funds for gas * price + value"))
 	w.wantError(t, "", "insufficient funds")
 	w.block(t)
@@ -279,6 +280,70 @@ func TestRefusedAfterATry(t *testing.T) {
 					t.Errorf("it has nonce %d", tx.Nonce)
 				}
 			})
+		}
+	}
+}
+
+// lateNode is a gateway whose node that is asked for hashes is a block behind.
+func lateNode(w *world) { w.cfg.Node = split{scattered{w.node}} }
+
+// TestRefusedAndInABlock: that a node does not know the hash of a transaction which another
+// one refused is no proof that it is not the one that has used its nonce. The block tells.
+func TestRefusedAndInABlock(t *testing.T) {
+	for _, key := range []string{"", "k"} {
+		w := newWorld(t, lateNode)
+		w.node.failOnce("eth_sendRawTransaction", true, says("insufficient funds for gas * price + value"))
+		w.wantError(t, key, "insufficient funds")
+		w.node.mine()
+		if key == "" {
+			w.wantError(t, key, "transaction 0x")
+		} else {
+			w.mustSend(t, w.transfer(t, 1), key)
+		}
+		w.block(t)
+		if n := len(w.node.minedOf(t, w.vault.address(0))); n != 1 || w.vault.signatures() != 1 {
+			t.Errorf("key %q: it was paid %d times, with %d signatures", key, n, w.vault.signatures())
+		}
+	}
+}
+
+// TestRefusedAndUserOfNonce: where a transaction finds its nonce used, and the block names one
+// that was refused before, its sender is told, and no other is signed.
+func TestRefusedAndUserOfNonce(t *testing.T) {
+	for _, nonce := range []string{"", `,"nonce":"0x0"`} {
+		w := newWorld(t, lateNode)
+		account := w.vault.address(0)
+		send := func() error {
+			_, err := w.Send(t.Context(), w.tx(t, `{"to":"%v","value":"0x5"%s}`, w.vault.address(1), nonce), "")
+			return err
+		}
+		w.node.failOnce("eth_sendRawTransaction", true, says("insufficient funds for gas * price + value"))
+		if err := send(); err == nil {
+			t.Fatal("it is not refused")
+		}
+		first := w.node.pool[account][0]
+		w.clock.move(2 * time.Second)
+		w.node.set(func(n *fakeNode) { // so that the second is another one
+			n.tip = 3_000_000_000
+			delete(n.pool[account], 0)
+		})
+		w.vault.set(func(v *vault) {
+			v.fail = func() error { // between its numbering and its sending the first is mined
+				w.node.set(func(n *fakeNode) { n.pool[account][0] = first })
+				w.node.mine()
+				v.fail = nil
+				return nil
+			}
+		})
+		if err := send(); err == nil || !strings.Contains(err.Error(), first.Hash().Hex()+", which the node refused before, is under way after all") {
+			t.Errorf("nonce %q: it is told %v", nonce, err)
+		}
+		for range 4 {
+			w.block(t)
+		}
+		w.wantState(t, first.Hash(), StateMined)
+		if n := len(w.node.minedOf(t, account)); n != 1 || w.vault.signatures() != 2 {
+			t.Errorf("nonce %q: it was paid %d times, with %d signatures", nonce, n, w.vault.signatures())
 		}
 	}
 }

@@ -217,15 +217,15 @@ func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c 
 		return common.Hash{}, spentError{errDoubt}
 	}
 	o.log.WarnContext(ctx, "Transaction refused by the node", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "code", node.code, "text", node.text, "again", again)
+	err := o.checkRefused(ctx, l, seen)
+	var alive *aliveError
+	switch {
+	case errors.As(err, &alive) && alive.hash == r.Hash: // the node took it after all
+		return r.Hash, nil
+	case err != nil:
+		return common.Hash{}, spentError{err}
+	}
 	if again {
-		err := o.checkRefused(ctx, l, seen)
-		var alive *aliveError
-		switch {
-		case errors.As(err, &alive) && alive.hash == r.Hash: // the node took it after all
-			return r.Hash, nil
-		case err != nil:
-			return common.Hash{}, spentError{err}
-		}
 		l.move(max(l.next, seen.next))
 		l.known = true
 		return common.Hash{}, errAgain
