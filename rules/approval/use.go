@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/kvclef/kvclef/rules"
 )
@@ -90,13 +89,8 @@ func (u *use) keep(ctx context.Context) error {
 	return nil
 }
 
-// holdAnew holds charges again, so that they count from the use on and not from the
-// question: people take their time, and a window begins when something is signed. That
-// goes by the ledger's clock alone: those of replicas may differ, and what was held may
-// count no more. A charge that has a slot counts once there, so that this raises nothing as
-// long as the first hold counts. Where one has none, the first hold is given back before,
-// or it would count twice. What people may approve beyond a limit was lifted before. It
-// returns the hold, and those that are not needed any more when it is kept.
+// holdAnew holds charges again, see [rules.HoldAnew]. It returns the hold, and those that
+// are not needed any more when it is kept.
 func (q *Queue) holdAnew(ctx context.Context, r *record) (id rules.HoldID, before []rules.HoldID, err error) {
 	if len(r.Charges) == 0 {
 		return 0, nil, nil
@@ -104,14 +98,10 @@ func (q *Queue) holdAnew(ctx context.Context, r *record) (id rules.HoldID, befor
 	if q.cfg.Ledger == nil {
 		return 0, nil, errNoLedger
 	}
-	if slices.ContainsFunc(r.Charges, func(c rules.Charge) bool { return c.Slot == "" }) {
-		_ = q.giveBack(ctx, r.Holds...) // nothing may be left of them, and else they count once more
+	if id, before, err = rules.HoldAnew(ctx, q.cfg.Ledger, r.Holds, r.Charges); err == nil {
+		r.Holds = []rules.HoldID{id}
 	}
-	if id, err = q.cfg.Ledger.Hold(ctx, r.Charges); err != nil {
-		return 0, nil, fmt.Errorf("holding limits anew: %w", err)
-	}
-	before, r.Holds = r.Holds, []rules.HoldID{id}
-	return id, before, nil
+	return id, before, err
 }
 
 // Settle tells what became of the request. An approval that was certainly not used

@@ -19,15 +19,16 @@ func (u *UI) Asked(context.Context, *rules.Request, rules.Decision) (rules.Quest
 
 // Ask returns the question that Await puts to the interface.
 func (u *UI) Ask(_ context.Context, req *rules.Request, referral rules.Decision, limits rules.HoldID) (rules.Question, error) {
-	return &question{ui: u, req: req, rule: referral.Rule, limits: limits}, nil
+	return &question{ui: u, req: req, rule: referral.Rule, limits: limits, charges: referral.Charges}, nil
 }
 
 // question is one request that the interface decides about.
 type question struct {
-	ui     *UI
-	req    *rules.Request
-	rule   string
-	limits rules.HoldID // 0: none
+	ui      *UI
+	req     *rules.Request
+	rule    string
+	limits  rules.HoldID   // 0: none
+	charges []rules.Charge // that the limits are held for
 }
 
 // Await waits for the interface, for as long as the caller does.
@@ -168,8 +169,26 @@ func (h *hold) Drop() {
 	}
 }
 
-// Keep keeps nothing: what is approved is approved for this request alone.
-func (h *hold) Keep(context.Context) error { return nil }
+// Keep holds the limits anew: people take their time, and what was held may count no
+// more. Without room for it the approval is in vain. What is approved is approved for
+// this request alone.
+func (h *hold) Keep(ctx context.Context) error {
+	if h.limits == 0 {
+		return nil
+	}
+	id, left, err := rules.HoldAnew(ctx, h.ui.options.Ledger, []rules.HoldID{h.limits}, h.charges)
+	if len(left) == 0 {
+		h.limits = 0 // it is given back
+	}
+	if err != nil {
+		return errors.Join(err, h.release(ctx))
+	}
+	if err := h.release(ctx); err != nil {
+		h.ui.options.Logger.DebugContext(ctx, "What was held anew counts from before as well", "request_id", h.req.ID, "error", err)
+	}
+	h.limits = id
+	return nil
+}
 
 // Settle settles the limits, and tells the interface of a signed transaction.
 func (h *hold) Settle(ctx context.Context, req *rules.Request, result rules.Result) error {

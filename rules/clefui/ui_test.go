@@ -171,7 +171,7 @@ func decide(t *testing.T, ui *clefui.UI, ledger *memory.Ledger, req *rules.Reque
 	if err != nil {
 		t.Fatal(err)
 	}
-	question, err := ui.Ask(t.Context(), req, rules.Decision{Verdict: rules.Refer, Rule: "rules.js:ApproveTx"}, id)
+	question, err := ui.Ask(t.Context(), req, rules.Decision{Verdict: rules.Refer, Rule: "rules.js:ApproveTx", Charges: charges()}, id)
 	if err != nil {
 		t.Fatal(err)
 	}

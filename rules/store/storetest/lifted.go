@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"math/big"
 	"testing"
 	"time"
@@ -39,12 +40,9 @@ func (a *agreeing) Await(context.Context) (rules.Decision, rules.Hold, error) {
 func (a *agreeing) Drop() {}
 
 func (a *agreeing) Keep(ctx context.Context) error {
-	if a.charges[0].Slot == "" {
-		return nil // it would count twice
-	}
-	id, err := a.ledger.Hold(ctx, a.charges)
-	if err == nil {
-		err = a.ledger.Release(ctx, a.id)
+	id, left, err := rules.HoldAnew(ctx, a.ledger, []rules.HoldID{a.id}, a.charges)
+	for _, first := range left {
+		err = errors.Join(err, a.ledger.Release(ctx, first))
 	}
 	a.id = id
 	return err
