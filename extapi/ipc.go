@@ -20,6 +20,8 @@ type ipcServer struct {
 	listener net.Listener
 
 	wg       sync.WaitGroup // the accept loop and every connection
+	watching sync.WaitGroup // for callers who hang up
+	over     context.CancelFunc
 	mu       sync.Mutex
 	conns    map[*ipcConn]struct{}
 	draining bool
@@ -36,6 +38,9 @@ func startIPC(ctx context.Context, cfg ServerConfig, server *rpc.Server, refused
 		refused.add(refusedConnection, slog.String("transport", "ipc"), slog.String("reason", why))
 	})
 	s.wg.Go(s.accept)
+	watching, over := context.WithCancel(context.WithoutCancel(ctx))
+	s.over = over
+	s.watching.Go(func() { s.watch(watching) })
 	return s, nil
 }
 
@@ -51,14 +56,15 @@ func (s *ipcServer) accept() {
 			continue
 		}
 		c := newIPCConn(conn, s.cfg, s.refused, s.large)
-		c.uid, c.principal = uid, principal
+		ctx, hangUp := context.WithCancel(context.Background())
+		c.uid, c.principal, c.hangUp = uid, principal, hangUp
 		if !s.track(c) {
 			_ = c.Close()
 			continue
 		}
 		s.wg.Go(func() {
 			defer s.untrack(c)
-			c.serve(s.rpc)
+			c.serve(ctx, s.rpc)
 		})
 	}
 }
@@ -109,6 +115,8 @@ func (s *ipcServer) open() []*ipcConn {
 // shutdown reads no more, waits for the answers in flight until the context
 // ends, then closes every connection.
 func (s *ipcServer) shutdown(ctx context.Context) error {
+	defer s.watching.Wait()
+	defer s.over()
 	err := s.listener.Close()
 	for _, c := range s.open() {
 		c.drain()

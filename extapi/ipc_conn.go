@@ -2,6 +2,7 @@ package extapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type ipcConn struct {
 	net.Conn
 	uid       uint32 // of the caller, if the listener tells users apart
 	principal string
+	hangUp    context.CancelFunc // ends the calls that are not decided
 
 	cfg     ServerConfig
 	refused *refusals
@@ -46,21 +48,23 @@ type ipcConn struct {
 }
 
 func newIPCConn(conn net.Conn, cfg ServerConfig, refused *refusals, large *largePlaces) *ipcConn {
-	c := &ipcConn{Conn: conn, cfg: cfg, refused: refused, flight: newFlight(cfg.MaxInFlight, maxFlightBytes), large: large}
+	c := &ipcConn{Conn: conn, cfg: cfg, refused: refused, flight: newFlight(cfg.MaxInFlight, maxFlightBytes), large: large, hangUp: func() {}}
 	c.dec = json.NewDecoder(wire{c})
 	return c
 }
 
 // serve runs the connection's messages until it ends, and then waits for those
-// that are being answered. Each has a codec of its own, so that the memory of a
-// message is given back with it: a codec keeps the largest buffers it needed.
-func (c *ipcConn) serve(server *rpc.Server) {
+// that are being answered. The context is that of its calls, and ends when the caller
+// is gone. Each message is served by itself, so that its memory is given back with it:
+// the rpc server's codec keeps the largest buffers it needed.
+func (c *ipcConn) serve(ctx context.Context, server *rpc.Server) {
+	ctx = WithCaller(ctx, ipcCaller(), c.principal)
 	defer func() {
 		c.calls.Wait()
 		_ = c.Close() // its caller has hung up, or there is nothing more to say
 	}()
 	for {
-		frame, leave, err := c.next()
+		frame, leave, err := c.next() //nolint:contextcheck // reading ends by the deadline and by closing
 		var syntax *json.SyntaxError
 		switch {
 		case errors.As(err, &syntax):
@@ -68,11 +72,13 @@ func (c *ipcConn) serve(server *rpc.Server) {
 			server.ServeCodec(rpc.NewCodec(&exchange{conn: c, end: syntax}), 0)
 			return
 		case err != nil:
+			c.look(!c.isDraining() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)))
 			return
 		case len(frame) > 0:
+			x := &exchange{conn: c, frame: frame, end: io.EOF}
 			c.calls.Go(func() {
 				defer leave()
-				server.ServeCodec(rpc.NewCodec(&exchange{conn: c, frame: frame, end: io.EOF}), 0)
+				x.serve(ctx, server)
 			})
 		}
 	}
@@ -146,8 +152,9 @@ func (c *ipcConn) readError(err error) error {
 // naming gives the errors on the connection their ids.
 func (c *ipcConn) naming() naming { return namingOfIPC(c.refused.log, c.principal) }
 
-// Close closes the connection and lets no further message run.
+// Close closes the connection, and lets no further message run nor call be decided.
 func (c *ipcConn) Close() error {
+	c.hangUp()
 	c.flight.close()
 	return c.Conn.Close()
 }

@@ -250,22 +250,6 @@ func answers(t *testing.T, server *Server) bool {
 	return err == nil && string(buf) == versionAnswer
 }
 
-// TestIPCHangUp hangs up while a call runs; the call ends, nothing is left.
-func TestIPCHangUp(t *testing.T) {
-	p := newProbe()
-	server := listeners(t, p, ServerConfig{})
-	client := dialIPC(t, server)
-	client.send(waitCall)
-	<-p.entered
-	if err := client.Close(); err != nil {
-		t.Fatal(err)
-	}
-	close(p.release)
-	if !answers(t, server) {
-		t.Error("the next connection is not served")
-	}
-}
-
 // TestIPCShutdownTooLate gives up on a call that doesn't end, and says so.
 func TestIPCShutdownTooLate(t *testing.T) {
 	p := newProbe()

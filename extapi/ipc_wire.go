@@ -2,8 +2,12 @@ package extapi
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"net/http"
 	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // maxRead is how much is read at once, and so how much of the next messages
@@ -61,6 +65,46 @@ type exchange struct {
 	end   error  // what comes after it
 }
 
+// serve has the message answered as one over HTTP: only there does the rpc server take
+// the context of a connection, by which a call learns in time that its caller is gone. There
+// are no subscriptions, and Clef's words for that are those of a connection.
+func (x *exchange) serve(ctx context.Context, server *rpc.Server) {
+	if subscribes(x.frame) {
+		server.ServeCodec(rpc.NewCodec(x), 0)
+		return
+	}
+	request := &http.Request{
+		Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(x), ContentLength: int64(len(x.frame)),
+	}
+	server.ServeHTTP(&response{x, make(http.Header)}, request.WithContext(ctx))
+}
+
+// subscribes reports whether a message is one call of a subscription.
+func subscribes(frame []byte) bool {
+	if frame[0] != '{' || !bytes.Contains(frame, []byte(`_subscribe"`)) {
+		return false
+	}
+	for name, value := range members(frame) {
+		if string(name) == `"method"` {
+			return bytes.HasSuffix(value, []byte(`_subscribe"`))
+		}
+	}
+	return false
+}
+
+// response is where the rpc server writes the answer to an exchange.
+type response struct {
+	*exchange
+	header http.Header
+}
+
+// Header returns headers that are sent to nobody.
+func (r *response) Header() http.Header { return r.header }
+
+// WriteHeader does nothing: an answer of JSON-RPC has no status.
+func (r *response) WriteHeader(int) {}
+
 // Read gives the server the message.
 func (x *exchange) Read(p []byte) (int, error) {
 	if len(x.frame) == 0 {
@@ -72,10 +116,13 @@ func (x *exchange) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write sends the answer. The rpc server writes it at once.
+// Write sends the answer, on a line. The rpc server writes it at once.
 func (x *exchange) Write(p []byte) (int, error) {
-	named := x.conn.naming().name(p)
-	if n, err := (deadlineWriter{x.conn}).Write(named); err != nil {
+	answer := x.conn.naming().name(p)
+	if !bytes.HasSuffix(answer, []byte("\n")) {
+		answer = append(answer[:len(answer):len(answer)], '\n')
+	}
+	if n, err := (deadlineWriter{x.conn}).Write(answer); err != nil {
 		return min(n, len(p)), err
 	}
 	return len(p), nil

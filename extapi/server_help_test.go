@@ -25,10 +25,11 @@ type probe struct {
 	calls   atomic.Int64
 	entered chan struct{} // gets one value when Wait begins
 	release chan struct{} // closed to let Wait return
+	left    chan struct{} // gets one value when Wait ends with its context
 }
 
 func newProbe() *probe {
-	return &probe{entered: make(chan struct{}, 4096), release: make(chan struct{})}
+	return &probe{entered: make(chan struct{}, 4096), release: make(chan struct{}), left: make(chan struct{}, 4096)}
 }
 
 func (p *probe) Version() string {
@@ -44,6 +45,7 @@ func (p *probe) Wait(ctx context.Context) (string, error) {
 	case <-p.release:
 		return "released", nil
 	case <-ctx.Done():
+		p.left <- struct{}{}
 		return "", ctx.Err()
 	}
 }

@@ -54,6 +54,13 @@ func (f *flight) leave(size int) {
 	f.freed.Signal()
 }
 
+// busy reports whether something was asked and not answered.
+func (f *flight) busy() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count > 0
+}
+
 // close lets nothing in any more.
 func (f *flight) close() {
 	f.mu.Lock()
