@@ -128,7 +128,7 @@ func handovers(signer common.Address, t *Typed) []Action {
 			continue
 		}
 		var opaque string
-		if known.permit2 && !isPermit2(*t.Contract) {
+		if known.permit2 && !IsPermit2(*t.Contract) {
 			opaque = "the contract is not the Permit2 that is known"
 		}
 		var actions []Action
@@ -148,9 +148,9 @@ func handovers(signer common.Address, t *Typed) []Action {
 	return nil
 }
 
-// isPermit2 tells whether a contract is Permit2, which has one address on all
+// IsPermit2 tells whether a contract is Permit2, which has one address on all
 // chains but those of ZKsync. There are copies of it by others.
-func isPermit2(contract common.Address) bool {
+func IsPermit2(contract common.Address) bool {
 	return contract == common.HexToAddress("0x000000000022D473030F116dDEE9F6B43aC78BA3") ||
 		contract == common.HexToAddress("0x0000000000225e31D15943971F47aD3022F714Fa")
 }

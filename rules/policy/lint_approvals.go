@@ -1,106 +1,119 @@
 package policy
 
 import (
-	"encoding/binary"
 	"slices"
-	"strings"
 
 	"github.com/kvclef/kvclef/rules/facts"
 )
 
 // unlimited warns of matches of allow rules, and of those within them, that let
 // anyone take tokens without a bound.
-func (l *linter) unlimited(rule *Rule, m *Match, possible []string) {
+func (l *linter) unlimited(rule *Rule, m *Match, possible []string, by purse) {
 	for i := range m.Inner {
-		l.unlimited(rule, &m.Inner[i], possible)
+		l.unlimited(rule, &m.Inner[i], possible, m.purseWithin(possible, by))
 	}
-	if m.has("amount_max") || m.has("plain") && m.find("plain").want() == "true" || l.limitsAmount(rule, m) {
+	if m.has("amount_max") || m.isPlain() || l.limitsAmount(rule, m) && (!by.tokens || m.ofSelf()) {
 		return
 	}
-	calls, effects, types := m.textsOf("call"), m.textsOf("effect"), m.textsOf("primary_type")
+	word, methods := m.methods()
+	effects := m.textsOf("effect")
 	const remedy = "add amount_max, or a limit {measure: amount, ..} on the token"
 	switch {
-	case m.has("function"):
-		if method := m.find("function").want(); l.unbounded(method) && !m.boundsArgument(method) {
-			l.warn(rule, unboundedApproval, m.Lines["function"], "allows approvals without a bound: %s", remedy)
+	case word == "function":
+		if method := methods[0]; l.unbounded(rule, m, method) && !m.boundsArgument(method) {
+			l.warn(rule, unboundedApproval, m.Lines[word], "allows approvals without a bound: %s", remedy)
 		}
 	case len(effects) > 0:
-		if slices.ContainsFunc(effects, l.unboundedEffect) && !m.boundsMember() {
+		if slices.ContainsFunc(effects, func(effect string) bool { return l.unboundedEffect(rule, m, effect) }) && !m.boundsMember(possible) {
 			l.warn(rule, unboundedApproval, m.Lines["effect"], "allows approvals without a bound: %s", remedy)
 		}
-	case len(calls) > 0:
-		if slices.ContainsFunc(calls, l.unbounded) && !m.boundsMember() {
-			l.warn(rule, unboundedApproval, m.Lines["call"], "allows approvals without a bound: %s", remedy)
+	case word != "":
+		if slices.ContainsFunc(methods, func(method string) bool { return l.unbounded(rule, m, method) }) && !m.boundsMember(possible) {
+			l.warn(rule, unboundedApproval, m.Lines[word], "allows approvals without a bound: %s", remedy)
 		}
-	case len(types) > 0:
-		if slices.ContainsFunc(types, func(t string) bool { return strings.HasPrefix(t, "Permit") }) && !m.boundsMember() && l.unboundedEffect(facts.Permit) {
-			l.warn(rule, unboundedApproval, m.Lines["primary_type"], "allows permits without a bound: %s", remedy)
-		}
-	case m.has("selector"):
-		if slices.ContainsFunc(m.selected(), l.unbounded) {
-			l.warn(rule, unboundedApproval, m.Lines["selector"], "allows approvals without a bound: %s", remedy)
-		}
-	case m.has("domain") && !m.has("message") && slices.Contains(possible, facts.KindTypedData):
-		if l.unboundedEffect(facts.Permit) {
-			l.warn(rule, unboundedApproval, m.Lines["domain"], "allows permits without a bound, if the contract takes some: add primary_type, or a rule that denies {effect: permit}")
-		}
-	case m.has("domain", "message") || m.allowsLittleData() || l.deniesEffects(facts.Approve, facts.Permit, facts.ApproveAll):
-	case slices.Contains(possible, facts.KindTransaction) || slices.Contains(possible, facts.KindSafe):
-		l.warn(rule, anyCall, m.Lines["to"], "allows every call, approvals without a bound among them: add call, function or plain: true, or a rule that denies {effect: [approve, permit, approve_all]}")
+	case !l.anyCall(rule, m, possible) && by.around == nil:
+		l.anyTyped(rule, m, possible)
 	}
 }
 
-// allowsLittleData reports whether call data may have no room for an approval, which
-// has a selector and an address at least.
-func (m *Match) allowsLittleData() bool {
-	const shortest = 4 + 32
-	most := m.reachOf("data_max").bound
-	return most != nil && most.LtUint64(shortest)
+// anyCall warns of matches that say nothing of which calls they are about, and reports whether it did.
+func (l *linter) anyCall(rule *Rule, m *Match, possible []string) bool {
+	calls := slices.DeleteFunc(slices.Clone(possible), func(kind string) bool { return kind != facts.KindTransaction && kind != facts.KindSafe })
+	if len(calls) == 0 || m.allowsLittleData() || m.pinsSafeData() {
+		return false
+	}
+	const remedy = "add call, function or plain: true, or a rule that denies {effect: [approve, permit, approve_all, transfer]}"
+	what := "approvals without a bound"
+	if l.deniesEffects(rule, m, calls, facts.Approve, facts.Permit, facts.ApproveAll) {
+		if l.deniesEffects(rule, m, calls, facts.Transfer) {
+			return false
+		}
+		what = "transfers of all tokens to anyone"
+	}
+	l.warn(rule, anyCall, m.lineOf("to", "safe", "message", "domain"), "allows every call, %s among them: %s", what, remedy+l.orTyped(rule, m, possible))
+	return true
 }
 
-// approving are the methods by which others may take tokens.
-func approving() []string {
-	return []string{"approve", "approveAndCall", "authorizeOperator", "increaseAllowance", "increaseApproval", "permit", "setApprovalForAll"}
+// orTyped is what else may be meant by a rule that is about typed data.
+func (l *linter) orTyped(rule *Rule, m *Match, possible []string) string {
+	if m == &rule.Match && m.has("domain", "message") && slices.Contains(possible, facts.KindTypedData) {
+		return "; typed data may be a Safe transaction: if that is not meant, add kind: [typed_data]"
+	}
+	return ""
+}
+
+// anyTyped warns of matches that say too little of typed data: it may be a permit, or move
+// tokens itself.
+func (l *linter) anyTyped(rule *Rule, m *Match, possible []string) {
+	if !slices.Contains(possible, facts.KindTypedData) || m.boundsMember(possible) || len(explicit(m.Effects)) > 0 {
+		return
+	}
+	permits, sends := m.handsOver()
+	typed := []string{facts.KindTypedData}
+	permits = permits && !l.deniesEffects(rule, m, typed, facts.Permit)
+	sends = sends && !l.deniesEffects(rule, m, typed, facts.Transfer)
+	const remedy = "add primary_type, or a rule that denies {kind: [typed_data], effect: [permit, transfer]}"
+	switch line := m.lineOf("primary_type", "domain", "message", "kind"); {
+	case m.has("primary_type"):
+		if permits {
+			l.warn(rule, unboundedApproval, line, "allows permits without a bound: add amount_max, or a limit {measure: amount, ..} on the token")
+		}
+	case permits:
+		l.warn(rule, unboundedApproval, line, "allows permits without a bound, if the contract takes some: %s", remedy)
+	case sends:
+		l.warn(rule, unboundedAmount, line, "allows transfers by a signature (EIP-3009) of any amount, if the contract takes some: %s", remedy)
+	}
+}
+
+// shortestApproval is the length of the shortest call data of an approval, which has a
+// selector and an address at least.
+const shortestApproval = 4 + 32
+
+// allowsLittleData reports whether call data may have no room for an approval.
+func (m *Match) allowsLittleData() bool {
+	most := m.reachOf("data_max").bound
+	return most != nil && most.LtUint64(shortestApproval)
 }
 
 // unbounded reports whether a method, by its name or its signature, lets others
 // take tokens without a bound, and no rule denies that.
-func (l *linter) unbounded(method string) bool {
+func (l *linter) unbounded(rule *Rule, m *Match, method string) bool {
 	name := nameOf(method)
-	if !slices.Contains(approving(), name) || l.deniesCall(method) {
+	if !slices.Contains(approving(), name) || l.deniesCall(rule, m, method) {
 		return false
 	}
 	switch name {
 	case "permit":
-		return l.unboundedEffect(facts.Permit)
+		return l.unboundedEffect(rule, m, facts.Permit)
 	case "setApprovalForAll", "authorizeOperator":
-		return l.unboundedEffect(facts.ApproveAll)
+		return l.unboundedEffect(rule, m, facts.ApproveAll)
 	default:
-		return l.unboundedEffect(facts.Approve)
+		return l.unboundedEffect(rule, m, facts.Approve)
 	}
 }
 
 // unboundedEffect is unbounded for what is done to tokens. An approval of all of a
 // collection is of all or of nothing.
-func (l *linter) unboundedEffect(effect string) bool {
-	return effect != facts.Transfer && !l.deniesEffects(effect) && (effect != facts.ApproveAll || !l.deniesUnlimited())
-}
-
-func nameOf(method string) string {
-	name, _, _ := strings.Cut(method, "(")
-	return strings.TrimSpace(name)
-}
-
-// selected are the names of the methods that the word selector names, as far as
-// they are known.
-func (m *Match) selected() []string {
-	var names []string
-	if by, ok := m.find("selector").(narrowing); ok {
-		for _, number := range by.narrows().numbers {
-			if name := facts.NameOf([4]byte(binary.BigEndian.AppendUint32(nil, uint32(number)))); name != "" { // #nosec G115 -- of 4 bytes
-				names = append(names, name)
-			}
-		}
-	}
-	return names
+func (l *linter) unboundedEffect(rule *Rule, m *Match, effect string) bool {
+	return effect != facts.Transfer && !l.deniesEffects(rule, m, possibleActs(rule), effect) && (effect != facts.ApproveAll || !l.deniesUnlimited(rule, m))
 }

@@ -3,9 +3,6 @@ package policy
 import (
 	"strings"
 	"testing"
-
-	"github.com/kvclef/kvclef/rules/calldata"
-	"github.com/kvclef/kvclef/rules/facts"
 )
 
 // TestLintApprovals: an approval without a bound is found however the rule names
@@ -54,7 +51,25 @@ func TestLintApprovals(t *testing.T) {
 		"typed data that takes":     {permit + `message: {allowed: false}`, ""},
 		"typed data, another type":  {`kind: typed_data, domain: {contract: payees}, primary_type: Mail, message: {to: payees}`, ""},
 		"typed data, the contract":  {`kind: typed_data, domain: {contract: payees}`, unboundedApproval},
-		"a Safe, by its domain":     {`kind: safe_transaction, domain: {contract: payees}`, ""},
+		"a Safe, by its domain":     {`kind: safe_transaction, domain: {contract: payees}`, anyCall},
+		"a Safe, by another domain": {`domain: {name: App}, primary_type: Mail, message: {to: payees}`, ""},
+		"a Safe, by its operation":  {`safe: {safe: payees}, message: {operation: 0}`, anyCall},
+		"a Safe, by its type":       {`kind: safe_transaction, safe: {safe: payees}, primary_type: SafeTx`, anyCall},
+		"a Safe, by who is called":  {`safe: {safe: payees}, message: {to: payees, operation: 0}`, anyCall},
+		"a Safe, by its data":       {`safe: {safe: payees}, message: {data: "0x"}`, ""},
+		"a Safe, by little data":    {`safe: {safe: payees}, message: {data: {length_max: 35}}`, ""},
+		"a Safe, by a selector":     {`safe: {safe: payees}, message: {data: {prefix: "0x095ea7b3"}}`, unboundedApproval},
+		"a Safe, by another one":    {`safe: {safe: payees}, message: {data: {prefix: "0x6a761202"}}`, ""},
+		"a Safe, by no data":        {`safe: {safe: payees}, message: {data: {not: "0x"}}`, anyCall},
+		"a Safe's ether":            {`safe: {safe: payees}, call: approve, message: {to: payees, value: 0}`, unboundedApproval},
+
+		"typed data, a deadline":    {`kind: typed_data, message: {deadline: {within: 1h}}`, unboundedApproval},
+		"typed data, and a domain":  {`kind: typed_data, domain: {contract: payees}, message: {nonce: {min: 1}}`, unboundedApproval},
+		"typed data of no permit":   {`kind: typed_data, domain: {contract: payees}, message: {order: {min: 1}, price: 5}`, ""},
+		"a permit with a witness":   {`kind: typed_data, message: {order: {member: {price: 5}}}`, unboundedApproval},
+		"a name that is no Permit2": {`kind: typed_data, domain: {name: App}, message: {order: {member: {price: 5}}}`, ""},
+		"the name of Permit2":       {`kind: typed_data, domain: {name: Permit2}, message: {details.token: USDC}`, unboundedApproval},
+		"an amount of no type":      {`kind: typed_data, message: {value: {max: 5}, spender: payees}`, ""},
 		"typed data, by its effect": {`kind: typed_data, domain: {contract: payees}, effect: [permit], message: {spender: payees}`, unboundedApproval},
 
 		"data with room for one": {`to: payees, data_max: 36`, anyCall},
@@ -73,20 +88,6 @@ func TestLintApprovals(t *testing.T) {
 		}
 		if strings.Join(got, " ") != tt.warns {
 			t.Errorf("%s: %v, want %q", name, got, tt.warns)
-		}
-	}
-}
-
-// TestAmountArguments: each method there is one whose meaning is known.
-func TestAmountArguments(t *testing.T) {
-	t.Parallel()
-	for signature := range amountArguments() {
-		method, err := calldata.Parse(signature)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name := facts.NameOf(method.Selector()); name != nameOf(signature) || method.Sig != signature {
-			t.Errorf("%s is known as %q", signature, name)
 		}
 	}
 }

@@ -4,32 +4,9 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+
+	"github.com/kvclef/kvclef/rules/facts"
 )
-
-// each stands in a path for every element of a list.
-const each = "*"
-
-// amountArguments are where methods that let others take tokens say how many, or
-// whether all of them. A method that has no amount has no path.
-func amountArguments() map[string][]string {
-	return map[string][]string{
-		"approve(address,uint256)":              {"1"},
-		"increaseAllowance(address,uint256)":    {"1"},
-		"increaseApproval(address,uint256)":     {"1"},
-		"approveAndCall(address,uint256)":       {"1"},
-		"approveAndCall(address,uint256,bytes)": {"1"},
-		"setApprovalForAll(address,bool)":       {"1"},
-		"authorizeOperator(address)":            nil,
-
-		"permit(address,address,uint256,uint256,uint8,bytes32,bytes32)":      {"2"},
-		"permit(address,address,uint256,uint256,bytes)":                      {"2"},
-		"permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)": {"4"},
-
-		"approve(address,address,uint160,uint48)":                                   {"2"},
-		"permit(address,((address,uint160,uint48,uint48),address,uint256),bytes)":   {"1", "0", "1"},
-		"permit(address,((address,uint160,uint48,uint48)[],address,uint256),bytes)": {"1", "0", each, "1"},
-	}
-}
 
 // amountMembers are where typed data that hands tokens over says how many. What
 // has none of a path does not match a comparison with it.
@@ -41,9 +18,8 @@ func amountMembers() []string {
 // one that is not known it may be any number.
 func (m *Match) boundsArgument(method string) bool {
 	arguments := m.compared("args")
-	path, known := amountArguments()[method]
-	if known {
-		return path != nil && bounds(arguments, path)
+	if of, known := flows()[method]; known {
+		return of.amount != nil && bounds(arguments, of.amount)
 	}
 	all, _ := arguments.(every)
 	return slices.ContainsFunc(all, func(c comparison) bool {
@@ -52,10 +28,11 @@ func (m *Match) boundsArgument(method string) bool {
 	})
 }
 
-// boundsMember reports whether the word message bounds the amount of typed data.
-func (m *Match) boundsMember() bool {
+// boundsMember reports whether the word message bounds the amount of typed data. What a
+// Safe transaction calls value is ether.
+func (m *Match) boundsMember(possible []string) bool {
 	message := m.compared("message")
-	return slices.ContainsFunc(amountMembers(), func(path string) bool { return bounds(message, strings.Split(path, ".")) })
+	return !slices.Contains(possible, facts.KindSafe) && slices.ContainsFunc(amountMembers(), func(path string) bool { return bounds(message, strings.Split(path, ".")) })
 }
 
 // compared is what a word compares members with, nil if it is not there.

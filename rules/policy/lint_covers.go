@@ -37,7 +37,7 @@ func coversRule(budget *Match, rule *Rule, m *Match, kinds []string) bool {
 func (l *linter) limitsAmount(rule *Rule, m *Match) bool {
 	limits := l.limitsOf(rule, m, possibleActs(rule))
 	limited := func(token *common.Address) bool {
-		return token != nil && l.deniesMore(*token) || slices.ContainsFunc(limits, func(one *limit.Limit) bool {
+		return token != nil && l.deniesMore(rule, m, *token) || slices.ContainsFunc(limits, func(one *limit.Limit) bool {
 			return one.Measure == limit.Amount && one.Max.BitLen() <= 128 && (one.Token == nil || token != nil && *one.Token == *token)
 		})
 	}
@@ -49,10 +49,10 @@ func (l *linter) limitsAmount(rule *Rule, m *Match) bool {
 }
 
 // deniesMore reports whether a rule denies amounts of a token from one on.
-func (l *linter) deniesMore(token common.Address) bool {
-	return l.denies(func(m *Match) bool {
-		by, ok := m.find("amount_min").(narrowing)
-		return ok && len(m.Action) == 0 && len(m.Effects) == 1 && slices.Contains(by.narrows().addresses, token)
+func (l *linter) deniesMore(rule *Rule, m *Match, token common.Address) bool {
+	return l.denies(rule, m, possibleActs(rule), "amount_min", func(d *Match) bool {
+		by, ok := d.find("amount_min").(narrowing)
+		return ok && len(d.Effects) == 1 && slices.Contains(by.narrows().addresses, token)
 	})
 }
 
@@ -70,39 +70,51 @@ func (m *Match) tokens(rule *Rule) []common.Address {
 			return by.narrows().addresses
 		}
 	}
-	if domain, ok := rule.Match.find("domain").(*domainPredicate); ok {
+	if domain := rule.Match.domain(); domain != nil {
 		return domain.contracts
 	}
 	return nil
 }
 
-// deniesEffects reports whether a rule denies all that does one of some things to
-// tokens, by whatever method or signature.
-func (l *linter) deniesEffects(effects ...string) bool {
-	return l.denies(func(m *Match) bool {
-		return len(m.Action) == 0 && len(m.Effects) == 1 && m.has("effect") && subset(effects, m.textsOf("effect"))
+// deniesEffects reports whether rules deny all that does one of some things to
+// tokens in requests of some kinds, by whatever method or signature.
+func (l *linter) deniesEffects(rule *Rule, m *Match, kinds []string, effects ...string) bool {
+	return !slices.ContainsFunc(effects, func(effect string) bool {
+		return !l.denies(rule, m, kinds, "effect", func(d *Match) bool {
+			return len(d.Effects) == 1 && slices.Contains(d.textsOf("effect"), effect)
+		})
 	})
 }
 
 // deniesCall reports whether a rule denies each call of a method, by its name or its
 // signature.
-func (l *linter) deniesCall(method string) bool {
-	return l.denies(func(m *Match) bool {
-		denied := m.textsOf("call")
-		return len(m.Action) == 1 && len(m.Effects) == 0 && (slices.Contains(denied, method) || slices.Contains(denied, nameOf(method)))
+func (l *linter) deniesCall(rule *Rule, m *Match, method string) bool {
+	return l.denies(rule, m, possibleActs(rule), "call", func(d *Match) bool {
+		denied := d.textsOf("call")
+		return len(d.Effects) == 0 && (slices.Contains(denied, method) || slices.Contains(denied, nameOf(method)))
 	})
 }
 
 // deniesUnlimited reports whether a rule denies all amounts without a bound. It helps
 // where there are no others: an approval of one unit less than that is of any amount
 // all the same.
-func (l *linter) deniesUnlimited() bool {
-	return l.denies(func(m *Match) bool { return len(m.Action) == 0 && len(m.Effects) == 1 && m.has("amount") })
+func (l *linter) deniesUnlimited(rule *Rule, m *Match) bool {
+	return l.denies(rule, m, possibleActs(rule), "amount", func(d *Match) bool { return len(d.Effects) == 1 })
 }
 
-// denies reports whether a rule that denies for whoever asks has a match of a kind.
-func (l *linter) denies(of func(m *Match) bool) bool {
-	return slices.ContainsFunc(l.policy.rules, func(rule Rule) bool {
-		return rule.Effect == Deny && !rule.Shadow && len(rule.Match.Request) == 0 && of(&rule.Match)
+// denies reports whether a rule that denies has a match of a kind by a word, and but for
+// that word is certainly about all requests of some kinds, and their actions, that a match of
+// another rule is about.
+func (l *linter) denies(rule *Rule, m *Match, kinds []string, word string, of func(d *Match) bool) bool {
+	return slices.ContainsFunc(l.policy.rules, func(other Rule) bool {
+		d := &other.Match
+		if other.Effect != Deny || other.Shadow || !d.has(word) || !of(d) {
+			return false
+		}
+		request := slices.DeleteFunc(slices.Clone(d.Request), func(p predicate) bool {
+			return p.key() == "kind" && subset(kinds, d.textsOf("kind"))
+		})
+		actions := slices.DeleteFunc(slices.Clone(d.Action), func(p predicate) bool { return p.key() == word })
+		return implied(rule.Match.Request, request) && implied(m.Action, actions)
 	})
 }

@@ -33,12 +33,12 @@ type warningID struct {
 func warningIDs() []warningID {
 	return []warningID{
 		{anyPrincipal, "allows whoever asks: no `principal`"},
-		{anyRecipient, "allows to pay or call anyone: no `to`, `recipient`, `domain` or `message`; or it moves tokens and says not to whom, by `recipient`, `args` or `message`"},
-		{anyCall, "allows every call, approvals without a bound among them"},
+		{anyRecipient, "allows to pay or call anyone: no `to` or `recipient`, nor `domain` or `message` of typed data, nor `message: {to: ..}` of a Safe transaction; or it moves tokens and says not to whom, by `recipient`, `args` or `message`"},
+		{anyCall, "allows every call, approvals without a bound or transfers to anyone among them"},
 		{anyInner, "allows any call within its calls: `inner: any`"},
 		{noLimit, "allows without `limits` or `approvals`"},
-		{unboundedApproval, "allows approvals or permits of any amount"},
-		{limitMisses, "has a limit that counts nothing of what it matches, or not the tokens of others, which it may move"},
+		{unboundedApproval, "allows approvals or permits of any amount, or typed data that may be a permit: no `primary_type`"},
+		{limitMisses, "has a limit that counts nothing of what it matches, or not the tokens of others, which it may move or sign for, or not what a contract that is called pays of its own"},
 		{openPer, "has a limit of which each recipient or argument has its own, leaves those open, and has no limit on all of them"},
 		{unboundedAmount, "allows transfers of any amount"},
 		{unboundedValue, "allows any ether: no `value_max` or `spend_max`, and no limit or budget on `value` or `spend`"},

@@ -41,6 +41,12 @@ func (m *Match) kinds() []string {
 	if m.asksActions() {
 		keep(acts)
 	}
+	if m.has("plain", "delegate_call", "data_max", "selector", "function") {
+		keep(func(kind string) bool { return kind != facts.KindTypedData }) // calls have these
+	}
+	if !m.mayBeSafe() {
+		keep(func(kind string) bool { return kind != facts.KindSafe })
+	}
 	return possible
 }
 

@@ -14,9 +14,13 @@ func (l *linter) limits(rule *Rule, possible []string) {
 		of := &rule.Limits[i]
 		switch {
 		case m.misses(rule, of, possible):
-			l.warn(rule, limitMisses, 0, "has the limit %s, and nothing that it matches counts for it: use another measure, such as signatures", of.ID)
+			l.warn(rule, limitMisses, 0, "has the limit %s, and nothing that it matches counts for it: use another measure, such as signatures, or argument, which counts a number in calls", of.ID)
+		case l.paidUncounted(rule, m, of, possible, purse{}):
+			l.warn(rule, limitMisses, 0, "has the limit %s, which does not count what a contract that is called pays of its own, such as a Safe by execTransaction: add a limit {measure: argument, ..}, or let the Safe's owner sign safe_transaction", of.ID)
 		case of.Measure == limit.Amount && m.movesOthers(possible):
 			l.warn(rule, limitMisses, 0, "has the limit %s, which does not count tokens of others, and may move some: add owner: self, or a limit {measure: argument, ..}", of.ID)
+		case of.Measure == limit.Amount && slices.Contains(possible, facts.KindTypedData) && m.movesOthersTyped():
+			l.warn(rule, limitMisses, 0, "has the limit %s, which does not count tokens of others, and may sign for some, as of a contract that takes the account's signature (ERC-1271): add owner: self", of.ID)
 		case rule.Approvals == nil && m.leavesOpen(of, possible) && !l.limitsAll(rule, of, possible):
 			l.warn(rule, openPer, 0, "has the limit %s for each recipient or argument by itself, and leaves open how many there are: name them, or add a limit without per", of.ID)
 		}
@@ -29,10 +33,12 @@ func (m *Match) misses(rule *Rule, of *limit.Limit, possible []string) bool {
 		return slices.ContainsFunc(kinds, func(kind string) bool { return slices.Contains(possible, kind) })
 	}
 	alone := !m.InnerAny && len(m.Inner) == 0
-	plain := alone && m.has("plain") && m.find("plain").want() == "true"
+	plain := alone && m.isPlain()
 	switch of.Measure {
-	case limit.Value, limit.GasCost, limit.Spend:
+	case limit.GasCost, limit.Spend:
 		return !some(facts.KindTransaction, facts.KindSafe)
+	case limit.Value:
+		return !some(facts.KindTransaction, facts.KindSafe) || !m.sendsEther(of, possible, purse{})
 	case limit.Amount:
 		var tokens []string
 		named := m.has("token", "amount_max")
@@ -42,7 +48,7 @@ func (m *Match) misses(rule *Rule, of *limit.Limit, possible []string) bool {
 			}
 		}
 		return plain || !some(facts.KindTransaction, facts.KindSafe, facts.KindTypedData) ||
-			alone && of.Token != nil && len(tokens) > 0 && !slices.Contains(tokens, of.Token.Hex())
+			alone && of.Token != nil && (len(tokens) > 0 && !slices.Contains(tokens, of.Token.Hex()) || m.strange() && !m.callsToken(of))
 	case limit.Argument:
 		return plain || alone && m.has("function") && m.find("function").want() != of.Method
 	default:
@@ -50,14 +56,47 @@ func (m *Match) misses(rule *Rule, of *limit.Limit, possible []string) bool {
 	}
 }
 
+// sendsEther reports whether a match, or one within it, may send ether that counts for a
+// limit.
+func (m *Match) sendsEther(of *limit.Limit, possible []string, by purse) bool {
+	if m.paysEther() && (!by.ether || slices.Contains(of.Per, limit.PerRecipient)) || m.InnerAny {
+		return true
+	}
+	within := m.purseWithin(possible, by)
+	return slices.ContainsFunc(m.Inner, func(inner Match) bool { return inner.sendsEther(of, possible, within) })
+}
+
+// callsToken reports whether the contract that a match is about may be the token of a limit.
+func (m *Match) callsToken(of *limit.Limit) bool {
+	to, ok := m.find("to").(narrowing)
+	return ok && slices.Contains(to.narrows().addresses, *of.Token)
+}
+
 // movesOthers reports whether a match, or one within it, may move tokens of others than
-// the account.
+// the account, by an allowance of theirs.
 func (m *Match) movesOthers(possible []string) bool {
 	calls := slices.Contains(possible, facts.KindTransaction) || slices.Contains(possible, facts.KindSafe)
-	if calls && m.moves(possible).others && !m.has("owner") && !namesAt(m.compared("args"), "0") {
+	if calls && m.moves(possible).others && !m.has("owner") && !m.namesOwner() {
 		return true
 	}
 	return slices.ContainsFunc(m.Inner, func(within Match) bool { return within.movesOthers(possible) })
+}
+
+// namesOwner reports whether the arguments of a method say whose tokens it moves.
+func (m *Match) namesOwner() bool {
+	_, methods := m.methods()
+	for _, method := range methods {
+		known := flowsOf(method)
+		for _, of := range known {
+			if of.owner != nil && !namesPath(m.compared("args"), of.owner) {
+				return false
+			}
+		}
+		if len(known) == 0 && !namesAt(m.compared("args"), "0") {
+			return false
+		}
+	}
+	return len(methods) > 0
 }
 
 // leavesOpen reports whether a limit is kept apart per something that whoever asks
@@ -73,7 +112,7 @@ func (m *Match) leavesOpen(of *limit.Limit, possible []string) bool {
 	}
 	does := m.moves(possible)
 	if of.Measure == limit.Amount || of.Measure == limit.Signatures && (does.sends || does.approves) {
-		return !m.namesRecipient()
+		return !m.namesRecipient(possible)
 	}
 	return !m.has("to", "domain")
 }

@@ -7,18 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/kvclef/kvclef/rules/facts"
-	"github.com/kvclef/kvclef/rules/limit"
 )
-
-// sending are the methods that move tokens to whom they name, with the place of who
-// gets them.
-func sending() map[string]string {
-	return map[string]string{
-		"transfer": "0", "transferAndCall": "0", "send": "0",
-		"transferFrom": "1", "transferFromAndCall": "1", "safeTransferFrom": "1", "safeBatchTransferFrom": "1",
-		"transferWithAuthorization": "1", "receiveWithAuthorization": "1",
-	}
-}
 
 // moving is what a match lets happen to tokens.
 type moving struct {
@@ -27,25 +16,27 @@ type moving struct {
 	amounts  bool   // moves amounts of them, and not one by its id
 	approves bool   // lets others take them
 	others   bool   // moves those of others than the account
+	open     bool   // typed data of which nothing says the type
 }
 
 // moves tells what a match lets happen to tokens, as far as its words say so. Where
 // they say nothing of calls, there are other warnings.
 func (m *Match) moves(possible []string) moving {
-	var names []string
-	var word string
-	switch {
-	case m.has("plain") && m.find("plain").want() == "true":
+	if m.isPlain() {
 		return moving{}
-	case m.has("function"):
-		word, names = "function", []string{nameOf(m.find("function").want())}
-	case m.has("call"):
-		word = "call"
-		for _, call := range m.textsOf("call") {
-			names = append(names, nameOf(call))
+	}
+	word, methods := m.methods()
+	switch {
+	case word != "":
+		found := moving{word: word}
+		for _, method := range methods {
+			does := sends(method)
+			found.sends = found.sends || does
+			found.amounts = found.amounts || does && !strings.HasPrefix(nameOf(method), "safe")
+			found.others = found.others || does && sendsOthers(method)
+			found.approves = found.approves || slices.Contains(approving(), nameOf(method))
 		}
-	case m.has("selector"):
-		word, names = "selector", m.selected()
+		return found
 	case len(explicit(m.Effects)) > 0 && !m.has("primary_type"):
 		kinds := m.textsOf("effect")
 		sends := kinds == nil || slices.Contains(kinds, facts.Transfer)
@@ -53,30 +44,34 @@ func (m *Match) moves(possible []string) moving {
 			word: explicit(m.Effects)[0].key(), sends: sends, amounts: sends, others: sends,
 			approves: kinds == nil || slices.ContainsFunc(kinds, func(kind string) bool { return kind != facts.Transfer }),
 		}
-	default:
-		sends := slices.ContainsFunc(m.textsOf("primary_type"), func(t string) bool { return strings.HasSuffix(t, "WithAuthorization") })
-		return moving{
-			word: "primary_type", sends: sends, amounts: sends,
-			approves: slices.ContainsFunc(m.textsOf("primary_type"), isPermit) && slices.Contains(possible, facts.KindTypedData),
+	case m.has("primary_type"), m.has("domain", "message") && slices.Contains(possible, facts.KindTypedData):
+		permits, sends := m.handsOver()
+		open := !m.has("primary_type")
+		word := "primary_type"
+		if open {
+			word = "message"
 		}
+		return moving{word: word, sends: sends, amounts: sends, approves: permits && slices.Contains(possible, facts.KindTypedData), open: open}
+	default:
+		return moving{}
 	}
-	found := moving{word: word}
-	for _, name := range names {
-		_, sends := sending()[name]
-		found.sends = found.sends || sends
-		found.amounts = found.amounts || sends && !strings.HasPrefix(name, "safe")
-		found.others = found.others || sends && (strings.Contains(name, "From") || strings.HasSuffix(name, "WithAuthorization"))
-		found.approves = found.approves || slices.Contains(approving(), name)
-	}
-	return found
 }
 
-func isPermit(primaryType string) bool { return strings.HasPrefix(primaryType, "Permit") }
+// isPlain reports whether a match is about payments without call data alone.
+func (m *Match) isPlain() bool { return m.has("plain") && m.find("plain").want() == "true" }
 
 // recipients warns of matches that move tokens and say not to whom: that a token is
 // called says nothing of who gets it.
 func (l *linter) recipients(rule *Rule, m *Match, possible []string) {
-	if does := m.moves(possible); (does.sends || does.approves && !m.takesBack()) && !m.namesRecipient() {
+	does := m.moves(possible)
+	covered := false // by the warning that the type is open
+	if does.open {
+		typed := []string{facts.KindTypedData}
+		does.sends = does.sends && !l.deniesEffects(rule, m, typed, facts.Transfer)
+		does.approves = does.approves && !l.deniesEffects(rule, m, typed, facts.Permit)
+		covered = !m.boundsMember(possible) && !l.limitsAmount(rule, m)
+	}
+	if (does.sends || does.approves && !m.takesBack()) && !covered && !m.namesRecipient(possible) {
 		l.warn(rule, anyRecipient, m.Lines[does.word], "says not who gets the tokens, or may take them: add recipient")
 	}
 	for i := range m.Inner {
@@ -107,19 +102,52 @@ func refuses(c comparison) bool {
 }
 
 // namesRecipient reports whether a match says who gets tokens: by the word for it,
-// or by an address that is an argument or a member.
-func (m *Match) namesRecipient() bool {
+// or by an address that is the argument or the member for it.
+func (m *Match) namesRecipient(possible []string) bool {
 	if m.has("recipient") {
 		return true
 	}
-	place := each // anywhere: the methods that approve name one other address
-	if m.has("function") {
-		if known, ok := sending()[nameOf(m.find("function").want())]; ok {
-			place = known
+	if word, methods := m.methods(); word != "" && !slices.ContainsFunc(methods, func(method string) bool { return !m.namesIn(method) }) {
+		return true
+	}
+	// The member to of a Safe transaction is who is called.
+	return !slices.Contains(possible, facts.KindSafe) &&
+		slices.ContainsFunc([]string{"spender", "to", "operator"}, func(name string) bool { return namesAt(m.compared("message"), name) })
+}
+
+// namesIn reports whether the arguments of a method say who gets tokens, if anybody does.
+func (m *Match) namesIn(method string) bool {
+	if known := flowsOf(method); len(known) > 0 {
+		for _, of := range known {
+			if of.recipient != nil && !namesPath(m.compared("args"), of.recipient) {
+				return false
+			}
+		}
+		return true
+	}
+	place := each // anywhere
+	if sends(method) {
+		place = "0"
+		if sendsOthers(method) {
+			place = "1"
 		}
 	}
-	return namesAt(m.compared("args"), place) ||
-		slices.ContainsFunc([]string{"spender", "to", "operator"}, func(name string) bool { return namesAt(m.compared("message"), name) })
+	return namesAt(m.compared("args"), place)
+}
+
+// namesPath is namesAt for what lies at a path.
+func namesPath(c comparison, path []string) bool {
+	switch c := c.(type) {
+	case every:
+		return slices.ContainsFunc(c, func(one comparison) bool { return namesPath(one, path) })
+	case member:
+		n := len(c.parts)
+		return n <= len(path) && slices.Equal(c.parts, path[:n]) && namesPath(c.comparison, path[n:])
+	case elements:
+		return c.all && len(path) > 0 && path[0] == each && namesPath(c.comparison, path[1:])
+	default:
+		return len(path) == 0 && namesAt(c, each)
+	}
 }
 
 // namesAt reports whether a comparison holds only for some addresses at a place, or
@@ -142,29 +170,26 @@ func namesAt(c comparison, place string) bool {
 	}
 }
 
-// sums warns of matches that let any amount of tokens be sent.
-func (l *linter) sums(rule *Rule, m *Match, possible []string) {
-	if rule.Approvals == nil {
-		if does := m.moves(possible); does.amounts && !l.boundsSent(rule, m) {
-			l.warn(rule, unboundedAmount, m.Lines[does.word], "allows transfers of any amount: add amount_max, or a limit {measure: amount, ..} on each token that it may be")
-		}
+// sums warns of matches that let any amount of tokens be sent. Limits do not count what
+// a contract that is called pays of its own.
+func (l *linter) sums(rule *Rule, m *Match, possible []string, by purse) {
+	if does := m.moves(possible); rule.Approvals == nil && does.amounts && !does.open && !l.boundsSent(rule, m, possible, by) {
+		l.warn(rule, unboundedAmount, m.Lines[does.word], "allows transfers of any amount: add amount_max, or a limit {measure: amount, ..} on each token that it may be%s", by.instead())
 	}
 	for i := range m.Inner {
-		l.sums(rule, &m.Inner[i], possible)
+		l.sums(rule, &m.Inner[i], possible, m.purseWithin(possible, by))
 	}
 }
 
 // boundsSent reports whether something bounds what a match moves.
-func (l *linter) boundsSent(rule *Rule, m *Match) bool {
-	if m.has("amount_max", "token_id") || l.limitsAmount(rule, m) || m.boundsMember() || l.ofCollections(rule, m) {
+func (l *linter) boundsSent(rule *Rule, m *Match, possible []string, by purse) bool {
+	if m.has("amount_max", "token_id") || m.boundsMember(possible) || l.ofCollections(rule, m) || l.countsArguments(rule, m) {
 		return true
 	}
-	if !m.has("function") {
-		return false
+	if l.limitsAmount(rule, m) && (!by.tokens || m.ofSelf()) {
+		return true
 	}
-	method := m.find("function").want()
-	counted := func(one *limit.Limit) bool { return one.Measure == limit.Argument && one.Method == method }
-	return m.boundsArgument(method) || slices.ContainsFunc(l.limitsOf(rule, m, possibleActs(rule)), counted)
+	return m.has("function") && m.boundsArgument(m.find("function").want())
 }
 
 // ofCollections reports whether all tokens of a match are collections (ERC-721): one

@@ -27,19 +27,32 @@ func (l *linter) allowing(rule *Rule) {
 		return
 	}
 	deploys := m.creates()
-	if !deploys && !m.has("to", "recipient", "domain", "message") {
+	if !deploys && !m.saysCalled(possible) {
 		l.warn(rule, anyRecipient, 0, "says not who is paid or called: add to, or recipient for tokens")
 	} else if !deploys {
 		l.recipients(rule, m, possible)
 	}
 	if !deploys {
-		l.unlimited(rule, m, possible)
-		l.sums(rule, m, possible)
+		l.unlimited(rule, m, possible, purse{})
+		l.sums(rule, m, possible, purse{})
 	}
 	l.limits(rule, possible)
-	l.unboundedValue(rule, m, possible)
+	l.unboundedValue(rule, m, possible, purse{})
 	if slices.Contains(possible, facts.KindTransaction) {
 		l.unboundedFee(rule, m)
+	}
+}
+
+// saysCalled reports whether a match says who is paid or called. Of a Safe transaction
+// its domain says whose it is, and not what it does.
+func (m *Match) saysCalled(possible []string) bool {
+	switch {
+	case m.has("to", "recipient"):
+		return true
+	case slices.Contains(possible, facts.KindSafe):
+		return namesAt(m.compared("message"), "to")
+	default:
+		return m.has("domain", "message")
 	}
 }
 
@@ -55,17 +68,23 @@ func (l *linter) unboundedFee(rule *Rule, m *Match) {
 
 // unboundedValue warns of rules that let any ether be sent. That those which say which
 // calls they are about allow none without a word is told by what is implied.
-func (l *linter) unboundedValue(rule *Rule, m *Match, possible []string) {
-	ether := slices.DeleteFunc(slices.Clone(possible), func(kind string) bool {
-		return kind != facts.KindTransaction && (kind != facts.KindSafe || m.has("domain", "message", "primary_type"))
-	})
-	bounded := rule.Approvals != nil && !m.has("value_min") || rule.Match.has("spend_max") ||
-		slices.ContainsFunc(l.limitsOf(rule, m, ether), func(of *limit.Limit) bool { return of.Measure == limit.Value || of.Measure == limit.Spend })
+func (l *linter) unboundedValue(rule *Rule, m *Match, possible []string, by purse) {
+	ether := slices.DeleteFunc(slices.Clone(possible), func(kind string) bool { return kind != facts.KindTransaction && kind != facts.KindSafe })
+	limited := func(of *limit.Limit) bool {
+		return (of.Measure == limit.Value || of.Measure == limit.Spend) && (!by.ether || slices.Contains(of.Per, limit.PerRecipient))
+	}
+	bounded := rule.Approvals != nil && !m.has("value_min") || rule.Match.has("spend_max") && !by.ether ||
+		bounds(m.compared("message"), []string{"value"}) || by.ether && l.countsPaid(rule, by.around) ||
+		slices.ContainsFunc(l.limitsOf(rule, m, ether), limited)
 	if len(ether) > 0 && !bounded && !m.has("value_max", "value") {
-		l.warn(rule, unboundedValue, m.lineOf("value_min", "plain", "to"), "allows any ether: add value_max, or a limit {measure: value, ..}")
+		text := "allows any ether: add value_max, or a limit {measure: value, ..}"
+		if by.ether {
+			text = "allows any ether of the contract that is called, which no limit on value counts: add value_max"
+		}
+		l.warn(rule, unboundedValue, m.lineOf("value_min", "plain", "to"), "%s", text)
 	}
 	for i := range m.Inner {
-		l.unboundedValue(rule, &m.Inner[i], possible)
+		l.unboundedValue(rule, &m.Inner[i], possible, m.purseWithin(possible, by))
 	}
 }
 

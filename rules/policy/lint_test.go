@@ -29,7 +29,8 @@ func TestLint(t *testing.T) {
 		counts = `limits: [{measure: signatures, max: 9, window: 1h}, {measure: gas_cost, max: "1 ether", window: 1h}]`
 		limits = `limits: [{measure: signatures, max: 9, window: 1h}, ` + fee + `]`
 		good   = `id: good, effect: allow, match: {principal: local, account: payer, to: payees, plain: true, value_max: "1 ether", gas_max: 30000}, ` + limits
-		deny   = `id: none, effect: deny, match: {effect: [approve, permit, approve_all]}`
+		most   = `id: most, effect: deny, match: {effect: [approve, permit, approve_all]}`
+		deny   = `id: none, effect: deny, match: {effect: [approve, permit, approve_all, transfer]}`
 		all    = `id: unbounded, effect: deny, match: {amount: unlimited}`
 		usdc   = `limits: [{measure: amount, max: "9 USDC", window: 1h}, ` + fee + `]`
 	)
@@ -46,11 +47,14 @@ func TestLint(t *testing.T) {
 		"recipient":                          {[]string{`id: a, effect: allow, match: {principal: local, call: transfer, recipient: payees, amount_max: "1 USDC"}, ` + limits}, nil},
 		"every call":                         {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits}, []string{"allows every call, approvals without a bound among them"}},
 		"every call, with a denial":          {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, deny}, nil},
+		"every call, with most denied":       {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, most}, []string{"allows every call, transfers of all tokens to anyone among them"}},
+		"every call, with two denials":       {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, most, `id: d, effect: deny, match: {to: payees, effect: transfer}`}, nil},
+		"every call, with others denied":     {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, most, `id: d, effect: deny, match: {to: payer, effect: transfer}`}, []string{"allows every call"}},
 		"a denial of some":                   {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, `id: d, effect: deny, match: {amount: unlimited, token: USDC}`}, []string{"allows every call"}},
 		"a denial in shadow":                 {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, `id: d, mode: shadow, effect: deny, match: {amount: unlimited}`}, []string{"allows every call"}},
 		"approve":                            {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, to: payees, call: [deposit, approve]}, ` + limits}, []string{"allows approvals without a bound: add amount_max"}},
 		"approve with a bound":               {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, to: payees, call: approve, amount_max: "1 USDC"}, ` + limits}, nil},
-		"every call, much is denied":         {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, all}, []string{"or a rule that denies {effect: [approve, permit, approve_all]}"}},
+		"every call, much is denied":         {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, all}, []string{"or a rule that denies {effect: [approve, permit, approve_all, transfer]}"}},
 		"every call, permits are denied":     {[]string{`id: a, effect: allow, match: {principal: local, to: payees}, ` + limits, `id: d, effect: deny, match: {effect: permit}`}, []string{"allows every call"}},
 		"approve, much is denied":            {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, to: payees, call: [deposit, approve]}, ` + limits, all}, []string{"allows approvals without a bound: add amount_max, or a limit {measure: amount, ..} on the token"}},
 		"permits, much is denied":            {[]string{`id: a, effect: allow, match: {principal: local, recipient: payees, to: payees, effect: [permit]}, ` + limits, all}, []string{"allows approvals without a bound"}},

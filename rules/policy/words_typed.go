@@ -71,6 +71,8 @@ func typedAtom(key string, checks []typedCheck, shows func(s *subject) string) *
 type domainPredicate struct {
 	*atom
 	contracts []common.Address // nil: any
+	names     []string         // nil: any, or none
+	more      bool             // it has a version or a salt
 }
 
 func domainWord() word {
@@ -82,6 +84,7 @@ func domainWord() word {
 		}},
 		parse: func(p *parser, node *yaml.Node) predicate {
 			var contracts []common.Address
+			var names []string
 			found := p.fields(node, "domain", "name", "version", "chain", "contract", "salt")
 			ok := len(found) > 0
 			if node.Kind == yaml.MappingNode && len(node.Content) == 0 {
@@ -95,6 +98,9 @@ func domainWord() word {
 				if node := found[part.key]; node != nil {
 					texts, good := p.texts(node, "domain."+part.key)
 					ok = ok && good
+					if part.key == "name" {
+						names = texts
+					}
 					checks = append(checks, typedCheck{part.key + " " + oneOf(texts...), func(s *subject) truth { return is(slices.Contains(texts, part.fact(s.Typed))) }})
 				}
 			}
@@ -119,7 +125,7 @@ func domainWord() word {
 			if !ok {
 				return nil
 			}
-			return &domainPredicate{typedAtom("domain", checks, shownDomain), contracts}
+			return &domainPredicate{typedAtom("domain", checks, shownDomain), contracts, names, found["version"] != nil || found["salt"] != nil}
 		},
 	}
 }
