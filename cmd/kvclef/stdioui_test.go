@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,7 +20,8 @@ import (
 // screen is a user interface made for Clef. It approves what its person would, and
 // changes what it is told to.
 type screen struct {
-	ready chan json.RawMessage // where the signer listens
+	ready  chan json.RawMessage // where the signer listens
+	stderr lockedBuffer         // of the signer
 
 	mu     sync.Mutex
 	refuse bool
@@ -135,6 +137,54 @@ func TestStdioUI(t *testing.T) {
 	}
 }
 
+// TestStdioUINamedPeople: the interface stands for nobody whom a policy names, which is told
+// at the start.
+func TestStdioUINamedPeople(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"open.js": `function ApproveTx(r) { return "Manual" }`,
+		"policy.yaml": `version: 1
+approvals:
+  treasury: {threshold: 2, of: [alice, bob]}
+rules:
+  - {id: list, effect: allow, match: {kind: [list]}}
+  - {id: left-open, effect: allow, match: {principal: [local], plain: true, to: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"], value_max: "1 wei"}, js: open.js}
+  - {id: pay, effect: allow, match: {principal: [local], plain: true, to: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}, approvals: treasury}
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &screen{ready: make(chan json.RawMessage, 1)}
+	client, err := rpc.DialContext(t.Context(), startUI(t, s, "--policy", filepath.Join(dir, "policy.yaml"), "--rules", filepath.Join(dir, "open.js")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var accounts []common.Address
+	if err := client.CallContext(t.Context(), &accounts, "account_list"); err != nil || len(accounts) != 1 {
+		t.Fatalf("%v, %v", accounts, err)
+	}
+	for value, asked := range map[string]string{"0x1": "tx", "0x2": ""} {
+		s.set(func(s *screen) { s.asked = nil })
+		err := client.CallContext(t.Context(), nil, "account_signTransaction", map[string]string{
+			"from": accounts[0].Hex(), "to": "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "gas": "0x5208", "value": value, "nonce": "0x7",
+			"maxFeePerGas": "0x2", "maxPriorityFeePerGas": "0x1",
+		})
+		s.set(func(s *screen) {
+			if got := strings.Join(s.asked, " "); got != asked || (err == nil) != (asked != "") {
+				t.Errorf("value %s: asked %q, %v", value, got, err)
+			}
+		})
+	}
+	for _, want := range []string{"refers to people by approvals.treasury", "with --stdio-ui too", "2 of treasury must approve it"} {
+		if !strings.Contains(s.stderr.String(), want) {
+			t.Errorf("not told %q: %s", want, s.stderr.String())
+		}
+	}
+}
+
 // startUI starts a signer with an interface at the other end of its streams, and
 // returns where it listens.
 func startUI(t *testing.T, s *screen, flags ...string) (socket string) {
@@ -151,22 +201,21 @@ func startUI(t *testing.T, s *screen, flags ...string) (socket string) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var stderr lockedBuffer
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"kvclef", "dev", "--stdio-ui", "--http=false", "--datadir", dir, "--ipcpath", socket}, flags...), stdin, stdout, &stderr)
+		ended <- run(ctx, append([]string{"kvclef", "dev", "--stdio-ui", "--http=false", "--datadir", dir, "--ipcpath", socket}, flags...), stdin, stdout, &s.stderr)
 	}()
 	t.Cleanup(func() {
 		cancel()
 		if code := <-ended; code != exitOK {
-			t.Errorf("exit code %d: %s", code, stderr.String())
+			t.Errorf("exit code %d: %s", code, s.stderr.String())
 		}
 		for _, pipe := range []io.Closer{stdout, fromUI, toUI, stdin} {
 			_ = pipe.Close() // ends the readers
 		}
 		ui.Close()
-		if !strings.Contains(stderr.String(), socket) {
-			t.Errorf("where it listens is not said: %s", stderr.String())
+		if !strings.Contains(s.stderr.String(), socket) {
+			t.Errorf("where it listens is not said: %s", s.stderr.String())
 		}
 	})
 	select {
@@ -176,7 +225,7 @@ func startUI(t *testing.T, s *screen, flags ...string) (socket string) {
 		}
 	case code := <-ended:
 		ended <- code
-		t.Fatalf("it ended: %s", stderr.String())
+		t.Fatalf("it ended: %s", s.stderr.String())
 	case <-time.After(time.Minute):
 		t.Fatal("it does not start")
 	}

@@ -46,7 +46,8 @@ func idle(cfg *config.Config, loaded *policy.Policy, accounts []rules.Account) (
 	return append(warnings, nobodyApproves(cfg, loaded)...)
 }
 
-// nobodyApproves tells of a policy that refers to people where there are none.
+// nobodyApproves tells of a policy that refers to people where there are none. A user
+// interface (--stdio-ui) stands for none of them.
 func nobodyApproves(cfg *config.Config, loaded *policy.Policy) []string {
 	groups := loaded.Groups()
 	if cfg.Approvals.Enabled() || len(groups) == 0 {
@@ -56,7 +57,7 @@ func nobodyApproves(cfg *config.Config, loaded *policy.Policy) []string {
 	for i, group := range groups {
 		names[i] = "approvals." + group.Group
 	}
-	return []string{fmt.Sprintf("the policy %s refers to people by %s, and the configuration has no approvals.people: what it refers is refused", loaded.Name(), some(names))}
+	return []string{fmt.Sprintf("the policy %s refers to people by %s, and the configuration has no approvals.people: what it refers to them is refused, with --stdio-ui too", loaded.Name(), some(names))}
 }
 
 // some names a few.
@@ -80,7 +81,18 @@ func (d *durable) warnOfIdle(ctx context.Context, cfg *config.Config, accounts [
 	if d.inForce.policy == nil {
 		return
 	}
-	for _, warning := range idle(cfg, d.inForce.policy, accounts) {
+	d.warn(ctx, idle(cfg, d.inForce.policy, accounts))
+}
+
+// warnOfNobody logs which people of the policy in force there are not.
+func (d *durable) warnOfNobody(ctx context.Context, cfg *config.Config) {
+	if d.inForce.policy != nil {
+		d.warn(ctx, nobodyApproves(cfg, d.inForce.policy))
+	}
+}
+
+func (d *durable) warn(ctx context.Context, warnings []string) {
+	for _, warning := range warnings {
 		d.log.WarnContext(ctx, "Part of the policy can't work here", "why", warning)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -17,9 +18,18 @@ func (u *UI) Asked(context.Context, *rules.Request, rules.Decision) (rules.Quest
 	return nil, nil //nolint:nilnil // as the interface says
 }
 
-// Ask returns the question that Await puts to the interface.
+// Ask returns the question that Await puts to the interface. Whoever uses the interface is
+// nobody by name: what people must approve who are named is rejected.
 func (u *UI) Ask(_ context.Context, req *rules.Request, referral rules.Decision, limits rules.HoldID) (rules.Question, error) {
-	return &question{ui: u, req: req, rule: referral.Rule, limits: limits, charges: referral.Charges}, nil
+	q := &question{ui: u, req: req, rule: referral.Rule, limits: limits, charges: referral.Charges}
+	named := referral.Quorums
+	if referral.OverLimit != nil {
+		named = append(slices.Clone(named), referral.OverLimit)
+	}
+	if len(named) > 0 {
+		q.refusal = fmt.Sprintf("%s must approve it, for whom a user interface (--stdio-ui) can't stand: name people in approvals.people, and start without it", rules.Quorums(named))
+	}
+	return q, nil
 }
 
 // question is one request that the interface decides about.
@@ -29,6 +39,7 @@ type question struct {
 	rule    string
 	limits  rules.HoldID   // 0: none
 	charges []rules.Charge // that the limits are held for
+	refusal string         // why the interface is not asked; "" if it is
 }
 
 // Await waits for the interface, for as long as the caller does.
@@ -40,8 +51,11 @@ func (q *question) Await(ctx context.Context) (rules.Decision, rules.Hold, error
 	return decision, &hold{q}, nil
 }
 
-// ask asks what Clef asks about such a request.
+// ask asks what Clef asks about such a request, unless people must approve it.
 func (q *question) ask(ctx context.Context) (rules.Decision, error) {
+	if q.refusal != "" {
+		return rules.Decision{Verdict: rules.Reject, Rule: q.rule, Reason: q.refusal}, nil
+	}
 	switch q.req.Kind {
 	case rules.KindList:
 		return q.listing(ctx)

@@ -1,5 +1,5 @@
 // Package clefui lets a user interface that was made for Clef decide what rules
-// refer to people. It speaks Clef's UI protocol (internal API 7.0.1): JSON-RPC on
+// refer to a person who has no name: it stands for no quorum. It speaks Clef's UI protocol (internal API 7.0.1): JSON-RPC on
 // the standard streams, in which the signer asks and the interface answers.
 //
 // The package changes no request and signs nothing. An interface that answers with
