@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	version        = 1       // of the schema
+	version        = 2       // of the schema
 	minServer      = 14_0000 // the first with idle_session_timeout
 	connectTimeout = 5 * time.Second
 	idleLimit      = 60 * time.Second // of a session that holds a lock and says nothing

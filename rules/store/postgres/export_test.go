@@ -56,3 +56,6 @@ func (s *Store) Away(d time.Duration) {
 		w.mu.Unlock()
 	}
 }
+
+// Version is the schema's.
+const Version = version

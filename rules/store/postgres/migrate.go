@@ -14,7 +14,7 @@ import (
 var migrations embed.FS
 
 // files are the migrations: the one at i brings version i to i+1.
-func files() []string { return []string{"0001_store.sql"} }
+func files() []string { return []string{"0001_store.sql", "0002_sweep.sql"} }
 
 // Migration is what [Migrate] did.
 type Migration struct{ From, To int } // versions; From is 0 if there was no store

@@ -181,7 +181,7 @@ func TestMigrate(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			m, err := postgres.Migrate(t.Context(), dsn, "")
-			if err != nil || m.To != 1 {
+			if err != nil || m.To != postgres.Version {
 				t.Errorf("%+v, %v", m, err)
 			}
 			mu.Lock()

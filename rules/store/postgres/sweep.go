@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -41,36 +42,34 @@ func (s *Store) sweepOnce() error {
 	if err := s.stayOrdinary(); err != nil {
 		return err
 	}
-	last := new(int64)
-	for last != nil {
-		err := s.inStep(func(ctx context.Context) error {
-			return s.work.QueryRow(ctx, "SELECT sweep($1, $2)", *last, s.now()).Scan(&last)
-		})
-		if err != nil {
-			return err
-		}
-		if last != nil && !s.pause(sweepPause) {
-			return nil
-		}
-	}
-	if err := s.stay(); err != nil {
-		return err
-	}
+	// First what must not wait for what may take long or fail.
+	all := s.stay()
 	for _, statement := range []string{
 		"DELETE FROM sessions WHERE seen < now() - interval '7 days'",
 		"DELETE FROM removed WHERE at < now() - interval '25 hours'",
 		// A hold is known for a day after its windows, for one who settles it late.
 		"DELETE FROM holds WHERE expires < (SELECT latest FROM clock) - 86400000000000",
 	} {
-		err := s.inStep(func(ctx context.Context) error {
+		all = errors.Join(all, s.inStep(func(ctx context.Context) error {
 			_, err := s.work.Exec(ctx, statement)
 			return err
+		}))
+	}
+	return errors.Join(all, s.sweepCounters())
+}
+
+// sweepCounters takes off charges that expired. Each statement has some of them, since
+// their counters stay locked, for everybody, until it ends.
+func (s *Store) sweepCounters() error {
+	last := new(int64)
+	for {
+		err := s.inStep(func(ctx context.Context) error {
+			return s.work.QueryRow(ctx, "SELECT sweep($1, $2)", *last, s.now()).Scan(&last)
 		})
-		if err != nil {
+		if err != nil || last == nil || !s.pause(sweepPause) {
 			return err
 		}
 	}
-	return nil
 }
 
 // stay keeps others from taking the sessions of this process for ended.
