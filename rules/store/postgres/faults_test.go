@@ -23,7 +23,8 @@ import (
 const grants = `GRANT USAGE ON SCHEMA kvclef TO app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA kvclef TO app;
 REVOKE INSERT, UPDATE, DELETE ON kvclef.format FROM app;
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA kvclef TO app;`
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA kvclef TO app;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA kvclef TO app;`
 
 func charge(counter string, amount, limit uint64) rules.Charge {
 	return rules.Charge{Counter: counter, Amount: *uint256.NewInt(amount), Cap: *uint256.NewInt(limit), Window: time.Hour}

@@ -231,6 +231,28 @@ func TestRole(t *testing.T) {
 	}
 }
 
+// TestFunctions has a server that lets nobody execute functions unless it is granted: a role that
+// may not is told so at the start.
+func TestFunctions(t *testing.T) {
+	server := shared.Start(t)
+	database := server.Database(t)
+	server.Exec(t, database, "CREATE ROLE app LOGIN PASSWORD 'app'; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+	t.Cleanup(func() {
+		server.Exec(t, database, "DROP OWNED BY app; DROP ROLE app; ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC")
+	})
+	_, err := postgres.Migrate(t.Context(), server.DSN(database), "")
+	ok(t, err)
+	before, execute, _ := strings.Cut(grants, "GRANT EXECUTE")
+	server.Exec(t, database, before)
+	options := postgres.Options{DSN: strings.NewReplacer("user=kvclef", "user=app", pgtest.Password, "app").Replace(server.DSN(database)), Replica: "one"}
+	if store, err := postgres.Open(t.Context(), options); err == nil || !strings.Contains(err.Error(), "may not use change(), enter(), expire(), hold(), ") || !strings.Contains(err.Error(), "grant") {
+		t.Fatalf("%v, %v", store, err)
+	}
+	server.Exec(t, database, "GRANT EXECUTE"+execute)
+	_, err = open(t, options).Hold(t.Context(), []rules.Charge{charge("a", 1, 9)})
+	ok(t, err)
+}
+
 // TestReloadedConfiguration: what the server's configuration becomes while a store is open
 // does not make its commits less durable.
 func TestReloadedConfiguration(t *testing.T) {

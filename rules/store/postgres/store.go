@@ -304,12 +304,16 @@ func (s *Store) end() {
 // privileges tells which the role lacks.
 func privileges(ctx context.Context, conn *pgx.Conn) error {
 	var lacking string
-	err := conn.QueryRow(ctx, `SELECT coalesce(string_agg(c.relname, ', ' ORDER BY c.relname), '')
-		FROM pg_class c WHERE c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = current_schema()) AND (
-			c.relkind = 'S' AND c.relname = 'hold_id' AND NOT has_sequence_privilege(c.oid, 'USAGE, SELECT')
-			OR c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT')
-			OR c.relkind = 'r' AND c.relname <> 'format' AND NOT (has_table_privilege(c.oid, 'INSERT')
-				AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))`).Scan(&lacking)
+	err := conn.QueryRow(ctx, `WITH here AS (SELECT n.oid FROM pg_namespace n WHERE n.nspname = current_schema())
+		SELECT coalesce(string_agg(lacking.name, ', ' ORDER BY lacking.name), '') FROM (
+			SELECT c.relname::text AS name FROM pg_class c WHERE c.relnamespace = (SELECT oid FROM here) AND (
+				c.relkind = 'S' AND c.relname = 'hold_id' AND NOT has_sequence_privilege(c.oid, 'USAGE, SELECT')
+				OR c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT')
+				OR c.relkind = 'r' AND c.relname <> 'format' AND NOT (has_table_privilege(c.oid, 'INSERT')
+					AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))
+			UNION SELECT p.proname || '()' FROM pg_proc p WHERE p.pronamespace = (SELECT oid FROM here) AND NOT has_function_privilege(p.oid, 'EXECUTE')
+				AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') -- an extension's
+		) lacking`).Scan(&lacking)
 	if err == nil && lacking != "" {
 		err = errors.New("the role may not use " + lacking + ": grant it what docs/postgres.md lists")
 	}
