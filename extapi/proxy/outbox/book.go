@@ -16,7 +16,8 @@ type entry struct {
 	nonce   uint64
 	hash    common.Hash
 	kept    time.Time
-	state   State // unsure, sent, mined or replaced
+	since   time.Time // when this process heard of it, by its own clock
+	state   State     // unsure, sent, mined or replaced
 	block   *Block
 	refusal *Refusal // what a node had against it last
 	bytes   int      // of the raw transaction
@@ -34,6 +35,8 @@ type entry struct {
 
 // book knows all transactions that are followed, and all lanes.
 type book struct {
+	now func() time.Time
+
 	mu       sync.Mutex
 	lanes    map[laneID]*lane
 	entries  map[common.Hash]*entry
@@ -41,8 +44,8 @@ type book struct {
 	bytes    int64 // of the records of all entries
 }
 
-func newBook() *book {
-	return &book{lanes: make(map[laneID]*lane), entries: make(map[common.Hash]*entry)}
+func newBook(now func() time.Time) *book {
+	return &book{now: now, lanes: make(map[laneID]*lane), entries: make(map[common.Hash]*entry)}
 }
 
 // lane returns an account's lane.
@@ -76,9 +79,13 @@ func (b *book) all() []*lane {
 func (b *book) follow(l *lane, r *record, posting bool, due time.Time, wait time.Duration) *entry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	since := b.now()
+	if before := b.entries[r.Hash]; before != nil {
+		since = before.since
+	}
 	b.remove(r.Hash)
 	e := &entry{
-		key: r.key(), lane: l, nonce: r.Nonce, hash: r.Hash, kept: r.Kept, state: r.State, block: r.Block, refusal: r.Refusal,
+		key: r.key(), lane: l, nonce: r.Nonce, hash: r.Hash, kept: r.Kept, since: since, state: r.State, block: r.Block, refusal: r.Refusal,
 		bytes: len(r.Bytes), posting: posting, due: due, base: wait, wait: wait,
 	}
 	b.entries[e.hash] = e

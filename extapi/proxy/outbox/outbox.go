@@ -111,7 +111,7 @@ func New(ctx context.Context, cfg Config) (*Outbox, error) {
 		client:   node,
 		guard:    &guard{client: node, allowed: slices.Clone(cfg.ChainIDs)},
 		market:   &market{client: node, age: cfg.Market, now: cfg.Clock, known: make(map[string]quote)},
-		book:     newBook(),
+		book:     newBook(cfg.Clock),
 		turns:    newTurns(),
 		sidecars: make(chan struct{}, sidecars),
 		process:  rand.Text() + "/",

@@ -3,15 +3,25 @@ package outbox
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 )
 
 // TestRetryWhileItIsJudged: a retry at another replica is not told the hash of a transaction
-// of which it is still being found out whether another one has used its nonce.
+// of which it is still being found out whether another one has used its nonce, however far
+// apart the clocks of the two are.
 func TestRetryWhileItIsJudged(t *testing.T) {
+	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) { retryWhileItIsJudged(t, ahead) })
+	}
+}
+
+func retryWhileItIsJudged(t *testing.T, ahead time.Duration) {
 	replicas := newReplicas(t, 2, nil)
 	a, b := replicas[0], replicas[1]
+	b.cfg.Clock = func() time.Time { return b.clock.time().Add(ahead) }
+	b.restart(t)
 	a.mustSend(t, a.transfer(t, 1), "")
 	a.node.mine()
 	a.another(t, 10)
@@ -58,6 +68,7 @@ func TestRetryWhileItIsNotKnown(t *testing.T) {
 		a, b := replicas[0], replicas[1]
 		a.node.failOnce("eth_sendRawTransaction", false, errReset)
 		hash := a.mustSend(t, a.transfer(t, 777), "invoice")
+		b.step(t.Context()) // it follows it
 		if silent {
 			a.node.set(func(n *fakeNode) { n.fault = func(string, []any) (bool, error) { return false, errReset } })
 		}
