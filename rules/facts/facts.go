@@ -38,6 +38,8 @@ type Facts struct {
 
 	Typed *Typed // EIP-712 and Safe transactions; nil for other kinds
 	Text  *Text  // personal messages; nil for other kinds
+
+	totals totals // of effects, see Total; nil where none stands beside another
 }
 
 // The kinds of request, as policies spell them.

@@ -29,6 +29,7 @@ func Of(req *rules.Request, at time.Time) *Facts {
 			f.Actions = typedActions(req.Account.Address, f.Typed)
 		}
 	}
+	f.totals = totalsOf(f.Actions)
 	return f
 }
 

@@ -23,8 +23,8 @@ func effectWords() []word {
 		tokenWord(),
 		partyWord("recipient", "who gets the tokens, or may take them", byRecipient, func(e *facts.Effect) common.Address { return e.Recipient }),
 		partyWord("owner", "whose tokens they are; self is the account, or the Safe of a Safe transaction", byNothing, func(e *facts.Effect) common.Address { return e.Owner }),
-		amountWord("amount_max", "the amount of a token, at most; names the token", true),
-		amountWord("amount_min", "the amount of a token, at least; names the token", false),
+		amountWord("amount_max", "the amount of a token in all, at most: of all that the request moves or hands over, within inner of each call; names the token", true),
+		amountWord("amount_min", "the amount of a token in all, at least; names the token", false),
 		unlimitedWord(),
 		tokenIDWord(),
 		deadlineWord(),
@@ -161,30 +161,34 @@ func amountWord(key, doc string, upper bool) word {
 	}}
 }
 
-// within compares the amount of an effect with a bound. No bound is above an
-// amount without one.
+// within compares the amount of an effect, with all of the token beside it, with a bound.
+// No bound is above an amount without one.
 func (s *subject) within(bound *uint256.Int, upper bool) bool {
+	amount, unlimited := s.Total(s.action, s.effect)
 	switch {
-	case s.effect.Unlimited:
+	case unlimited:
 		return !upper
 	case upper:
-		return !s.effect.Amount.Gt(bound)
+		return !amount.Gt(bound)
 	default:
-		return !s.effect.Amount.Lt(bound)
+		return !amount.Lt(bound)
 	}
 }
 
 // shownTokens shows an amount in the unit of a token, if it is of that.
 func shownTokens(s *subject, unit *token) string {
+	amount, unlimited := s.Total(s.action, s.effect)
 	switch {
 	case s.effect.Token != unit.address:
 		return "the token " + s.effect.Token.Hex()
 	case s.ofToken(unit) == isFalse:
 		return unit.name + " on chain " + s.Request.ChainID.String()
-	case s.effect.Unlimited:
+	case unlimited:
 		return "all " + unit.name
+	case amount != s.effect.Amount:
+		return shownAmount(&amount, unit) + " in all"
 	default:
-		return shownAmount(&s.effect.Amount, unit)
+		return shownAmount(&amount, unit)
 	}
 }
 

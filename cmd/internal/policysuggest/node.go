@@ -117,8 +117,8 @@ func (g *group) see(c *collector, n *node, f *facts.Facts, at int, entry uint64)
 		if effect.ID != nil {
 			c.noteID(g, n, effect.ID)
 		}
-		if !effect.Unlimited {
-			n.amount.add(&effect.Amount, entry)
+		if amount, unlimited := f.Total(a, effect); !unlimited {
+			n.amount.add(&amount, entry) // amount_max is about the sum
 		}
 		if span, ok := remaining(f, effect); ok {
 			n.ends.add(span, entry)
