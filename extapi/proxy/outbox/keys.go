@@ -180,7 +180,7 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 // transaction, and sign another one for its key. What the node knows it has taken. By its
 // record alone it can't be told, so that it is given the time that a request takes.
 func (o *Outbox) mayGo(ctx context.Context, c *claim, r *record) bool {
-	if o.cfg.Shared == nil || strings.HasPrefix(c.By, o.process) || o.knownFor(r) >= o.cfg.Patience {
+	if o.cfg.Shared == nil || strings.HasPrefix(c.By, o.process) || o.knownFor(ctx, r) >= o.cfg.Patience {
 		return false
 	}
 	known, err := o.knows(ctx, []refusedTx{{hash: r.Hash}})
@@ -189,9 +189,12 @@ func (o *Outbox) mayGo(ctx context.Context, c *claim, r *record) bool {
 
 // knownFor is how long this process has known of a transaction that is followed. When it was
 // kept is by another's clock, maybe.
-func (o *Outbox) knownFor(r *record) time.Duration {
-	e, followed := o.book.find(r.Hash)
-	if !followed { // it will be, with the next look
+func (o *Outbox) knownFor(ctx context.Context, r *record) time.Duration {
+	e, known := o.book.find(r.Hash)
+	if !known && o.takeOver(ctx) == nil { // it is from now on
+		e, known = o.book.find(r.Hash)
+	}
+	if !known {
 		return 0
 	}
 	return o.cfg.Clock().Sub(e.since)

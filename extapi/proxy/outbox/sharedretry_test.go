@@ -68,7 +68,6 @@ func TestRetryWhileItIsNotKnown(t *testing.T) {
 		a, b := replicas[0], replicas[1]
 		a.node.failOnce("eth_sendRawTransaction", false, errReset)
 		hash := a.mustSend(t, a.transfer(t, 777), "invoice")
-		b.step(t.Context()) // it follows it
 		if silent {
 			a.node.set(func(n *fakeNode) { n.fault = func(string, []any) (bool, error) { return false, errReset } })
 		}
