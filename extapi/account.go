@@ -134,6 +134,11 @@ func (a *Account) list(ctx context.Context, method string) (addresses []common.A
 	// From memory, and before the decision: a signer that crashes here leaves no
 	// approval unsettled.
 	accounts := a.signer.Accounts()
+	keep, err := holdAnswer(ctx, listedBytes*len(accounts))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { keep(listedBytes * len(addresses)) }()
 	req := a.newRequest(ctx, rules.KindList, method, common.Address{})
 	req.Accounts = slices.Clone(accounts)
 	return a.service.list(ctx, req, accounts)

@@ -68,7 +68,11 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
 			},
 		}
 		defer body.leave()
+		free := int64(freeAnswers) // a connection has one request at a time
+		share := h.cfg.answers.share(principal, &free)
+		defer share.leave()
 		r.Body = body
+		r = share.counted(r)
 	} else {
 		r.Body, r.ContentLength = http.NoBody, 0
 	}

@@ -69,6 +69,8 @@ type ServerConfig struct {
 
 	Release string       // what health_status answers; default: the version of the external API
 	Logger  *slog.Logger // default: discard
+
+	answers *answerRoom // of all listeners; the server makes it
 }
 
 // withDefaults returns the configuration with its zero values filled in.
