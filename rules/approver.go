@@ -45,9 +45,25 @@ func (e *Engine) asked(ctx context.Context, req *Request, decision Decision) (Qu
 	return question, nil
 }
 
+// ChangedError is a rule that decides otherwise by now than when people were asked: what
+// they approved is not what they would be asked.
+type ChangedError struct{ What string } // that is otherwise, for the operator
+
+// Error says what is otherwise.
+func (e *ChangedError) Error() string {
+	return "it is decided otherwise by now than when people were asked: " + e.What
+}
+
+// resumption is what is resumed when people have approved.
+type resumption struct {
+	rule Rule // that referred the request
+	req  *Request
+	said Decision // by the rule, before people were asked
+}
+
 // await waits for people, and tells the rule that referred the request when they
 // approve. The decision keeps what the rule said of itself.
-func await(ctx context.Context, question Question, rule Rule, req *Request, referral Decision) (Decision, Hold, error) {
+func await(ctx context.Context, question Question, then resumption, referral Decision) (Decision, Hold, error) {
 	resolved, hold, err := question.Await(ctx)
 	resolved.Policy, resolved.Explanation = referral.Policy, referral.Explanation
 	switch {
@@ -57,24 +73,31 @@ func await(ctx context.Context, question Question, rule Rule, req *Request, refe
 	case hold == nil:
 		return referral.refused(), nil, errors.New("people approved, and nothing says that it was used")
 	}
-	resumer, ok := rule.(Resumer)
-	if !ok {
-		return resolved, hold, nil
-	}
-	more, err := resume(ctx, resumer, req)
-	if err != nil {
+	more, err := then.resume(ctx)
+	var changed *ChangedError
+	switch {
+	case errors.As(err, &changed):
+		drop(hold)
+		refusal := resolved.refused().because(changed)
+		refusal.Verdict, refusal.Ticket, refusal.Reason = Reject, resolved.Ticket, "it is decided otherwise by now than when people were asked: make the request again"
+		return refusal, nil, nil
+	case err != nil:
 		drop(hold)
 		return referral.refused(), nil, fmt.Errorf("resuming the rule that referred the request: %w", err)
 	}
 	return resolved, joined(hold, more), nil
 }
 
-// resume resumes a rule. One that panics keeps nothing aside.
-func resume(ctx context.Context, rule Resumer, req *Request) (hold Hold, err error) {
+// resume resumes the rule, if it wants that. One that panics keeps nothing aside.
+func (r resumption) resume(ctx context.Context) (hold Hold, err error) {
+	resumer, ok := r.rule.(Resumer)
+	if !ok {
+		return nil, nil //nolint:nilnil // no hold is a hold of nothing
+	}
 	defer func() {
 		if crash := recover(); crash != nil {
 			hold, err = nil, fmt.Errorf("a rule crashed: %v\n%s", crash, debug.Stack())
 		}
 	}()
-	return rule.Resume(ctx, req)
+	return resumer.Resume(ctx, r.req, r.said)
 }

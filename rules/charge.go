@@ -103,6 +103,16 @@ func lifted(charges []Charge) []Charge {
 	return charges
 }
 
+// SameCharges reports whether an equal request counts the same by now as what people were
+// asked about, whatever its slots. What they may let pass has lost its cap.
+func SameCharges(asked, now []Charge) bool {
+	all := *new(uint256.Int).SetAllOne()
+	return slices.EqualFunc(bounded(asked), bounded(now), func(a, b Charge) bool {
+		return a.Counter == b.Counter && a.Amount == b.Amount && a.Window == b.Window && a.Firm == b.Firm &&
+			(a.Cap == b.Cap || !a.Firm && (a.Cap == all || b.Cap == all))
+	})
+}
+
 // bounded returns the charges of which none has an amount without a bound, but of firm
 // limits: such a one counts with 2^192, which is more than a real limit allows. If people
 // approve it, nothing else has room, as with the amount in full; and sums of such amounts

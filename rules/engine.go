@@ -27,8 +27,10 @@ type Rule interface {
 // they have approved it.
 type Resumer interface {
 	// Resume returns what the rule keeps aside for the request, as Evaluate does
-	// for one that it approves itself; nil if nothing.
-	Resume(ctx context.Context, req *Request) (Hold, error)
+	// for one that it approves itself; nil if nothing. It is given what Evaluate said
+	// before people were asked, and the error is a *ChangedError if the rule says
+	// something else by now.
+	Resume(ctx context.Context, req *Request, said Decision) (Hold, error)
 }
 
 // Hold is what a rule keeps aside until its decision stands or falls. Exactly
@@ -81,7 +83,8 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 	if decision.Verdict == Reject {
 		return decision, keep(ctx, hold)
 	}
-	question, err := e.asked(ctx, req, decision)
+	said := decision
+	question, err := e.asked(ctx, req, said)
 	if err != nil {
 		drop(hold)
 		return decision.refused(), err
@@ -98,7 +101,7 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 		// What the rule wrote is not kept: people may take their time.
 		drop(hold)
 		Waits(ctx)
-		decision, hold, err = e.people(ctx, question, rule, req, decision, limits)
+		decision, hold, err = e.people(ctx, question, resumption{rule, req, said}, decision, limits)
 		limits = 0
 	}
 	if err == nil && decision.Verdict == Approve {
@@ -113,14 +116,14 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 
 // people returns what people decide, who are asked if they were not before. The
 // hold of limits is theirs.
-func (e *Engine) people(ctx context.Context, question Question, rule Rule, req *Request, referral Decision, limits HoldID) (Decision, Hold, error) {
+func (e *Engine) people(ctx context.Context, question Question, then resumption, referral Decision, limits HoldID) (Decision, Hold, error) {
 	if question == nil {
 		var err error
-		if question, err = e.Approver.Ask(ctx, req, referral, limits); err != nil {
+		if question, err = e.Approver.Ask(ctx, then.req, referral, limits); err != nil {
 			return referral.refused(), nil, fmt.Errorf("asking people: %w", err)
 		}
 	}
-	return await(ctx, question, rule, req, referral)
+	return await(ctx, question, then, referral)
 }
 
 // evaluate asks the rules in order, and returns the one that decided. Its

@@ -56,7 +56,7 @@ func (h scriptedHold) Settle(_ context.Context, _ *rules.Request, result rules.R
 // resumedRule keeps something aside when people have approved.
 type resumedRule struct{ scriptedRule }
 
-func (r resumedRule) Resume(context.Context, *rules.Request) (rules.Hold, error) {
+func (r resumedRule) Resume(context.Context, *rules.Request, rules.Decision) (rules.Hold, error) {
 	*r.log = append(*r.log, "resume")
 	return scriptedHold(r.scriptedRule), r.fail
 }

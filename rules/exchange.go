@@ -25,10 +25,10 @@ func (e *Exchangeable) Evaluate(ctx context.Context, req *Request) (Decision, Ho
 
 // Resume tells the rule in force of a request that people have approved. It may
 // be another than the one that referred it, and then judges it by itself.
-func (e *Exchangeable) Resume(ctx context.Context, req *Request) (Hold, error) {
+func (e *Exchangeable) Resume(ctx context.Context, req *Request, said Decision) (Hold, error) {
 	resumer, ok := (*e.current.Load()).(Resumer)
 	if !ok {
 		return nil, nil
 	}
-	return resumer.Resume(ctx, req)
+	return resumer.Resume(ctx, req, said)
 }

@@ -22,6 +22,15 @@ type Quorum struct {
 // Has reports whether a person is one of those who may approve.
 func (q *Quorum) Has(person string) bool { return slices.Contains(q.Of, person) }
 
+// Same reports whether two quorums approve in the same way, however long it takes; two
+// that are nil do.
+func (q *Quorum) Same(other *Quorum) bool {
+	if q == nil || other == nil {
+		return q == other
+	}
+	return q.Group == other.Group && q.Threshold == other.Threshold && q.Requester == other.Requester && slices.Equal(q.Of, other.Of)
+}
+
 // String says who must approve, such as "2 of finance".
 func (q *Quorum) String() string { return fmt.Sprintf("%d of %s", q.Threshold, q.Group) }
 

@@ -23,10 +23,18 @@ func (q *Queue) Asked(ctx context.Context, req *rules.Request, decision rules.De
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if e := q.newest[alike(subject, decision)]; e != nil && q.answers(e) && e.asks(q.quorums(decision), decision.OverLimit) {
+	e := q.newest[alike(subject, decision)]
+	if e != nil && q.answers(e) && e.asks(q.quorums(decision), decision.OverLimit) && e.counts(decision.Charges) {
 		return &question{q, e, req.Kind.Signs()}, nil
 	}
 	return nil, nil
+}
+
+// counts reports whether a ticket counts what an equal request counts by now: budgets may
+// hold at some times alone.
+func (e *entry) counts(charges []rules.Charge) bool {
+	r := e.now()
+	return rules.SameCharges(r.Charges, charges)
 }
 
 // answers reports whether a ticket is for equal requests that come now.
@@ -109,7 +117,7 @@ func (q *Queue) draft(req *rules.Request, referral rules.Decision, limits rules.
 func (q *Queue) reserve(e *entry) (other *entry, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if other := q.newest[e.key]; other != nil && q.answers(other) && alikePeople(e.content.Quorums, other.content.Quorums) {
+	if other := q.newest[e.key]; other != nil && q.answers(other) && alikePeople(e.content.Quorums, other.content.Quorums) && other.counts(e.record.Charges) {
 		return other, nil
 	}
 	load := q.open[e.principal]

@@ -18,7 +18,7 @@ func (c *crashing) Evaluate(context.Context, *rules.Request) (rules.Decision, ru
 	return c.decision, nil, nil
 }
 
-func (c *crashing) Resume(context.Context, *rules.Request) (rules.Hold, error) {
+func (c *crashing) Resume(context.Context, *rules.Request, rules.Decision) (rules.Hold, error) {
 	if c.resume {
 		panic("boom")
 	}

@@ -42,16 +42,11 @@ func alikePeople(a, b []rules.Quorum) bool { return within(a, b) || within(b, a)
 // within reports whether all of some quorums are among others.
 func within(some, others []rules.Quorum) bool {
 	for i := range some {
-		if !slices.ContainsFunc(others, func(other rules.Quorum) bool { return same(&some[i], &other) }) {
+		if !slices.ContainsFunc(others, func(other rules.Quorum) bool { return some[i].Same(&other) }) {
 			return false
 		}
 	}
 	return true
-}
-
-// same reports whether two quorums approve in the same way, however long it takes.
-func same(a, b *rules.Quorum) bool {
-	return a.Group == b.Group && a.Threshold == b.Threshold && a.Requester == b.Requester && slices.Equal(a.Of, b.Of)
 }
 
 // checkQuorums refuses quorums that nobody, or everybody, would be.

@@ -67,7 +67,7 @@ func (h *hold) approved(ctx context.Context, req *rules.Request, result rules.Re
 // Resume returns the hold of a request that the file referred to people, and
 // that they approved: OnApprovedTx is called for it too, as in Clef, in a turn
 // at the storage of its own. The hold is nil if there is nothing to call.
-func (r *Ruleset) Resume(ctx context.Context, req *rules.Request) (rules.Hold, error) {
+func (r *Ruleset) Resume(ctx context.Context, req *rules.Request, _ rules.Decision) (rules.Hold, error) {
 	if req.Kind != rules.KindTransaction || !r.defines(onApprovedTx) {
 		return nil, nil //nolint:nilnil // no hold is a hold of nothing
 	}

@@ -202,7 +202,7 @@ func TestOutcomesEndTheSection(t *testing.T) {
 	if kept := store.Snapshot(); kept["approved"] != "1" || kept["signed"] != "" {
 		t.Fatalf("kept %v", kept)
 	}
-	hold, err := r.Resume(t.Context(), req)
+	hold, err := r.Resume(t.Context(), req, rules.Decision{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestOutcomesEndTheSection(t *testing.T) {
 	if kept := store.Snapshot(); kept["signed"] != "1" {
 		t.Fatalf("kept %v", kept)
 	}
-	if hold, err := r.Resume(t.Context(), message("x")); hold != nil || err != nil {
+	if hold, err := r.Resume(t.Context(), message("x"), rules.Decision{}); hold != nil || err != nil {
 		t.Fatalf("got %v, %v", hold, err)
 	}
 	free(t, store)

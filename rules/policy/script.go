@@ -95,12 +95,16 @@ func handedOver(rule *Rule, answer rules.Decision) string {
 }
 
 // Resume tells the rule file of a rule that people have approved what the rule or
-// the file referred to them. The request is judged anew: time has passed, and what
-// is rejected by now is an error.
-func (p *Policy) Resume(ctx context.Context, req *rules.Request) (rules.Hold, error) {
+// the file referred to them. The request is judged anew: time has passed. What is
+// rejected by now is an error, and so is what another rule decides, is for other people
+// or counts against other limits: people have not approved that.
+func (p *Policy) Resume(ctx context.Context, req *rules.Request, said rules.Decision) (rules.Hold, error) {
 	j := p.judge(facts.Of(req, p.clock()))
 	if j.rule == nil || j.verdict != rules.Approve && j.verdict != rules.Refer {
 		return nil, fmt.Errorf("the policy rejects by now what people have approved: %s", j.reason)
+	}
+	if what := j.differs(&said); what != "" {
+		return nil, &rules.ChangedError{What: what}
 	}
 	if j.rule.Script == "" {
 		return nil, nil
@@ -110,7 +114,22 @@ func (p *Policy) Resume(ctx context.Context, req *rules.Request) (rules.Hold, er
 		return nil, fmt.Errorf("rule %s hands over to %s, which is not loaded", j.rule.ID, j.rule.Script)
 	}
 	if resumer, ok := script.(rules.Resumer); ok {
-		return resumer.Resume(ctx, req)
+		return resumer.Resume(ctx, req, said)
 	}
 	return nil, nil
+}
+
+// differs says in what a judgement is another than a decision that was made before, ""
+// if in nothing that people approved.
+func (j *judgement) differs(said *rules.Decision) string {
+	switch {
+	case j.rule.ID != said.Rule:
+		return fmt.Sprintf("by rule %s, and not by %s", j.rule.ID, said.Rule)
+	case !slices.EqualFunc(j.rule.asked, said.Quorums, (*rules.Quorum).Same), !j.rule.OverLimit.Same(said.OverLimit):
+		return fmt.Sprintf("rule %s names other people", j.rule.ID)
+	case !rules.SameCharges(said.Charges, j.charges):
+		return "it counts against other limits"
+	default:
+		return ""
+	}
 }

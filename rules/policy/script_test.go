@@ -3,12 +3,16 @@ package policy
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/limit"
 )
 
 // answering is a rule file with one answer.
@@ -99,7 +103,7 @@ type resuming struct {
 	resumed int
 }
 
-func (r *resuming) Resume(context.Context, *rules.Request) (rules.Hold, error) {
+func (r *resuming) Resume(context.Context, *rules.Request, rules.Decision) (rules.Hold, error) {
 	r.resumed++
 	return nil, nil
 }
@@ -114,12 +118,57 @@ func TestResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := &rules.Request{Kind: rules.KindText}
-	if _, err := p.Resume(t.Context(), req); err == nil || !strings.Contains(err.Error(), "rejects by now what people have approved: no rule matches") {
+	req, said := &rules.Request{Kind: rules.KindText}, rules.Decision{Verdict: rules.Refer, Rule: "pay"}
+	if _, err := p.Resume(t.Context(), req, said); err == nil || !strings.Contains(err.Error(), "rejects by now what people have approved: no rule matches") {
 		t.Errorf("a request that no rule allows any more: %v", err)
 	}
 	open = true
-	if _, err := p.Resume(t.Context(), req); err != nil || script.resumed != 1 || script.asked != 0 {
+	if _, err := p.Resume(t.Context(), req, said); err != nil || script.resumed != 1 || script.asked != 0 {
 		t.Errorf("%v, resumed %d times, asked %d times", err, script.resumed, script.asked)
+	}
+}
+
+// TestResumeDiffers: what other people, another rule or other limits would be asked about by
+// now was not approved.
+func TestResumeDiffers(t *testing.T) {
+	t.Parallel()
+	finance := &rules.Quorum{Group: "finance", Threshold: 2, Of: []string{"alice", "bob"}}
+	board := &rules.Quorum{Group: "board", Threshold: 1, Of: []string{"carol"}}
+	req := &rules.Request{Kind: rules.KindText}
+	rule := Rule{ID: "pay", Effect: Allow, Approvals: finance, OverLimit: board, asked: []*rules.Quorum{finance}, Limits: []limit.Limit{
+		{ID: "daily", Measure: limit.Signatures, Max: *uint256.NewInt(5), Window: time.Hour},
+	}}
+	p := &Policy{rules: []Rule{rule}}
+	said, _, err := p.Evaluate(t.Context(), req)
+	if err != nil || said.Verdict != rules.Refer || len(said.Charges) != 1 {
+		t.Fatalf("%+v, %v", said, err)
+	}
+	for name, tt := range map[string]struct {
+		change func(*rules.Decision)
+		want   string // "" is nothing
+	}{
+		"nothing":          {func(*rules.Decision) {}, ""},
+		"equal people":     {func(d *rules.Decision) { q := *finance; q.Wait = time.Minute; d.Quorums = []*rules.Quorum{&q} }, ""},
+		"a rule":           {func(d *rules.Decision) { d.Rule = "day" }, "by rule pay, and not by day"},
+		"a threshold":      {func(d *rules.Decision) { q := *finance; q.Threshold = 1; d.Quorums = []*rules.Quorum{&q} }, "other people"},
+		"no people":        {func(d *rules.Decision) { d.Quorums = nil }, "other people"},
+		"more people":      {func(d *rules.Decision) { d.Quorums = []*rules.Quorum{finance, board} }, "other people"},
+		"no board":         {func(d *rules.Decision) { d.OverLimit = nil }, "other people"},
+		"another board":    {func(d *rules.Decision) { d.OverLimit = finance }, "other people"},
+		"no limits":        {func(d *rules.Decision) { d.Charges = nil }, "other limits"},
+		"another counter":  {func(d *rules.Decision) { d.Charges[0].Counter += "/account=0x71" }, "other limits"},
+		"another cap":      {func(d *rules.Decision) { d.Charges[0].Cap = *uint256.NewInt(6) }, "other limits"},
+		"another amount":   {func(d *rules.Decision) { d.Charges[0].Amount = *uint256.NewInt(2) }, "other limits"},
+		"another window":   {func(d *rules.Decision) { d.Charges[0].Window++ }, "other limits"},
+		"a budget by then": {func(d *rules.Decision) { d.Charges[0].Firm = true }, "other limits"},
+	} {
+		before := said
+		before.Charges = slices.Clone(said.Charges)
+		tt.change(&before)
+		_, err := p.Resume(t.Context(), req, before)
+		var changed *rules.ChangedError
+		if errors.As(err, &changed) != (tt.want != "") || (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -37,9 +37,9 @@ func (s *Shadow) Evaluate(ctx context.Context, req *rules.Request) (rules.Decisi
 }
 
 // Resume tells the rule what people have approved.
-func (s *Shadow) Resume(ctx context.Context, req *rules.Request) (rules.Hold, error) {
+func (s *Shadow) Resume(ctx context.Context, req *rules.Request, said rules.Decision) (rules.Hold, error) {
 	if resumer, ok := s.Rule.(rules.Resumer); ok {
-		return resumer.Resume(ctx, req)
+		return resumer.Resume(ctx, req, said)
 	}
 	return nil, nil
 }
