@@ -105,6 +105,21 @@ func TestOverLimit(t *testing.T) {
 	}
 }
 
+// TestCapsAboveWhatIsBounded: an amount above a cap is over the limit, also where the cap is
+// more than what an amount without a bound counts with.
+func TestCapsAboveWhatIsBounded(t *testing.T) {
+	t.Parallel()
+	high := rules.Charge{Counter: "a", Limit: "daily", Window: time.Hour}
+	high.Cap.Lsh(uint256.NewInt(1), 200)
+	high.Amount.Lsh(uint256.NewInt(1), 201)
+	engine := &rules.Engine{Ledger: new(cappedLedger), Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
+		Verdict: rules.Approve, Rule: "pay", Charges: []rules.Charge{high},
+	}}}}
+	if got, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText}); err != nil || got.Verdict != rules.Reject {
+		t.Errorf("%v, %v", got.Verdict, err)
+	}
+}
+
 // TestOverLimitBesideFirm: what people may lift leaves firm limits in force.
 func TestOverLimitBesideFirm(t *testing.T) {
 	t.Parallel()

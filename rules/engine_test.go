@@ -43,12 +43,18 @@ func (h scriptedHold) note(what string) { *h.log = append(*h.log, what) }
 
 func (h scriptedHold) Drop() { h.note("drop") }
 
-func (h scriptedHold) Keep(context.Context) error {
+func (h scriptedHold) Keep(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	h.note("keep")
 	return h.keep
 }
 
-func (h scriptedHold) Settle(_ context.Context, _ *rules.Request, result rules.Result) error {
+func (h scriptedHold) Settle(ctx context.Context, _ *rules.Request, result rules.Result) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	h.note("settle " + result.Outcome.String())
 	return h.settle
 }
@@ -63,11 +69,15 @@ func (r resumedRule) Resume(context.Context, *rules.Request, rules.Decision) (ru
 
 // scriptedLedger counts one charge at a time.
 type scriptedLedger struct {
-	hold error
-	log  *[]string
+	hold   error
+	settle error // of Commit and Release
+	log    *[]string
 }
 
-func (l scriptedLedger) Hold(context.Context, []rules.Charge) (rules.HoldID, error) {
+func (l scriptedLedger) Hold(ctx context.Context, _ []rules.Charge) (rules.HoldID, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	*l.log = append(*l.log, "hold")
 	if l.hold != nil {
 		return 0, l.hold
@@ -75,14 +85,20 @@ func (l scriptedLedger) Hold(context.Context, []rules.Charge) (rules.HoldID, err
 	return 7, nil
 }
 
-func (l scriptedLedger) Commit(_ context.Context, id rules.HoldID) error {
+func (l scriptedLedger) Commit(ctx context.Context, id rules.HoldID) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	*l.log = append(*l.log, "commit")
-	return wrongID(id)
+	return errors.Join(l.settle, wrongID(id))
 }
 
-func (l scriptedLedger) Release(_ context.Context, id rules.HoldID) error {
+func (l scriptedLedger) Release(ctx context.Context, id rules.HoldID) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	*l.log = append(*l.log, "release")
-	return wrongID(id)
+	return errors.Join(l.settle, wrongID(id))
 }
 
 func wrongID(id rules.HoldID) error {
@@ -183,6 +199,8 @@ func TestEngine(t *testing.T) {
 		"charges without a ledger":     {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, fails: true, log: "drop"},
 		"within limits, signed":        {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, outcome: rules.Signed, verdict: rules.Approve, log: "hold, keep, settle signed, commit"},
 		"within limits, not signed":    {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, outcome: rules.NotSigned, verdict: rules.Approve, log: "hold, keep, settle not signed, release"},
+		"within limits, not committed": {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{settle: errBoom}, outcome: rules.Signed, verdict: rules.Approve, unsound: true, log: "hold, keep, settle signed, commit"},
+		"within limits, not released":  {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{settle: errBoom}, outcome: rules.NotSigned, verdict: rules.Approve, unsound: true, log: "hold, keep, settle not signed, release"},
 		"within limits, unclear":       {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{}, verdict: rules.Approve, log: "hold, keep, settle unknown"},
 		"over a limit":                 {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{hold: over}, verdict: rules.Reject, log: "hold, drop"},
 		"ledger fails":                 {rule: scriptedRule{verdict: rules.Approve, charges: charge()}, ledger: &scriptedLedger{hold: errBoom}, fails: true, log: "hold, drop"},
@@ -231,19 +249,21 @@ func (test engineCase) run(t *testing.T) {
 }
 
 // TestEngineResumes: a rule that referred a request is told that people have
-// approved it, and of what became of it; if it then fails, nothing is signed.
+// approved it, and of what became of it; if it then fails, nothing is signed, or
+// nothing is released.
 func TestEngineResumes(t *testing.T) {
 	for _, test := range []struct {
-		people people
-		keep   error
-		log    string
+		people       people
+		keep, settle error
+		log          string
 	}{
-		{people{verdict: rules.Approve}, nil, "drop, resume, keep, settle signed"},
-		{people{verdict: rules.Approve}, errBoom, "drop, resume, keep"},
-		{people{verdict: rules.Reject}, nil, "drop"},
+		{people{verdict: rules.Approve}, nil, nil, "drop, resume, keep, settle signed"},
+		{people{verdict: rules.Approve}, nil, errBoom, "drop, resume, keep, settle signed"},
+		{people{verdict: rules.Approve}, errBoom, nil, "drop, resume, keep"},
+		{people{verdict: rules.Reject}, nil, nil, "drop"},
 	} {
 		var log []string
-		rule := resumedRule{scriptedRule{verdict: rules.Refer, keep: test.keep, log: &log}}
+		rule := resumedRule{scriptedRule{verdict: rules.Refer, keep: test.keep, settle: test.settle, log: &log}}
 		engine := &rules.Engine{Rules: []rules.Rule{rule}, Approver: test.people}
 		req := &rules.Request{Kind: rules.KindTransaction}
 		decision, err := engine.Decide(t.Context(), req)
@@ -251,7 +271,7 @@ func TestEngineResumes(t *testing.T) {
 			t.Errorf("error %v, want %v", err, test.keep)
 		}
 		settled := engine.Settle(t.Context(), req, decision, rules.Result{Outcome: rules.Signed})
-		if stands := test.people.verdict == rules.Approve && test.keep == nil; stands != (settled == nil) {
+		if stands := test.people.verdict == rules.Approve && test.keep == nil && test.settle == nil; stands != (settled == nil) {
 			t.Errorf("settled with %v", settled)
 		}
 		if got := strings.Join(log, ", "); got != test.log {
