@@ -96,8 +96,9 @@ func TestAmountNotMeasured(t *testing.T) {
 	fails(t, ofUSDC(), transaction(to(router()), 0, []byte{1}), "does not fit")
 	fails(t, ofUSDC(), transaction(to(usdc()), 0, calldatatest.Pack(t, "transfer(address,uint256)", alice(), units(5))[:40]), "does not fit")
 	fails(t, ofUSDC(), calls(t, router(), "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}}), "router")
-	fails(t, ofUSDC(), transaction(to(usdc()), 0, []byte{1, 2, 3, 4}), "not known") // a method of the token itself
-	check(t, ofUSDC(), transaction(nil, 0, []byte{1, 2, 3, 4}), "", nil)            // the code of a new contract has no tokens of the account
+	fails(t, ofUSDC(), transaction(to(usdc()), 0, []byte{1, 2, 3, 4}), "not known")    // a method of the token itself
+	fails(t, ofUSDC(), transaction(to(account()), 0, []byte{1, 2, 3, 4}), "not known") // and of the account, which may be delegated to code
+	check(t, ofUSDC(), transaction(nil, 0, []byte{1, 2, 3, 4}), "", nil)               // the code of a new contract has no tokens of the account
 	fails(t, ofUSDC(), other(rules.KindTypedData), "no kind that is known")
 	fails(t, ofUSDC(), other(rules.KindSafe), "Safe")
 	check(t, ofUSDC(), other(rules.KindText), "", nil)
