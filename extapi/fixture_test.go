@@ -44,7 +44,10 @@ func (s *keySigner) Find(_ context.Context, address common.Address) (rules.Accou
 	return s.account, address == s.account.Address
 }
 
-func (s *keySigner) Sign(_ context.Context, _ common.Address, digest common.Hash) (Signed, error) {
+func (s *keySigner) Sign(ctx context.Context, _ common.Address, digest common.Hash) (Signed, error) {
+	if err := ctx.Err(); err != nil {
+		return Signed{}, err
+	}
 	if s.fail != nil {
 		return Signed{}, s.fail
 	}
@@ -92,7 +95,10 @@ func (c *captureRules) Decide(_ context.Context, req *rules.Request) (rules.Deci
 	return rules.Decision{Verdict: rules.Approve, Rule: "capture"}, nil
 }
 
-func (c *captureRules) Settle(_ context.Context, req *rules.Request, _ rules.Decision, result rules.Result) error {
+func (c *captureRules) Settle(ctx context.Context, req *rules.Request, _ rules.Decision, result rules.Result) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outcomes = append(c.outcomes, result.Outcome)
@@ -123,7 +129,10 @@ func (c *captureRules) asked() int {
 // testMaker makes an account for account_new.
 type testMaker struct{ calls int }
 
-func (m *testMaker) NewAccount(context.Context) (rules.Account, error) {
+func (m *testMaker) NewAccount(ctx context.Context) (rules.Account, error) {
+	if err := ctx.Err(); err != nil {
+		return rules.Account{}, err
+	}
 	m.calls++
 	return rules.Account{Address: common.HexToAddress("0x1234")}, nil
 }

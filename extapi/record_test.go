@@ -28,7 +28,10 @@ type entries struct {
 	all []audit.Entry
 }
 
-func (e *entries) Append(_ context.Context, entry audit.Entry) error {
+func (e *entries) Append(ctx context.Context, entry audit.Entry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if e.before != nil {
 		e.before(entry)
 	}

@@ -108,19 +108,24 @@ func TestDeviation24HangUpIsRecorded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	decider := hangUp{new(captureRules), cancel}
 	account, _ := newTestAccount(t, func(cfg *Config) { cfg.Decider = decider })
-	raw, err := json.Marshal(dynamicFee)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var args TransactionArgs
-	if err := json.Unmarshal(raw, &args); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := account.SignTransaction(ctx, args, nil)
+	answer, err := account.SignTransaction(ctx, transactionArgs(t, dynamicFee), nil)
 	if err != nil || answer == nil || ctx.Err() == nil {
 		t.Fatalf("signing: %v (context: %v)", err, ctx.Err())
 	}
 	if len(decider.outcomes) != 1 || decider.outcomes[0] != rules.Signed {
 		t.Errorf("outcomes %v, want signed", decider.outcomes)
 	}
+}
+
+// transactionArgs are the arguments of a call in this process.
+func transactionArgs(t *testing.T, call map[string]any) (args TransactionArgs) {
+	t.Helper()
+	raw, err := json.Marshal(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &args); err != nil {
+		t.Fatal(err)
+	}
+	return args
 }
