@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/kvclef/kvclef/cmd/kvclef/config"
 )
 
 // The exit codes.
@@ -109,6 +111,8 @@ func (p *program) report(err error) int {
 			text = "interrupted"
 		case errors.Is(one, fs.ErrPermission) && uid >= 0: // mostly it is another user's
 			text += fmt.Sprintf(" (kvclef runs as the user id %d)", uid)
+		case config.NeedsCredentials(text):
+			text += " (CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit with LoadCredential=; run the command as that unit does, of the Debian package by /usr/libexec/kvclef/as-service)"
 		}
 		if !said[text] {
 			p.sayf("kvclef: %s", text)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 )
@@ -28,9 +29,15 @@ func (e *examination) writing(known *durable) {
 			e.auditWriting(datadir.Absolute(path))
 		}
 	}
-	if path, err := ipcPath(e.cfg); err == nil && path != "" && runtime.GOOS != "windows" {
+	if path, err := ipcPath(e.cfg); err == nil && path != "" && runtime.GOOS != "windows" && !madeForUnit(filepath.Dir(path)) {
 		e.addOf("the IPC socket "+path, canBeMade(datadir.Absolute(filepath.Dir(path))))
 	}
+}
+
+// madeForUnit reports whether the service manager makes a folder for the unit, and takes it away
+// when it ends: systemd's RuntimeDirectory=. What checks for the unit has it not.
+func madeForUnit(folder string) bool {
+	return slices.Contains(filepath.SplitList(os.Getenv("RUNTIME_DIRECTORY")), folder)
 }
 
 // auditWriting looks at a place for an audit log, where there is a folder.

@@ -26,7 +26,9 @@ func settings(c *cli.Context) (*config.Config, error) {
 		}
 	}
 	cfg.Place = place(c)
-	if wrong = errors.Join(wrong, unknownVariables(c, cfg), override(c, cfg), cfg.Validate()); wrong != nil {
+	wrong = errors.Join(wrong, unknownVariables(c, cfg), override(c, cfg))
+	cfg.ResolveCredentials(os.Getenv("CREDENTIALS_DIRECTORY"))
+	if wrong = errors.Join(wrong, cfg.Validate()); wrong != nil {
 		return cfg, &usageError{wrong}
 	}
 	return cfg, nil
