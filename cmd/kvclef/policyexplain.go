@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holiman/uint256"
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/internal/policytest"
@@ -30,7 +31,8 @@ func (p *program) policyExplainCommand() *cli.Command {
 			"asked by a service, on a Sunday", "kvclef policy explain policy.yaml --request request.json --principal payouts --time 2026-01-04T12:00:00Z",
 		) + "\n\nREQUEST is a JSON-RPC request, or a case of kvclef policy test, in JSON or YAML. Each rule is told, with" +
 			"\nthe first word that fails: what it wants and what it got. Limits are shown with what the request counts" +
-			"\nagainst them. The exit code is 0 whatever is decided, 1 if the request never reaches the policy.",
+			"\nagainst them, and what has no room is rejected, or referred: without --datadir that is what is too much by itself" +
+			"\nalone. The exit code is 0 whatever is decided, 1 if the request never reaches the policy.",
 		Flags: slices.Concat(generalFlags(), dataFlags("none, limits are shown without what is used of them"), []cli.Flag{
 			&cli.StringFlag{Name: "request", Usage: "`FILE` with the request, - for the standard input"},
 			&cli.StringFlag{Name: "principal", Usage: "`NAME` of who asks", DefaultText: "as the listener says it"},
@@ -125,6 +127,7 @@ func (p *program) withStandings(c *cli.Context, explanations []policy.Explanatio
 		counters[counter.Name] = counter
 	}
 	for i := range all {
+		all[i].Explanation = all[i].Reckon(func(counter string) uint256.Int { return counters[counter].Used })
 		for _, counts := range all[i].Limits {
 			for _, l := range of.Limits() {
 				if per, ok := countsFor(&l, counts.Counter); ok {

@@ -27,6 +27,10 @@ type Explanation struct {
 	// Nearest is the rule that allows, of those that do not match, of which the
 	// fewest words fail, and neither kind nor method if there is one; "" if a rule decided.
 	Nearest string `json:"nearest,omitempty"`
+
+	charges []rules.Charge                   // of Limits, in their order
+	board   string                           // the group that may approve what passes a limit; "" if nobody may
+	judged  struct{ verdict, reason string } // without limits
 }
 
 // RuleExplanation says whether a rule or a budget matches, and if not why.
@@ -64,11 +68,13 @@ type LimitExplanation struct {
 	Window  string `json:"window,omitempty"`
 	Shown   string `json:"shown,omitempty"` // the maximum as the policy spells it
 	Budget  bool   `json:"budget,omitempty"`
+	Over    bool   `json:"over,omitempty"`  // it has no room for that
 	Error   string `json:"error,omitempty"` // why it can't be measured: then nothing is approved
 }
 
 // Explain says rule by rule what the policy makes of a request at a time. It
-// counts nothing, and asks no rule file.
+// counts nothing, and asks no rule file. What passes a limit by itself alone is not
+// approved; see [Explanation.Reckon] for what is used already.
 func (p *Policy) Explain(req *rules.Request, at time.Time) Explanation {
 	f := facts.Of(req, at)
 	j := p.judge(f)
@@ -87,10 +93,14 @@ func (p *Policy) Explain(req *rules.Request, at time.Time) Explanation {
 	for i := range j.charges {
 		e.Limits = append(e.Limits, explainCharge(&j, i))
 	}
+	e.charges, e.judged.verdict, e.judged.reason = j.charges, e.Verdict, e.Reason
+	if over := j.rule.OverLimit; over != nil {
+		e.board = over.Group
+	}
 	if j.problem != nil {
 		e.Limits = append(e.Limits, LimitExplanation{ID: j.unmeasured, Error: j.problem.Error()})
 	}
-	return e
+	return e.Reckon(nothingUsed)
 }
 
 func explainRule(rule *Rule, f *facts.Facts) RuleExplanation {

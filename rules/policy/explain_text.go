@@ -118,6 +118,9 @@ func (l *LimitExplanation) append(text []byte) []byte {
 	for _, part := range []string{kind, l.ID, " counts ", l.Amount, " of ", most, ", as ", l.Counter} {
 		text = append(text, part...)
 	}
+	if l.Over {
+		text = append(text, ", and has no room for that"...)
+	}
 	return text
 }
 
