@@ -116,6 +116,28 @@ func (o *Outbox) checkGone(ctx context.Context, final []*record) error {
 	return nil
 }
 
+// lostByChain reports whether a transaction that is done with by its record, and without its
+// bytes, is so no more, since the chain has gone back: who sends it again must not be told
+// that it is sent, for nobody sends it. The node is asked how far the account has come and
+// whether it knows the transaction, and where it has used the nonce, for the block.
+func (o *Outbox) lostByChain(ctx context.Context, l *lane, r *record) (bool, error) {
+	if r.followed() {
+		return false, nil
+	}
+	seen, known, err := o.whose(ctx, sending{lane: l.id, hash: r.Hash})
+	switch {
+	case err != nil:
+		return false, err
+	case known:
+		return r.State == StateReplaced, nil // it is the one that is mined, after all
+	case seen.mined <= r.Nonce:
+		return true, nil
+	}
+	// A node that has no index of old transactions does not know them.
+	by, found := o.userOf(ctx, l, r.Nonce)
+	return found && (by == r.Hash) == (r.State == StateReplaced), nil
+}
+
 // below notes that the node counts fewer transactions of a lane than are final, if it does.
 // It returns how many those are, and at how many blocks in a row and for how long it has.
 func (b *book) below(l *lane, count uint64, now time.Time) (final, blocks uint64, age time.Duration) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // TestRolledBack: where the chain loses what was final, by a deep reorganisation or since it
@@ -163,4 +165,85 @@ func TestCatchesUp(t *testing.T) {
 		w.block(t)
 		w.wantState(t, invoice, StateMined)
 	}
+}
+
+// TestSentAgainAfterItWasLost: who sends the bytes of a transaction anew that the chain has lost
+// after it was final is not told the hash of what nobody sends: it is sent. One that the chain
+// has is not, also where the node has no index of old transactions.
+func TestSentAgainAfterItWasLost(t *testing.T) {
+	for name, c := range map[string]struct{ lost, unindexed bool }{"lost": {lost: true}, "there": {}, "not indexed": {unindexed: true}} {
+		w := newWorld(t, nil)
+		pay := func(key string) common.Hash {
+			return w.mustSend(t, w.tx(t, `{"to":"%v","value":"0x5","nonce":"0x0","gas":"0x5208","maxFeePerGas":"0x77359400","maxPriorityFeePerGas":"0x1"}`, w.vault.address(1)), key)
+		}
+		for range 3 {
+			w.node.mine()
+		}
+		first := pay("a")
+		for range 14 {
+			w.block(t)
+		}
+		w.wantState(t, first, StateFinal)
+		if c.lost {
+			w.node.reorg(14)
+		}
+		if c.unindexed {
+			w.node.set(func(n *fakeNode) {
+				n.fault = func(method string, params []any) (bool, error) {
+					if method == "eth_getTransactionByHash" || method == "eth_getTransactionReceipt" {
+						params[0] = common.Hash{}
+					}
+					return false, nil
+				}
+			})
+		}
+		sent := w.node.called("eth_sendRawTransaction")
+		for _, key := range []string{"b", "c", "b"} {
+			if again := pay(key); again != first {
+				t.Errorf("%s: it is another, %v", name, again)
+			}
+		}
+		if again := w.node.called("eth_sendRawTransaction") > sent; again != c.lost {
+			t.Errorf("%s: sent again: %v", name, again)
+		}
+		if c.lost {
+			w.block(t)
+			w.wantState(t, first, StateMined)
+		} else {
+			w.wantState(t, first, StateFinal)
+		}
+		if n := len(w.node.minedOf(t, w.vault.address(0))); n != 1 {
+			t.Errorf("%s: %d are mined", name, n)
+		}
+	}
+}
+
+// TestSentAgainAfterItWasReplaced: what another transaction has replaced for good is sent again
+// where the chain has lost that one.
+func TestSentAgainAfterItWasReplaced(t *testing.T) {
+	w := newWorld(t, nil)
+	pay := func() (common.Hash, error) {
+		return w.Send(t.Context(), w.tx(t, `{"to":"%v","value":"0x5","nonce":"0x0","gas":"0x5208","maxFeePerGas":"0x77359400","maxPriorityFeePerGas":"0x1"}`, w.vault.address(1)), "")
+	}
+	first, err := pay()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Cancel(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	for range 30 {
+		w.clock.move(time.Minute)
+		w.block(t)
+	}
+	w.wantState(t, first, StateReplaced)
+	if _, err := pay(); err == nil || !strings.Contains(err.Error(), "nonce 0 is used by another transaction") {
+		t.Errorf("it is told %v", err)
+	}
+	w.node.reorg(len(w.node.blocks) - 1)
+	if again, err := pay(); err != nil || again != first {
+		t.Errorf("it is told %v, %v", again, err)
+	}
+	w.block(t)
+	w.wantState(t, first, StateMined)
 }

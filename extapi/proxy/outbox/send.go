@@ -148,8 +148,14 @@ func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, agai
 		if err != nil {
 			return common.Hash{}, spentError{err}
 		}
+		gone := same.State == StateRejected
+		if !gone {
+			if gone, err = o.lostByChain(ctx, l, same); err != nil {
+				return common.Hash{}, spentError{err}
+			}
+		}
 		switch {
-		case same.State == StateRejected:
+		case gone: // it is kept anew
 		case o.cfg.Shared != nil && r.Own: // another process has sent an equal one, for another caller
 			return common.Hash{}, o.moved(ctx, l)
 		default:
