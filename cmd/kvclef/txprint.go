@@ -82,7 +82,12 @@ func (listing shownListing) write(b *strings.Builder) {
 		fmt.Fprintln(b, "… and more: see --limit")
 	}
 	for _, lane := range listing.Lanes {
-		if lane.Missing != nil {
+		switch {
+		case lane.Missing == nil:
+		case lane.InFlight == 0:
+			fmt.Fprintf(b, "GAP: account %s on chain %s has nothing with nonce %d, and the node refused nonce %d, which was next: after a few blocks the next transactions have the missing ones\n",
+				lane.Account, lane.Chain, *lane.Missing, lane.Next)
+		default:
 			fmt.Fprintf(b, "GAP: account %s on chain %s has nothing with nonce %d, for which %d under way wait: send a transaction with that nonce\n",
 				lane.Account, lane.Chain, *lane.Missing, lane.InFlight)
 		}

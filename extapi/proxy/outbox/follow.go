@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"math/big"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -62,7 +61,7 @@ func (o *Outbox) step(ctx context.Context) {
 	}
 	o.sweepSometimes(ctx)
 	o.settleDoubts(ctx)
-	if !o.book.any() {
+	if !o.book.any() && len(o.book.ahead("")) == 0 {
 		return
 	}
 	chain, block, err := o.latest(ctx)
@@ -111,29 +110,35 @@ func (o *Outbox) latest(ctx context.Context) (*big.Int, uint64, error) {
 // node answered all of it.
 func (o *Outbox) look(ctx context.Context, chain string, block uint64) bool {
 	entries := o.book.snapshot(chain)
-	counts, ok := o.counts(ctx, entries)
+	counts, ok := o.counts(ctx, entries, o.book.ahead(chain))
 	updates := o.lookAtUsed(ctx, entries, counts, block, &ok)
 	updates = append(updates, o.lookAtMined(ctx, entries, block, &ok)...)
 	if !o.persist(ctx, updates) {
 		ok = false
 	}
-	o.findGaps(ctx, entries, counts)
+	o.findGaps(ctx, counts)
 	return ok
 }
 
-// counts asks how many transactions of each account are mined.
-func (o *Outbox) counts(ctx context.Context, entries []entry) (map[*lane]uint64, bool) {
+// counts asks how many transactions of each account are mined, of those of the entries and
+// of some more.
+func (o *Outbox) counts(ctx context.Context, entries []entry, more []*lane) (map[*lane]uint64, bool) {
 	var (
-		lanes   []*lane
-		calls   []rpc.BatchElem
-		answers []*hexutil.Uint64
+		lanes []*lane
+		calls []rpc.BatchElem
+		known = make(map[*lane]bool)
 	)
 	for i := range entries {
-		if l := entries[i].lane; entries[i].state != StateMined && !slices.Contains(lanes[max(0, len(lanes)-1):], l) {
+		if l := entries[i].lane; entries[i].state != StateMined && !known[l] {
+			known[l], lanes = true, append(lanes, l)
+		}
+	}
+	for _, l := range more {
+		if !known[l] {
 			lanes = append(lanes, l)
 		}
 	}
-	answers = make([]*hexutil.Uint64, len(lanes))
+	answers := make([]*hexutil.Uint64, len(lanes))
 	for i, l := range lanes {
 		calls = append(calls, rpc.BatchElem{Method: "eth_getTransactionCount", Args: []any{l.id.account, "latest"}, Result: &answers[i]})
 	}

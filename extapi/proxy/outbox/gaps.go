@@ -15,19 +15,16 @@ const patienceGap = 5
 // findGaps looks for lanes in which transactions wait for a nonce that nothing of
 // ours has, and that the node does not know of either. A gap comes about when what
 // the node counted is never mined: transactions of others that its pool drops, or a
-// number that was wrong. A node that catches up from an old copy counts too few, and what it
+// number that was wrong. Where the node refuses so high a nonce, nothing waits, and the
+// lane itself is what is above the gap. A node that catches up from an old copy counts too few, and what it
 // misses was used: so its latest block must be of now.
-func (o *Outbox) findGaps(ctx context.Context, entries []entry, counts map[*lane]uint64) {
-	seen := make(map[*lane]bool)
-	for i := range entries {
-		l := entries[i].lane
-		count, counted := counts[l]
-		if seen[l] || !counted {
-			continue
-		}
-		seen[l] = true
+func (o *Outbox) findGaps(ctx context.Context, counts map[*lane]uint64) {
+	for l, count := range counts {
 		o.checkRolledBack(ctx, l, count)
 		nonce, gap := o.book.hole(l, count)
+		if count >= l.told.Load() {
+			o.book.setAhead(l, false)
+		}
 		if gap {
 			pending, err := o.pending(ctx, l.id.chain, l.id.account)
 			if err != nil {
@@ -40,7 +37,7 @@ func (o *Outbox) findGaps(ctx context.Context, entries []entry, counts map[*lane
 			missing = &nonce
 		}
 		if o.book.setMissing(l, missing) && gap {
-			o.log.WarnContext(ctx, "Transactions wait for a nonce that nothing has", "chain", l.id.chain, "account", l.id.account, "nonce", nonce)
+			o.log.WarnContext(ctx, "Transactions wait for a nonce that nothing has", "chain", l.id.chain, "account", l.id.account, "nonce", nonce, "next", l.told.Load())
 		}
 	}
 }
@@ -84,7 +81,43 @@ func (o *Outbox) fillGap(ctx context.Context, l *lane) (nonce uint64, found bool
 	if !found {
 		o.book.setMissing(l, nil)
 	}
-	return nonce, found && nonce < l.next, nil
+	if found = found && nonce < l.next; found && !o.book.above(l, nonce) { // the lane goes on from it
+		l.move(nonce)
+		o.book.setMissing(l, nil)
+	}
+	return nonce, found, nil
+}
+
+// above reports whether something of a lane is followed with a nonce or a later one.
+func (b *book) above(l *lane, nonce uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for of := range l.entries {
+		if of >= nonce {
+			return true
+		}
+	}
+	return false
+}
+
+// setAhead notes whether the node refused the last transaction with a nonce of a lane.
+func (b *book) setAhead(l *lane, ahead bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.ahead = ahead
+}
+
+// ahead returns the lanes of a chain of which the node refused the last transaction with a
+// nonce of theirs; "": of every chain.
+func (b *book) ahead(chain string) (lanes []*lane) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, l := range b.lanes {
+		if l.ahead && (chain == "" || id.chain == chain) {
+			lanes = append(lanes, l)
+		}
+	}
+	return lanes
 }
 
 // setMissing notes the nonce that a lane waits for, nil being none. It reports
@@ -132,11 +165,14 @@ func (b *book) unused(l *lane) {
 }
 
 // hole returns the first nonce from count on that nothing of the lane has, if there
-// is something under way above it.
+// is something under way above it, or the lane is above it and was refused there.
 func (b *book) hole(l *lane, count uint64) (uint64, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	highest, waits := uint64(0), false
+	if l.ahead {
+		highest, waits = l.told.Load(), true
+	}
 	for nonce, entries := range l.entries {
 		if slices.ContainsFunc(entries, func(e *entry) bool { return e.state.InFlight() }) {
 			highest, waits = max(highest, nonce), true

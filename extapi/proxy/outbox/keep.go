@@ -176,6 +176,9 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 	l.took(changes)
 	c.took(changes)
 	l.known = false
+	if r.Own {
+		o.book.setAhead(l, true)
+	}
 	if r.Nonce < l.next { // it may not be missing at all
 		o.book.setMissing(l, nil)
 	}

@@ -35,6 +35,7 @@ type lane struct {
 	bytes    int64   // of the raw transactions that are followed
 	missing  *uint64 // the nonce that those above it wait for; nil: none
 	misses   int     // at how many blocks in a row one was found missing
+	ahead    bool    // the node refused the last one with a nonce of the lane, which may be too high
 	used     uint64  // the nonce after the highest one that is known to be mined
 	final    uint64  // the same of those that are final
 	below    uint64  // at how many blocks in a row the node counted fewer than that

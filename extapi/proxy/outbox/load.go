@@ -29,7 +29,11 @@ func (o *Outbox) load(ctx context.Context) error {
 		r, err := decodeRecord(key, value)
 		if err == nil && r.State == StateRejected {
 			o.refusedBytes.Add(r.refused())
-			o.book.lane(r.lane()).remember(r)
+			l := o.book.lane(r.lane())
+			l.remember(r)
+			if r.Own && r.Nonce >= l.next {
+				o.book.setAhead(l, true)
+			}
 		}
 		if err == nil && (r.State == StateMined || r.State == StateFinal) {
 			o.book.used(o.book.lane(r.lane()), r.Nonce, r.State == StateFinal)

@@ -31,7 +31,7 @@ func (o *Outbox) checkRolledBack(ctx context.Context, l *lane, count uint64) {
 		err = o.checkGone(ctx, lost)
 	}
 	if err != nil {
-		o.book.above(l) // which it says again when it is so for as long again
+		o.book.disbelieve(l) // which it says again when it is so for as long again
 		o.log.LogAttrs(ctx, slog.LevelWarn, "The node counts fewer transactions of the account than are final: nothing is sent with a nonce that was final, "+
 			"and what is sent next waits for them. Look whether the node is in step with the chain", append(attrs, slog.Any("error", err))...)
 		return
@@ -153,8 +153,8 @@ func (b *book) below(l *lane, count uint64, now time.Time) (final, blocks uint64
 	return l.final, l.below, now.Sub(l.belowSince)
 }
 
-// above notes that a node which counts fewer transactions than are final is not believed.
-func (b *book) above(l *lane) {
+// disbelieve notes that a node which counts fewer transactions than are final is not believed.
+func (b *book) disbelieve(l *lane) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l.below = 0

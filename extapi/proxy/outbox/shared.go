@@ -130,6 +130,9 @@ func (o *Outbox) takeOverOne(ctx context.Context, key string, value []byte) erro
 	switch r.State {
 	case StateRejected:
 		o.book.refuseElsewhere(l, r)
+		if r.Own {
+			o.book.setAhead(l, true)
+		}
 	case StateMined, StateFinal:
 		o.book.used(l, r.Nonce, r.State == StateFinal)
 	}

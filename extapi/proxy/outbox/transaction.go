@@ -69,7 +69,7 @@ type Lane struct {
 	Account  common.Address `json:"account"`
 	Next     uint64         `json:"next"`              // the nonce of the next transaction
 	InFlight int            `json:"in_flight"`         // transactions under way
-	Missing  *uint64        `json:"missing,omitempty"` // a nonce that nothing has, below some that are under way: they wait for it
+	Missing  *uint64        `json:"missing,omitempty"` // a nonce that nothing has, below some that are under way, which wait for it, or below the next
 }
 
 // Filter chooses transactions. Its zero value chooses all.
