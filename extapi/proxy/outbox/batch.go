@@ -11,10 +11,12 @@ import (
 )
 
 // batchSize is how many calls are made at once; providers bound it. Of one that takes
-// fewer more are asked again after so many batches.
+// fewer more are asked again after so many batches, and much later of one that does not say
+// so: it is waited for in vain.
 const (
 	batchSize   = 50
 	batchesLess = 1000
+	batchesMute = 1_000_000
 )
 
 // batcher is a node that takes several calls at once.
@@ -59,7 +61,11 @@ func (c *client) size(many batcher) int {
 	if size == 0 {
 		return batchSize
 	}
-	if c.served.Add(1)%batchesLess == 0 { // it may have been for a while
+	after := int64(batchesLess)
+	if c.mute.Load() {
+		after = batchesMute
+	}
+	if c.served.Add(1)%after == 0 { // it may have been for a while
 		size = min(2*size, batchSize)
 		c.atOnce.Store(size)
 	}
@@ -74,12 +80,19 @@ func (c *client) shrink(ctx context.Context, refused int) {
 	}
 }
 
-// once makes calls at once. It reports whether the node has refused to take so many.
-func (c *client) once(ctx context.Context, many batcher, calls []rpc.BatchElem) (refused bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+// once makes calls at once. It reports whether the node has refused to take so many. Over
+// WebSocket and IPC a refusal may be of no call, and so reach nobody: if one of the calls
+// is answered by itself, that there was no answer in time is one.
+func (c *client) once(asked context.Context, many batcher, calls []rpc.BatchElem) (refused bool, err error) {
+	ctx, cancel := context.WithTimeout(asked, c.timeout)
 	defer cancel()
 	err = many.BatchCallContext(ctx, calls)
-	if refusesBatch(err, calls) {
+	refused = refusesBatch(err, calls)
+	if !refused && err != nil && ctx.Err() != nil && asked.Err() == nil && c.answers(asked, calls[0]) {
+		refused = true
+		c.mute.Store(true)
+	}
+	if refused {
 		for i := range calls {
 			calls[i].Error = nil
 		}
@@ -96,22 +109,33 @@ func (c *client) once(ctx context.Context, many batcher, calls []rpc.BatchElem) 
 	return false, err
 }
 
+// answers reports whether the node answers a call by itself.
+func (c *client) answers(ctx context.Context, of rpc.BatchElem) bool {
+	var (
+		answer json.RawMessage
+		fault  *faultError
+	)
+	return !errors.As(c.call(ctx, &answer, of.Method, of.Args...), &fault)
+}
+
 // refusesBatch reports whether a node has answered a batch as a whole, and not the
-// calls in it.
+// calls in it. geth gives an error to the first call, and no answer to the others.
 func refusesBatch(err error, calls []rpc.BatchElem) bool {
 	var (
+		said   rpc.Error
 		status rpc.HTTPError
 		syntax *json.SyntaxError
 		other  *json.UnmarshalTypeError
 	)
 	switch {
 	case err == nil:
+		var answered []error
 		for i := range calls {
 			if !errors.Is(calls[i].Error, rpc.ErrMissingBatchResponse) {
-				return false
+				answered = append(answered, calls[i].Error)
 			}
 		}
-		return true
+		return len(answered) == 0 || len(answered) == 1 && errors.As(answered[0], &said)
 	case errors.As(err, &status):
 		return status.StatusCode == http.StatusBadRequest || status.StatusCode == http.StatusRequestEntityTooLarge
 	default:

@@ -2,12 +2,18 @@ package outbox
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -31,7 +37,7 @@ func unbatched(t *testing.T, node *fakeNode, most int, status int, refusal strin
 		var calls []json.RawMessage
 		if err := json.Unmarshal(body, &calls); err != nil || len(calls) > most {
 			rw.WriteHeader(status)
-			_, _ = io.WriteString(rw, refusal)
+			_, _ = io.WriteString(rw, strings.ReplaceAll(refusal, "FIRST", string(idOf(calls))))
 			return
 		}
 		answers := make([]any, len(calls))
@@ -47,6 +53,17 @@ func unbatched(t *testing.T, node *fakeNode, most int, status int, refusal strin
 	}
 	t.Cleanup(client.Close)
 	return client
+}
+
+// idOf returns the id of the first of some calls.
+func idOf(calls []json.RawMessage) json.RawMessage {
+	var first struct {
+		ID json.RawMessage `json:"id"`
+	}
+	if len(calls) > 0 {
+		_ = json.Unmarshal(calls[0], &first)
+	}
+	return first.ID
 }
 
 // serve answers one call.
@@ -95,8 +112,11 @@ func (n *fakeNode) serve(t *testing.T, body []byte) any {
 func TestNodesWithoutBatches(t *testing.T) {
 	const single = `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch limit exceeded"}}`
 	for _, status := range []int{200, 400, 413} {
-		for _, most := range []int{0, 6} {
-			for name, refusal := range map[string]string{"object": single, "array": "[" + single + "]", "page": "<html>"} {
+		for _, most := range []int{0, 1, 2, 6} {
+			for name, refusal := range map[string]string{
+				"object": single, "array": "[" + single + "]", "page": "<html>",
+				"geth": `[{"jsonrpc":"2.0","id":FIRST,"error":{"code":-32600,"message":"batch too large"}}]`,
+			} {
 				t.Run(fmt.Sprintf("%d of %d, %s", status, most, name), func(t *testing.T) {
 					w := newWorld(t, func(w *world) { w.cfg.Node = unbatched(t, w.node, most, status, refusal) })
 					for i := range 10 {
@@ -115,4 +135,102 @@ func TestNodesWithoutBatches(t *testing.T) {
 			}
 		}
 	}
+}
+
+// piped serves a node over a pipe, as over IPC and WebSocket, that takes no more than so many
+// calls at once, and refuses a batch that has more with an error of no call.
+func piped(t *testing.T, node *fakeNode, most int) *rpc.Client {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	var done sync.WaitGroup
+	done.Go(func() {
+		defer theirs.Close()
+		for decoder := json.NewDecoder(theirs); ; {
+			var (
+				message json.RawMessage
+				calls   []json.RawMessage
+				answer  any
+			)
+			if decoder.Decode(&message) != nil {
+				return
+			}
+			switch err := json.Unmarshal(message, &calls); {
+			case err != nil:
+				answer = node.serve(t, message)
+			case len(calls) > most:
+				answer = json.RawMessage(`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch limit exceeded"}}`)
+			default:
+				answers := make([]any, len(calls))
+				for i := range calls {
+					answers[i] = node.serve(t, calls[i])
+				}
+				answer = answers
+			}
+			if json.NewEncoder(theirs).Encode(answer) != nil {
+				return
+			}
+		}
+	})
+	client, err := rpc.DialIO(t.Context(), ours, ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = ours.Close() // the client leaves it open
+		client.Close()
+		done.Wait()
+	})
+	return client
+}
+
+// TestRefusalThatReachesNobody: over a connection whose client drops what a node says of no
+// call, a batch that is too large is waited for once, and smaller ones are made from then on.
+func TestRefusalThatReachesNobody(t *testing.T) {
+	for _, most := range []int{1, 2, 6} {
+		w := newWorld(t, func(w *world) { w.cfg.Node, w.cfg.Timeout = piped(t, w.node, most), time.Second })
+		for i := range 4 {
+			w.mustSend(t, w.transfer(t, i), "")
+		}
+		for range 3 {
+			w.block(t)
+		}
+		if n := len(w.node.minedOf(t, w.vault.address(0))); n != 4 {
+			t.Errorf("of %d calls at once: %d mined", most, n)
+		}
+		if size := w.client.atOnce.Load(); most < 3 && size != 1 {
+			t.Errorf("of %d calls at once %d are made", most, size)
+		}
+	}
+}
+
+// TestSilenceIsNoRefusal: a node that gives no answer to a call by itself either, or whose
+// caller hangs up, has refused nothing.
+func TestSilenceIsNoRefusal(t *testing.T) {
+	node := newFakeNode()
+	c := &client{node: muteNode{node}, timeout: 10 * time.Millisecond, log: slog.New(slog.DiscardHandler)}
+	calls := []rpc.BatchElem{{Method: "eth_chainId", Result: new(any)}, {Method: "eth_blockNumber", Result: new(any)}}
+	c.batch(t.Context(), calls)
+	if c.atOnce.Load() != 0 || calls[0].Error == nil || calls[1].Error == nil || c.mute.Load() {
+		t.Errorf("%d at once, %v", c.atOnce.Load(), calls[1].Error)
+	}
+	c.node, c.timeout = batchNode{node}, time.Minute
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.batch(ctx, calls)
+	if c.atOnce.Load() != 0 || c.mute.Load() {
+		t.Errorf("%d at once", c.atOnce.Load())
+	}
+}
+
+// muteNode answers nothing.
+type muteNode struct{ *fakeNode }
+
+func (muteNode) CallContext(ctx context.Context, _ any, _ string, _ ...any) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (muteNode) BatchCallContext(ctx context.Context, _ []rpc.BatchElem) error {
+	<-ctx.Done()
+	return ctx.Err()
 }

@@ -60,6 +60,12 @@ func (o *Outbox) judge(asked context.Context, l *lane, r *record, first bool, se
 	return unclear
 }
 
+// judgedWithin is how long it may take from the sending of a transaction until it is judged:
+// to send it, to be told whose its nonce is, and to look for which.
+func (o *Outbox) judgedWithin() time.Duration {
+	return 2*o.cfg.Timeout + judgedAgain*o.cfg.Interval + judgedFor
+}
+
 // userOf looks in the latest blocks for the transaction that has used a nonce of an account.
 // It believes what the account has signed for the chain. Whatever a node can't tell is not
 // found.

@@ -180,7 +180,7 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 // transaction, and sign another one for its key. What the node knows it has taken. By its
 // record alone it can't be told, so that it is given the time that a request takes.
 func (o *Outbox) mayGo(ctx context.Context, c *claim, r *record) bool {
-	if o.cfg.Shared == nil || strings.HasPrefix(c.By, o.process) || o.knownFor(ctx, r) >= o.cfg.Patience {
+	if o.cfg.Shared == nil || strings.HasPrefix(c.By, o.process) || o.knownFor(ctx, r) >= o.cfg.Patience+o.judgedWithin() {
 		return false
 	}
 	known, err := o.knows(ctx, []refusedTx{{hash: r.Hash}})

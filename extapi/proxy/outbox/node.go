@@ -31,6 +31,7 @@ type client struct {
 	silent  atomic.Bool   // the last call had none
 	atOnce  atomic.Int64  // calls that are made at once; 0: batchSize
 	served  atomic.Int64  // batches since there have been fewer
+	mute    atomic.Bool   // it gives no answer to what is too much
 }
 
 // call makes one call.

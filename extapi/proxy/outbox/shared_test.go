@@ -173,7 +173,7 @@ func TestAReplicaDies(t *testing.T) {
 		t.Errorf("it was sent at once, while the other may be about to: %d", accepted)
 	}
 	lives.wantError(t, "key", "another request with this idempotency key is under way") // it may be about to sign it anew
-	lives.clock.move(lives.Outbox.cfg.Patience)
+	lives.clock.move(lives.Outbox.cfg.Patience + lives.judgedWithin())
 	if again := lives.mustSend(t, lives.transfer(t, 1), "key"); again != hash {
 		t.Errorf("the same key is %v, and was %v", again, hash)
 	}

@@ -74,10 +74,12 @@ func TestRetryWhileItIsNotKnown(t *testing.T) {
 		if again := a.mustSend(t, a.transfer(t, 777), "invoice"); again != hash {
 			t.Errorf("it is told %v", again)
 		}
-		if _, err := b.Send(t.Context(), b.transfer(t, 777), "invoice"); err == nil || !strings.Contains(err.Error(), "another request with this idempotency key is under way") {
-			t.Errorf("it is told %v", err)
+		for _, passes := range []time.Duration{b.Outbox.cfg.Patience, b.judgedWithin()} { // the other may be judging it
+			if _, err := b.Send(t.Context(), b.transfer(t, 777), "invoice"); err == nil || !strings.Contains(err.Error(), "another request with this idempotency key is under way") {
+				t.Errorf("it is told %v", err)
+			}
+			b.clock.move(passes)
 		}
-		b.clock.move(b.Outbox.cfg.Patience)
 		if again := b.mustSend(t, b.transfer(t, 777), "invoice"); again != hash {
 			t.Errorf("it is told %v", again)
 		}
