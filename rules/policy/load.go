@@ -61,6 +61,9 @@ func (p *parser) document(source []byte) *yaml.Node {
 		p.errorf(top, "the policy has %d bytes, and may have %d", len(source), MaxBytes)
 		return nil
 	}
+	if !p.legible(source) {
+		return nil
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(source))
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
