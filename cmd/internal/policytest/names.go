@@ -1,6 +1,7 @@
 package policytest
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -25,7 +26,11 @@ func NamesOf(source []byte) Names {
 	if err != nil {
 		return names
 	}
-	each(member(root, "accounts"), func(name string, value *yaml.Node) { names.add(name, value.Value) })
+	accounts := make(map[string]string)
+	each(member(root, "accounts"), func(name string, value *yaml.Node) {
+		names.add(name, value.Value)
+		accounts[name] = value.Value
+	})
 	each(member(root, "chains"), func(name string, value *yaml.Node) { names.chains[name] = value.Value })
 	each(member(root, "tokens"), func(name string, value *yaml.Node) {
 		if address := member(value, "address"); address != nil {
@@ -37,11 +42,12 @@ func NamesOf(source []byte) Names {
 			}
 		}
 	})
-	// Of a list, the first.
+	// Of a list, the first, which may be the name of an account.
 	each(member(root, "lists"), func(name string, value *yaml.Node) {
 		if value.Kind == yaml.SequenceNode && len(value.Content) > 0 {
-			names.add(name, value.Content[0].Value)
+			value = value.Content[0]
 		}
+		names.add(name, cmp.Or(accounts[value.Value], value.Value))
 	})
 	return names
 }

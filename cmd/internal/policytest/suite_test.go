@@ -63,6 +63,21 @@ cases:
 	}
 }
 
+// TestNamesOfLists: a list stands for its first address, also where that is an account.
+func TestNamesOfLists(t *testing.T) {
+	t.Parallel()
+	names := NamesOf([]byte(`
+accounts: {hot: "` + alice + `"}
+tokens: {hot: {chain: mainnet, address: "` + usdc + `", decimals: 6}}
+lists: {ours: [hot, "0x4444444444444444444444444444444444444444"], others: ["` + usdc + `", hot], one: hot, none: [cold]}
+`))
+	for name, want := range map[string]string{"ours": alice, "others": usdc, "one": alice, "none": "none"} {
+		if got := names.address(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestCallData(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ call, args, want string }{
