@@ -46,9 +46,13 @@ func (c Callers) Identify(r *http.Request) (Identity, error) {
 	if err != nil || c.Tokens == nil {
 		return Identity{Principal: principal}, err
 	}
+	Stranger(r.Context()) // keys may have to be asked for
 	name, ends, err := c.Tokens.Identify(r.Context(), r.Header)
 	if err == nil {
 		err = checkName("token", name)
+	}
+	if err == nil && !Known(r.Context()) {
+		err = errors.New("the connection was closed to make room while the token was looked at")
 	}
 	if err != nil {
 		return Identity{}, &tokenError{err}

@@ -1,7 +1,6 @@
 package extapi
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -80,14 +79,3 @@ func (w *earlyWriter) Write(p []byte) (int, error) {
 
 // Unwrap is for [http.ResponseController].
 func (w *earlyWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// dismissKey is the context's key of what tells that a connection can go.
-type dismissKey struct{}
-
-// dismissedBy returns what tells the listener that the connection of a request can go.
-func dismissedBy(ctx context.Context) func() {
-	if tell, ok := ctx.Value(dismissKey{}).(func()); ok {
-		return tell
-	}
-	return func() {} // of a listener that counts no places
-}

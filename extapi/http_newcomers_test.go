@@ -1,6 +1,7 @@
 package extapi
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -81,6 +82,79 @@ func TestConnectionsThatRestKeepNobodyOut(t *testing.T) {
 	other := p.caller(server, p.client(x509.Certificate{DNSNames: []string{"other.example"}}))
 	for range 3 {
 		other.served()
+	}
+}
+
+// hangingTokens knows a token, and comes to no end with others.
+type hangingTokens struct{ asked, left, over chan struct{} }
+
+func (h hangingTokens) Identify(ctx context.Context, header http.Header) (string, time.Time, error) {
+	if header.Get("Authorization") == "Bearer good" {
+		return "batcher", time.Time{}, nil
+	}
+	h.asked <- struct{}{}
+	select {
+	case <-ctx.Done():
+		h.left <- struct{}{}
+	case <-h.over:
+	}
+	return "", time.Time{}, errors.New("nobody")
+}
+
+// TestStrangersMakeRoom: those whose proof takes long to judge keep nobody out, and take no
+// place of a caller who is known. Nothing of theirs is left.
+func TestStrangersMakeRoom(t *testing.T) {
+	const places = 8
+	tokens := hangingTokens{make(chan struct{}, 4*places), make(chan struct{}, 4*places), make(chan struct{})}
+	p := newProbe()
+	server := listeners(t, p, ServerConfig{MaxHTTPConns: places, Tokens: tokens, ReadTimeout: time.Hour, RequestTimeout: time.Hour})
+	const good = "Authorization: Bearer good\r\n"
+	busy := dialHTTP(t, server)
+	busy.post(good, waitCall)
+	<-p.entered
+	for range 2 * places {
+		dialHTTP(t, server).post("Authorization: Bearer junk\r\n", versionCall)
+		<-tokens.asked
+	}
+	for range 3 {
+		client := dialHTTP(t, server)
+		client.post(good, versionCall)
+		if status, body := client.answer(); status != 200 || body != versionAnswer {
+			t.Errorf("got %d %s", status, body)
+		}
+	}
+	for range places + 1 { // who made room waits no longer
+		<-tokens.left
+	}
+	close(tokens.over)
+	close(p.release)
+	if status, _ := busy.answer(); status != 200 {
+		t.Errorf("a caller who is known gets %d", status)
+	}
+}
+
+// TestStrangerThatIsGone: who has made room before it was known is not heard.
+func TestStrangerThatIsGone(t *testing.T) {
+	waiting := newNewcomers()
+	conn := &namedConn{name: "a", closed: new(strings.Builder)}
+	ctx := waiting.attach(t.Context(), conn)
+	waiting.follow(conn, http.StateNew)
+	waiting.follow(conn, http.StateActive)
+	if waiting.dismiss() {
+		t.Error("one that is heard has made room")
+	}
+	Stranger(ctx)
+	if !Known(ctx) || waiting.dismiss() {
+		t.Error("one that is known has made room")
+	}
+	Stranger(ctx)
+	if !waiting.dismiss() || Known(ctx) || ctx.Err() == nil {
+		t.Error("a stranger has not made room, or is heard all the same")
+	}
+	Stranger(ctx)
+	waiting.follow(conn, http.StateClosed)
+	if waiting.dismiss() || len(waiting.places) != 0 || len(waiting.ends) != 0 {
+		t.Error("something is left")
 	}
 }
 

@@ -19,7 +19,8 @@ const (
 	keysLast   = 24 * time.Hour   // then, if the issuer can't be reached, no token counts
 	askAgain   = 10 * time.Second // between two questions, whoever causes them
 	askTimeout = 10 * time.Second
-	noAnswer   = time.Minute // after a question that failed nobody waits for the next
+	noAnswer   = time.Minute // after a question that failed nobody waits for the next, while keys are known
+	maxWaiting = 16          // tokens with unknown keys that wait for an answer: anybody can send one
 )
 
 var errNoKeys = errors.New("the keys of the issuer are not known: see the log for what it answers")
@@ -38,6 +39,7 @@ type keySet struct {
 	failed  time.Time     // when the last question was asked that was not answered
 	asking  chan struct{} // closed when the answer has come; nil: nobody asks
 	cancel  context.CancelFunc
+	waiting int // tokens with unknown keys
 	closed  bool
 	running sync.WaitGroup
 }
@@ -54,11 +56,11 @@ func (s *keySet) find(ctx context.Context, id string, algorithm jose.SignatureAl
 	if len(found) > 0 {
 		return found, nil
 	}
-	if answer != nil {
-		select {
-		case <-answer:
-		case <-ctx.Done():
-			return nil, errNoKeys
+	if s.enter(answer) {
+		err := answer.wait(ctx)
+		s.leave(answer)
+		if err != nil {
+			return nil, err
 		}
 		if found, usable, _ = s.look(ctx, id, algorithm); len(found) > 0 {
 			return found, nil
@@ -72,7 +74,7 @@ func (s *keySet) find(ctx context.Context, id string, algorithm jose.SignatureAl
 
 // look returns the keys that are known, whether any are, and what to wait for if that
 // is not enough.
-func (s *keySet) look(ctx context.Context, id string, algorithm jose.SignatureAlgorithm) (found []any, usable bool, answer <-chan struct{}) {
+func (s *keySet) look(ctx context.Context, id string, algorithm jose.SignatureAlgorithm) (found []any, usable bool, next answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock()
@@ -83,10 +85,49 @@ func (s *keySet) look(ctx context.Context, id string, algorithm jose.SignatureAl
 	if !usable || len(found) == 0 || age >= keysFresh {
 		s.ask(ctx, now)
 	}
-	if age >= keysLate && s.asking != nil && (s.failed.IsZero() || now.Sub(s.failed) >= noAnswer) {
-		found = nil
+	if s.asking == nil || usable && !s.failed.IsZero() && now.Sub(s.failed) < noAnswer {
+		return found, usable, answer{}
 	}
-	return found, usable, s.asking
+	if !usable || age >= keysLate {
+		return nil, usable, answer{comes: s.asking}
+	}
+	return found, usable, answer{comes: s.asking, few: true}
+}
+
+// answer is what a token waits for.
+type answer struct {
+	comes <-chan struct{} // nil: nothing is to be waited for
+	few   bool            // keys are known, but not the token's: so may be anything that somebody has made up
+}
+
+func (a answer) wait(ctx context.Context) error {
+	select {
+	case <-a.comes:
+		return nil
+	case <-ctx.Done():
+		return errNoKeys
+	}
+}
+
+// enter is false if there is nothing to wait for, or if enough wait for the same.
+func (s *keySet) enter(a answer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.comes == nil || a.few && s.waiting >= maxWaiting {
+		return false
+	}
+	if a.few {
+		s.waiting++
+	}
+	return true
+}
+
+func (s *keySet) leave(a answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.few {
+		s.waiting--
+	}
 }
 
 // ask begins to ask the issuer, unless somebody does, or did a moment ago. The lock
@@ -96,13 +137,13 @@ func (s *keySet) ask(ctx context.Context, now time.Time) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout) // a caller who hangs up must not end it
-	answer := make(chan struct{})
-	s.asked, s.asking, s.cancel = now, answer, cancel
+	comes := make(chan struct{})
+	s.asked, s.asking, s.cancel = now, comes, cancel
 	s.running.Go(func() {
 		defer cancel()
 		keys, err := s.source.fetch(ctx)
 		s.take(keys, err, now)
-		close(answer)
+		close(comes)
 	})
 }
 
@@ -122,7 +163,7 @@ func (s *keySet) take(keys []key, err error, asked time.Time) {
 	if s.read.IsZero() || len(keys) != len(s.known) {
 		s.log.Info("Keys of the issuer of tokens read", "issuer", s.source.issuer, "keys", len(keys))
 	}
-	s.known, s.read = keys, asked
+	s.known, s.read, s.failed = keys, asked, time.Time{}
 }
 
 // close asks no more.

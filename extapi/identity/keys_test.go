@@ -130,6 +130,55 @@ func TestIssuerIsDown(t *testing.T) {
 	}
 }
 
+// TestFewWaitForUnknownKeys: while the issuer hangs a few tokens wait whose keys are not known, and
+// none in the minute after it gave no answer: anybody can make them up.
+func TestFewWaitForUnknownKeys(t *testing.T) {
+	d := newDesk(t, nil)
+	hangs := make(chan struct{}, 2)
+	d.issuer.Mux.HandleFunc("GET /hangs", func(_ http.ResponseWriter, r *http.Request) {
+		hangs <- struct{}{}
+		<-r.Context().Done()
+	})
+	d.takes(d.signed(firstKey, nil), "batcher")
+	d.issuer.Tell("jwks_uri", d.issuer.URL+"/hangs")
+	d.clock.at = d.clock.at.Add(askAgain)
+	junk := made(t, methodOf(d.key(firstKey)), map[string]any{"kid": "nobody"}, d.claims(nil), d.key(firstKey))
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	told := make(chan struct{}, 4*maxWaiting)
+	for range 4 * maxWaiting {
+		go func() {
+			if _, _, err := d.tokens.Identify(ctx, sent(junk)); err == nil {
+				t.Error("a token with an unknown key is taken")
+			}
+			told <- struct{}{}
+		}()
+	}
+	<-hangs
+	for range 3 * maxWaiting {
+		<-told
+	}
+	d.takes(d.signed(firstKey, nil), "batcher")
+	select {
+	case <-told:
+		t.Errorf("fewer than %d wait", maxWaiting)
+	default:
+	}
+	hangUp()
+	for range maxWaiting {
+		<-told
+	}
+	keys := d.tokens.issuer.keys
+	keys.mu.Lock()
+	keys.cancel() // as its timeout does
+	keys.mu.Unlock()
+	d.settled()
+	d.clock.at = d.clock.at.Add(askAgain)
+	d.denies(junk, "no key of the id")
+	<-hangs // it was asked meanwhile
+	d.denies(junk, "no key of the id")
+}
+
 // TestUnknownKeysAreAskedForOnce: whoever sends many key ids doesn't make the issuer
 // answer as often, and those who have a known one are not held up.
 func TestUnknownKeysAreAskedForOnce(t *testing.T) {
