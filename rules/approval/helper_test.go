@@ -44,7 +44,10 @@ type journal struct {
 	failing approval.What
 }
 
-func (j *journal) Record(_ context.Context, event approval.Event) error {
+func (j *journal) Record(ctx context.Context, event approval.Event) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if event.What == j.failing {
