@@ -8,8 +8,8 @@ type Mark uint64
 // Shared is what a store has besides that several processes use at the same time. A
 // store that one process has to itself need not have it.
 type Shared interface {
-	// Lock waits for a lock of that name, which one holder has at a time in all processes,
-	// in the order of arrival. It ends with release, and by itself when the process ends
+	// Lock waits for a lock of that name, which one holder has at a time in all processes:
+	// in each in the order of arrival, and the processes take turns. It ends with release, and by itself when the process ends
 	// or is cut off from the store. So it keeps holders out of each other's way and
 	// protects nothing: what must not happen twice needs a comparison in
 	// [Records.ChangeRecords] as well.

@@ -22,6 +22,7 @@ const (
 	connectTimeout = 5 * time.Second
 	idleLimit      = 60 * time.Second // of a session that holds a lock and says nothing
 	heartbeat      = idleLimit / 3
+	lockConns      = 4 // that have locks: the storage's, all by a name, and those that are about to end
 )
 
 // parse reads a DSN. It may hold a password, wherever what is wrong with it

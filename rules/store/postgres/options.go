@@ -17,7 +17,7 @@ import (
 // Defaults and bounds of what a store asks of a database.
 const (
 	DefaultSchema  = "kvclef"
-	DefaultConns   = 16               // connections that work, and as many that hold locks
+	DefaultConns   = 16               // connections that work; for locks there are a few more
 	DefaultTimeout = 10 * time.Second // of one step
 	maxSchema      = 63               // bytes, PostgreSQL's bound of a name
 	maxReplica     = 128              // bytes

@@ -184,7 +184,7 @@ func TestMovedLater(t *testing.T) {
 	if _, err := store.Lock(t.Context(), "a"); err != nil {
 		t.Fatal(err) // the connection is there
 	}
-	if _, err := store.Lock(t.Context(), "b"); !errors.Is(err, postgres.ErrLocks) || !strings.Contains(err.Error(), "and then by 1, as behind a pooler") {
+	if _, err := store.Begin(t.Context()); !errors.Is(err, postgres.ErrLocks) || !strings.Contains(err.Error(), "and then by 1, as behind a pooler") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -192,26 +192,39 @@ func TestMovedLater(t *testing.T) {
 // TestLockGone: a lock that is not there when it is given back, though its connection is, ends
 // all: another may have had it at the same time.
 func TestLockGone(t *testing.T) {
+	t.Run("of a name", func(t *testing.T) {
+		lockGone(t, "o.lock", func(store *postgres.Store) {
+			release, err := store.Lock(t.Context(), "a")
+			ok(t, err)
+			release()
+		})
+	})
+	t.Run("the storage's", func(t *testing.T) {
+		lockGone(t, "$1", func(store *postgres.Store) {
+			tx, err := store.Begin(t.Context())
+			ok(t, err)
+			tx.Rollback()
+		})
+	})
+}
+
+func lockGone(t *testing.T, lock string, use func(store *postgres.Store)) {
 	server := shared.Start(t)
 	p := newStore(t)
 	var gone atomic.Bool
 	w := &wire{t: t, lead: func(int) *pgtest.Server { return server }, edit: func(sql []byte) []byte {
 		if gone.Load() {
-			return bytes.ReplaceAll(sql, []byte("pg_advisory_unlock($1)"), []byte("pg_advisory_unlock($1::bigint + 1)"))
+			return bytes.ReplaceAll(sql, []byte("pg_advisory_unlock("+lock+")"), []byte("pg_advisory_unlock("+lock+"::bigint + 1)"))
 		}
 		return sql
 	}}
 	w.listen()
 	p.dsn = w.dsn() + " default_query_exec_mode=exec"
 	store := open(t, p.options())
-	release, err := store.Lock(t.Context(), "a")
-	ok(t, err)
-	release()
+	use(store)
 	ok(t, store.Ping(t.Context()))
 	gone.Store(true)
-	release, err = store.Lock(t.Context(), "a")
-	ok(t, err)
-	release()
+	use(store)
 	if err := store.Ping(t.Context()); !errors.Is(err, postgres.ErrLockGone) {
 		t.Errorf("asking says %v", err)
 	}

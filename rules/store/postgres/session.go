@@ -39,7 +39,7 @@ type session struct {
 	stop context.CancelFunc
 }
 
-// lockSession waits for a lock, in the order of arrival at the database.
+// lockSession waits for a lock that has a session of its own.
 func (s *Store) lockSession(ctx context.Context, lock int64) (*session, error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err
@@ -71,20 +71,6 @@ func (s *Store) lockSession(ctx context.Context, lock int64) (*session, error) {
 	s.tasks.Go(func() { one.beat(beat) })
 	s.held.mu.Unlock()
 	return one, nil
-}
-
-// takeLock waits for a lock, which counts if nobody else has been served by the server's
-// process of the connection.
-func (s *Store) takeLock(ctx context.Context, conn *pgx.Conn, lock int64) error {
-	var mark, void string
-	err := conn.QueryRow(ctx, "SELECT "+markOf+", pg_advisory_lock($1)::text", lock).Scan(&mark, &void)
-	if err != nil {
-		return err
-	}
-	if err := checkMark(conn, mark); err != nil {
-		return s.breakUp(err)
-	}
-	return nil
 }
 
 // because is the error with why a context ended, if that was it.

@@ -10,8 +10,9 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// Lock waits for a lock of that name among all processes that share the store, in
-// the order of arrival. It ends with release, and when the connection is lost.
+// Lock waits for a lock of that name among all processes that share the store, which
+// take turns; in each it is had in the order of arrival. It ends with release, and when
+// the connection is lost that has the locks of this process.
 func (s *Store) Lock(ctx context.Context, name string) (release func(), err error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, fmt.Errorf("waiting for a lock: %w", err)
@@ -19,17 +20,17 @@ func (s *Store) Lock(ctx context.Context, name string) (release func(), err erro
 	select {
 	case s.named <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for a connection for a lock: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("waiting for one lock of %d: %w", maxNamed, context.Cause(ctx))
 	case <-s.base.Done():
-		return nil, fmt.Errorf("waiting for a connection for a lock: %w", ErrClosed)
+		return nil, fmt.Errorf("waiting for a lock: %w", ErrClosed)
 	}
-	one, err := s.lockSession(ctx, lockKey(s.found.id, "lock", name))
+	n, err := s.lockNamed(ctx, lockKey(s.found.id, "lock", name))
 	if err != nil {
 		<-s.named
 		return nil, fmt.Errorf("waiting for a lock: %w", err)
 	}
 	return sync.OnceFunc(func() {
-		one.release()
+		s.giveNamed(n)
 		<-s.named
 	}), nil
 }

@@ -38,7 +38,7 @@ type storageTx struct {
 type storageSize struct{ keys, bytes int }
 
 // Begin opens a transaction. It waits for the one that is open to end, in the
-// order of arrival at this process, and then in that at the database. The error is
+// order of arrival at this process, which takes turns with others. The error is
 // a *[store.BusyError] if too many are waiting.
 func (s *Store) Begin(ctx context.Context) (rules.StorageTx, error) {
 	if err := s.usable(ctx); err != nil {

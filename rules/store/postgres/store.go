@@ -32,7 +32,7 @@ type Store struct {
 	warnings []string
 	found    kept // when it was opened
 	work     *pgxpool.Pool
-	locking  *pgxpool.Pool // of connections that wait for locks and hold them
+	locking  *pgxpool.Pool // of connections that have locks
 
 	base   context.Context //nolint:containedctx // the life of the store, which outlives requests
 	cancel context.CancelFunc
@@ -43,7 +43,8 @@ type Store struct {
 	fence   fence
 	storage storage
 	held    sessions
-	named   chan struct{} // has one for each lock by a name: one connection less than there are is for these
+	names   names
+	named   chan struct{} // has one for each lock by a name
 
 	lastHold, lastMark atomic.Int64 // that were seen
 	witnesses          witnessed
@@ -82,8 +83,9 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		return nil, fmt.Errorf("opening the store at %s: %w", s.place, err)
 	}
 	s.storage.turn = newTurn()
-	// Whoever holds one may need the storage before it gives it back.
-	s.named = make(chan struct{}, options.Conns-1)
+	s.names.init()
+	s.named = make(chan struct{}, maxNamed)
+	s.tasks.Go(s.keepNamed)
 	s.holds = newGroup("holds", holders, s.holdAll)
 	s.changes = newGroup("changes of records", 1, s.changeAll)
 	if options.Clock == nil {
@@ -98,10 +100,10 @@ func (s *Store) connect(ctx context.Context, config *pgxpool.Config) error {
 	work := map[string]string{"statement_timeout": timeout, "lock_timeout": timeout, "idle_session_timeout": "0"}
 	locking := map[string]string{"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeout": milliseconds(idleLimit)}
 	var err error
-	if s.work, err = s.pool(config, "kvclef/"+s.options.Replica, work); err != nil {
+	if s.work, err = s.pool(config, "kvclef/"+s.options.Replica, s.options.Conns, work); err != nil {
 		return err
 	}
-	if s.locking, err = s.pool(config, "kvclef/"+s.options.Replica+" locks", locking); err != nil {
+	if s.locking, err = s.pool(config, "kvclef/"+s.options.Replica+" locks", lockConns, locking); err != nil {
 		return err
 	}
 	conn, err := s.meet(ctx, work)
@@ -149,9 +151,9 @@ func (s *Store) meet(ctx context.Context, more map[string]string) (*pgxpool.Conn
 func milliseconds(d time.Duration) string { return fmt.Sprint(max(d.Milliseconds(), 1)) }
 
 // pool makes connections as they are needed, each to the store that was opened.
-func (s *Store) pool(from *pgxpool.Config, name string, more map[string]string) (*pgxpool.Pool, error) {
+func (s *Store) pool(from *pgxpool.Config, name string, conns int, more map[string]string) (*pgxpool.Pool, error) {
 	config := from.Copy()
-	config.MaxConns = int32(s.options.Conns)
+	config.MaxConns = int32(conns)
 	config.MinConns, config.MinIdleConns = 0, 0
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = time.Hour, 10*time.Minute
 	config.MaxConnIdleTime = heartbeat
