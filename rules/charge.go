@@ -39,13 +39,11 @@ func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (H
 		if e.Approver == nil {
 			return 0, nobody(decision), nil
 		}
-		// It counts while people think, by itself, and afterwards as what has room does.
-		decision.Charges = lifted(decision.Charges)
 		asked, failed := askedOf(req, deed)
 		if failed != nil {
 			return 0, decision.refused(), failed
 		}
-		id, reservation, err = e.hold(ctx, inSlots(lifted(all), asked), false)
+		id, decision, err = e.lift(ctx, decision, inSlots(all, asked), over)
 	}
 	var full *SlotError
 	switch {
@@ -62,16 +60,6 @@ func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (H
 	}
 	decision.Reservation = reservation
 	return id, decision, nil
-}
-
-// referred asks the people who may approve what passes a limit.
-func (d Decision) referred(over *OverLimitError, board *Quorum) Decision {
-	d = d.because(over)
-	if !slices.Contains(d.Quorums, board) {
-		d.Quorums = append(slices.Clone(d.Quorums), board)
-	}
-	d.Verdict, d.Reason = Refer, fmt.Sprintf("%s, and %s may approve that", exceeded(over), board.Group)
-	return d
 }
 
 // because puts before the explanation what a ledger said.
@@ -91,25 +79,12 @@ func (d Decision) because(err error) Decision {
 // kept apart for.
 func exceeded(over *OverLimitError) string { return "limit " + over.Name() + " is exceeded" }
 
-// lifted returns the charges without caps, but of firm limits: they count what
-// people approved.
-func lifted(charges []Charge) []Charge {
-	charges = slices.Clone(charges)
-	for i := range charges {
-		if !charges[i].Firm {
-			charges[i].Cap.SetAllOne()
-		}
-	}
-	return charges
-}
-
 // SameCharges reports whether an equal request counts the same by now as what people were
 // asked about, whatever its slots. What they may let pass has lost its cap.
 func SameCharges(asked, now []Charge) bool {
-	all := *new(uint256.Int).SetAllOne()
 	return slices.EqualFunc(bounded(asked), bounded(now), func(a, b Charge) bool {
 		return a.Counter == b.Counter && a.Amount == b.Amount && a.Window == b.Window && a.Firm == b.Firm &&
-			(a.Cap == b.Cap || !a.Firm && (a.Cap == all || b.Cap == all))
+			(a.Cap == b.Cap || a.lifted() || b.lifted())
 	})
 }
 

@@ -2,6 +2,8 @@ package rules_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +135,104 @@ func TestOverLimitBesideFirm(t *testing.T) {
 	got, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText})
 	if err != nil || got.Verdict != rules.Reject || got.Reason != "limit fleet is exceeded" || len(asked) != 0 {
 		t.Errorf("%v %q, %v; asked %v", got.Verdict, got.Reason, err, asked)
+	}
+}
+
+// listedLedger has counters that have no room, and counts how often it was asked.
+type listedLedger struct {
+	full  map[string]bool
+	asked int
+}
+
+func (l *listedLedger) Hold(_ context.Context, charges []rules.Charge) (rules.HoldID, error) {
+	l.asked++
+	for _, charge := range charges {
+		if l.full[charge.Counter] && charge.Cap == *uint256.NewInt(100) {
+			return 0, &rules.OverLimitError{Charge: charge}
+		}
+	}
+	return 1, nil
+}
+
+func (l *listedLedger) Commit(context.Context, rules.HoldID) error { return nil }
+
+func (l *listedLedger) Release(context.Context, rules.HoldID) error { return nil }
+
+// TestLifted: people are asked about the limits that would be passed, and about no other;
+// of many totals that takes a bounded number of tries.
+func TestLifted(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		full  []int // charges that have no room
+		firm  int   // the charge that nobody may approve the passing of; -1: none
+		tries int
+	}{
+		"one":                  {[]int{3}, -1, 2},
+		"the first":            {[]int{0}, -1, 2},
+		"two":                  {[]int{3, 7}, -1, 3},
+		"eight of one limit":   {[]int{0, 2, 4, 6, 8, 10, 12, 14}, -1, 9},
+		"a firm one as well":   {[]int{3, 7}, 7, 0},
+		"a firm one, not full": {[]int{3}, 7, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ledger := &listedLedger{full: make(map[string]bool)}
+			charges := make([]rules.Charge, 20)
+			for i := range charges {
+				charges[i] = rules.Charge{
+					Counter: fmt.Sprint(i), Limit: []string{"even", "odd"}[i%2], Slot: "s", Amount: *uint256.NewInt(1), Cap: *uint256.NewInt(100), Window: time.Hour, Firm: i == tt.firm,
+				}
+			}
+			for _, i := range tt.full {
+				ledger.full[fmt.Sprint(i)] = true
+			}
+			var asked []rules.Decision
+			engine := &rules.Engine{Ledger: ledger, Approver: people{ledger: ledger, asked: &asked, verdict: rules.Approve}, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
+				Verdict: rules.Approve, OverLimit: board(), Charges: charges,
+			}}}}
+			got, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText})
+			if tt.tries == 0 {
+				if err != nil || got.Verdict != rules.Reject || got.Reason != "limit odd is exceeded" || len(asked) != 0 {
+					t.Errorf("%+v, %v; asked %v", got, err, asked)
+				}
+				return
+			}
+			if err != nil || len(asked) != 1 || ledger.asked != tt.tries {
+				t.Fatalf("%+v, %v; asked %v, after %d tries", got, err, asked, ledger.asked)
+			}
+			for i, c := range asked[0].Charges {
+				passes := slices.Contains(tt.full, i)
+				if passed := c.Passes == *uint256.NewInt(100); passed != passes || (c.Cap == *uint256.NewInt(100)) == passes {
+					t.Errorf("charge %d: passes %s, cap %s", i, c.Passes.Dec(), c.Cap.Dec())
+				}
+			}
+			if n := strings.Count(asked[0].Explanation, "limit "); n != len(tt.full) {
+				t.Errorf("explained by %q", asked[0].Explanation)
+			}
+		})
+	}
+}
+
+// TestLiftedMany: a batch that passes the limits of many recipients takes a few tries.
+func TestLiftedMany(t *testing.T) {
+	t.Parallel()
+	ledger := &listedLedger{full: make(map[string]bool)}
+	charges := make([]rules.Charge, 1000)
+	for i := range charges {
+		charges[i] = rules.Charge{Counter: fmt.Sprint(i), Limit: fmt.Sprint(i % 5), Slot: "s", Amount: *uint256.NewInt(1), Cap: *uint256.NewInt(100), Window: time.Hour}
+		ledger.full[fmt.Sprint(i)] = i%5 != 4
+	}
+	var asked []rules.Decision
+	engine := &rules.Engine{Ledger: ledger, Approver: people{ledger: ledger, asked: &asked, verdict: rules.Approve}, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{
+		Verdict: rules.Approve, OverLimit: board(), Charges: charges,
+	}}}}
+	if _, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText}); err != nil || len(asked) != 1 || ledger.asked > 14 {
+		t.Fatalf("%v; asked %d, after %d tries", err, len(asked), ledger.asked)
+	}
+	for i, c := range asked[0].Charges {
+		if passed := !c.Passes.IsZero(); passed != (i%5 != 4) {
+			t.Fatalf("charge %d: passes %s", i, c.Passes.Dec())
+		}
 	}
 }
 

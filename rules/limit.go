@@ -38,6 +38,10 @@ type Charge struct {
 
 	Limit string // the limit's id, which refusals name; "" names the counter
 
+	// Passes is the cap that people may let it pass, for them to see: Cap is none then.
+	// Zero: they are not asked about it. It is not stored.
+	Passes uint256.Int `json:"-"`
+
 	// Firm is a limit that nobody may approve the passing of: see
 	// [Decision.OverLimit].
 	Firm bool

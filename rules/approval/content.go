@@ -62,8 +62,11 @@ func contentOf(req *rules.Request, referral rules.Decision, quorums []*rules.Quo
 		if shown.Limit == "" {
 			shown.Limit = charge.Counter
 		}
-		if charge.Cap != lifted {
+		switch {
+		case charge.Cap != lifted:
 			shown.Cap = charge.Cap.Dec()
+		case !charge.Passes.IsZero():
+			shown.Max = charge.Passes.Dec()
 		}
 		c.Charges = append(c.Charges, shown)
 	}

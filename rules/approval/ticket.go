@@ -78,6 +78,10 @@ type Charge struct {
 	Amount string        `json:"amount"` // decimal, in the limit's unit
 	Cap    string        `json:"cap"`    // decimal; "" if the limit was exceeded, and people may approve that
 	Window time.Duration `json:"window"` // nanoseconds
+
+	// Max is the cap of a limit that was exceeded. A ticket of an earlier build has none, and
+	// there Cap is "" of limits that had room, too.
+	Max string `json:"max,omitempty"`
 }
 
 // Vote is one person's.

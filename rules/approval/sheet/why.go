@@ -32,6 +32,9 @@ func (w *writer) charge(charge approval.Charge) {
 	fact := Fact{Name: "limit", Text: fmt.Sprintf("%s of %s in %s", Inert(charge.Amount), Inert(charge.Cap), span(charge.Window)), Note: Inert(charge.Limit)}
 	if charge.Cap == "" {
 		fact.Text = fmt.Sprintf("%s in %s, which is MORE THAN THE LIMIT", Inert(charge.Amount), span(charge.Window))
+		if charge.Max != "" {
+			fact.Text = fmt.Sprintf("%s of %s in %s, which with what counts already is MORE THAN THE LIMIT", Inert(charge.Amount), Inert(charge.Max), span(charge.Window))
+		}
 		fact.Warns = true
 		w.warn("It passes the limit " + Inert(charge.Limit) + ": an approval lets it")
 	}

@@ -22,6 +22,7 @@ func TestLedger(t *testing.T, open func(t *testing.T, clock func() time.Time) Le
 		"large amounts":   largeAmounts,
 		"lifted limits":   lifted,
 		"lent room":       lent,
+		"two limits":      beside,
 		"windows":         windows,
 		"window passed":   windowPassed,
 		"clock set back":  clockSetBack,

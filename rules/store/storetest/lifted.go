@@ -52,12 +52,12 @@ func (a *agreeing) Settle(ctx context.Context, _ *rules.Request, _ rules.Result)
 	return a.ledger.Commit(ctx, a.id)
 }
 
-// counting is a rule that counts one charge, and has people approve what passes its limit.
-type counting struct{ charge rules.Charge }
+// counting is a rule that counts charges, and has people approve what passes its limits.
+type counting []rules.Charge
 
 func (c counting) Evaluate(context.Context, *rules.Request) (rules.Decision, rules.Hold, error) {
 	return rules.Decision{
-		Verdict: rules.Approve, Rule: "r", Charges: []rules.Charge{c.charge},
+		Verdict: rules.Approve, Rule: "r", Charges: c,
 		OverLimit: &rules.Quorum{Group: "board", Threshold: 1, Of: []string{"alice"}},
 	}, nil, nil
 }
@@ -71,7 +71,7 @@ func lifted(t *testing.T, ledger Ledger, clock *Clock) {
 	ask := func(amount uint256.Int, slot string, wantAsked bool) {
 		t.Helper()
 		before := asked
-		engine := &rules.Engine{Ledger: ledger, Approver: &agreeing{ledger: ledger, asked: &asked}, Rules: []rules.Rule{counting{rules.Charge{
+		engine := &rules.Engine{Ledger: ledger, Approver: &agreeing{ledger: ledger, asked: &asked}, Rules: []rules.Rule{counting{{
 			Counter: "daily", Limit: "daily", Slot: slot, Amount: amount, Cap: units(100), Window: time.Hour,
 		}}}}
 		req := &rules.Request{Kind: rules.KindText}
@@ -129,7 +129,7 @@ func lent(t *testing.T, ledger Ledger, _ *Clock) {
 	decide := func(to byte, tip int64, people rules.Approver, want rules.Verdict, wantAsked bool) (*rules.Engine, *rules.Request, rules.Decision) {
 		t.Helper()
 		before := asked
-		engine := &rules.Engine{Ledger: ledger, Approver: people, Rules: []rules.Rule{counting{rules.Charge{
+		engine := &rules.Engine{Ledger: ledger, Approver: people, Rules: []rules.Rule{counting{{
 			Counter: "daily", Limit: "daily", Slot: "1/0xa/7", Amount: units(500), Cap: units(100), Window: time.Hour,
 		}}}}
 		req := &rules.Request{Kind: rules.KindTransaction, Transaction: types.NewTx(&types.DynamicFeeTx{
@@ -159,4 +159,55 @@ func lent(t *testing.T, ledger Ledger, _ *Clock) {
 	if usage, err := ledger.Usage(t.Context(), "daily"); err != nil || usage.Used != units(3000) {
 		t.Fatalf("%+v, %v", usage, err)
 	}
+}
+
+// beside has people approve what passes one of two limits: the other one stays in force, for
+// what they think about and for what they approve, and counts it once.
+func beside(t *testing.T, ledger Ledger, clock *Clock) {
+	asked := 0
+	value := rules.Charge{Counter: "value", Limit: "value", Slot: "1/0xa/1", Amount: units(500), Cap: units(100), Window: time.Hour}
+	fees := rules.Charge{Counter: "fees", Limit: "fees", Slot: "1/0xa/1", Amount: units(6), Cap: units(10), Window: time.Hour}
+	used := func(wantValue, wantFees uint64) {
+		t.Helper()
+		for counter, want := range map[string]uint64{"value": wantValue, "fees": wantFees} {
+			if usage, err := ledger.Usage(t.Context(), counter); err != nil || usage.Used != units(want) {
+				t.Errorf("%s of %s are used, want %d; %v", usage.Used.Dec(), counter, want, err)
+			}
+		}
+	}
+	people := &agreeing{ledger: ledger, asked: &asked}
+	engine := &rules.Engine{Ledger: ledger, Approver: people, Rules: []rules.Rule{counting{value, fees}}}
+	req := &rules.Request{Kind: rules.KindText}
+	got, err := engine.Decide(t.Context(), req)
+	if err != nil || got.Verdict != rules.Approve || asked != 1 {
+		t.Fatalf("%v %q, %v", got.Verdict, got.Reason, err)
+	}
+	if c := people.charges; len(c) != 2 || c[0].Passes != units(100) || c[0].Cap == units(100) || c[1].Cap != units(10) || !c[1].Passes.IsZero() {
+		t.Errorf("asked about %+v", people.charges)
+	}
+	used(500, 6)
+	if err := engine.Settle(t.Context(), req, got, rules.Result{Outcome: rules.Signed}); err != nil {
+		t.Fatal(err)
+	}
+	used(500, 6)
+	other := fees
+	other.Slot, other.Amount = "other", units(5)
+	if _, err := ledger.Hold(t.Context(), []rules.Charge{other}); err == nil {
+		t.Error("the limit beside it is lifted")
+	}
+	// Where both are passed people are asked about both.
+	people.charges = nil
+	more := fees
+	more.Slot, more.Amount = "1/0xa/2", units(5)
+	value.Slot = "1/0xa/2"
+	engine.Rules = []rules.Rule{counting{value, more}}
+	if got, err := engine.Decide(t.Context(), req); err != nil || got.Verdict != rules.Approve || asked != 2 {
+		t.Fatalf("%v %q, %v", got.Verdict, got.Reason, err)
+	}
+	if c := people.charges; len(c) != 2 || c[0].Passes != units(100) || c[1].Passes != units(10) {
+		t.Errorf("asked about %+v", people.charges)
+	}
+	used(1000, 11)
+	clock.Advance(time.Hour)
+	used(0, 0)
 }

@@ -1,0 +1,108 @@
+package approval_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holiman/uint256"
+
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/approval"
+	"github.com/kvclef/kvclef/rules/approval/sheet"
+)
+
+const twoLimits = `approvals:
+  board: {threshold: 1, of: [bob], wait: 0s, expires: 3h}
+lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
+rules:
+  - id: small
+    effect: allow
+    match: {principal: [local], to: friends, plain: true}
+    over_limit: {approvals: board}
+    limits:
+      - {id: day, measure: value, max: "1000 wei", window: 1h}
+      - {id: fees, measure: gas_cost, max: "50000 wei", window: 2h}
+`
+
+// TestShownLimits: people are told which limit a request passes, with its maximum, and which
+// it does not pass.
+func TestShownLimits(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	engine := h.loaded(t, twoLimits)
+	first := decide(t, engine, payment(1001)) // with fees of 42000
+	ticket := h.ticket(t, first.Ticket)
+	want := []approval.Charge{{Limit: "day", Amount: "1001", Max: "1000", Window: time.Hour}, {Limit: "fees", Amount: "42000", Cap: "50000", Window: 2 * time.Hour}}
+	if got := ticket.Content.Charges; len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("%+v", got)
+	}
+	s, err := sheet.Of(ticket, sheet.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Warnings) != 1 || s.Warnings[0] != "It passes the limit day: an approval lets it" {
+		t.Errorf("%q", s.Warnings)
+	}
+	var limits []string
+	for _, section := range s.Sections {
+		for _, fact := range section.Facts {
+			if fact.Name == "limit" {
+				limits = append(limits, fact.Text+" ("+fact.Note+")")
+			}
+		}
+	}
+	if got := strings.Join(limits, "; "); got != "1001 of 1000 in 1h, which with what counts already is MORE THAN THE LIMIT (day); 42000 of 50000 in 2h (fees)" {
+		t.Error(got)
+	}
+}
+
+// TestOtherLimitsHold: what people let pass one limit passes no other one, and counts for
+// each once.
+func TestOtherLimitsHold(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		pass time.Duration // while people think
+		room uint64        // of the fees that others take then
+		want rules.Verdict
+	}{
+		"at once": {want: rules.Approve},
+		"late":    {pass: 110 * time.Minute, want: rules.Approve},
+		"expired": {pass: 121 * time.Minute, room: 8000, want: rules.Approve},
+		"taken":   {pass: 121 * time.Minute, room: 8001, want: rules.Undecided},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, nil)
+			engine := h.loaded(t, twoLimits)
+			first := decide(t, engine, payment(1001))
+			h.clock.pass(tt.pass)
+			if tt.room > 0 {
+				if _, err := h.ledger.Hold(t.Context(), []rules.Charge{{Counter: "fees/gas_cost", Slot: "other", Amount: *uint256.NewInt(tt.room), Cap: *uint256.NewInt(50000), Window: 2 * time.Hour}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := h.vote(t, first.Ticket, "bob", true); err != nil {
+				t.Fatal(err)
+			}
+			got, err := engine.Decide(t.Context(), payment(1001))
+			if tt.want != rules.Approve {
+				if err == nil && got.Verdict == rules.Approve {
+					t.Errorf("%+v, %v", got, err)
+				}
+				return
+			}
+			if err != nil || got.Verdict != rules.Approve {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			if err := engine.Settle(t.Context(), payment(1001), got, rules.Result{Outcome: rules.Signed}); err != nil {
+				t.Error(err)
+			}
+			for counter, want := range map[string]uint64{"day/value": 1001, "fees/gas_cost": 42000 + tt.room} {
+				if usage, err := h.ledger.Usage(t.Context(), counter); err != nil || usage.Used.Uint64() != want {
+					t.Errorf("%s: %s, want %d; %v", counter, usage.Used.Dec(), want, err)
+				}
+			}
+		})
+	}
+}
