@@ -283,6 +283,7 @@ func TestRefused(t *testing.T) {
 		"no vault":                {map[string]any{"config": map[string]any{"chainids": []any{1}}}, "config.vaults"},
 		"no certificate":          {map[string]any{"tls": map[string]any{"secret": ""}}, "tls.secret"},
 		"no identity":             {map[string]any{"workloadIdentity": map[string]any{"clientId": ""}}, "workloadIdentity.clientId"},
+		"a log that is lost":      {map[string]any{"persistence": map[string]any{"enabled": false}}, "persistence.enabled: false is refused"},
 		"limits of each its own":  {map[string]any{"replicas": 2}, "need a shared store"},
 		"limits, number in words": {map[string]any{"replicas": "2"}, "need a shared store"},
 	} {

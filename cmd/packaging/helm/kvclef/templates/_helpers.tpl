@@ -31,6 +31,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.config.store) }}
 {{- fail "replicas: several signers need a shared store, config.store: each would spend the whole of every limit" }}
 {{- end }}
+{{- if eq (toString .Values.persistence.enabled) "false" }}
+{{- fail "persistence.enabled: false is refused: the audit log would be lost with the pod, and a signer does not start without the log that its state knows, so that no pod that is made anew would sign again; remove it" }}
+{{- end }}
 {{- $secret := required "tls.secret: callers come over the network, so the listener needs a certificate and the authorities of its callers" .Values.tls.secret }}
 {{- $host := printf "%s.%s.svc" $name .Release.Namespace }}
 {{- $http := dict "enabled" true "addr" "0.0.0.0" "port" (int .Values.port)
