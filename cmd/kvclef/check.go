@@ -28,7 +28,7 @@ func (p *program) checkCommand() *cli.Command {
 		) + "\n\nOf a configuration, a file or flags, it looks at everything that kvclef serve would start with, and tells all that is wrong:" +
 			"\nvalues, files of TLS and secrets, the data directory, the policy, the rule file and their attestations, the audit log." +
 			"\nThen it reaches the vaults. It signs nothing. The exit code is 0 if every vault was reached and its accounts" +
-			"\nmay be signed with, whatever the warnings; 1 if not; 2 if the configuration is wrong.",
+			"\nmay be signed with, whatever the warnings; 1 if not; 2 if the configuration, a file, the state or the audit log is wrong.",
 		Flags:  slices.Concat(serveFlags(), []cli.Flag{jsonFlag()}),
 		Action: action(p.check),
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/x509"
 	"strings"
 	"testing"
@@ -40,5 +41,23 @@ func TestCheckFailsWithoutTheRightToSign(t *testing.T) {
 	err = mayNotSign(vault.Check(t.Context()))
 	if err == nil || !strings.Contains(err.Error(), "may not sign with treasury (1 of 1 accounts)") {
 		t.Errorf("without the right to sign: %v", err)
+	}
+}
+
+// TestCheckOfADamagedState: what no start gets over is wrong however often it is tried.
+func TestCheckOfADamagedState(t *testing.T) {
+	t.Parallel()
+	for _, damaged := range []string{"state.db", "audit.log"} {
+		p := prepare(t, soundRules, nil)
+		if damaged == "state.db" {
+			flip(t, p.dir.Store(), `"file":"rules.js"`)
+		} else {
+			p.write(t, p.dir.AuditLog(), "{\"seq\":1}\n")
+		}
+		var said bytes.Buffer
+		args := []string{"kvclef", "check", "--datadir", p.dir.Path(), "--rules", p.cfg.Rules.File, "--vault", "https://kv-prod.vault.azure.net", "--credential", "managed-identity"}
+		if code := run(t.Context(), args, strings.NewReader(""), &said, &said); code != exitUsage || !strings.Contains(said.String(), damaged) {
+			t.Errorf("%s: exit code %d\n%s", damaged, code, said.String())
+		}
 	}
 }

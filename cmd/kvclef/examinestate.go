@@ -9,6 +9,7 @@ import (
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/store"
+	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
 // state looks at what the state remembers: what was attested, and how far the audit log had
@@ -23,7 +24,7 @@ func (e *examination) state(ctx context.Context, known *durable) {
 	if known.dir.Path() != "" {
 		held, running, err := lookAt(ctx, e.cfg, known.dir, false)
 		if err != nil {
-			e.fail(stateError(err))
+			e.fail(stateError(err), e.cfg.Store.Postgres.Enabled())
 		} else {
 			heads = held.LogHeads
 			e.attestations(known, held)
@@ -34,7 +35,7 @@ func (e *examination) state(ctx context.Context, known *durable) {
 	}
 	err := e.chain(ctx, known.dir, heads)
 	if err != nil {
-		e.fail(err)
+		e.fail(err, false)
 	}
 	if closed != nil {
 		e.relied(ctx, known.dir, closed, err == nil)
@@ -63,7 +64,7 @@ func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.S
 		return // it was told
 	}
 	if _, err := lackedBy(ctx, k, path, looking); err != nil && !errors.Is(err, errCrashed) { // what the start completes, it looks at
-		e.fail(err)
+		e.fail(err, false)
 	}
 }
 
@@ -102,11 +103,14 @@ func (e *examination) chain(ctx context.Context, dir datadir.Dir, heads []store.
 	return audit.Check(ctx, path, head)
 }
 
-// fail keeps what is wrong with what a signer has kept. If the configuration can mend it, that
-// is a problem of it; a database that does not answer is none, nor is a log that was cut.
-func (e *examination) fail(err error) {
+// fail keeps what is wrong with what a signer has kept. Where a signer is started next only
+// what the configuration can mend is a problem of it, as when it was opened; to a check it is
+// one, too, that the state or the log is damaged. What passes by itself is none: a database that
+// does not answer, or a file that another command has open.
+func (e *examination) fail(err error, passes bool) {
 	var usage *usageError
-	if errors.As(err, &usage) {
+	passes = passes || errors.Is(err, bolt.ErrLocked) || errors.Is(err, audit.ErrLocked) || errors.Is(err, context.Canceled)
+	if errors.As(err, &usage) || e.alone && !passes {
 		e.add(err)
 		return
 	}

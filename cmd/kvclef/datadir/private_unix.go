@@ -20,9 +20,10 @@ func checkPrivate(path string) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf("the data directory %s has mode %#o, so others can get at it: run chmod 700 %s", Absolute(path), mode, Absolute(path))
 	}
+	// Who gives it to another user takes it from a signer that may run as the first.
 	if user := os.Geteuid(); known && int64(owner.Uid) != int64(user) {
-		return fmt.Errorf("the data directory %s belongs to the user id %d, and kvclef runs as %d: run it as that user, or chown -R %d %s",
-			Absolute(path), owner.Uid, user, user, Absolute(path))
+		return fmt.Errorf("the data directory %s belongs to the user id %d, and kvclef runs as %d: run it as that user, of the Debian package by /usr/libexec/kvclef/as-service",
+			Absolute(path), owner.Uid, user)
 	}
 	return nil
 }
