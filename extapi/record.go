@@ -49,6 +49,23 @@ func newRecord(req *rules.Request) *record {
 	return r
 }
 
+// idempotencyKey is the key of a context's idempotency key.
+type idempotencyKey struct{}
+
+// WithIdempotency says with which idempotency key the requests of a context come, by the key
+// of its record in the state, and the hash of what is asked with it: for the entries of
+// their decisions, see [audit.Idempotency].
+func WithIdempotency(ctx context.Context, key, request string) context.Context {
+	return context.WithValue(ctx, idempotencyKey{}, audit.Idempotency{Key: key, Request: request})
+}
+
+// idempotency adds the idempotency key to the entry of its decision.
+func (r *record) idempotency(ctx context.Context) {
+	if key, ok := ctx.Value(idempotencyKey{}).(audit.Idempotency); ok {
+		r.entry.Idempotency = &key
+	}
+}
+
 // whole adds the whole request to the entry of its decision.
 func (r *record) whole(req *rules.Request) { r.entry.Whole = wholeOf(req) }
 

@@ -107,6 +107,7 @@ func (s *Service) sign(ctx context.Context, req *rules.Request) ([65]byte, error
 	}
 	defer leave()
 	record := newRecord(req)
+	record.idempotency(ctx)
 	if !s.excerpts {
 		record.whole(req)
 	}

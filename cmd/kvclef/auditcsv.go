@@ -19,6 +19,7 @@ func auditColumns() []string {
 		"checkpoint_seq", "checkpoint_head", "checkpoint_time", "checkpoint_key", "checkpoint_signature", "prev", "hash",
 		"policy", "explain", "repeat", "first_request", "filled",
 		"ticket", "state", "ticket_hash", "quorum", "approver", "vote", "comment", "way", "credential", "public_key", "replica",
+		"idempotency_key", "idempotency_request",
 	}
 }
 

@@ -82,6 +82,9 @@ func auditDetails(e audit.Entry) []string {
 	add("passkey", e.Credential)
 	add("repeats", e.First)
 	add("by", e.Principal)
+	if e.Idempotency != nil {
+		add("idempotency", e.Idempotency.Key)
+	}
 	add("reason", e.Reason)
 	add("why", e.Explain)
 	add("policy", e.Policy)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/extapi/proxy/outbox"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/store"
 )
@@ -45,7 +46,7 @@ func (k upTo) of(path string) store.LogHead {
 // from the one at path, if that is the same and was moved there. If it is another one, what
 // the state does not know of that is held as well, and of those that were written between
 // the two, as starts name them: a copy of the state may be of a time before they were begun.
-func lackedBy(ctx context.Context, k upTo, path string, mend mender) ([]rules.Reservation, error) {
+func lackedBy(ctx context.Context, k upTo, path string, mend mender) (lack, error) {
 	w := walk{upTo: k, path: path, mend: mend, read: make(map[string]uint64)}
 	err := w.begin(ctx)
 	for err == nil && len(w.befores) > 0 {
@@ -54,9 +55,9 @@ func lackedBy(ctx context.Context, k upTo, path string, mend mender) ([]rules.Re
 		err = w.follow(ctx, before)
 	}
 	if err != nil {
-		return nil, lacked(k, err)
+		return lack{}, lacked(k, err)
 	}
-	return w.held, nil
+	return lack{held: w.held, keys: w.keys}, nil
 }
 
 // mender sees to it that a log has all that was written to it, before it is read.
@@ -95,7 +96,8 @@ type walk struct {
 	mend    mender
 	read    map[string]uint64 // up to which entry, by path
 	held    []rules.Reservation
-	befores []audit.Before // that are still to be followed
+	keys    []outbox.Logged // idempotency keys that were used
+	befores []audit.Before  // that are still to be followed
 }
 
 // take reads what a log has after an entry.
@@ -108,7 +110,7 @@ func (w *walk) take(ctx context.Context, from store.LogHead) error {
 		return err
 	}
 	w.read[from.Log] = l.last
-	w.held, w.befores = append(w.held, l.held...), append(w.befores, l.befores...)
+	w.held, w.keys, w.befores = append(w.held, l.held...), append(w.keys, l.keys...), append(w.befores, l.befores...)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/extapi/audit"
+	"github.com/kvclef/kvclef/extapi/proxy/outbox"
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/store"
 	"github.com/kvclef/kvclef/rules/store/bolt"
@@ -70,11 +71,18 @@ func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, k upTo) er
 	if seq, hash := d.audit.Head(); k.closed && from.Log == d.auditPath && from.Seq == seq && from.Hash == hash {
 		return nil // nothing was written since
 	}
-	held, err := lackedBy(ctx, k, d.auditPath, completing(d.auditPath))
+	l, err := lackedBy(ctx, k, d.auditPath, completing(d.auditPath))
 	if err != nil {
 		return err
 	}
-	n, err := file.Recover(ctx, held)
+	used, err := outbox.UseLogged(ctx, file, l.keys) // before the state says that it has all
+	if err != nil {
+		return fmt.Errorf("taking idempotency keys from the audit log %s: %w", from.Log, err)
+	}
+	if used > 0 {
+		d.log.WarnContext(ctx, "Idempotency keys that the state did not know are used, by the audit log: their retries are refused", "keys", used, "log", from.Log, "entry", from.Seq)
+	}
+	n, err := file.Recover(ctx, l.held)
 	if errors.Is(err, bolt.ErrUncounted) {
 		return fmt.Errorf("what was held of limits since entry %d of the audit log %s does not fit into the state: is it the state that was used with that log? "+
 			"If it is, have that forgotten with kvclef state forget --entry %[1]d, and lower the limits by what the log shows until their windows have passed: %[3]w", from.Seq, from.Log, err)
@@ -94,15 +102,19 @@ const manyHeld = 1 << 15
 // lack is what a state lacks that an audit log has.
 type lack struct {
 	held    []rules.Reservation
-	befores []audit.Before // that its starts name, of each log the last
-	last    uint64         // entry
+	keys    []outbox.Logged // idempotency keys for which something may have been signed
+	befores []audit.Before  // that its starts name, of each log the last
+	last    uint64          // entry
 }
 
 // heldSince returns what the entries of an audit log after one hold of limits, but for
 // what expired before the last of those.
 func heldSince(ctx context.Context, from store.LogHead) (l lack, err error) {
 	next, most := max(from.Seq, 1), manyHeld
-	var latest time.Time
+	var (
+		latest time.Time
+		keys   = make(usedKeys)
+	)
 	expired := func(r rules.Reservation) bool {
 		return !slices.ContainsFunc(r.Charges, func(c rules.Reserved) bool { return c.Expires.After(latest) })
 	}
@@ -120,6 +132,7 @@ func heldSince(ctx context.Context, from store.LogHead) (l lack, err error) {
 		if before := record.Entry.Before; before != nil {
 			l.befores = append(slices.DeleteFunc(l.befores, func(b audit.Before) bool { return b.Log == before.Log }), *before)
 		}
+		keys.take(&record.Entry)
 		if record.Entry.Hold == nil {
 			continue
 		}
@@ -138,7 +151,7 @@ func heldSince(ctx context.Context, from store.LogHead) (l lack, err error) {
 	if next <= from.Seq {
 		return lack{}, fmt.Errorf("%s ends before entry %d", from.Log, from.Seq)
 	}
-	l.held, l.last = slices.DeleteFunc(l.held, expired), next-1
+	l.held, l.keys, l.last = slices.DeleteFunc(l.held, expired), keys.all(), next-1
 	return l, nil
 }
 

@@ -43,6 +43,7 @@ type frontParts struct {
 	account *extapi.Account
 	holds   func(context.Context, common.Address) bool // whether it sends for an account
 	records rules.Records
+	place   string       // of the records in the whole state, "" for all of it
 	shared  rules.Shared // of the same store, nil if others don't send from it
 	node    *nodeClient
 	gate    *gate // before its methods, nil for none
@@ -87,7 +88,7 @@ func (s *signing) newFront(ctx context.Context, parts frontParts) (_ *front, err
 	f := &front{node: parts.node}
 	signatory := extapi.NewSignatory(parts.account)
 	f.outbox, err = outbox.New(ctx, outbox.Config{
-		Records: parts.records, Shared: parts.shared, Signer: signatory, Node: parts.node, ChainIDs: bigIDs(parts.chains), Holds: parts.holds,
+		Records: parts.records, Place: parts.place, Shared: parts.shared, Signer: signatory, Node: parts.node, ChainIDs: bigIDs(parts.chains), Holds: parts.holds,
 		GasMargin: cfg.GasMargin, FeeCap: weiOf(cfg.TxFeeCap), Timeout: cfg.NodeTimeout, Interval: cfg.PollInterval, Confirmations: cfg.Confirmations, Retain: cfg.Retain,
 		Patience:    s.cfg.Limits.RequestTimeout + s.cfg.Limits.SignTimeout,
 		MaxFinished: parts.maxFinished,

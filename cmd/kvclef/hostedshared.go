@@ -40,6 +40,7 @@ func (h *hostRunner) share(ctx context.Context, own extapi.Signer) (replica stri
 // keepFor says where a service keeps what it sends, and signs.
 func (h *hostRunner) keepFor(id string, signer extapi.Signer, parts *frontParts) {
 	scoped := h.records.of(id)
+	parts.place = scoped.prefix
 	if h.shared == nil {
 		parts.records, parts.signer = scoped, h.reserve(signer)
 		return

@@ -105,6 +105,8 @@ type Entry struct {
 	// entry to make that durable.
 	Hold *Hold `json:"hold,omitempty"`
 
+	Idempotency *Idempotency `json:"idempotency,omitempty"` // of a decision: the key that its request came with
+
 	State      string `json:"state,omitempty"`       // of a ticket
 	TicketHash string `json:"ticket_hash,omitempty"` // SHA-256 of what people were shown, 0x
 	Quorum     string `json:"quorum,omitempty"`      // who must approve, such as "2 of finance"

@@ -50,6 +50,9 @@ func encodeBody(e Entry) ([]byte, error) {
 	if err := e.Hold.check(); err != nil {
 		return nil, err
 	}
+	if err := e.Idempotency.check(); err != nil {
+		return nil, err
+	}
 	if err := e.Before.Check(); err != nil {
 		return nil, err
 	}

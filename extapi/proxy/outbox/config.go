@@ -30,6 +30,10 @@ type Config struct {
 	// no certificate names share its keys.
 	Scope string
 
+	// Place is what comes before the keys of the records in the whole store, for the audit
+	// log; "" where they are all of it.
+	Place string
+
 	GasMargin float64       // estimates are multiplied by it, 1 to 10; default 1.2
 	FeeCap    *big.Int      // the most that the fees of a transaction may be, wei; nil: no bound
 	Market    time.Duration // how long the latest block and fees are good for; default 1 s

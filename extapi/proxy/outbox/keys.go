@@ -34,6 +34,7 @@ const (
 	claimBegun   = "begun"
 	claimDone    = "done"
 	claimRefused = "refused"
+	claimLogged  = "logged" // of which the audit log alone knows, see [UseLogged]
 )
 
 // claimRecord is the value of a key's record.
@@ -49,6 +50,8 @@ type claimRecord struct {
 	// It begins with whose it is. It is gone from one that was begun and that nobody may
 	// finish any more.
 	By string `json:"by,omitempty"`
+
+	Logged string `json:"logged,omitempty"` // the id of the request in the audit log, of a key of which that alone knows
 }
 
 // claim is a request's hold on its idempotency key.
@@ -65,7 +68,7 @@ func decodeClaim(key string, value []byte) (*claim, error) {
 		return nil, fmt.Errorf("reading record %s: %w", key, err)
 	}
 	switch c.State {
-	case claimBegun:
+	case claimBegun, claimLogged:
 	case claimDone, claimRefused:
 		if c.Hash == nil {
 			return nil, fmt.Errorf("reading record %s: it is %s without a transaction", key, c.State)
@@ -135,7 +138,7 @@ func (o *Outbox) sendKeyed(ctx context.Context, given *extapi.PartialTransaction
 	if err := o.begin(ctx, c); err != nil {
 		return common.Hash{}, err
 	}
-	hash, err := o.dispatch(ctx, d, c)
+	hash, err := o.dispatch(extapi.WithIdempotency(ctx, o.cfg.Place+path, request), d, c)
 	var spent spentError
 	if err != nil && !errors.As(err, &spent) {
 		o.free(ctx, c)
@@ -153,6 +156,8 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 		return common.Hash{}, refuse("this idempotency key was used for another request: use a new one")
 	case c.State == claimBegun:
 		return o.unfinished(ctx, c)
+	case c.State == claimLogged:
+		return c.logged()
 	}
 	kept, err := o.cfg.Records.Record(ctx, c.Record)
 	if err != nil {
