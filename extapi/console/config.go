@@ -74,6 +74,8 @@ type Config struct {
 	IdleTimeout   time.Duration // of a connection between requests; default 120 s
 	Heartbeat     time.Duration // between the signs of life of a stream; default 15 s
 
+	formTime time.Duration // for somebody who has not signed in to send a form; default 5 s
+
 	Clock  func() time.Time // default time.Now
 	Logger *slog.Logger     // default: discard
 }
@@ -166,6 +168,7 @@ func (c *Config) complete() (origin *url.URL, err error) {
 	setDefault(&c.WriteTimeout, 30*time.Second)
 	setDefault(&c.IdleTimeout, 120*time.Second)
 	setDefault(&c.Heartbeat, 15*time.Second)
+	setDefault(&c.formTime, 5*time.Second)
 	if c.Names == nil {
 		c.Names = func(*approval.Ticket) (sheet.Names, map[string]string) { return nil, nil }
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules/approval"
 )
 
@@ -76,6 +77,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if of == nil {
 		s.answer(w, r, http.StatusUnauthorized, map[string]string{"error": "The session has ended."})
 		return
+	}
+	if !extapi.Known(r.Context()) {
+		return // nobody waits for it
 	}
 	leave, ok := s.streams.enter(of)
 	if !ok {

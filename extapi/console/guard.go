@@ -23,6 +23,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 	}))
 	own := forgery.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		extapi.Stranger(r.Context()) // until a session is found
 		w, r = extapi.Early(w, r)
 		s.secure(w.Header())
 		switch {

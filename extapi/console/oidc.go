@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -33,8 +32,7 @@ type issuer struct {
 	back   string            // URL that the issuer leads back to
 	clock  func() time.Time
 
-	mu       sync.Mutex
-	provider *oidc.Provider // nil until it has answered once
+	discovery discovery
 }
 
 func newIssuer(cfg OIDC, people map[string]Person, origin string, clock func() time.Time) (*issuer, error) {
@@ -115,23 +113,6 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// discover returns what the issuer says of itself, which is kept once it is known.
-func (i *issuer) discover(ctx context.Context) (*oidc.Provider, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.provider != nil {
-		return i.provider, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, issuerTimeout)
-	defer cancel()
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, i.cfg.Client), i.cfg.Issuer)
-	if err != nil {
-		return nil, fmt.Errorf("asking the issuer who it is: %w", err)
-	}
-	i.provider = provider
-	return provider, nil
-}
-
 func (i *issuer) oauth(provider *oidc.Provider) *oauth2.Config {
 	cfg := &oauth2.Config{
 		ClientID: i.cfg.ClientID, Endpoint: provider.Endpoint(), RedirectURL: i.back,
@@ -166,7 +147,7 @@ func flowOf(cookie string) (flow, bool) {
 
 // begin returns the address at the issuer at which somebody signs in.
 func (i *issuer) begin(ctx context.Context, f flow) (string, error) {
-	provider, err := i.discover(ctx)
+	provider, err := i.discovery.find(ctx, i.ask)
 	if err != nil {
 		return "", err
 	}
@@ -181,7 +162,7 @@ func (i *issuer) finish(ctx context.Context, f flow, query url.Values) (person s
 	if code := query.Get("error"); code != "" {
 		return "", fmt.Errorf("the issuer refused it: %s %s", clip(code), clip(query.Get("error_description")))
 	}
-	provider, err := i.discover(ctx)
+	provider, err := i.discovery.find(ctx, i.ask)
 	if err != nil {
 		return "", err
 	}

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"time"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // routes returns what answers requests.
@@ -53,6 +56,8 @@ func (s *Server) signedIn(next handler) http.HandlerFunc {
 		of := s.sessions.find(s.cookies.get(r, s.cookies.session), true)
 		reading := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
+		case of != nil && !extapi.Known(r.Context()):
+			// It has made room for another, and nobody waits for the answer.
 		case of == nil && reading && comesFromElsewhere(r):
 			// A browser keeps a strict cookie back when another site leads here: the page
 			// asks for itself once more, from here.
@@ -94,13 +99,25 @@ func (s *Server) attempted(next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		if r.Method == http.MethodPost {
-			if err := readForm(r); err != nil {
+			if err := s.readStrangersForm(w, r); err != nil {
 				s.failAny(w, r, http.StatusBadRequest, "The form could not be read.")
 				return
 			}
 		}
 		next(w, r)
 	}
+}
+
+// readStrangersForm reads a form of somebody who has not signed in, who has less time for
+// that than people who have.
+func (s *Server) readStrangersForm(w http.ResponseWriter, r *http.Request) error {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(min(s.cfg.formTime, s.cfg.ReadTimeout))) // fails only on a closed connection
+	if err := readForm(r); err != nil {
+		return err
+	}
+	_ = control.SetReadDeadline(time.Now().Add(s.cfg.ReadTimeout)) // the server watches for a hang-up by reading on
+	return nil
 }
 
 // readForm reads a form of the kind that the pages send.

@@ -110,6 +110,9 @@ func (s *Server) SignOut(person string) { s.sessions.dropAll(person) }
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.streams.close()
 	s.sessions.close()
+	if s.issuer != nil {
+		s.issuer.close()
+	}
 	if s.server == nil {
 		return nil
 	}
