@@ -50,6 +50,7 @@ func Lint(p *Policy) []Warning {
 type linter struct {
 	policy   *Policy
 	warnings []Warning
+	denied   []*Match // see denials
 }
 
 func (l *linter) warn(rule *Rule, id string, line int, format string, args ...any) {

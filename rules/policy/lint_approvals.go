@@ -65,7 +65,7 @@ func (l *linter) orTyped(rule *Rule, m *Match, possible []string) string {
 // anyTyped warns of matches that say too little of typed data: it may be a permit, or move
 // tokens itself.
 func (l *linter) anyTyped(rule *Rule, m *Match, possible []string) {
-	if !slices.Contains(possible, facts.KindTypedData) || m.boundsMember(possible) || len(explicit(m.Effects)) > 0 {
+	if !slices.Contains(possible, facts.KindTypedData) || m.boundsMember(possible) {
 		return
 	}
 	permits, sends := m.handsOver()

@@ -63,6 +63,8 @@ func TestLintApprovals(t *testing.T) {
 		"a Safe, by no data":        {`safe: {safe: payees}, message: {data: {not: "0x"}}`, anyCall},
 		"a Safe's ether":            {`safe: {safe: payees}, call: approve, message: {to: payees, value: 0}`, unboundedApproval},
 
+		"a permit of a token":       {`kind: typed_data, primary_type: Permit, token: USDC, recipient: payees`, unboundedApproval},
+		"any permit of a token":     {`kind: typed_data, token: USDC, recipient: payees`, unboundedApproval},
 		"typed data, a deadline":    {`kind: typed_data, message: {deadline: {within: 1h}}`, unboundedApproval},
 		"typed data, and a domain":  {`kind: typed_data, domain: {contract: payees}, message: {nonce: {min: 1}}`, unboundedApproval},
 		"typed data of no permit":   {`kind: typed_data, domain: {contract: payees}, message: {order: {min: 1}, price: 5}`, ""},

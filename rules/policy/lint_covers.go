@@ -106,9 +106,8 @@ func (l *linter) deniesUnlimited(rule *Rule, m *Match) bool {
 // that word is certainly about all requests of some kinds, and their actions, that a match of
 // another rule is about.
 func (l *linter) denies(rule *Rule, m *Match, kinds []string, word string, of func(d *Match) bool) bool {
-	return slices.ContainsFunc(l.policy.rules, func(other Rule) bool {
-		d := &other.Match
-		if other.Effect != Deny || other.Shadow || !d.has(word) || !of(d) {
+	return slices.ContainsFunc(l.denials(), func(d *Match) bool {
+		if !d.has(word) || !of(d) {
 			return false
 		}
 		request := slices.DeleteFunc(slices.Clone(d.Request), func(p predicate) bool {
@@ -117,4 +116,17 @@ func (l *linter) denies(rule *Rule, m *Match, kinds []string, word string, of fu
 		actions := slices.DeleteFunc(slices.Clone(d.Action), func(p predicate) bool { return p.key() == word })
 		return implied(rule.Match.Request, request) && implied(m.Action, actions)
 	})
+}
+
+// denials are the matches of all rules that deny.
+func (l *linter) denials() []*Match {
+	if l.denied == nil {
+		l.denied = []*Match{}
+		for i := range l.policy.rules {
+			if rule := &l.policy.rules[i]; rule.Effect == Deny && !rule.Shadow {
+				l.denied = append(l.denied, &rule.Match)
+			}
+		}
+	}
+	return l.denied
 }

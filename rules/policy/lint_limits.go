@@ -15,7 +15,7 @@ func (l *linter) limits(rule *Rule, possible []string) {
 		switch {
 		case m.misses(rule, of, possible):
 			l.warn(rule, limitMisses, 0, "has the limit %s, and nothing that it matches counts for it: use another measure, such as signatures, or argument, which counts a number in calls", of.ID)
-		case l.paidUncounted(rule, m, of, possible, purse{}):
+		case l.paidUncounted(rule, m, of, possible, purseOf(rule)):
 			l.warn(rule, limitMisses, 0, "has the limit %s, which does not count what a contract that is called pays of its own, such as a Safe by execTransaction: add a limit {measure: argument, ..}, or let the Safe's owner sign safe_transaction", of.ID)
 		case of.Measure == limit.Amount && m.movesOthers(possible):
 			l.warn(rule, limitMisses, 0, "has the limit %s, which does not count tokens of others, and may move some: add owner: self, or a limit {measure: argument, ..}", of.ID)
@@ -38,7 +38,7 @@ func (m *Match) misses(rule *Rule, of *limit.Limit, possible []string) bool {
 	case limit.GasCost, limit.Spend:
 		return !some(facts.KindTransaction, facts.KindSafe)
 	case limit.Value:
-		return !some(facts.KindTransaction, facts.KindSafe) || !m.sendsEther(of, possible, purse{})
+		return !some(facts.KindTransaction, facts.KindSafe) || !m.sendsEther(of, possible, purseOf(rule))
 	case limit.Amount:
 		var tokens []string
 		named := m.has("token", "amount_max")

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kvclef/kvclef/rules/calldata"
 	"github.com/kvclef/kvclef/rules/facts"
@@ -22,7 +23,7 @@ type flow struct {
 
 // flows are the methods that move tokens or let others take them, by their
 // signatures.
-func flows() map[string]flow {
+var flows = sync.OnceValue(func() map[string]flow {
 	const (
 		details   = "((address,uint160,uint48,uint48)"
 		permitted = "((address,uint256)"
@@ -75,7 +76,7 @@ func flows() map[string]flow {
 		all[signature] = flow{pathOf(paths[0]), pathOf(paths[1]), pathOf(paths[2])}
 	}
 	return all
-}
+})
 
 func pathOf(text string) []string {
 	if text == "" {

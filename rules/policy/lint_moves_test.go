@@ -112,6 +112,8 @@ func TestLintMoves(t *testing.T) {
 		"its own tokens, by a Safe":      {head + exec + `inner: [{call: transferFrom, token: USDC, owner: self, recipient: payees}]` + usdc, ""},
 		"a Safe's own batch":             {safe + `to: payees, call: multiSend, delegate_call: true, inner: [{call: transfer, token: USDC, recipient: payees}]` + usdc, ""},
 		"its own batch":                  {head + `to: self, call: executeBatch, inner: [{call: transfer, token: USDC, recipient: payees}]` + usdc, ""},
+		"its own batch, by name":         {head + `account: payer, to: payer, call: executeBatch, inner: [{call: transfer, token: USDC, recipient: payees}]` + usdc, ""},
+		"another's batch":                {head + `account: payer, to: payees, call: executeBatch, inner: [{call: transfer, token: USDC, owner: self, recipient: payees}]` + usdc, ""},
 		"a wallet's batch":               {head + `to: payees, call: executeBatch, inner: [{call: transfer, token: USDC, recipient: payees}]` + usdc, unboundedAmount + " " + limitMisses},
 		"what another contract moves":    {head + `to: payees, function: "swap(uint256 amount, address to)", args: {to: self}` + usdc, limitMisses},
 		"what an unknown selector moves": {head + `to: payees, selector: "0x01020304"` + usdc, limitMisses},

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/kvclef/kvclef/rules/facts"
 	"github.com/kvclef/kvclef/rules/limit"
 )
@@ -15,18 +17,30 @@ type purse struct {
 	tokens bool   // calls of tokens are made by another
 	ether  bool   // ether is paid by another, which has some
 	around *Match // that makes the calls; nil for the outermost
+
+	self []common.Address // the account, where the rule names one alone
+}
+
+// purseOf is who makes the outermost calls of a rule.
+func purseOf(rule *Rule) purse {
+	if by, ok := rule.Match.find("account").(narrowing); ok && len(by.narrows().addresses) == 1 {
+		return purse{self: by.narrows().addresses}
+	}
+	return purse{}
 }
 
 // purseWithin is who makes the calls within those of a match.
 func (m *Match) purseWithin(possible []string, by purse) purse {
-	if m.callsSelf() {
-		return purse{by.tokens, by.ether, m}
+	within := by
+	within.around = m
+	if m.callsSelf(by.self) {
+		return within
 	}
 	word, methods := m.methods()
 	if word == "" {
-		return purse{true, true, m} // there is another warning of that
+		within.tokens, within.ether = true, true // there is another warning of that
+		return within
 	}
-	within := purse{by.tokens, by.ether, m}
 	for _, method := range methods {
 		name := nameOf(method)
 		forwards := name == "executeMetaTransaction" || strings.Contains(method, "((address,address,uint256")
@@ -43,7 +57,13 @@ func (m *Match) purseWithin(possible []string, by purse) purse {
 
 // callsSelf reports whether a match is about calls of the account itself, which runs
 // the code of a contract (EIP-7702).
-func (m *Match) callsSelf() bool { return m.has("to") && m.find("to").want() == wordSelf }
+func (m *Match) callsSelf(self []common.Address) bool {
+	if !m.has("to") {
+		return false
+	}
+	to, ok := m.find("to").(narrowing)
+	return m.find("to").want() == wordSelf || ok && len(self) == 1 && slices.Equal(to.narrows().addresses, self)
+}
 
 // ofSelf reports whether a match is about tokens of who signs alone.
 func (m *Match) ofSelf() bool { return m.has("owner") && m.find("owner").want() == wordSelf }

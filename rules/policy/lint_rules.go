@@ -33,11 +33,11 @@ func (l *linter) allowing(rule *Rule) {
 		l.recipients(rule, m, possible)
 	}
 	if !deploys {
-		l.unlimited(rule, m, possible, purse{})
-		l.sums(rule, m, possible, purse{})
+		l.unlimited(rule, m, possible, purseOf(rule))
+		l.sums(rule, m, possible, purseOf(rule))
 	}
 	l.limits(rule, possible)
-	l.unboundedValue(rule, m, possible, purse{})
+	l.unboundedValue(rule, m, possible, purseOf(rule))
 	if slices.Contains(possible, facts.KindTransaction) {
 		l.unboundedFee(rule, m)
 	}
