@@ -1,6 +1,7 @@
 package extapi
 
 import (
+	"context"
 	"net"
 	"sync"
 	"time"
@@ -34,12 +35,35 @@ type largePart struct {
 
 // newLargePlaces returns places. Where callers are told apart none can have all.
 func newLargePlaces(above int64, apart bool) *largePlaces {
-	share := maxLargeBodies
-	if apart {
-		share = largeShare
-	}
-	return &largePlaces{above: above, share: share, places: make(chan struct{}, maxLargeBodies), parts: make(map[string]*largePart)}
+	return placesOf(above, maxLargeBodies, apart)
 }
+
+func placesOf(above int64, count int, apart bool) *largePlaces {
+	share := count
+	if apart {
+		share /= maxLargeBodies / largeShare
+	}
+	return &largePlaces{above: above, share: share, places: make(chan struct{}, count), parts: make(map[string]*largePart)}
+}
+
+// LargePlaces are places for large messages, for a listener of another package. A message is to
+// have one from when so much of it has come that it is large until it is answered.
+type LargePlaces struct{ of *largePlaces }
+
+// NewLargePlaces returns places. Where callers are told apart none can have more than a
+// quarter.
+func NewLargePlaces(count int, apart bool) *LargePlaces {
+	return &LargePlaces{placesOf(0, count, apart)}
+}
+
+// Enter waits for a place, as long as the caller is there. The error is [os.ErrDeadlineExceeded]
+// if none was free in time.
+func (l *LargePlaces) Enter(ctx context.Context, principal string, patience time.Duration) error {
+	return l.of.enter(principal, patience, ctx.Done())
+}
+
+// Leave gives a place back.
+func (l *LargePlaces) Leave(principal string) { l.of.leave(principal) }
 
 // enter waits for a place, as long as reading may take or the caller is there.
 func (l *largePlaces) enter(principal string, patience time.Duration, gone <-chan struct{}) error {

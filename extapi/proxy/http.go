@@ -19,7 +19,7 @@ import (
 )
 
 // Bodies above smallBody bytes are read a few at a time, so that memory doesn't
-// grow with the number of callers.
+// grow with the number of callers. Of the places for them one caller has a part.
 const (
 	smallBody      = 64 << 10
 	maxLargeBodies = 64
@@ -149,7 +149,7 @@ func jsonRequest(header http.Header) bool {
 // servePost answers one call or batch.
 func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request, principal, trail string) {
 	control := http.NewResponseController(w)
-	body, leave, err := p.readBody(control, r)
+	body, leave, err := p.readBody(control, r, principal)
 	defer leave()
 	switch {
 	case errors.Is(err, errTooLarge):
@@ -211,58 +211,57 @@ func callerContext(ctx context.Context, r *http.Request, transport, principal st
 	return extapi.WithTraceParent(ctx, r.Header)
 }
 
-// readBody reads the body whole and bounded. Leave gives the place of a large
-// one back, when the request has been answered.
-func (p *Proxy) readBody(control *http.ResponseController, r *http.Request) (body []byte, leave func(), err error) {
+// readBody reads the body whole and bounded. What is above smallBody waits for a place, which
+// leave gives back when the request has been answered: not before so much has come, so that
+// nobody has a place for a body that is promised, or has no length.
+func (p *Proxy) readBody(control *http.ResponseController, r *http.Request, principal string) (body []byte, leave func(), err error) {
 	leave = func() {}
 	if r.ContentLength > p.cfg.MaxBody {
 		return nil, leave, errTooLarge
 	}
-	if r.ContentLength < 0 || r.ContentLength > smallBody {
-		if !p.enterLarge(r.Context()) {
-			return nil, leave, os.ErrDeadlineExceeded
-		}
-		leave = p.leaveLarge
-	}
 	// The deadline must not outlast the body: the server watches for a hang-up by
 	// reading on.
 	_ = control.SetReadDeadline(time.Now().Add(p.cfg.ReadTimeout)) // fails only on a closed connection
-	if r.ContentLength >= 0 {
+	if r.ContentLength >= 0 && r.ContentLength <= smallBody {
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(r.Body, body)
 	} else {
-		body, err = io.ReadAll(io.LimitReader(r.Body, p.cfg.MaxBody+1))
-		if int64(len(body)) > p.cfg.MaxBody {
-			return nil, leave, errTooLarge
-		}
+		body, leave, err = p.readLarge(control, r, principal)
 	}
-	if err != nil {
+	if err == nil {
+		_ = control.SetReadDeadline(time.Time{})
+	}
+	return body, leave, err
+}
+
+// readLarge reads a body that is large, or may be. The time of waiting for a place is not the
+// caller's.
+func (p *Proxy) readLarge(control *http.ResponseController, r *http.Request, principal string) (body []byte, leave func(), err error) {
+	leave = func() {}
+	body, err = io.ReadAll(io.LimitReader(r.Body, min(smallBody, p.cfg.MaxBody)+1))
+	switch {
+	case err != nil || int64(len(body)) <= min(smallBody, p.cfg.MaxBody):
+		return body, leave, err
+	case int64(len(body)) > p.cfg.MaxBody:
+		return nil, leave, errTooLarge
+	}
+	if err := p.large.Enter(r.Context(), principal, p.cfg.ReadTimeout); err != nil {
 		return nil, leave, err
 	}
-	_ = control.SetReadDeadline(time.Time{})
-	return body, leave, nil
-}
-
-// enterLarge waits for a place to read a large body.
-func (p *Proxy) enterLarge(ctx context.Context) bool {
-	select {
-	case p.large <- struct{}{}:
-		return true
-	default:
+	leave = func() { p.large.Leave(principal) }
+	_ = control.SetReadDeadline(time.Now().Add(p.cfg.ReadTimeout))
+	if r.ContentLength >= 0 {
+		whole := make([]byte, r.ContentLength)
+		n := copy(whole, body)
+		_, err = io.ReadFull(r.Body, whole[n:])
+		return whole, leave, err
 	}
-	patience := time.NewTimer(p.cfg.ReadTimeout)
-	defer patience.Stop()
-	select {
-	case p.large <- struct{}{}:
-		return true
-	case <-patience.C:
-		return false
-	case <-ctx.Done():
-		return false
+	rest, err := io.ReadAll(io.LimitReader(r.Body, p.cfg.MaxBody+1-int64(len(body))))
+	if body = append(body, rest...); int64(len(body)) > p.cfg.MaxBody {
+		return nil, leave, errTooLarge
 	}
+	return body, leave, err
 }
-
-func (p *Proxy) leaveLarge() { <-p.large }
 
 // write sends an answer; nil is none, to notifications.
 func (p *Proxy) write(control *http.ResponseController, w http.ResponseWriter, answer []byte) {

@@ -32,9 +32,9 @@ type Proxy struct {
 	buffers buffers
 	held    held
 	names   map[string]string // of methods that are told to the observer
-	large   chan struct{}     // places for large bodies
-	sockets chan struct{}     // places for WebSocket clients
-	nodeLog rate.Sometimes    // a node that is down fails every call
+	large   *extapi.LargePlaces
+	sockets chan struct{}  // places for WebSocket clients
+	nodeLog rate.Sometimes // a node that is down fails every call
 
 	writeBuffers sync.Pool // of WebSocket clients
 	decoders     decoders  // for the observer
@@ -55,7 +55,7 @@ func New(cfg Config) (*Proxy, error) {
 	p := &Proxy{
 		cfg: cfg, log: cfg.Logger, access: access, trail: newTrail(),
 		guard: extapi.NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins), refused: extapi.RefusalLog(cfg.Logger),
-		large: make(chan struct{}, maxLargeBodies), sockets: make(chan struct{}, cfg.MaxWebSockets),
+		large: extapi.NewLargePlaces(maxLargeBodies, cfg.Callers.Named()), sockets: make(chan struct{}, cfg.MaxWebSockets),
 		names: namesOf(cfg), nodeLog: rate.Sometimes{First: 5, Interval: time.Second},
 		sessions: sessions{open: make(map[*session]struct{})},
 	}

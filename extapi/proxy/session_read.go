@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -53,13 +52,13 @@ func (s *session) read(message io.Reader) (body []byte, leave func(), err error)
 	if whole {
 		return body, func() {}, nil
 	}
-	if !s.p.enterLarge(s.ctx) {
+	if err := s.p.large.Enter(s.ctx, s.who.Principal, s.p.cfg.ReadTimeout); err != nil {
 		s.end(farewell(websocket.CloseTryAgainLater, "too many large messages"))
-		return nil, func() {}, errors.New("waited for a place")
+		return nil, func() {}, err
 	}
 	s.deadline(s.p.cfg.ReadTimeout)
 	rest, err := io.ReadAll(message)
-	return append(body, rest...), s.p.leaveLarge, err
+	return append(body, rest...), func() { s.p.large.Leave(s.who.Principal) }, err
 }
 
 // take answers a message, or passes it on. It has a slot, and it may have a
