@@ -70,8 +70,10 @@ func TestPeopleAndCrash(t *testing.T) {
 func (w *world) insist(t *testing.T, queue *approval.Queue) common.Hash {
 	t.Helper()
 	key := "k"
+	var last error
 	for range 20 {
 		hash, err := w.Send(t.Context(), w.transfer(t, 1000), key)
+		last = err
 		switch id := ticketOf(err); {
 		case err == nil:
 			return hash
@@ -83,7 +85,7 @@ func (w *world) insist(t *testing.T, queue *approval.Queue) common.Hash {
 			w.clock.move(11 * time.Minute)
 		}
 	}
-	t.Fatal("it can't be paid")
+	t.Fatalf("it can't be paid: %v", last)
 	return common.Hash{}
 }
 
