@@ -62,6 +62,19 @@ func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (H
 	return id, decision, nil
 }
 
+// unless returns the decision if it could be kept. Where others have taken the room of what
+// people approved, it is a refusal that says so.
+func (d Decision) unless(err error) (Decision, error) {
+	var over *OverLimitError
+	if !errors.As(err, &over) {
+		return d, err
+	}
+	refusal := d.refused().because(err)
+	refusal.Verdict, refusal.Ticket = Reject, d.Ticket
+	refusal.Reason = exceeded(over) + " by now, after people approved: make the request again"
+	return refusal, nil
+}
+
 // because puts before the explanation what a ledger said.
 func (d Decision) because(err error) Decision {
 	text := err.Error()

@@ -105,7 +105,7 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 		limits = 0
 	}
 	if err == nil && decision.Verdict == Approve {
-		err = keep(ctx, hold)
+		decision, err = decision.unless(keep(ctx, hold))
 	}
 	if err != nil || decision.Verdict != Approve {
 		return decision, errors.Join(err, e.release(ctx, limits))

@@ -43,7 +43,7 @@ func (q *Queue) answers(e *entry) bool {
 	switch r.State {
 	case stateBegun, StateOpen, StateApproved:
 		return !e.condemns()
-	case StateSigned, stateNever, StateVoid:
+	case StateSigned, stateNever, StateVoid, StateLapsed:
 		return false
 	default:
 		return !q.cfg.Clock().After(r.Decided.Add(q.cfg.Remember))

@@ -69,7 +69,7 @@ func TestOtherLimitsHold(t *testing.T) {
 		"at once": {want: rules.Approve},
 		"late":    {pass: 110 * time.Minute, want: rules.Approve},
 		"expired": {pass: 121 * time.Minute, room: 8000, want: rules.Approve},
-		"taken":   {pass: 121 * time.Minute, room: 8001, want: rules.Undecided},
+		"taken":   {pass: 121 * time.Minute, room: 8001, want: rules.Reject},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -87,7 +87,7 @@ func TestOtherLimitsHold(t *testing.T) {
 			}
 			got, err := engine.Decide(t.Context(), payment(1001))
 			if tt.want != rules.Approve {
-				if err == nil && got.Verdict == rules.Approve {
+				if err != nil || got.Verdict != tt.want {
 					t.Errorf("%+v, %v", got, err)
 				}
 				return

@@ -22,7 +22,7 @@ const (
 	StateSigned   State = "signed"   // a signature was made
 	StateRejected State = "rejected" // one has rejected
 	StateExpired  State = "expired"  // the time was over before enough had approved
-	StateLapsed   State = "lapsed"   // it was approved, and nobody came for the signature in time
+	StateLapsed   State = "lapsed"   // it was approved, and nobody came for the signature in time, or its limits had no more room
 	StateVoid     State = "void"     // the policy was changed before it was used
 )
 

@@ -77,6 +77,10 @@ func (u *use) keep(ctx context.Context) error {
 	}
 	more, before, err := q.holdAnew(ctx, &r)
 	if err != nil {
+		var over *rules.OverLimitError
+		if errors.As(err, &over) {
+			return errors.Join(err, q.noRoom(ctx, e, r, before))
+		}
 		return err
 	}
 	r.State = StateUsed
@@ -102,6 +106,17 @@ func (q *Queue) holdAnew(ctx context.Context, r *record) (id rules.HoldID, befor
 		r.Holds = []rules.HoldID{id}
 	}
 	return id, before, err
+}
+
+// noRoom ends a ticket whose limits others have taken while people thought: it can't be used
+// any more, and stands in the way of a question that has other people pass them.
+func (q *Queue) noRoom(ctx context.Context, e *entry, r record, left []rules.HoldID) error {
+	r.State, r.Holds = StateLapsed, left
+	if err := q.change(ctx, e, r); err != nil {
+		return err
+	}
+	q.decided(ctx, e, WhatLapsed)
+	return nil
 }
 
 // Settle tells what became of the request. An approval that was certainly not used

@@ -79,7 +79,7 @@ func TestHeldAnew(t *testing.T) {
 			}
 			close(s.hang)
 			got := <-done
-			if approved := got.err == nil && got.Verdict == rules.Approve; approved != (tt.want == 1) {
+			if want := [...]rules.Verdict{rules.Reject, rules.Approve}[tt.want]; got.err != nil || got.Verdict != want {
 				t.Fatalf("%+v, %v", got.Decision, got.err)
 			}
 			if tt.want == 1 {

@@ -89,7 +89,7 @@ func (w *writer) state() string {
 	case approval.StateSigned:
 		return "approved and signed"
 	case approval.StateLapsed:
-		return "approved, but nobody came for the signature in time"
+		return "approved, but nobody came for the signature in time, or its limits had no more room"
 	default:
 		return Inert(string(t.State)) + " since " + when(t.Decided)
 	}
