@@ -22,6 +22,9 @@ func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (H
 	if e.Ledger == nil {
 		return 0, decision.refused(), errors.New("the decision counts against limits, and there is no ledger")
 	}
+	if len(decision.Charges) > MaxCharges {
+		return 0, decision.tooMany(), nil
+	}
 	all := bounded(decision.Charges)
 	decision.Charges = all
 	deed := ""
@@ -60,6 +63,23 @@ func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (H
 	}
 	decision.Reservation = reservation
 	return id, decision, nil
+}
+
+// tooMany refuses what counts for more totals at once than a ledger holds, such as a batch
+// under limits for each recipient. It names the limit with the most.
+func (d Decision) tooMany() Decision {
+	count := make(map[string]int)
+	most := ""
+	for i := range d.Charges {
+		id := (&OverLimitError{Charge: d.Charges[i]}).Name()
+		if count[id]++; count[id] > count[most] {
+			most = id
+		}
+	}
+	refusal := d.refused()
+	refusal.Verdict = Reject
+	refusal.Reason = fmt.Sprintf("it counts for %d totals at once, %d of them of limit %s, and may for %d: ask for less at once", len(d.Charges), count[most], most, MaxCharges)
+	return refusal
 }
 
 // unless returns the decision if it could be kept. Where others have taken the room of what

@@ -236,6 +236,27 @@ func TestLiftedMany(t *testing.T) {
 	}
 }
 
+// TestTooManyTotals: a batch that counts for more totals than a hold may have is refused,
+// naming the limit, and is no failure of the state.
+func TestTooManyTotals(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]rules.Verdict{rules.MaxCharges: rules.Approve, rules.MaxCharges + 1: rules.Reject} {
+		charges := make([]rules.Charge, n)
+		for i := range charges {
+			charges[i] = rules.Charge{Counter: fmt.Sprint(i), Limit: []string{"all", "each"}[min(i, 1)], Slot: "s", Amount: *uint256.NewInt(1), Cap: *uint256.NewInt(100), Window: time.Hour}
+		}
+		ledger := new(cappedLedger)
+		engine := &rules.Engine{Ledger: ledger, Rules: []rules.Rule{explainingRule{Decision: rules.Decision{Verdict: rules.Approve, Rule: "pay", OverLimit: board(), Charges: charges}}}}
+		got, err := engine.Decide(t.Context(), &rules.Request{Kind: rules.KindText})
+		if err != nil || got.Verdict != want || (len(ledger.held) == 1) != (want == rules.Approve) {
+			t.Errorf("%d: %v %q, %v; held %d times", n, got.Verdict, got.Reason, err, len(ledger.held))
+		}
+		if want == rules.Reject && got.Reason != "it counts for 1025 totals at once, 1024 of them of limit each, and may for 1024: ask for less at once" {
+			t.Error(got.Reason)
+		}
+	}
+}
+
 // TestWithinLimits: whoever is asked anyway learns of no limit that has room.
 func TestWithinLimits(t *testing.T) {
 	t.Parallel()
