@@ -111,13 +111,13 @@ func TestOtherLimitsHold(t *testing.T) {
 // adds up beyond the limit unseen; not where each has a total of its own.
 func TestAskedForTooMuch(t *testing.T) {
 	t.Parallel()
-	for per, want := range map[string]rules.Verdict{"": rules.Refer, "per: [principal], ": rules.Approve} {
+	for per, want := range map[string]rules.Verdict{"[account]": rules.Refer, "[principal]": rules.Approve} {
 		h := newHouse(t, nil)
 		engine := h.loaded(t, `approvals:
   board: {threshold: 1, of: [bob], wait: 0s, expires: 720h}
 lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
 rules:
-  - {id: small, effect: allow, match: {principal: [payroll, intern], to: friends, plain: true}, over_limit: {approvals: board}, limits: [{measure: value, max: "1000 wei", `+per+`window: 7d}]}
+  - {id: small, effect: allow, match: {principal: [payroll, intern], to: friends, plain: true}, over_limit: {approvals: board}, limits: [{measure: value, max: "1000 wei", per: `+per+`, window: 7d}]}
 `)
 		for _, ask := range []struct {
 			who  string
