@@ -75,7 +75,10 @@ func (v *vault) holds(_ context.Context, address common.Address) bool {
 }
 
 // Sign implements extapi.Signer.
-func (v *vault) Sign(_ context.Context, address common.Address, digest common.Hash) (extapi.Signed, error) {
+func (v *vault) Sign(ctx context.Context, address common.Address, digest common.Hash) (extapi.Signed, error) {
+	if err := ctx.Err(); err != nil {
+		return extapi.Signed{}, err
+	}
 	v.mu.Lock()
 	fail := v.fail
 	v.signed++
@@ -109,12 +112,12 @@ func (v *vault) Decide(_ context.Context, req *rules.Request) (rules.Decision, e
 }
 
 // Settle implements extapi.Decider.
-func (v *vault) Settle(context.Context, *rules.Request, rules.Decision, rules.Result) error {
-	return nil
+func (v *vault) Settle(ctx context.Context, _ *rules.Request, _ rules.Decision, _ rules.Result) error {
+	return ctx.Err()
 }
 
 // Append implements extapi.Auditor.
-func (v *vault) Append(context.Context, audit.Entry) error { return nil }
+func (v *vault) Append(ctx context.Context, _ audit.Entry) error { return ctx.Err() }
 
 func (v *vault) signatures() int {
 	v.mu.Lock()
