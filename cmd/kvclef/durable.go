@@ -127,6 +127,9 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return &usageError{err}
 	}
+	if err := d.takesUp(ctx); err != nil {
+		return err
+	}
 	options := audit.Options{Known: known, Replica: replica, MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: d.options.watch.hook(failpointHook())}
 	d.audit, err = audit.Open(ctx, d.auditPath, options)
 	return err

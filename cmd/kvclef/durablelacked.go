@@ -64,13 +64,15 @@ func lackedBy(ctx context.Context, k upTo, path string, mend mender) (lack, erro
 type mender func(ctx context.Context, log string) error
 
 // completing completes other logs than the one at path, which is open, and so complete.
+// Somebody who writes one has all of it in its file; and of one that can't be written, such
+// as on a disk that can only be read, the journal is read with it.
 func completing(path string) mender {
 	return func(ctx context.Context, log string) error {
 		if log == path {
 			return nil
 		}
-		// Somebody who writes it has all of it in its file.
-		if err := audit.Mend(ctx, log, audit.Options{}); !errors.Is(err, audit.ErrLocked) {
+		err := audit.Mend(ctx, log, audit.Options{})
+		if damage := (*audit.DamageError)(nil); errors.As(err, &damage) {
 			return err
 		}
 		return nil
@@ -120,6 +122,7 @@ func (w *walk) begin(ctx context.Context) error {
 	if w.path == w.from.Log {
 		return err
 	}
+	without := err == nil || w.closed && ended(ctx, w.from, err)
 	if err != nil && w.from.Seq > 0 {
 		moved := w.from
 		moved.Log = w.path
@@ -129,20 +132,34 @@ func (w *walk) begin(ctx context.Context) error {
 		}
 		err = fmt.Errorf("%w; %w", err, movedErr)
 	}
-	if err != nil && (!w.closed || damagedAfter(err, w.from.Seq)) {
+	if !without {
 		return err
 	}
-	// A state that was closed has all of a log that ended with it, and may go on without.
 	if err := w.take(ctx, w.of(w.path)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil // it is about to be begun
 }
 
-// damagedAfter tells whether a log goes on after an entry, and is wrong there.
-func damagedAfter(err error, seq uint64) bool {
+// Errors of a log that is not the one that a state was used with, or an older copy of it.
+var (
+	errEnds  = errors.New("ends")
+	errOther = errors.New("it is another log")
+)
+
+// ended tells from the error about a log whether it ended with an entry, as far as can be
+// seen: a state that was closed with that has all of it, and may go on without. What can't
+// be read now may have more.
+func ended(ctx context.Context, at store.LogHead, err error) bool {
 	var damage *audit.DamageError
-	return errors.As(err, &damage) && damage.Seq > seq
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errEnds), errors.Is(err, errOther):
+		return true
+	case !errors.As(err, &damage), damage.Seq > at.Seq, damage.Seq == 0 && damage.Line != 1, audit.Crashed(at.Log):
+		return false
+	}
+	more, err := audit.GoesOn(ctx, at.Log, at.Seq)
+	return err == nil && !more
 }
 
 // follow reads a log that was written before another, unless the state has all of it up to
@@ -173,12 +190,12 @@ func (w *walk) follow(ctx context.Context, before audit.Before) error {
 
 // has tells whether a log has an entry.
 func has(ctx context.Context, entry audit.Before) error {
-	for record, err := range audit.Entries(ctx, entry.Log, entry.Seq) {
+	for record, err := range audit.Complete(ctx, entry.Log, entry.Seq) {
 		if err != nil {
 			return err
 		}
 		if record.Entry.Seq != entry.Seq || record.Hash != entry.Hash {
-			return fmt.Errorf("entry %d of %s has the hash %s, and is to have %s: it is another log", record.Entry.Seq, entry.Log, record.Hash, entry.Hash)
+			return fmt.Errorf("entry %d of %s has the hash %s, and is to have %s: %w", record.Entry.Seq, entry.Log, record.Hash, entry.Hash, errOther)
 		}
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -206,5 +207,153 @@ func TestALogThatWasMoved(t *testing.T) {
 		if before := record.Entry.Before; before != nil && before.Log != a {
 			t.Errorf("%+v", before)
 		}
+	}
+}
+
+// crashed has a signer pay and be killed: its log and journal are left as they were, and its
+// state as it was before.
+func (s signer) crashed(nonce uint64, wei int64, want rules.Verdict) (state, log, journal string) {
+	s.t.Helper()
+	d := s.start()
+	path := s.cfg.Audit.File
+	state = s.read(s.t, s.dir.Store())
+	if got := pay(s.t, d, nonce, wei); got != want {
+		s.t.Errorf("payment %d of %d wei: %v, want %v", nonce, wei, got, want)
+	}
+	log, journal = s.read(s.t, path), s.read(s.t, path+".journal")
+	if err := d.close(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.write(s.t, s.dir.Store(), state)
+	s.write(s.t, path, log)
+	s.write(s.t, path+".journal", journal)
+	return state, log, journal
+}
+
+// TestALogThatWasMovedWithoutItsJournal: what a power cut left there alone is not forgotten.
+func TestALogThatWasMovedWithoutItsJournal(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]bool{"gone": false, "another in its place": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSigner(t)
+			a := s.at("a")
+			s.pay(1, 1, rules.Approve)
+			before := s.read(t, a)
+			s.crashed(2, 8, rules.Approve)
+			s.write(t, a, before) // what was not flushed
+			b := s.at("b")
+			if err := os.Rename(a, b); err != nil {
+				t.Fatal(err)
+			}
+			if again {
+				s.write(t, a, "")
+			}
+			for range 2 {
+				s.refused("mv " + a + ".journal " + b + ".journal")
+			}
+			if s.read(t, b) != before {
+				t.Error("a start that was refused wrote to the log")
+			}
+			if err := os.Rename(a+".journal", b+".journal"); err != nil {
+				t.Fatal(err)
+			}
+			s.pay(3, 2, rules.Reject)
+			s.pay(4, 1, rules.Approve)
+		})
+	}
+}
+
+// TestALogThatCanOnlyBeRead: its disk is mounted so, or of another user. What it has counts.
+func TestALogThatCanOnlyBeRead(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() == 0 || runtime.GOOS == "windows" {
+		t.Skip("nothing is closed to this user")
+	}
+	for name, closed := range map[string]bool{"closed": true, "crashed": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSigner(t)
+			old := filepath.Join(s.dir.Path(), "old")
+			if err := os.Mkdir(old, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			a := s.at("old/a")
+			s.pay(1, 1, rules.Approve)
+			copied, before := s.read(t, s.dir.Store()), s.read(t, a)
+			_, log, journal := s.crashed(2, 8, rules.Approve)
+			if closed {
+				s.write(t, s.dir.Store(), copied)
+			}
+			crashed := s.read(t, s.dir.Store())
+			mode := func(name string, mode os.FileMode) {
+				if err := os.Chmod(name, mode); err != nil {
+					t.Error(err)
+				}
+			}
+			t.Cleanup(func() { mode(old, 0o700) })
+			for _, cut := range []string{log, before, before + log[len(before):len(log)-9]} {
+				s.write(t, a, cut)
+				s.write(t, a+".journal", journal)
+				for _, name := range []string{a, a + ".journal", a + ".lock"} {
+					mode(name, 0o400)
+				}
+				mode(old, 0o500)
+				b := s.at("b")
+				d := s.start()
+				if got := pay(t, d, 3, 2); got != rules.Reject {
+					t.Errorf("11 of 10 wei: %v", got)
+				}
+				s.stop(d)
+				s.remove(t, b)
+				s.write(t, s.dir.Store(), crashed)
+
+				// What can't be read may have more.
+				mode(a, 0)
+				for range 2 {
+					s.refused("permission denied")
+				}
+				mode(old, 0o700)
+				for _, name := range []string{a, a + ".journal", a + ".lock"} {
+					mode(name, 0o600)
+				}
+				s.remove(t, b)
+			}
+		})
+	}
+}
+
+// TestClosedStatesThatGoOnWithout a log do so where that has ended as far as can be seen.
+func TestClosedStatesThatGoOnWithout(t *testing.T) {
+	t.Parallel()
+	lines := func(text string) []string { return strings.SplitAfter(text, "\n") }
+	for name, tt := range map[string]struct {
+		left func(ended, log string) string // of the log, by what it had when the state was closed and since
+		want string                         // "": it goes on
+	}{
+		"it has ended":             {func(ended, _ string) string { return ended }, ""},
+		"an older copy":            {func(ended, _ string) string { return strings.Join(lines(ended)[:2], "") }, ""},
+		"damaged, and ended":       {func(ended, _ string) string { return "x" + ended }, ""},
+		"damaged, and goes on":     {func(_, log string) string { return "x" + log }, "kvclef state forget --entry "},
+		"damaged where it goes on": {func(ended, log string) string { return ended + "x" + log[len(ended):] }, "kvclef state forget --entry "},
+		"its oldest part is away":  {func(_, log string) string { return strings.Join(lines(log)[len(lines(log))-3:], "") }, "is missing: bring its segment back"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSigner(t)
+			a := s.at("a")
+			s.pay(1, 1, rules.Approve)
+			copied, ended := s.read(t, s.dir.Store()), s.read(t, a)
+			s.pay(2, 8, rules.Approve)
+			s.write(t, a, tt.left(ended, s.read(t, a)))
+			s.write(t, s.dir.Store(), copied)
+			s.at("b")
+			if tt.want != "" {
+				s.refused(tt.want)
+				return
+			}
+			s.pay(3, 9, rules.Approve)
+			s.pay(4, 1, rules.Reject)
+		})
 	}
 }

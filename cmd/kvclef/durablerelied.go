@@ -118,7 +118,7 @@ func heldSince(ctx context.Context, from store.LogHead) (l lack, err error) {
 	expired := func(r rules.Reservation) bool {
 		return !slices.ContainsFunc(r.Charges, func(c rules.Reserved) bool { return c.Expires.After(latest) })
 	}
-	for record, err := range audit.Entries(ctx, from.Log, next) {
+	for record, err := range audit.Complete(ctx, from.Log, next) {
 		if err != nil {
 			return lack{}, err
 		}
@@ -149,7 +149,7 @@ func heldSince(ctx context.Context, from store.LogHead) (l lack, err error) {
 		}
 	}
 	if next <= from.Seq {
-		return lack{}, fmt.Errorf("%s ends before entry %d", from.Log, from.Seq)
+		return lack{}, fmt.Errorf("%s %w before entry %d", from.Log, errEnds, from.Seq)
 	}
 	l.held, l.keys, l.last = slices.DeleteFunc(l.held, expired), keys.all(), next-1
 	return l, nil
@@ -167,7 +167,7 @@ func follows(record audit.Record, from store.LogHead, next uint64) error {
 	case seq != next && !moved:
 		return fmt.Errorf("entry %d of %s is missing: bring its segment back", next, from.Log)
 	case seq <= from.Seq+1 && from.Seq > 0 && before != from.Hash:
-		return fmt.Errorf("entry %d of %s had the hash %s, and has %s: it is another log", from.Seq, from.Log, from.Hash, before)
+		return fmt.Errorf("entry %d of %s had the hash %s, and has %s: %w", from.Seq, from.Log, from.Hash, before, errOther)
 	}
 	return nil
 }

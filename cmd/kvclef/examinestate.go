@@ -63,6 +63,10 @@ func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.S
 	if err != nil {
 		return // it was told
 	}
+	if err := strayed(ctx, k, path); err != nil {
+		e.fail(err, false)
+		return
+	}
 	if _, err := lackedBy(ctx, k, path, looking); err != nil && !errors.Is(err, errCrashed) { // what the start completes, it looks at
 		e.fail(err, false)
 	}

@@ -16,52 +16,58 @@ const maxLooks = 8
 // reads what Open reads, changes nothing, and takes no lock: a signer may be writing. What
 // a crash leaves is in order, and so is a log that is not there yet.
 func Check(ctx context.Context, path string, known Head) error {
+	_, err := examine(ctx, path, known)
+	return err
+}
+
+// examine reads what Open reads, and returns what the log's end is to become.
+func examine(ctx context.Context, path string, known Head) (ending, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return fmt.Errorf("looking at the audit log: %w", err)
+		return ending{}, fmt.Errorf("looking at the audit log: %w", err)
 	}
 	if err := CheckPlace(path); err != nil {
-		return err
+		return ending{}, err
 	}
 	for range maxLooks {
 		l := &Log{path: path, options: Options{Known: known}.withDefaults()}
-		if again, err := l.look(ctx); err != nil || !again {
-			return err
+		if found, again, err := l.look(ctx); err != nil || !again {
+			return found, err
 		}
 	}
-	return fmt.Errorf("the audit log %s is rotated faster than it can be read: try again", path)
+	return ending{}, fmt.Errorf("the audit log %s is rotated faster than it can be read: try again", path)
 }
 
 // look reads the log. It is to be done again if what was read is of two times.
-func (l *Log) look(ctx context.Context) (again bool, err error) {
+func (l *Log) look(ctx context.Context) (found ending, again bool, err error) {
 	f, err := os.Open(l.path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {
-		return false, fmt.Errorf("looking at the audit log: %w", err)
+		return found, false, fmt.Errorf("looking at the audit log: %w", err)
 	}
 	if f != nil {
 		defer func() { _ = f.Close() }() // it is only read
 	}
 	firsts, last, err := l.before()
 	if err != nil {
-		return false, err
+		return found, false, err
 	}
 	if still, err := l.still(f); err != nil || !still {
-		return true, err
+		return found, true, err
 	}
 	if missing {
-		_, err = l.without(ctx, last, firsts)
-		return false, err
+		found, err = l.without(ctx, last, firsts)
+		return found, false, err
 	}
 	l.active.file = f
-	if _, err = l.read(ctx, firsts, last); err == nil {
-		return false, nil
+	if found, err = l.read(ctx, firsts, last); err == nil {
+		return found, false, nil
 	}
 	// The journal may be of a later time, after a rotation.
 	if still, looked := l.still(f); looked == nil && !still {
-		return true, nil
+		return found, true, nil
 	}
-	return false, err
+	return found, false, err
 }
 
 // still tells whether a file is the active segment, nil for none.

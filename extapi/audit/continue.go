@@ -48,14 +48,14 @@ type leftover struct {
 	there bool               // there is one
 	next  map[string]carried // by the hash of what they follow
 	held  map[string]bool    // by their own
-	last  uint64             // the highest number
+	end   link               // the newest
 }
 
 // readJournal reads the journal. What is in it besides whole lines is the beginning or the
 // end of one that was written over.
-func (l *Log) readJournal() (leftover, error) {
+func readJournal(path string) (leftover, error) {
 	found := leftover{next: make(map[string]carried), held: make(map[string]bool)}
-	name := l.path + journalSuffix
+	name := path + journalSuffix
 	if err := regular(name); err != nil {
 		return found, err
 	}
@@ -73,7 +73,7 @@ func (l *Log) readJournal() (leftover, error) {
 		return found, fmt.Errorf("reading the audit log's journal: %w", err)
 	}
 	if at, named := anchorOf(text); named {
-		found.held[at.hash], found.last = true, at.seq
+		found.held[at.hash], found.end = true, at
 	}
 	// A half may end within a line that was written over.
 	for _, half := range [][]byte{text[:len(text)/2], text[len(text)/2:]} {
@@ -100,7 +100,10 @@ func (f *leftover) add(line []byte) error {
 		return fmt.Errorf("it has two entries that follow number %d", entry.Seq-1)
 	}
 	f.next[entry.Prev] = carried{line: line, at: link{seq: entry.Seq, hash: hash}}
-	f.held[hash], f.last = true, max(f.last, entry.Seq)
+	f.held[hash] = true
+	if entry.Seq > f.end.seq {
+		f.end = link{seq: entry.Seq, hash: hash}
+	}
 	return nil
 }
 
@@ -111,7 +114,7 @@ func (f *leftover) apart(path string, end link) error {
 		return nil
 	}
 	return &DamageError{File: path, Seq: end.seq + 1, Problem: fmt.Sprintf("its journal %s has entries up to number %d, and does not go on from the log's last, number %d: "+
-		"bring back the newest of the full segments, or the log that the journal is of; or, if it is of another log, move the journal away", path+journalSuffix, f.last, end.seq)}
+		"bring back the newest of the full segments, or the log that the journal is of; or, if it is of another log, move the journal away", path+journalSuffix, f.end.seq, end.seq)}
 }
 
 // after returns the lines that go on from a place in the chain.

@@ -144,7 +144,7 @@ func (l *Log) before() (firsts []uint64, last link, err error) {
 // read reads the active segment, compares the log with what is known of it, and returns
 // what a crash left at its end.
 func (l *Log) read(ctx context.Context, firsts []uint64, last link) (ending, error) {
-	journal, err := l.readJournal()
+	journal, err := readJournal(l.path)
 	if err != nil {
 		return ending{}, err
 	}
@@ -181,7 +181,7 @@ func (l *Log) read(ctx context.Context, firsts []uint64, last link) (ending, err
 
 // without is read where there is no active segment.
 func (l *Log) without(ctx context.Context, last link, firsts []uint64) (ending, error) {
-	journal, err := l.readJournal()
+	journal, err := readJournal(l.path)
 	if err != nil {
 		return ending{}, err
 	}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"math/rand/v2"
@@ -152,8 +153,15 @@ func TestPowerCut(t *testing.T) {
 				t.Fatalf("round %d: %v", round, err)
 			}
 		}
+		complete := all(t, Complete(t.Context(), path, 1))
 		l := open(t, path, Options{journal: 5000})
 		head, _ := l.Head()
+		for i, record := range all(t, Entries(t.Context(), path, 1)) {
+			if i < len(complete) && (record.Hash != complete[i].Hash || !bytes.Equal(record.Raw, complete[i].Raw)) ||
+				i >= len(complete) && record.Entry.Event != EventRecovered {
+				t.Fatalf("round %d: entry %d is not the one that was there to be read", round, i+1)
+			}
+		}
 		closeLog(t, l)
 		if head < told {
 			t.Fatalf("round %d: %d were acknowledged, %d are there", round, told, head)
