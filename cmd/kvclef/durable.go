@@ -127,7 +127,7 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	if err := d.takesUp(ctx); err != nil {
+	if err := d.takesUp(ctx, placeFlags(cfg.Place, d.dir)); err != nil {
 		return err
 	}
 	options := audit.Options{Known: known, Replica: replica, MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: d.options.watch.hook(failpointHook())}

@@ -45,6 +45,9 @@ func (e *examination) state(ctx context.Context, known *durable) {
 // relied looks whether audit logs have what the state lacks, after a crash or as a copy. Of
 // one that was closed, a log that is not as it was left was told.
 func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.Summary, sound bool) {
+	if e.cfg.Store.Postgres.Enabled() {
+		return // it relies on nothing
+	}
 	var unsettled, forgotten store.LogHead
 	if held.Relied != nil {
 		unsettled = *held.Relied
@@ -53,7 +56,8 @@ func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.S
 		forgotten = *held.Forgotten
 	}
 	k, some := upToOf(unsettled, forgotten, held.LogHeads)
-	if !some || k.closed && !sound {
+	none := !some && knowsNone(held.LogHeads, forgotten) && !e.options.make
+	if !some && !none || k.closed && !sound {
 		return
 	}
 	path, err := auditPath(e.cfg, dir)
@@ -63,8 +67,15 @@ func (e *examination) relied(ctx context.Context, dir datadir.Dir, held *store.S
 	if err != nil {
 		return // it was told
 	}
-	if err := strayed(ctx, k, path); err != nil {
+	if none {
+		err = unknown(ctx, path, placeFlags(e.cfg.Place, dir))
+	} else {
+		err = strayed(ctx, k, path)
+	}
+	if err != nil {
 		e.fail(err, false)
+	}
+	if none || err != nil {
 		return
 	}
 	if _, err := lackedBy(ctx, k, path, looking); err != nil && !errors.Is(err, errCrashed) { // what the start completes, it looks at

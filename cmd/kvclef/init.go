@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/cmd/kvclef/config"
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
+	"github.com/kvclef/kvclef/rules/store"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -80,6 +82,11 @@ func (p *program) init(c *cli.Context) error {
 	if record == "" {
 		return err
 	}
+	if c.Bool("forget-limits") && !cfg.Store.Postgres.Enabled() {
+		if err := forgetAll(c.Context, cfg, dir, record); err != nil {
+			return err
+		}
+	}
 	begins := "from the first start"
 	if goesOn != "" {
 		begins = "which is there and " + goesOn
@@ -88,6 +95,17 @@ func (p *program) init(c *cli.Context) error {
 		p.sayf("kvclef: warning: %s is of a signer that had another state: what it spent of limits is not known here. Lower the caps of the policy by what the log shows, until the longest window has passed", record)
 	}
 	return p.printf("Data directory  %s\nState           %s\nAudit log       %s, %s\n\n%s", datadir.Absolute(dir.Path()), place, record, begins, afterInit(cfg, c.IsSet("config")))
+}
+
+// forgetAll has a new state remember, until an audit log tells, that it may go on with one
+// that has entries.
+func forgetAll(ctx context.Context, cfg *config.Config, dir datadir.Dir, log string) error {
+	state, err := openStore(ctx, cfg, dir, bolt.Options{})
+	if err != nil {
+		return err
+	}
+	err = state.Forget(ctx, store.LogHead{Log: log, Time: time.Now().UTC().Truncate(time.Second)})
+	return errors.Join(err, state.Close())
 }
 
 // afterInit says what comes next. A configuration file may name what decides, and the rest.

@@ -52,9 +52,7 @@ func logOf(ctx context.Context, cfg *config.Config, dir datadir.Dir) (path, has 
 		return "", "", err
 	}
 	path = datadir.Absolute(path)
-	switch last, err := audit.Last(ctx, path); {
-	case errors.Is(err, fs.ErrNotExist):
-		return path, "", nil
+	switch last, err := lastOf(ctx, path); {
 	case err != nil:
 		return path, "can't be read to its end", nil //nolint:nilerr // it is told with what is about it
 	case last == 0:
@@ -62,6 +60,16 @@ func logOf(ctx context.Context, cfg *config.Config, dir datadir.Dir) (path, has 
 	default:
 		return path, fmt.Sprintf("has entries, up to %d", last), nil
 	}
+}
+
+// lastOf returns the number of the last entry of an audit log, 0 if there is none. With an
+// error it is the last one that can be read.
+func lastOf(ctx context.Context, path string) (uint64, error) {
+	last, err := audit.Last(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return last, err
 }
 
 // mayBegin refuses to make a state in the place of one that was lost.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
+	"github.com/kvclef/kvclef/rules/store"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -20,7 +22,8 @@ func (p *program) stateForgetCommand() *cli.Command {
 		) + "\n\nAfter a crash, and in a copy of the state, what was held of limits since that entry is in the audit log" +
 			"\nalone, or in those written after it. Without them the signer does not start: bring them back if you can. If" +
 			"\nthey are lost, this has the signer start without what they had: after a crash up to 0.1 s of holds, with a" +
-			"\ncopy all since. Lower the caps of the policy by what may have been signed meanwhile, until the windows have" +
+			"\ncopy all since. --entry 0 is for a state that was used with no audit log and is to go on with one that has" +
+			"\nentries, as kvclef init --forget-limits makes it. Lower the caps of the policy by what may have been signed meanwhile, until the windows have" +
 			"\npassed.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
 			&cli.Uint64Flag{Name: "entry", Usage: "the entry that the refused start named, so that nothing is forgotten by accident", DefaultText: "none"},
@@ -53,6 +56,13 @@ func (p *program) stateForget(c *cli.Context) (err error) {
 		return err
 	}
 	k, some := upToOf(state.Unsettled(), state.Forgotten(), heads)
+	if !some && knowsNone(heads, state.Forgotten()) && c.Uint64("entry") == 0 {
+		path, err := auditPath(cfg, dir)
+		if err != nil {
+			return err
+		}
+		k, some = upTo{from: store.LogHead{Log: datadir.Absolute(path), Time: time.Now().UTC().Truncate(time.Second)}}, true
+	}
 	switch from := k.from; {
 	case !some:
 		return usagef("the state has all that was held: there is nothing to forget")

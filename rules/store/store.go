@@ -39,7 +39,9 @@ type Summary struct {
 	// the signer starts and its log tells of it.
 	Forgotten *LogHead `json:"forgotten_log,omitempty"`
 
-	LogHeads []LogHead `json:"-"` // of the replica that looks, the one used last at the end
+	// LogHeads are of the replica that looks, the one used last at the end. It is nil for a
+	// state in a file that was used with no audit log.
+	LogHeads []LogHead `json:"-"`
 }
 
 // RecordKind is what the records are whose keys begin with the same name.

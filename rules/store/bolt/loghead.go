@@ -55,7 +55,8 @@ func (s *Store) KeepLogHead(ctx context.Context, head LogHead) error {
 }
 
 // LogHeads returns how far the audit logs had come that were used with this
-// store, the one used last at the end.
+// store, the one used last at the end. It is nil for a store that was used with
+// none; one of a version that remembered none has no entries in it.
 func (s *Store) LogHeads(ctx context.Context) (heads []LogHead, err error) {
 	if err := errors.Join(context.Cause(ctx), s.writer.health()); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	bbolt "go.etcd.io/bbolt"
@@ -36,7 +37,7 @@ func migrate(db *bbolt.DB, found contents, at func(point string)) error {
 		if err != nil {
 			return err
 		}
-		if err := t.put(bucketMeta, []byte(keyFormat), record); err != nil {
+		if err := errors.Join(t.put(bucketMeta, []byte(keyFormat), record), t.keepNoLogs()); err != nil {
 			return err
 		}
 		if err := t.save(); err != nil {
@@ -49,6 +50,16 @@ func migrate(db *bbolt.DB, found contents, at func(point string)) error {
 		at("store.after-commit")
 		return nil
 	})
+}
+
+// keepNoLogs has a store that may have been used with audit logs and remembers none
+// differ from one that was used with none.
+func (t *tables) keepNoLogs() error {
+	record, err := t.get(bucketMeta, []byte(keyLogHeads))
+	if err != nil || record != nil {
+		return err
+	}
+	return t.put(bucketMeta, []byte(keyLogHeads), []byte("[]"))
 }
 
 // moveCharges moves those of version 1, which have no slots, to the queue.

@@ -59,6 +59,9 @@ func migration(t *testing.T, version int) {
 	}
 
 	store := open(t, path, atNoon())
+	if heads, err := store.LogHeads(t.Context()); heads == nil || err != nil {
+		t.Errorf("it looks as if it was used with no audit log: %v", err)
+	}
 	if value := get(t, store, "key 001"); value == "" {
 		t.Error("the storage is lost")
 	}

@@ -170,6 +170,9 @@ func (s *survey) summary(path string, found contents) *Summary {
 	s.summed.Path = path
 	s.summed.Version, s.summed.ID, s.summed.Created = found.format.Version, found.format.ID, found.format.Created
 	s.summed.Keys, s.summed.Bytes = found.keys, found.bytes
+	if found.format.Version < formatVersion && s.summed.LogHeads == nil {
+		s.summed.LogHeads = []LogHead{} // as it is about to be brought to this version
+	}
 	if found.state.now > 0 {
 		s.summed.Latest = time.Unix(0, found.state.now).UTC()
 	}
