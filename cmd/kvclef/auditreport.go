@@ -109,6 +109,9 @@ func (v verification) eventCounts() string {
 
 func (v verification) checkpointText() string {
 	c := v.Checkpoint
+	if b := v.Before; b != nil && c == nil {
+		return fmt.Sprintf("none of these entries, and that beside the log is of entry %d before them: entries cut off at the end would not be noticed", b.Seq)
+	}
 	if c == nil {
 		return "none: entries cut off at the end would not be noticed"
 	}

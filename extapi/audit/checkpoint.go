@@ -136,12 +136,17 @@ func writeCheckpoint(name string, c Checkpoint, hook func(string)) error {
 }
 
 // holds checks that the chain has the entry that a checkpoint covers; entries
-// are of the active segment.
+// are of the active segment. It may have been moved away since, where none was signed
+// for long.
 func (l *Log) holds(ctx context.Context, c Checkpoint, entries map[uint64]link, firsts []uint64) error {
 	at, err := l.at(ctx, c.Seq, entries, firsts)
 	switch {
 	case err != nil:
 		return err
+	case at.seq == 0 && l.begins(c.Seq, firsts):
+		l.options.Logger.Warn("Audit log begins after the entry that the checkpoint beside it covers: its segment was moved away",
+			"path", l.path, "entry", c.Seq, "hash", c.Head, "last_entry", l.head.seq)
+		return nil
 	case at.seq == 0:
 		return missing(l.path, c, l.head.seq)
 	case at.hash != c.Head:

@@ -31,7 +31,7 @@ func (l *Log) remembers(ctx context.Context, entries map[uint64]link, firsts []u
 	switch {
 	case err != nil:
 		return err
-	case at.seq == 0 && (len(firsts) == 0 || known.Seq < firsts[0]):
+	case at.seq == 0 && l.begins(known.Seq, firsts):
 		l.options.Logger.Warn("Audit log begins after the entry that it had when it was used last: its segment was moved away",
 			"path", l.path, "entry", known.Seq, "hash", known.Hash, "last_entry", l.head.seq)
 		return nil
@@ -44,6 +44,11 @@ func (l *Log) remembers(ctx context.Context, entries map[uint64]link, firsts []u
 			known.Hash, at.hash)}
 	}
 	return nil
+}
+
+// begins tells whether the log begins after an entry that it does not have.
+func (l *Log) begins(seq uint64, firsts []uint64) bool {
+	return seq <= l.head.seq && (len(firsts) == 0 || seq < firsts[0])
 }
 
 // forgotten says that the log ends before an entry that was there.

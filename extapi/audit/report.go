@@ -27,7 +27,11 @@ type Report struct {
 	// its own among them. Were those removed from the end, it would not be found.
 	Checkpoint      *Checkpoint `json:"checkpoint,omitempty"`
 	AfterCheckpoint uint64      `json:"after_checkpoint"`
-	Keys            []string    `json:"keys,omitempty"` // that signed checkpoints, in the order of their first
+	// Before is the checkpoint beside the log, if it covers an entry before the first: it
+	// says nothing of what is here.
+	Before *Checkpoint `json:"checkpoint_before,omitempty"`
+
+	Keys []string `json:"keys,omitempty"` // that signed checkpoints, in the order of their first
 }
 
 // Bounds of what is kept about requests, however long the log.

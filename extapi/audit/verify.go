@@ -123,7 +123,11 @@ func (v *verifier) expect() error {
 		if err := v.trusted(beside); err != nil {
 			return &DamageError{File: v.path + checkpointSuffix, Seq: beside.Seq, Problem: err.Error()}
 		}
-		v.expected = append(v.expected, beside)
+		if beside.Seq < v.options.Start {
+			v.report.Before = &beside // none was signed since
+		} else {
+			v.expected = append(v.expected, beside)
+		}
 	}
 	for _, c := range v.options.Checkpoints {
 		if c.Signature != "" || c.Key != "" {
