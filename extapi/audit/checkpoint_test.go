@@ -140,40 +140,6 @@ func TestCutAtTheEndIsFound(t *testing.T) {
 	}
 }
 
-// A checkpoint of long ago, whose entry was moved away with the oldest segments, stops neither
-// a start nor a check, and hides no other.
-func TestCheckpointOfWhatWasMovedAway(t *testing.T) {
-	t.Parallel()
-	path, _ := checkpointed(t, 3)
-	l := open(t, path, Options{MaxBytes: 4000})
-	for i := range 40 {
-		appendAll(t, l, decision(i))
-	}
-	closeLog(t, l)
-	firsts, err := segments(path)
-	if err != nil || len(firsts) < 4 || firsts[1] < 4 {
-		t.Fatal(firsts, err)
-	}
-	verify(t, path, VerifyOptions{})
-	first := segmentName(path, firsts[0])
-	if err := os.Rename(first, first+"-away"); err != nil {
-		t.Fatal(err)
-	}
-	report := verify(t, path, VerifyOptions{Start: firsts[1]})
-	if report.Before == nil || report.Before.Seq != 3 || report.Checkpoint != nil {
-		t.Errorf("%+v", report)
-	}
-	given := Checkpoint{Seq: report.Last, Head: report.Head}
-	if report := verify(t, path, VerifyOptions{Start: firsts[1], Checkpoints: []Checkpoint{given}}); report.Checkpoint == nil || report.Checkpoint.Seq != given.Seq {
-		t.Errorf("%+v", report)
-	}
-	given.Head = zeroHash
-	if _, err := Verify(t.Context(), path, VerifyOptions{Start: firsts[1], Checkpoints: []Checkpoint{given}}); err == nil || !strings.Contains(err.Error(), "the log was rewritten") {
-		t.Errorf("another was given: %v", err)
-	}
-	closeLog(t, open(t, path, Options{MaxBytes: 4000}))
-}
-
 // A log that was written anew does not hold the old one's checkpoint.
 func TestRewrittenLogIsFound(t *testing.T) {
 	t.Parallel()
