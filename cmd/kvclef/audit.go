@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,9 +79,21 @@ func auditError(err error) error {
 	return err
 }
 
-// wholeLog returns all entries of a log, from its first.
+// journaled returns the newest entry in a log's journal, which is read before the log. One
+// that is closed to who looks at the log is left to others.
+func journaled(path string) (uint64, error) {
+	newest, err := audit.Journaled(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return 0, nil
+	}
+	return newest, err
+}
+
+// wholeLog returns all entries of a log, from its first. It is an error if its journal has
+// more.
 func wholeLog(ctx context.Context, path string) iter.Seq2[audit.Record, error] {
 	return func(yield func(audit.Record, error) bool) {
+		newest, journalErr := journaled(path)
 		last := uint64(0)
 		for record, err := range audit.Entries(ctx, path, 1) {
 			if err == nil && last == 0 && record.Entry.Seq != 1 {
@@ -94,6 +107,9 @@ func wholeLog(ctx context.Context, path string) iter.Seq2[audit.Record, error] {
 			if !yield(record, nil) {
 				return
 			}
+		}
+		if err := cmp.Or(journalErr, audit.Behind(path, last, newest)); err != nil {
+			yield(audit.Record{}, err)
 		}
 	}
 }

@@ -73,6 +73,9 @@ func (v verification) text() string {
 		line("Head", "%d:%s", r.Last, r.Head)
 	}
 	line("Checkpoint", "%s", v.checkpointText())
+	if r.JournalUnread != "" {
+		line("Journal", "not looked at, whether it has entries that the log lacks: %s", shown(r.JournalUnread))
+	}
 	if r.Open == 0 {
 		line("Open", "no approval lacks its outcome")
 	} else {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvclef/kvclef/extapi/audit"
@@ -36,14 +38,20 @@ func (p *program) auditTail(c *cli.Context) error {
 		return usagef("--lines: %d is not a number of entries from 0", lines)
 	}
 	ctx := c.Context
+	newest, journalErr := journaled(path)
 	last, err := audit.Last(ctx, path)
 	if err != nil && last == 0 {
 		return auditError(err)
 	} // else what is before the damage is shown, and then the damage
 	from := last + 1 - min(last, uint64(lines))
+	behind := cmp.Or(journalErr, audit.Behind(path, last, newest))
 	entries := audit.Entries
 	if c.Bool("follow") {
 		entries = audit.Follow
+		if behind != nil {
+			p.sayf("kvclef: warning: %v", behind)
+		}
+		behind = nil
 	}
 	for record, err := range entries(ctx, path, from) {
 		if c.Bool("follow") && ctx.Err() != nil {
@@ -60,5 +68,5 @@ func (p *program) auditTail(c *cli.Context) error {
 			return err
 		}
 	}
-	return nil
+	return behind
 }

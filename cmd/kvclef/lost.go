@@ -62,14 +62,15 @@ func logOf(ctx context.Context, cfg *config.Config, dir datadir.Dir) (path, has 
 	}
 }
 
-// lastOf returns the number of the last entry of an audit log, 0 if there is none. With an
-// error it is the last one that can be read.
+// lastOf returns the number of the last entry of an audit log, with what a crash has left in
+// its journal, 0 if there is none. With an error it is the last one that can be read.
 func lastOf(ctx context.Context, path string) (uint64, error) {
+	newest, journalErr := audit.Journaled(path)
 	last, err := audit.Last(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		err = nil
 	}
-	return last, err
+	return max(last, newest), errors.Join(err, journalErr)
 }
 
 // mayBegin refuses to make a state in the place of one that was lost.

@@ -31,6 +31,10 @@ type Report struct {
 	// says nothing of what is here.
 	Before *Checkpoint `json:"checkpoint_before,omitempty"`
 
+	// JournalUnread is why it was not looked whether the journal has entries that the log
+	// lacks, "" if it was.
+	JournalUnread string `json:"journal_unread,omitempty"`
+
 	Keys []string `json:"keys,omitempty"` // that signed checkpoints, in the order of their first
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -69,7 +70,8 @@ func Verify(ctx context.Context, path string, options VerifyOptions) (Report, er
 		report: Report{Events: map[Event]uint64{}, Head: zeroHash},
 		open:   openRequests{number: map[string]uint64{}},
 	}
-	// The newest checkpoint is read first: what it covers is there already.
+	// The journal and the newest checkpoint are read first: what they have is there already.
+	v.readJournal()
 	if err := v.expect(); err != nil {
 		return v.report, err
 	}
@@ -89,7 +91,7 @@ func Verify(ctx context.Context, path string, options VerifyOptions) (Report, er
 		err = r.scan.damage("the last line is unfinished: a crash left it, or the log was cut; the signer cuts off and records what a crash left when it starts")
 	}
 	if errors.Is(err, io.EOF) {
-		err = v.missed()
+		err = cmp.Or(v.journalErr, Behind(path, v.report.Last, v.journaled), v.missed())
 	}
 	return v.finish(), withJournal(path, err)
 }
@@ -110,7 +112,19 @@ type verifier struct {
 	report   Report
 	open     openRequests
 	expected []Checkpoint // still to be met, in order
-	hashes   []string     // of the last entries; entry n is at (n - start) % recent
+
+	journaled  uint64 // the newest entry of the journal
+	journalErr error  // of reading that
+
+	hashes []string // of the last entries; entry n is at (n - start) % recent
+}
+
+// readJournal finds what the log must have in the end, if that can be seen.
+func (v *verifier) readJournal() {
+	v.journaled, v.journalErr = Journaled(v.path)
+	if errors.Is(v.journalErr, fs.ErrPermission) {
+		v.report.JournalUnread, v.journalErr = v.journalErr.Error(), nil
+	}
 }
 
 // expect collects the checkpoints that the chain must hold.
