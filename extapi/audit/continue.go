@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // ending is what the end of a log is to become.
@@ -17,6 +19,7 @@ type ending struct {
 	odd     bool      // that is more than an unfinished line
 	rest    []carried // of the journal, that go on from it
 	crashed bool      // the log was not closed
+	note    string    // of what an earlier start brought in order, and did not come to record
 }
 
 // carried is a line that the journal has, and its place in the chain.
@@ -49,6 +52,8 @@ type leftover struct {
 	next  map[string]carried // by the hash of what they follow
 	held  map[string]bool    // by their own
 	end   link               // the newest
+	first link               // that was the log's last when the journal was made
+	note  string             // to be recorded next after that
 }
 
 // readJournal reads the journal. What is in it besides whole lines is the beginning or the
@@ -73,7 +78,8 @@ func readJournal(path string) (leftover, error) {
 		return found, fmt.Errorf("reading the audit log's journal: %w", err)
 	}
 	if at, named := anchorOf(text); named {
-		found.held[at.hash], found.end = true, at
+		found.held[at.hash], found.first, found.end = true, at, at
+		found.note = noteOf(text)
 	}
 	// A half may end within a line that was written over.
 	for _, half := range [][]byte{text[:len(text)/2], text[len(text)/2:]} {
@@ -136,14 +142,39 @@ func (f *leftover) newest(at link) bool {
 	return f.held[at.hash] && !followed
 }
 
-// The first line of a journal names the entry that was the log's last when it was opened.
-const anchorFormat = "after %d %s\n"
+// unrecorded returns what is to be recorded if a log ends with an entry.
+func (f *leftover) unrecorded(end link) string {
+	if f.first != end {
+		return ""
+	}
+	return f.note
+}
 
-// anchorOf reads that line, if it was not written over.
+// The first line of a journal names the entry that was the log's last when it was opened,
+// and the second what was brought in order then, if there was something.
+const (
+	anchorFormat = "after %d %s\n"
+	noteFormat   = "note %q\n"
+	maxNote      = 4 << 10
+)
+
+// anchorOf reads the first line, if it was not written over.
 func anchorOf(text []byte) (at link, named bool) {
 	line, _, _ := bytes.Cut(text[:min(len(text), len(anchorFormat)+20+hashDigits)], []byte("\n"))
 	n, err := fmt.Sscanf(string(line)+"\n", anchorFormat, &at.seq, &at.hash)
 	return at, n == 2 && err == nil && isHash(at.hash)
+}
+
+// noteOf reads the second line, if there is one.
+func noteOf(text []byte) string {
+	_, rest, _ := bytes.Cut(text, []byte("\n"))
+	line, _, whole := bytes.Cut(rest[:min(len(rest), maxNote)], []byte("\n"))
+	quoted, is := strings.CutPrefix(string(line), "note ")
+	note, err := strconv.Unquote(quoted)
+	if !whole || !is || err != nil {
+		return ""
+	}
+	return note
 }
 
 // mend brings the end of the active segment in order, and returns what to record.

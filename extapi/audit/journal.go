@@ -35,7 +35,8 @@ type journal struct {
 }
 
 // openJournal makes a new journal. What an older one has is in the segment, and durable there.
-func (l *Log) openJournal() error {
+// The note is what is about to be recorded of that: the next start does it, if this one can't.
+func (l *Log) openJournal(note string) error {
 	half := l.options.journal
 	if half < 0 {
 		return nil
@@ -56,7 +57,11 @@ func (l *Log) openJournal() error {
 	}
 	// Zeros are written, and not left out: the file system is to have a place for each byte.
 	text := make([]byte, 2*half)
-	used := copy(text, fmt.Appendf(nil, anchorFormat, l.head.seq, l.head.hash))
+	begin := fmt.Appendf(nil, anchorFormat, l.head.seq, l.head.hash)
+	if noted := fmt.Appendf(nil, noteFormat, note); note != "" && len(noted) <= maxNote {
+		begin = append(begin, noted...)
+	}
+	used := copy(text[:half], begin)
 	l.journal = journal{file: f, half: half, used: int64(used)}
 	_, err = f.WriteAt(text, 0)
 	if err == nil {

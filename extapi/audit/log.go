@@ -32,7 +32,9 @@ type Log struct {
 	active  segment // the writer's
 	journal journal // the writer's
 	broken  error   // the writer's: why nothing more is written
-	buffer  []byte  // the writer's
+
+	unrecorded bool   // what was brought in order is in the journal's note alone
+	buffer     []byte // the writer's
 }
 
 // pending is an entry on its way to the disk.
@@ -119,7 +121,7 @@ func (l *Log) Close() error {
 
 // finish closes the segment, in which everything is durable unless the log is broken.
 func (l *Log) finish() (err error) {
-	settled := l.broken == nil
+	settled := l.broken == nil && !l.unrecorded
 	if l.active.file != nil {
 		if settled {
 			err = l.journal.settle(l.active.file)

@@ -54,6 +54,7 @@ func Open(ctx context.Context, path string, options Options) (*Log, error) {
 	go l.run()
 	if len(notes) > 0 {
 		if err := l.Append(ctx, Entry{Event: EventRecovered, Note: strings.Join(notes, "; ")}); err != nil {
+			l.unrecorded = true
 			return nil, errors.Join(fmt.Errorf("recording the audit log's recovery: %w", err), l.Close())
 		}
 	}
@@ -118,11 +119,16 @@ func (l *Log) load(ctx context.Context) (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	notes = append(notes, mended...)
+	if before := found.note; before != "" {
+		again := func(note string) bool { return strings.Contains(before, note) }
+		notes = slices.Insert(slices.DeleteFunc(notes, again), 0, before)
+	}
 	// What a process left behind when it died may be in memory alone.
 	if err := errors.Join(l.active.file.Sync(), syncFolder(l.folder)); err != nil {
 		return nil, fmt.Errorf("making the audit log durable: %w", err)
 	}
-	return append(notes, mended...), l.openJournal()
+	return notes, l.openJournal(strings.Join(notes, "; "))
 }
 
 // before reads the newest checkpoint, and what there is before the active segment: the
@@ -171,6 +177,7 @@ func (l *Log) read(ctx context.Context, firsts []uint64, last link) (ending, err
 			return ending{}, err
 		}
 	}
+	found.note = journal.unrecorded(found.end())
 	if len(found.rest) == 0 && !journal.newest(told) {
 		if err := journal.apart(l.path, scan.last); err != nil {
 			return ending{}, err
@@ -186,6 +193,7 @@ func (l *Log) without(ctx context.Context, last link, firsts []uint64) (ending, 
 		return ending{}, err
 	}
 	found := ending{last: last, rest: journal.after(last), crashed: journal.there}
+	found.note = journal.unrecorded(found.end())
 	if len(found.rest) == 0 && !journal.newest(last) {
 		if err := journal.apart(l.path, last); err != nil {
 			return ending{}, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -196,4 +197,57 @@ func TestMissingActiveSegment(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	verify(t, path, VerifyOptions{})
+}
+
+// TestRecoveryThatCanNotBeRecorded: a start that has brought the log in order, and can't say
+// so since the disk is full or it is killed, leaves that to the next.
+func TestRecoveryThatCanNotBeRecorded(t *testing.T) {
+	t.Parallel()
+	for name, rotated := range map[string]bool{"a torn line": false, "an empty segment": true} {
+		for how, times := range map[string]int{"once": 1, "three times": 3} {
+			path := write(t, 6, Options{})
+			text := readFile(t, path)
+			torn := text[:len(text)-20]
+			want := "cut off "
+			if rotated {
+				if err := os.Rename(path, segmentName(path, 1)); err != nil {
+					t.Fatal(err)
+				}
+				torn, want = nil, "the active segment was empty"
+			}
+			writeFile(t, path, torn)
+			for range times {
+				var d disk
+				_, err := Open(t.Context(), path, Options{open: d.open, Hook: func(point string) { d.write.Store(point == PointOpened || d.write.Load()) }})
+				if !errors.Is(err, errDisk) || !Crashed(path) {
+					t.Fatalf("%s, %s: %v", name, how, err)
+				}
+			}
+			for range 2 { // and it is said once
+				l := open(t, path, Options{})
+				appendAll(t, l, decision(7))
+				closeLog(t, l)
+			}
+			told := slices.DeleteFunc(events(t, path, 1), func(e Entry) bool { return e.Event != EventRecovered })
+			if len(told) != 1 || strings.Count(told[0].Note, want) != 1 {
+				t.Errorf("%s, %s: %+v", name, how, told)
+			}
+			verify(t, path, VerifyOptions{})
+		}
+	}
+	// Killed before it is written.
+	path := write(t, 6, Options{})
+	text := readFile(t, path)
+	writeFile(t, path, text[:len(text)-20])
+	after := filepath.Join(t.TempDir(), "audit.log")
+	closeLog(t, open(t, path, Options{Hook: func(point string) {
+		if point == PointOpened {
+			writeFile(t, after, readFile(t, path))
+			writeFile(t, after+journalSuffix, readFile(t, path+journalSuffix))
+		}
+	}}))
+	closeLog(t, open(t, after, Options{}))
+	if got := events(t, after, 6); len(got) != 1 || got[0].Event != EventRecovered || got[0].Note != events(t, path, 6)[0].Note {
+		t.Errorf("after a kill: %+v", got)
+	}
 }
