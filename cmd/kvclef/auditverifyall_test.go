@@ -52,7 +52,6 @@ func turns(i int) int {
 // TestAuditVerifyAll: what was opened, voted on and used at different replicas is proved
 // by all their logs together, also where their clocks are apart, and by no part of them.
 func TestAuditVerifyAll(t *testing.T) {
-	t.Parallel()
 	entries := append(provenVotes(t), signed("r", false))
 	for name, apart := range map[string]time.Duration{"clocks agree": 0, "ahead": 2 * time.Second, "behind": -2 * time.Second} {
 		for spread, of := range map[string]func(i int) int{
@@ -72,7 +71,6 @@ func TestAuditVerifyAll(t *testing.T) {
 }
 
 func TestAuditVerifyAllFinds(t *testing.T) {
-	t.Parallel()
 	entries := append(provenVotes(t), signed("r", false))
 	paths := replicaLogs(t, entries, turns, 0)
 	stdout, stderr, code := kvclef(t, "audit", "verify", paths[0], paths[1])

@@ -126,10 +126,8 @@ func TestCopiesOfTheState(t *testing.T) {
 
 // TestLogsThatAreLost: of several logs that a copy of the state needs, one is away.
 func TestLogsThatAreLost(t *testing.T) {
-	t.Parallel()
 	for name, running := range map[string]bool{"running": true, "stopped": false} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			s := newSigner(t)
 			s.at("a")
 			d := s.start()

@@ -47,9 +47,9 @@ func TestALogThatWasMovedWithoutItsJournal(t *testing.T) {
 }
 
 // TestAStateThatWasUsedWithNoLog does not go on with one that has entries, unless somebody
-// says so; and the log tells of that.
+// says so; and the log tells of that. Commands are run one at a time: the library for them
+// has variables of its own.
 func TestAStateThatWasUsedWithNoLog(t *testing.T) {
-	t.Parallel()
 	kvclefRun := func(t *testing.T, args ...string) error {
 		t.Helper()
 		return newProgram().app().RunContext(t.Context(), append([]string{"kvclef"}, args...))
@@ -74,7 +74,6 @@ func TestAStateThatWasUsedWithNoLog(t *testing.T) {
 		}
 	}
 	t.Run("refused, and forgotten", func(t *testing.T) {
-		t.Parallel()
 		s := lost(t)
 		log := s.read(t, s.cfg.Audit.File)
 		for range 2 {
@@ -92,18 +91,15 @@ func TestAStateThatWasUsedWithNoLog(t *testing.T) {
 		told(s)
 	})
 	t.Run("a log of its own", func(t *testing.T) {
-		t.Parallel()
 		s := lost(t)
 		s.at("own.log")
 		s.pay(2, 10, rules.Approve)
 		s.pay(3, 1, rules.Reject)
 	})
 	t.Run("on purpose", func(t *testing.T) {
-		t.Parallel()
 		told(lost(t, "--forget-limits"))
 	})
 	t.Run("of an older version", func(t *testing.T) {
-		t.Parallel()
 		s := newSigner(t)
 		s.pay(1, 9, rules.Approve)
 		packed, err := os.Open("../../rules/store/bolt/testdata/version3.db.gz")
