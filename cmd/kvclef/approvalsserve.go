@@ -97,9 +97,13 @@ func (d *durable) sweepApprovals(ctx context.Context) error {
 	return d.approvals.Run(ctx)
 }
 
-// hurryApprovals lets nobody wait for people any more.
+// hurryApprovals lets nobody wait for people any more, nor for the user interface. What is
+// refused so is on record: the audit log is closed later.
 func (d *durable) hurryApprovals() {
 	if d.approvals != nil {
 		d.approvals.Hurry()
+	}
+	if d.ui != nil {
+		d.ui.Hurry()
 	}
 }

@@ -21,6 +21,8 @@ import (
 // changes what it is told to.
 type screen struct {
 	ready  chan json.RawMessage // where the signer listens
+	asking chan struct{}        // closed when it is asked about data
+	hangs  chan struct{}        // what it waits for then; nil: nothing
 	stderr lockedBuffer         // of the signer
 
 	mu     sync.Mutex
@@ -60,6 +62,10 @@ func (s *screen) ApproveTx(request map[string]any) map[string]any {
 // ApproveSignData is ui_approveSignData.
 func (s *screen) ApproveSignData(map[string]any) map[string]any {
 	s.note("data")
+	if s.hangs != nil {
+		close(s.asking)
+		<-s.hangs
+	}
 	return map[string]any{"approved": true}
 }
 
@@ -183,6 +189,41 @@ rules:
 			t.Errorf("not told %q: %s", want, s.stderr.String())
 		}
 	}
+}
+
+// TestStdioUIStops: when the signer stops, what waits for the interface is refused, which is on
+// record, and it ends well.
+func TestStdioUIStops(t *testing.T) {
+	s := &screen{ready: make(chan json.RawMessage, 1), asking: make(chan struct{}), hangs: make(chan struct{})}
+	told := make(chan error, 1)
+	t.TempDir() // it is removed after all that follows
+	var log string
+	t.Cleanup(func() {
+		if err := <-told; err == nil || !strings.HasPrefix(err.Error(), "request denied") {
+			t.Errorf("the caller is told %v", err)
+		}
+		record, err := os.ReadFile(log)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, want := range []string{`"method":"account_signData"`, "the signer is stopping"} {
+			if !strings.Contains(string(record), want) {
+				t.Errorf("the record has no %s: %s", want, record)
+			}
+		}
+	})
+	socket := startUI(t, s)
+	log = filepath.Join(filepath.Dir(socket), "audit.log")
+	client, err := rpc.DialContext(t.Context(), socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(s.hangs)
+		defer client.Close()
+		told <- client.CallContext(context.Background(), nil, "account_signData", "text/plain", common.Address{1}, "0x6869") //nolint:usetesting // it is told after the test
+	}()
+	<-s.asking
 }
 
 // startUI starts a signer with an interface at the other end of its streams, and

@@ -32,6 +32,9 @@ const (
 // errGone is for questions to an interface that is not there any more.
 var errGone = errors.New("the user interface is gone")
 
+// errStopping is for questions when nobody may wait any more.
+var errStopping = errors.New("the signer is stopping: nobody waits for the user interface any more")
+
 var _ rules.Approver = (*UI)(nil)
 
 // Options are those of a user interface. The zero value is usable, but for the
@@ -57,7 +60,8 @@ type UI struct {
 	options Options
 	client  *rpc.Client
 	places  chan struct{}   // one for each question
-	life    context.Context //nolint:containedctx // of the conversation, that Close ends
+	life    context.Context //nolint:containedctx // of questions, that Hurry and Close end
+	end     context.CancelCauseFunc
 	close   func()
 }
 
@@ -69,10 +73,9 @@ func Connect(ctx context.Context, in io.Reader, out io.Writer, options Options) 
 		return nil, fmt.Errorf("connecting to the user interface: %w", err)
 	}
 	u := &UI{options: options, client: client, places: make(chan struct{}, maxAsked)}
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	u.life = life
+	u.life, u.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	u.close = sync.OnceFunc(func() {
-		end()
+		u.end(errGone)
 		go client.Close() // it waits for the end of the input, which may never come
 	})
 	if err := client.RegisterName("clef", &callbacks{u}); err != nil {
@@ -81,6 +84,13 @@ func Connect(ctx context.Context, in io.Reader, out io.Writer, options Options) 
 	}
 	return u, nil
 }
+
+// Hurry refuses what is asked, and all that would be. The interface is still told what is
+// signed.
+func (u *UI) Hurry() { u.end(errStopping) }
+
+// why is why nobody is asked any more.
+func (u *UI) why() error { return context.Cause(u.life) }
 
 // Close ends the conversation. What is still asked is refused.
 func (u *UI) Close() { u.close() }
@@ -118,17 +128,19 @@ func (u *UI) call(ctx context.Context, result any, method string, argument any) 
 	case u.places <- struct{}{}:
 		defer func() { <-u.places }()
 	case <-u.life.Done():
-		return errGone
+		return u.why()
 	case <-ctx.Done():
 		return fmt.Errorf("waiting to ask the user interface: %w", context.Cause(ctx))
 	}
-	stop := context.AfterFunc(u.life, func() { cancel(errGone) }) //nolint:contextcheck // the conversation may end before the request
+	stop := context.AfterFunc(u.life, func() { cancel(u.why()) }) //nolint:contextcheck // the conversation may end before the request
 	defer stop()
 	err := u.client.CallContext(asking, result, method, argument)
 	switch {
 	case err == nil:
 		return nil
-	case u.life.Err() != nil, errors.Is(err, rpc.ErrClientQuit):
+	case u.life.Err() != nil:
+		return u.why()
+	case errors.Is(err, rpc.ErrClientQuit):
 		return errGone
 	case ctx.Err() != nil:
 		u.tell(ctx, "ui_showInfo", "A request was withdrawn, and is not signed: its caller did not wait")
