@@ -227,6 +227,7 @@ func TestPublicKey(t *testing.T) {
 		"y of 33 bytes":         {public[1:33], append([]byte{0}, public[33:]...), [65]byte{}, false},
 		"x that begins with 4":  {append([]byte{4}, public[1:33]...), public[33:], [65]byte{}, false},
 		"x of 34 bytes":         {append([]byte{0, 0}, public[1:33]...), public[33:], [65]byte{}, false},
+		"y with the end of x":   {public[1:33], append([]byte{public[32]}, public[33:]...), [65]byte{}, false},
 		"y of 34 bytes":         {public[1:33], append([]byte{0, 0}, public[33:]...), [65]byte{}, false},
 		"not on the curve":      {public[33:], public[1:33], [65]byte{}, false},
 		"zero":                  {make([]byte, 32), make([]byte, 32), [65]byte{}, false},

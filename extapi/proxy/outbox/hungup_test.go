@@ -84,7 +84,7 @@ func TestRecordsWithoutACaller(t *testing.T) {
 	if err := w.Outbox.insist(gone, []rules.Change{change}); err != nil || store.lies {
 		t.Errorf("made, and said to have failed: %v", err)
 	}
-	w.cfg.Shared = shared
+	w.Outbox.cfg.Shared = shared
 	if lost, err := w.lost(gone, &claim{key: change.Key, value: change.New}); lost || err != nil {
 		t.Errorf("lost: %v, %v", lost, err)
 	}
