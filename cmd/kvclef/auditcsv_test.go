@@ -49,7 +49,7 @@ func fill(value reflect.Value) {
 			field.SetBool(true)
 		case field.Kind() == reflect.String:
 			field.SetString("the " + value.Type().Field(i).Name)
-		case field.Type() == reflect.TypeFor[audit.Checkpoint]():
+		case field.Type() == reflect.TypeFor[audit.Checkpoint](), field.Type() == reflect.TypeFor[audit.Idempotency]():
 			fill(field)
 		}
 	}
