@@ -46,7 +46,6 @@ func TestCheckFailsWithoutTheRightToSign(t *testing.T) {
 
 // TestCheckOfADamagedState: what no start gets over is wrong however often it is tried.
 func TestCheckOfADamagedState(t *testing.T) {
-	t.Parallel()
 	for _, damaged := range []string{"state.db", "audit.log"} {
 		p := prepare(t, soundRules, nil)
 		if damaged == "state.db" {

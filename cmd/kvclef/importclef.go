@@ -6,7 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -99,6 +103,9 @@ func (p *program) importClef(c *cli.Context) error {
 			return err
 		}
 	}
+	if plan.wentOn {
+		p.sayf("kvclef: warning: Clef has gone on since the import of %s: what it signed counts in no limit here", plan.before.Time.Format("2006-01-02T15:04:05Z"))
+	}
 	report := plan.report(c)
 	if c.Bool("json") {
 		return p.printJSON(report)
@@ -111,8 +118,8 @@ func (p *program) importClef(c *cli.Context) error {
 func (p *program) readClef(c *cli.Context, plan *clefPlan) error {
 	return p.withClefVault(c, func(dir *clefdir.Dir, vault *clefdir.Vault) (err error) {
 		plan.from, plan.vault = dir.Path(), vault.Path()
-		if plan.running = dir.Running(c.Context); plan.running && !plan.dry {
-			return usagef("a Clef answers on %s/clef.ipc: stop it first, for good: what it signs from now on would be missing here, in every limit; --dry-run reports meanwhile", dir.Path())
+		if at := clefAnswers(c, dir); at != "" && !plan.dry {
+			return usagef("a Clef answers on %s: stop it first, for good: what it signs from now on would be missing here, in every limit; --dry-run reports meanwhile", at)
 		}
 		if plan.attested, err = vault.Attested(); err != nil {
 			return &usageError{err}
@@ -130,6 +137,35 @@ func (p *program) readClef(c *cli.Context, plan *clefPlan) error {
 		}
 		return nil
 	})
+}
+
+// clefAnswers returns where something answers at which Clef listened, "" if nothing does.
+// The pipe of Windows has no folder, and may be another Clef's.
+func clefAnswers(c *cli.Context, dir *clefdir.Dir) string {
+	type place struct{ network, address string }
+	var places []place
+	if runtime.GOOS != "windows" {
+		places = append(places, place{"unix", filepath.Join(dir.Path(), clefSocket)})
+		if path := c.String("ipcpath"); path != "" {
+			places = append(places, place{"unix", filepath.Join(path, clefSocket)}, place{"unix", path})
+		}
+	}
+	if c.Bool("http") {
+		host, port := c.String("http.addr"), c.Int("http.port")
+		if host == "" {
+			host = "localhost"
+		}
+		if !c.IsSet("http.port") {
+			port = 8550
+		}
+		places = append(places, place{"tcp", net.JoinHostPort(host, strconv.Itoa(port))})
+	}
+	for _, at := range places {
+		if clefdir.Answers(c.Context, at.network, at.address) {
+			return at.address
+		}
+	}
+	return ""
 }
 
 // askChainIDs returns the chains, which are asked for when no flag gives them:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -160,7 +161,7 @@ func TestImportOverAState(t *testing.T) {
 func withStore(t *testing.T, data string, use func(*testing.T, *bolt.Store)) {
 	t.Helper()
 	path := filepath.Join(data, "state.db")
-	if err := bolt.Create(path); err != nil {
+	if err := bolt.Create(path); err != nil && !errors.Is(err, bolt.ErrExists) {
 		t.Fatal(err)
 	}
 	store, err := bolt.Open(t.Context(), path, bolt.Options{})

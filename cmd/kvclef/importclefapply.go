@@ -20,13 +20,17 @@ import (
 
 // importRecord is the key of the record of an import, which is written last: with
 // it, the state is the signer's own, and not filled again.
-const importRecord = "import/clef"
+const (
+	importKind   = "import"
+	importRecord = importKind + "/clef"
+)
 
 // imported is the record of an import.
 type imported struct {
 	Folder string    `json:"folder"` // of the master seed, as Clef names it
 	Values int       `json:"values"`
-	Time   time.Time `json:"time"` // UTC
+	SHA256 string    `json:"sha256,omitempty"` // of the values, as Clef had them
+	Time   time.Time `json:"time"`             // UTC
 }
 
 // flushBytes is how much is put before it is made durable: less than a transaction
@@ -79,11 +83,19 @@ func (plan *clefPlan) fill(ctx context.Context, dir datadir.Dir) (err error) {
 	if plan.before != nil {
 		return nil
 	}
-	record, err := json.Marshal(imported{Folder: filepath.Base(plan.vault), Values: len(plan.values), Time: attestTime()})
+	digest, err := valuesDigest(plan.values)
+	if err != nil {
+		return err
+	}
+	record, err := json.Marshal(imported{Folder: filepath.Base(plan.vault), Values: len(plan.values), SHA256: digest, Time: attestTime()})
 	if err != nil {
 		return fmt.Errorf("recording the import: %w", err)
 	}
-	if err := store.ChangeRecords(ctx, rules.Change{Key: importRecord, New: record}); err != nil {
+	change := rules.Change{Key: importRecord, New: record}
+	if plan.replaced != nil {
+		change.Old = []byte(plan.replaced.RecordValues[importRecord])
+	}
+	if err := store.ChangeRecords(ctx, change); err != nil {
 		return fmt.Errorf("recording the import: %w", err)
 	}
 	return nil
@@ -95,9 +107,19 @@ func (plan *clefPlan) putValues(ctx context.Context, store rules.Storage) error 
 		return err
 	}
 	defer tx.Rollback()
+	if plan.replaced != nil {
+		for name := range plan.replaced.Values {
+			if _, still := plan.values[name]; still {
+				continue
+			}
+			if err := tx.Put(name, ""); err != nil {
+				return err
+			}
+		}
+	}
 	unflushed := 0
 	for name, value := range plan.values {
-		if value == "" {
+		if value == "" && plan.replaced == nil {
 			continue // to a rule file it is the same as none
 		}
 		if err := tx.Put(name, value); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/kvclef/kvclef/cmd/kvclef/datadir"
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store"
 	"github.com/kvclef/kvclef/rules/store/bolt"
 )
 
@@ -34,7 +35,6 @@ type clefPlan struct {
 	// What was found.
 	from      string // Clef's configuration directory
 	vault     string // the folder of the master seed in it
-	running   bool   // a Clef uses it
 	attested  string // SHA-256 of the rule file, as it was given to Clef
 	values    map[string]string
 	passwords []common.Address
@@ -51,7 +51,11 @@ type clefPlan struct {
 	configPath  string             // absolute
 	config      []byte
 	configKept  bool      // there is another, which is left as it is
-	before      *imported // nil: it is the first import
+	before      *imported // nil: it is the first import, or as good as that
+
+	// Of another import.
+	replaced *store.Summary // what was carried over before, and is replaced; nil: nothing is
+	wentOn   bool           // Clef keeps something else by now, and so may the signer
 }
 
 // planClef decides what is to be written, and checks that it can be.
@@ -196,7 +200,10 @@ func (plan *clefPlan) checkTarget(c *cli.Context) error {
 	if err := stateError(err); err != nil {
 		return err
 	}
-	return plan.fits(found)
+	if err := plan.fits(found); err != nil || plan.before == nil {
+		return err
+	}
+	return plan.again(dir, found)
 }
 
 // fits reports whether a store is empty, was filled from the same seed before, or

@@ -59,6 +59,9 @@ func (plan *clefPlan) reportState(r *importReport) {
 		r.left("attestation", "%s", plan.unattested)
 	}
 	switch {
+	case plan.wentOn:
+		r.left("storage of the rule file", "it was on %s; WARNING: Clef has gone on since and keeps something else now, and a signer was started here: what each of the two signed, the "+
+			"other does not count. Lower the limits of the rule file by it; give another --datadir to begin with what Clef has now", plan.before.Time.Format("2006-01-02T15:04:05Z"))
 	case plan.before != nil:
 		r.left("storage of the rule file", "it was on %s, %s; what is in it by now is the signer's, and left alone",
 			plan.before.Time.Format("2006-01-02T15:04:05Z"), counted(plan.before.Values, "value"))
@@ -76,6 +79,9 @@ func (plan *clefPlan) reportState(r *importReport) {
 		}
 		for i := range shown {
 			shown[i] = fmt.Sprintf("%q", shorten(shown[i]))
+		}
+		if plan.replaced != nil {
+			more += "; it takes the place of what was carried over before: Clef has gone on since, and no signer was started here"
 		}
 		r.carried("storage of the rule file", "%s, %d bytes: %s%s", counted(len(plan.values), "value"), bytes, strings.Join(shown, ", "), more)
 	}

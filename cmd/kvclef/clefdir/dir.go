@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 )
@@ -20,7 +19,6 @@ const (
 	configFile     = "config.json"
 	storageFile    = "jsstorage.json"
 	passwordsFile  = "credentials.json"
-	socket         = "clef.ipc"
 	vaultNameBytes = 10
 )
 
@@ -58,14 +56,11 @@ func (d *Dir) Path() string { return d.root.Name() }
 // Close closes the folder.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Running reports whether a Clef answers on the folder's socket.
-func (d *Dir) Running(ctx context.Context) bool {
-	if runtime.GOOS == "windows" {
-		return false // its pipe has no folder, and may be another Clef's
-	}
+// Answers reports whether something listens at a place where Clef may have.
+func Answers(ctx context.Context, network, address string) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(d.Path(), socket))
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 	if err != nil {
 		return false
 	}

@@ -224,21 +224,18 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestRunning(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	t.Parallel()
-	d := makeDir(t, nil)
-	dir, err := Open(d.path)
-	must(t, err)
-	defer dir.Close()
-	if dir.Running(t.Context()) {
+	socket := filepath.Join(t.TempDir(), "clef.ipc")
+	if Answers(t.Context(), "unix", socket) {
 		t.Error("no Clef runs")
 	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", filepath.Join(d.path, socket))
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", socket)
 	if err != nil {
 		t.Skip(err)
 	}
 	defer listener.Close()
-	if !dir.Running(t.Context()) {
+	if !Answers(t.Context(), "unix", socket) {
 		t.Error("something answers")
 	}
 }
