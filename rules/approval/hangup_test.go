@@ -145,6 +145,11 @@ func TestHangUp(t *testing.T) {
 			act:    func(ctx context.Context, l *leaving) error { return l.votes(ctx, "bob", true) },
 			want:   "approved with 2; 8 counted, 8 held; opened vote vote approved",
 		},
+		"a vote, not recorded": {
+			before: func(_ *testing.T, l *leaving) { l.journal.failing = approval.WhatVote },
+			act:    func(ctx context.Context, l *leaving) error { return l.votes(ctx, "alice", true) },
+			fails:  true, want: "open with 0; 8 counted, 8 held; opened",
+		},
 		"a vote that the store says it did not keep": {
 			before: func(_ *testing.T, l *leaving) { l.line.lies, l.line.makes = true, true },
 			act:    func(ctx context.Context, l *leaving) error { return l.votes(ctx, "alice", true) },
