@@ -81,11 +81,28 @@ func (o *Outbox) fillGap(ctx context.Context, l *lane) (nonce uint64, found bool
 	if !found {
 		o.book.setMissing(l, nil)
 	}
-	if found = found && nonce < l.next; found && !o.book.above(l, nonce) { // the lane goes on from it
+	if !found || nonce >= l.next {
+		return 0, false, nil
+	}
+	if err := o.checkRefusedAbove(ctx, l, seen); err != nil {
+		return 0, false, err
+	}
+	if !o.book.above(l, nonce) { // the lane goes on from it
 		l.move(nonce)
 		o.book.setMissing(l, nil)
 	}
-	return nonce, found, nil
+	return nonce, true, nil
+}
+
+// checkRefusedAbove looks for all transactions of a lane that were refused, also for those
+// above what is used. While their nonces are given again, only one of each can be mined. Once
+// the lane has others, one that another node has waits for what is missing, and would be mined
+// besides what its sender sends instead.
+func (o *Outbox) checkRefusedAbove(ctx context.Context, l *lane, seen standing) error {
+	for _, r := range l.refused {
+		seen.next = max(seen.next, r.nonce+1)
+	}
+	return o.checkRefused(ctx, l, seen)
 }
 
 // above reports whether something of a lane is followed with a nonce or a later one.
