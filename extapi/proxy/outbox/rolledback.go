@@ -119,16 +119,18 @@ func (o *Outbox) checkGone(ctx context.Context, final []*record) error {
 // lostByChain reports whether a transaction that is done with by its record, and without its
 // bytes, is so no more, since the chain has gone back: who sends it again must not be told
 // that it is sent, for nobody sends it. The node is asked how far the account has come and
-// whether it knows the transaction, and where it has used the nonce, for the block.
+// whether the transaction is in a block, and where it has used the nonce, for that block. One
+// that is in the node's pool alone is lost too: the pool may drop it. A node that is behind
+// says the same, so this is no proof that a transaction is gone.
 func (o *Outbox) lostByChain(ctx context.Context, l *lane, r *record) (bool, error) {
 	if r.followed() {
 		return false, nil
 	}
-	seen, known, err := o.whose(ctx, sending{lane: l.id, hash: r.Hash})
+	seen, mined, err := o.isMined(ctx, l, r.Hash)
 	switch {
 	case err != nil:
 		return false, err
-	case known:
+	case mined:
 		return r.State == StateReplaced, nil // it is the one that is mined, after all
 	case seen.mined <= r.Nonce:
 		return true, nil
@@ -136,6 +138,33 @@ func (o *Outbox) lostByChain(ctx context.Context, l *lane, r *record) (bool, err
 	// A node that has no index of old transactions does not know them.
 	by, found := o.userOf(ctx, l, r.Nonce)
 	return found && (by == r.Hash) == (r.State == StateReplaced), nil
+}
+
+// isMined asks the node how far an account has come, and whether a transaction is in a block.
+func (o *Outbox) isMined(ctx context.Context, l *lane, hash common.Hash) (seen standing, mined bool, err error) {
+	var (
+		counted counting
+		shown   *receipt
+		found   *struct {
+			Hash  common.Hash     `json:"hash"`
+			Block *hexutil.Uint64 `json:"blockNumber"`
+		}
+	)
+	calls := append(counted.calls(l.id.account),
+		rpc.BatchElem{Method: "eth_getTransactionByHash", Args: []any{hash}, Result: &found},
+		rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: &shown})
+	faults := o.client.faults.Load()
+	o.client.batch(ctx, calls)
+	if shown.block(hash) != nil || found != nil && found.Hash == hash && found.Block != nil {
+		return seen, true, nil
+	}
+	for i := range calls {
+		if calls[i].Error != nil {
+			return seen, false, calls[i].Error
+		}
+	}
+	seen, err = o.counted(&counted, l.id.chain, faults)
+	return seen, false, err
 }
 
 // below notes that the node counts fewer transactions of a lane than are final, if it does.

@@ -142,20 +142,20 @@ func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, agai
 	if err != nil {
 		return common.Hash{}, spentError{fmt.Errorf("looking for the transaction's record: %w", err)}
 	}
+	lost := false
 	if old != nil {
 		// The same digest has the same signature for a while.
 		same, err := decodeRecord(r.key(), old)
 		if err != nil {
 			return common.Hash{}, spentError{err}
 		}
-		gone := same.State == StateRejected
-		if !gone {
-			if gone, err = o.lostByChain(ctx, l, same); err != nil {
+		if same.State != StateRejected {
+			if lost, err = o.lostByChain(ctx, l, same); err != nil {
 				return common.Hash{}, spentError{err}
 			}
 		}
 		switch {
-		case gone: // it is kept anew
+		case lost, same.State == StateRejected: // it is kept anew
 		case o.cfg.Shared != nil && r.Own: // another process has sent an equal one, for another caller
 			return common.Hash{}, o.moved(ctx, l)
 		default:
@@ -174,6 +174,11 @@ func (o *Outbox) release(ctx context.Context, l *lane, r *record, c *claim, agai
 		if said = o.judge(asked, l, r, old == nil, &seen); said == unclear {
 			l.known = false // others may have used the next ones, too
 		}
+	}
+	if lost && (said == taken || said == refused) {
+		// A node that is behind says so too, of what is mined: it is no refusal, after which
+		// its sender pays again. As it is, it is followed until its nonce is used.
+		said, l.known = unclear, false
 	}
 	switch said {
 	case accepted:
