@@ -31,8 +31,12 @@ const (
 	atLock        // which is had
 )
 
-// lookEvery is how soon it is asked again for a lock that another has.
-const lookEvery = 10 * time.Millisecond
+// How soon it is asked again for a lock that another has: at first by who is next, who
+// doubles it each time, and by all others.
+const (
+	soonest   = lookEvery / 16
+	lookEvery = 10 * time.Millisecond
+)
 
 // lockSteps takes steps, and locks, and their doors.
 const lockSteps = "SELECT " + markOf + `, ARRAY (SELECT CASE o.step
@@ -90,7 +94,7 @@ func (s *Store) takeLock(ctx context.Context, conn *pgx.Conn, lock int64) error 
 			return nil
 		case at[0] == atShut:
 		case step == stepAsk:
-			step, wait = stepInside, lookEvery/16
+			step, wait = stepInside, soonest
 		default:
 			wait = min(2*wait, lookEvery)
 		}

@@ -19,7 +19,15 @@ type names struct {
 	mu   sync.Mutex
 	all  map[int64]*named
 	wake chan struct{} // there is something to do at once
+	came bool          // somebody through a door, since it was last asked
 }
+
+// What is asked for.
+const (
+	lookNew  = iota // what was not asked for before
+	lookDoor        // also by who is through a door
+	lookAll
+)
 
 // named is a lock.
 type named struct {
@@ -103,8 +111,8 @@ func (s *Store) giveNamed(n *named) {
 	}
 }
 
-// next are the steps to take; with look also those that were taken before in vain.
-func (h *names) next(look bool) (all steps) {
+// next are the steps to take; the look says which of those that were taken before in vain.
+func (h *names) next(look int) (all steps) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for lock, n := range h.all {
@@ -116,9 +124,9 @@ func (h *names) next(look bool) (all steps) {
 			all.add(stepGive, lock)
 		}
 		switch {
-		case asked && n.at == atNext && (look || !n.asked):
+		case asked && n.at == atNext && (look >= lookDoor || !n.asked):
 			all.add(stepInside, lock)
-		case asked && n.at != atNext && (look || !n.asked || had):
+		case asked && n.at != atNext && (look == lookAll || !n.asked || had):
 			all.add(stepAsk, lock)
 		case !asked && n.at == atNext:
 			all.add(stepGoOut, lock)
@@ -136,6 +144,7 @@ func (h *names) went(all steps, at []int32) {
 	defer h.mu.Unlock()
 	for i, step := range all.of {
 		n := h.all[all.locks[i]]
+		h.came = h.came || at[i] == atNext && n.at != atNext
 		n.at = at[i]
 		switch {
 		case step == stepGive:
@@ -196,7 +205,18 @@ func (h *names) state() (some, waiting bool) {
 	return len(h.all) > 0, false
 }
 
-// keepNamed takes what steps there are for as long as the store is open.
+// cameIn tells whether somebody came through a door since it was last asked.
+func (h *names) cameIn() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	came := h.came
+	h.came = false
+	return came
+}
+
+// keepNamed takes what steps there are for as long as the store is open. Who is through a
+// door asks sooner in the beginning, as with the storage's lock: else each turn that passes
+// to another process would take as long as it is until the next look.
 func (s *Store) keepNamed() {
 	var conn *pgxpool.Conn
 	defer func() {
@@ -205,17 +225,21 @@ func (s *Store) keepNamed() {
 			closeConn(conn)
 		}
 	}()
-	every := heartbeat
-	ticker := time.NewTicker(every)
+	every, soon := heartbeat, lookEvery
+	ticker, door := time.NewTicker(every), time.NewTicker(soon)
+	door.Stop()
 	defer ticker.Stop()
+	defer door.Stop()
 	for {
-		look := false
+		look := lookNew
 		select {
 		case <-s.base.Done():
 			return
 		case <-s.names.wake:
+		case <-door.C:
+			look = lookDoor
 		case <-ticker.C:
-			look = true
+			look = lookAll
 		}
 		conn = s.lookAtNamed(conn, look)
 		next := heartbeat
@@ -226,17 +250,31 @@ func (s *Store) keepNamed() {
 			every = next
 			ticker.Reset(every)
 		}
+		next = soon
+		if s.names.cameIn() {
+			next = soonest
+		} else if look == lookDoor {
+			next = min(2*soon, lookEvery)
+		}
+		if next == soon { // if it were reset whenever one comes, it would never tick while many do
+			continue
+		}
+		if soon = next; soon < lookEvery {
+			door.Reset(soon)
+		} else { // from now on it is asked for with all others
+			door.Stop()
+		}
 	}
 }
 
 // lookAtNamed takes what steps there are, on a connection that it makes if there is none,
-// and returns the connection, nil if none is needed. With look it lets the database hear
-// of it in any case.
-func (s *Store) lookAtNamed(conn *pgxpool.Conn, look bool) *pgxpool.Conn {
+// and returns the connection, nil if none is needed. With lookAll the database hears of it
+// in any case.
+func (s *Store) lookAtNamed(conn *pgxpool.Conn, look int) *pgxpool.Conn {
 	h := &s.names
 	for first := true; ; first = false {
-		all := h.next(look || !first)
-		if len(all.of) == 0 && (conn == nil || !look) {
+		all := h.next(look)
+		if len(all.of) == 0 && (conn == nil || look != lookAll) {
 			break
 		}
 		var err error
