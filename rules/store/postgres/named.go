@@ -270,6 +270,10 @@ func (s *Store) keepNamed() {
 // lookAtNamed takes what steps there are, on a connection that it makes if there is none,
 // and returns the connection, nil if none is needed. With lookAll the database hears of it
 // in any case.
+//
+// Whoever waits is told no error of a first try: one statement that fails, however, says
+// nothing of the next, on another connection. There is no second try when the database is
+// not relied on any more.
 func (s *Store) lookAtNamed(conn *pgxpool.Conn, look int) *pgxpool.Conn {
 	h := &s.names
 	for first := true; ; first = false {
@@ -284,7 +288,7 @@ func (s *Store) lookAtNamed(conn *pgxpool.Conn, look int) *pgxpool.Conn {
 		told := err
 		if s.base.Err() != nil {
 			told = ErrClosed
-		} else if first && lost(err) { // the connection alone: with another it may be had
+		} else if first && s.broken.Load() == nil {
 			told = nil
 		}
 		if n := h.lose(told); n > 0 && s.base.Err() == nil {
