@@ -2,6 +2,7 @@ package extapi
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -29,13 +30,15 @@ type answerRoom struct {
 	of   map[string]int64 // what principals have
 }
 
-func newAnswerRoom(bytes int64) *answerRoom {
-	return &answerRoom{left: bytes, of: make(map[string]int64)}
+// newAnswerRoom returns a room for answers, by the bytes that a batch may answer.
+func newAnswerRoom(batch int) *answerRoom {
+	return &answerRoom{left: heldAnswers * min(int64(batch), math.MaxInt64/heldAnswers), of: make(map[string]int64)}
 }
 
-// take is false if there is not so much.
+// take is false if there is not so much. An answer that is larger than all the room has it
+// alone.
 func (r *answerRoom) take(principal string, bytes int64) bool {
-	if r.of[principal]+bytes > r.left {
+	if len(r.of) > 0 && r.of[principal]+bytes > r.left {
 		return false
 	}
 	r.move(principal, bytes)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -128,7 +129,7 @@ func TestLargeAnswersAreBounded(t *testing.T) {
 // TestAnswerRoom: a caller has what is left, so that there is some for the next; a part of
 // each connection's answers counts nowhere.
 func TestAnswerRoom(t *testing.T) {
-	room := newAnswerRoom(1 << 20)
+	room := newAnswerRoom(1 << 20 / heldAnswers)
 	share := func(principal string, free *int64) (hold func(int) error, leave func()) {
 		share := room.share(principal, free)
 		ctx := context.WithValue(t.Context(), shareKey{}, share)
@@ -172,6 +173,26 @@ func TestAnswerRoom(t *testing.T) {
 	}
 	if room.left != 1<<20 || len(room.of) != 0 {
 		t.Errorf("%d are left and %v are held", room.left, room.of)
+	}
+}
+
+// TestAnswerAlone: an answer that is larger than all the room has it alone, and no room is
+// so large that there is none.
+func TestAnswerAlone(t *testing.T) {
+	for _, batch := range []int{1, math.MaxInt / 2, math.MaxInt} {
+		room, none := newAnswerRoom(batch), int64(0)
+		large, other := room.share("a", &none), room.share("b", &none)
+		if !large.hold(1 << 30) {
+			t.Errorf("%d: a large answer is refused, and nothing is held", batch)
+		}
+		if got, want := other.hold(1<<10), batch > 1; got != want {
+			t.Errorf("%d: another beside it is taken: %v", batch, got)
+		}
+		large.leave()
+		other.leave()
+		if !other.hold(1<<10) || !other.hold(0) || len(room.of) != 0 {
+			t.Errorf("%d: nothing is given back", batch)
+		}
 	}
 }
 

@@ -15,9 +15,10 @@ import (
 // those of which nobody knows yet who asks, see [Stranger]. Whoever connects and then says
 // nothing, never ends a handshake or a request, or has a proof that takes long to judge, takes
 // up a place that others need: when all are taken, the one that was answered the longest ago
-// gives its own up, else the one that has said nothing the longest, else the one that has
-// been a stranger the longest. Where there is none the one does that has rested the longest,
-// so that a caller who keeps connections open keeps nobody out.
+// gives its own up; else the one that has said nothing, or has been a stranger, the longest,
+// whichever of them are more: who comes has time to say who it is, until half as many have come
+// as there are places. Where there is none the one does that has rested the longest, so that a caller who
+// keeps connections open keeps nobody out.
 type newcomers struct {
 	mu      sync.Mutex
 	leaving list.List // of net.Conn, the oldest first
@@ -151,7 +152,11 @@ func (n *newcomers) dismiss() bool {
 func (n *newcomers) oldest() net.Conn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	front := cmp.Or(n.leaving.Front(), n.silent.Front(), n.strange.Front(), n.resting.Front())
+	most, fewer := &n.silent, &n.strange
+	if n.strange.Len() > n.silent.Len() {
+		most, fewer = fewer, most
+	}
+	front := cmp.Or(n.leaving.Front(), most.Front(), fewer.Front(), n.resting.Front())
 	if front == nil {
 		return nil
 	}

@@ -191,6 +191,31 @@ func TestNewcomersLeaveInOrder(t *testing.T) {
 	}
 }
 
+// TestWhoComesHasTime: where strangers have the places one of them makes room, and not who
+// has just come and could not say anything yet; where no fewer say nothing, one of those.
+func TestWhoComesHasTime(t *testing.T) {
+	waiting := newNewcomers()
+	var closed strings.Builder
+	come := func(name string) (*namedConn, context.Context) {
+		conn := &namedConn{name: name, closed: &closed}
+		ctx := waiting.attach(t.Context(), conn)
+		waiting.follow(conn, http.StateNew)
+		return conn, ctx
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		conn, ctx := come(name)
+		waiting.follow(conn, http.StateActive)
+		Stranger(ctx)
+	}
+	for _, name := range []string{"w", "x", "y", "z"} {
+		come(name)
+		waiting.dismiss()
+	}
+	if got := closed.String(); got != "awxy" {
+		t.Errorf("%s made room, want one of more strangers, and then those who said nothing the longest", got)
+	}
+}
+
 type namedConn struct {
 	net.Conn
 	name   string
