@@ -50,6 +50,13 @@ func (n *nodeClient) BatchCallContext(ctx context.Context, batch []rpc.BatchElem
 	})
 }
 
+// SupportsSubscriptions reports whether the node is asked over a connection, and not by
+// requests of HTTP.
+func (n *nodeClient) SupportsSubscriptions() bool {
+	of, err := url.Parse(n.endpoint)
+	return err != nil || of.Scheme != "http" && of.Scheme != "https"
+}
+
 func (n *nodeClient) with(ctx context.Context, ask func(context.Context, *rpc.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()

@@ -66,3 +66,15 @@ func TestNodeAnswersAreBounded(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(result), err)
 	}
 }
+
+// TestNodeIsAskedOverAConnection: what a node says of no call gets lost over WebSocket and IPC
+// alone.
+func TestNodeIsAskedOverAConnection(t *testing.T) {
+	for endpoint, want := range map[string]bool{
+		"http://localhost:8545": false, "HTTPS://node.example/key": false, "ws://localhost:8546": true, "wss://node.example": true, "/run/geth.ipc": true, `\\.\pipe\geth.ipc`: true,
+	} {
+		if is := newNode(endpoint, nil, time.Second).SupportsSubscriptions(); is != want {
+			t.Errorf("%s: %v", endpoint, is)
+		}
+	}
+}

@@ -6,17 +6,17 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
-// batchSize is how many calls are made at once; providers bound it. Of one that takes
-// fewer more are asked again after so many batches, and much later of one that does not say
-// so: it is waited for in vain.
+// batchSize is how many calls are made at once; providers bound it. Of a node that takes
+// fewer twice as many are asked again after a while.
 const (
 	batchSize   = 50
-	batchesLess = 1000
-	batchesMute = 1_000_000
+	batchesMore = 10 * time.Minute
 )
 
 // batcher is a node that takes several calls at once.
@@ -24,25 +24,43 @@ type batcher interface {
 	BatchCallContext(ctx context.Context, calls []rpc.BatchElem) error
 }
 
+// subscriber is a node that tells whether it is asked over a connection, as over WebSocket
+// and IPC, or by requests of their own, as over HTTP.
+type subscriber interface {
+	SupportsSubscriptions() bool
+}
+
+// batches is what a client knows of how many calls its node takes at once.
+type batches struct {
+	mu      sync.Mutex
+	most    int       // 0: batchSize
+	changed time.Time // when there were last more or fewer
+	silent  int       // calls of the last batch without an answer, while none as large had one; 0: none
+}
+
 // batch makes many calls, each with an error of its own. When the node gives no
 // answer, what is left is not asked.
 func (c *client) batch(ctx context.Context, calls []rpc.BatchElem) {
 	many, _ := c.node.(batcher)
 	for len(calls) > 0 {
-		n := min(c.size(many), len(calls))
-		var err error
-		if n == 1 {
-			err = c.call(ctx, calls[0].Result, calls[0].Method, calls[0].Args...)
-			calls[0].Error = err
-		} else {
-			var refused bool
-			if refused, err = c.once(ctx, many, calls[:n]); refused {
-				c.shrink(ctx, n)
-				continue
-			}
+		n := 1
+		if many != nil {
+			n = min(c.batches.size(c.now()), len(calls))
 		}
-		var fault *faultError
-		if errors.As(err, &fault) {
+		before := c.batches.unanswered()
+		refused, silent, err := c.once(ctx, many, calls[:n])
+		switch {
+		case refused:
+			c.shrink(ctx, n)
+			continue
+		case silent: // is it the node, or that there were several?
+			if err = c.each(ctx, calls[:n]); err == nil && c.batches.noAnswer(n, before) {
+				c.shrink(ctx, n)
+			}
+		case err == nil:
+			c.batches.answered(n)
+		}
+		if err != nil {
 			for i := range calls {
 				calls[i].Error = err
 			}
@@ -52,53 +70,98 @@ func (c *client) batch(ctx context.Context, calls []rpc.BatchElem) {
 	}
 }
 
+// each makes calls one by one. The error is that the node gives no answer.
+func (c *client) each(ctx context.Context, calls []rpc.BatchElem) error {
+	for i := range calls {
+		calls[i].Error = c.call(ctx, calls[i].Result, calls[i].Method, calls[i].Args...)
+		var fault *faultError
+		if errors.As(calls[i].Error, &fault) {
+			return fault
+		}
+	}
+	return nil
+}
+
 // size is how many calls are made at once.
-func (c *client) size(many batcher) int {
-	if many == nil {
-		return 1
-	}
-	size := c.atOnce.Load()
-	if size == 0 {
+func (b *batches) size(now time.Time) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch age := now.Sub(b.changed); {
+	case b.most == 0:
 		return batchSize
+	case age >= batchesMore || age < 0: // it may have been for a while
+		b.most, b.changed = min(2*b.most, batchSize), now
 	}
-	after := int64(batchesLess)
-	if c.mute.Load() {
-		after = batchesMute
+	return b.most
+}
+
+// unanswered is how many calls were in the last batch without an answer; 0: there was none.
+func (b *batches) unanswered() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.silent
+}
+
+// answered notes that a batch was answered.
+func (b *batches) answered(calls int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if calls >= b.silent {
+		b.silent = 0
 	}
-	if c.served.Add(1)%after == 0 { // it may have been for a while
-		size = min(2*size, batchSize)
-		c.atOnce.Store(size)
+}
+
+// noAnswer notes that a batch was not answered, though its calls were one by one. It reports
+// whether that is a refusal: another one had no answer before it was made, and none that is
+// as large had one since. Once alone, the node was slow for a moment.
+func (b *batches) noAnswer(calls, before int) (refused bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	refused = before > 0 && b.silent > 0
+	if b.silent = calls; refused {
+		b.silent = 0
 	}
-	return int(size)
+	return refused
 }
 
 // shrink has half as many calls made at once as a node has refused.
 func (c *client) shrink(ctx context.Context, refused int) {
-	size := int64(refused / 2)
-	if c.atOnce.Swap(size) != size {
+	b := &c.batches
+	b.mu.Lock()
+	fewer := b.most == 0 || refused/2 < b.most
+	if fewer {
+		b.most, b.changed = refused/2, c.now()
+	}
+	b.mu.Unlock()
+	if fewer {
 		c.log.LogAttrs(ctx, slog.LevelInfo, "Node takes fewer calls at once", slog.Int("refused", refused))
 	}
 }
 
-// once makes calls at once. It reports whether the node has refused to take so many. Over
-// WebSocket and IPC a refusal may be of no call, and so reach nobody: if one of the calls
-// is answered by itself, that there was no answer in time is one.
-func (c *client) once(asked context.Context, many batcher, calls []rpc.BatchElem) (refused bool, err error) {
+// once makes calls at once. It reports whether the node has refused to take so many, or has
+// been silent. Over WebSocket and IPC a refusal may be of no call, and so reach nobody. Over
+// HTTP it is the answer.
+func (c *client) once(asked context.Context, many batcher, calls []rpc.BatchElem) (refused, silent bool, err error) {
+	if len(calls) == 1 {
+		return false, false, c.each(asked, calls)
+	}
 	ctx, cancel := context.WithTimeout(asked, c.timeout)
 	defer cancel()
 	err = many.BatchCallContext(ctx, calls)
 	refused = refusesBatch(err, calls)
-	if !refused && err != nil && ctx.Err() != nil && asked.Err() == nil && c.answers(asked, calls[0]) {
-		refused = true
-		c.mute.Store(true)
-	}
-	if refused {
+	of, tells := c.node.(subscriber)
+	silent = !refused && err != nil && ctx.Err() != nil && asked.Err() == nil && (!tells || of.SupportsSubscriptions())
+	if refused || silent {
 		for i := range calls {
 			calls[i].Error = nil
 		}
-		return true, nil
+		return refused, silent, nil
 	}
 	err = c.translate(ctx, "a batch", err)
+	var fault *faultError
+	if errors.As(err, &fault) {
+		return false, false, fault
+	}
 	for i := range calls {
 		if err != nil {
 			calls[i].Error = err
@@ -106,16 +169,7 @@ func (c *client) once(asked context.Context, many batcher, calls []rpc.BatchElem
 		}
 		calls[i].Error = c.translate(ctx, calls[i].Method, calls[i].Error)
 	}
-	return false, err
-}
-
-// answers reports whether the node answers a call by itself.
-func (c *client) answers(ctx context.Context, of rpc.BatchElem) bool {
-	var (
-		answer json.RawMessage
-		fault  *faultError
-	)
-	return !errors.As(c.call(ctx, &answer, of.Method, of.Args...), &fault)
+	return false, false, nil
 }
 
 // refusesBatch reports whether a node has answered a batch as a whole, and not the

@@ -184,10 +184,10 @@ func piped(t *testing.T, node *fakeNode, most int) *rpc.Client {
 }
 
 // TestRefusalThatReachesNobody: over a connection whose client drops what a node says of no
-// call, a batch that is too large is waited for once, and smaller ones are made from then on.
+// call, a batch that is too large is waited for twice, and smaller ones are made from then on.
 func TestRefusalThatReachesNobody(t *testing.T) {
 	for _, most := range []int{1, 2, 6} {
-		w := newWorld(t, func(w *world) { w.cfg.Node, w.cfg.Timeout = piped(t, w.node, most), time.Second })
+		w := newWorld(t, func(w *world) { w.cfg.Node, w.cfg.Timeout = piped(t, w.node, most), 500*time.Millisecond })
 		for i := range 4 {
 			w.mustSend(t, w.transfer(t, i), "")
 		}
@@ -197,7 +197,7 @@ func TestRefusalThatReachesNobody(t *testing.T) {
 		if n := len(w.node.minedOf(t, w.vault.address(0))); n != 4 {
 			t.Errorf("of %d calls at once: %d mined", most, n)
 		}
-		if size := w.client.atOnce.Load(); most < 3 && size != 1 {
+		if size := w.client.batches.size(w.clock.time()); most < 3 && size > most {
 			t.Errorf("of %d calls at once %d are made", most, size)
 		}
 	}
@@ -207,18 +207,18 @@ func TestRefusalThatReachesNobody(t *testing.T) {
 // caller hangs up, has refused nothing.
 func TestSilenceIsNoRefusal(t *testing.T) {
 	node := newFakeNode()
-	c := &client{node: muteNode{node}, timeout: 10 * time.Millisecond, log: slog.New(slog.DiscardHandler)}
+	c := &client{node: muteNode{node}, timeout: 10 * time.Millisecond, now: time.Now, log: slog.New(slog.DiscardHandler)}
 	calls := []rpc.BatchElem{{Method: "eth_chainId", Result: new(any)}, {Method: "eth_blockNumber", Result: new(any)}}
 	c.batch(t.Context(), calls)
-	if c.atOnce.Load() != 0 || calls[0].Error == nil || calls[1].Error == nil || c.mute.Load() {
-		t.Errorf("%d at once, %v", c.atOnce.Load(), calls[1].Error)
+	if c.batches.most != 0 || c.batches.silent != 0 || calls[0].Error == nil || calls[1].Error == nil {
+		t.Errorf("%d at once, %v", c.batches.most, calls[1].Error)
 	}
 	c.node, c.timeout = batchNode{node}, time.Minute
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c.batch(ctx, calls)
-	if c.atOnce.Load() != 0 || c.mute.Load() {
-		t.Errorf("%d at once", c.atOnce.Load())
+	if c.batches.most != 0 || c.batches.silent != 0 {
+		t.Errorf("%d at once", c.batches.most)
 	}
 }
 

@@ -26,12 +26,11 @@ const (
 type client struct {
 	node    Node
 	timeout time.Duration // of one call
+	now     func() time.Time
 	log     *slog.Logger
 	faults  atomic.Uint64 // calls that had no answer
 	silent  atomic.Bool   // the last call had none
-	atOnce  atomic.Int64  // calls that are made at once; 0: batchSize
-	served  atomic.Int64  // batches since there have been fewer
-	mute    atomic.Bool   // it gives no answer to what is too much
+	batches batches
 }
 
 // call makes one call.

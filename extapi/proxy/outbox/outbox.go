@@ -64,7 +64,8 @@ type Signer interface {
 
 // Node is the client of an Ethereum node. An error that the node itself gave
 // implements rpc.Error. The outbox asks many things at once of a client that has
-// BatchCallContext too, as go-ethereum's rpc.Client does.
+// BatchCallContext too, as go-ethereum's rpc.Client does. Where it has SupportsSubscriptions
+// as well, and that is false, a batch that is not answered in time is never a refusal of it.
 type Node interface {
 	CallContext(ctx context.Context, result any, method string, args ...any) error
 }
@@ -104,7 +105,7 @@ func New(ctx context.Context, cfg Config) (*Outbox, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	node := &client{node: cfg.Node, timeout: cfg.Timeout, log: cfg.Logger}
+	node := &client{node: cfg.Node, timeout: cfg.Timeout, now: cfg.Clock, log: cfg.Logger}
 	o := &Outbox{
 		cfg:      cfg,
 		log:      cfg.Logger,
