@@ -110,7 +110,9 @@ func (o *Outbox) latest(ctx context.Context) (*big.Int, uint64, error) {
 // node answered all of it.
 func (o *Outbox) look(ctx context.Context, chain string, block uint64) bool {
 	entries := o.book.snapshot(chain)
-	counts, ok := o.counts(ctx, entries, o.book.ahead(chain))
+	ahead := o.book.ahead(chain)
+	o.catchUpAhead(ctx, ahead)
+	counts, ok := o.counts(ctx, entries, ahead)
 	updates := o.lookAtUsed(ctx, entries, counts, block, &ok)
 	updates = append(updates, o.lookAtMined(ctx, entries, block, &ok)...)
 	if !o.persist(ctx, updates) {

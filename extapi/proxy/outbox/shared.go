@@ -57,17 +57,8 @@ func (o *Outbox) catchUp(ctx context.Context, l *lane) error {
 	if err := o.takeOver(ctx); err != nil {
 		return err
 	}
-	value, err := o.cfg.Records.Record(ctx, l.key())
-	if err != nil {
+	if err := o.catchUpLane(ctx, l); err != nil {
 		return err
-	}
-	if !bytes.Equal(value, l.stored) {
-		next, err := decodeLane(l.key(), value)
-		if err != nil {
-			return err
-		}
-		l.stored, l.known = value, false
-		l.move(next)
 	}
 	for _, r := range o.book.refusedElsewhere(l) {
 		known := slices.ContainsFunc(l.refused, func(of refusedTx) bool { return of.hash == r.Hash })
@@ -76,6 +67,40 @@ func (o *Outbox) catchUp(ctx context.Context, l *lane) error {
 		}
 	}
 	return nil
+}
+
+// catchUpLane takes over the next nonce of a lane, whose turn is the caller's.
+func (o *Outbox) catchUpLane(ctx context.Context, l *lane) error {
+	value, err := o.cfg.Records.Record(ctx, l.key())
+	if err != nil || bytes.Equal(value, l.stored) {
+		return err
+	}
+	next, err := decodeLane(l.key(), value)
+	if err != nil {
+		return err
+	}
+	l.stored, l.known = value, false
+	l.move(next)
+	return nil
+}
+
+// catchUpAhead takes over the next nonces of lanes that are looked at as beyond what the node
+// takes: another process may have gone back with them, and this one does not send.
+func (o *Outbox) catchUpAhead(ctx context.Context, lanes []*lane) {
+	if o.cfg.Shared == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	for _, l := range lanes {
+		if !l.line.try() { // whose turn it is does it
+			continue
+		}
+		if err := o.catchUpLane(ctx, l); err != nil {
+			o.log.WarnContext(ctx, "What others sent was not read", "account", l.id.account, "error", err)
+		}
+		l.leave()
+	}
 }
 
 // takeOver reads the transactions that were changed since the last time, and follows
@@ -130,7 +155,7 @@ func (o *Outbox) takeOverOne(ctx context.Context, key string, value []byte) erro
 	switch r.State {
 	case StateRejected:
 		o.book.refuseElsewhere(l, r)
-		if r.Own {
+		if r.Own && r.Nonce >= l.told.Load() {
 			o.book.setAhead(l, true)
 		}
 	case StateMined, StateFinal:
