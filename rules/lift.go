@@ -13,9 +13,11 @@ import (
 // a batch, they are lifted limit by limit, so that this takes no longer.
 const maxLifts = 8
 
-// referred asks the people who may approve what passes a limit.
+// referred asks the people who may approve what passes a limit, besides those who must
+// approve the request anyway.
 func (d Decision) referred(over *OverLimitError, board *Quorum) Decision {
 	d = d.because(over)
+	d.Unnamed = d.Verdict == Refer && len(d.Quorums) == 0
 	if !slices.Contains(d.Quorums, board) {
 		d.Quorums = append(slices.Clone(d.Quorums), board)
 	}

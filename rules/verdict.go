@@ -52,6 +52,10 @@ type Decision struct {
 	// whom the approver asks where nobody is named.
 	Quorums []*Quorum
 
+	// Unnamed says that those whom the approver asks where nobody is named must approve
+	// besides Quorums: the request was referred to nobody by name, and passes a limit.
+	Unnamed bool
+
 	// OverLimit are the people who may approve what would pass a limit that is not
 	// firm; nil if nobody may. They are among Quorums only when one would be passed.
 	OverLimit *Quorum

@@ -55,7 +55,7 @@ func (q *Queue) Ask(ctx context.Context, req *rules.Request, referral rules.Deci
 	e, err := q.draft(req, referral, limits)
 	var other *entry
 	if err == nil {
-		other, err = q.reserve(e)
+		other, err = q.reserve(e, referral)
 	}
 	switch {
 	case err != nil:
@@ -114,10 +114,11 @@ func (q *Queue) draft(req *rules.Request, referral rules.Decision, limits rules.
 }
 
 // reserve makes room for a ticket, unless there is one for an equal request.
-func (q *Queue) reserve(e *entry) (other *entry, err error) {
+func (q *Queue) reserve(e *entry, referral rules.Decision) (other *entry, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if other := q.newest[e.key]; other != nil && q.answers(other) && alikePeople(e.content.Quorums, other.content.Quorums) && other.counts(e.record.Charges) {
+	if other := q.newest[e.key]; other != nil && q.answers(other) && alikePeople(e.content.Quorums, other.content.Quorums) && other.counts(e.record.Charges) &&
+		(!referral.Unnamed || within([]rules.Quorum{*q.cfg.Default}, other.content.Quorums)) {
 		return other, nil
 	}
 	load := q.open[e.principal]

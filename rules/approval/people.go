@@ -9,12 +9,16 @@ import (
 )
 
 // quorums are the people who must approve what a decision refers; none for one that
-// refers nothing.
+// refers nothing, or to nobody.
 func (q *Queue) quorums(decision rules.Decision) []*rules.Quorum {
-	if len(decision.Quorums) == 0 && decision.Verdict == rules.Refer && q.cfg.Default != nil {
-		return []*rules.Quorum{q.cfg.Default}
+	switch {
+	case decision.Verdict != rules.Refer, len(decision.Quorums) > 0 && !decision.Unnamed:
+		return decision.Quorums
+	case q.cfg.Default == nil:
+		return nil
+	default:
+		return append([]*rules.Quorum{q.cfg.Default}, decision.Quorums...)
 	}
-	return decision.Quorums
 }
 
 // asks reports whether a ticket asks the people who must approve, and besides them at
