@@ -23,15 +23,17 @@ func (q *Queue) Asked(ctx context.Context, req *rules.Request, decision rules.De
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e := q.newest[alike(subject, decision)]
-	if e != nil && q.answers(e) && e.asks(q.quorums(decision), decision.OverLimit) && e.counts(decision.Charges) {
-		return &question{q, e, req.Kind.Signs()}, nil
+	quorums := q.quorums(decision)
+	e := q.newest(alike(subject, decision), decision.Charges, func(e *entry) bool { return e.asks(quorums, decision.OverLimit) })
+	if e == nil {
+		return nil, nil
 	}
-	return nil, nil
+	return &question{q, e, req.Kind.Signs()}, nil
 }
 
 // counts reports whether a ticket counts what an equal request counts by now: budgets may
-// hold at some times alone.
+// hold at some times, or for some listeners, alone. It has nothing to do with whether another
+// is newer: that one would hide what people have approved, or rejected, of this one.
 func (e *entry) counts(charges []rules.Charge) bool {
 	r := e.now()
 	return rules.SameCharges(r.Charges, charges)
@@ -117,8 +119,10 @@ func (q *Queue) draft(req *rules.Request, referral rules.Decision, limits rules.
 func (q *Queue) reserve(e *entry, referral rules.Decision) (other *entry, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if other := q.newest[e.key]; other != nil && q.answers(other) && alikePeople(e.content.Quorums, other.content.Quorums) && other.counts(e.record.Charges) &&
-		(!referral.Unnamed || within([]rules.Quorum{*q.cfg.Default}, other.content.Quorums)) {
+	other = q.newest(e.key, e.record.Charges, func(other *entry) bool {
+		return alikePeople(e.content.Quorums, other.content.Quorums) && (!referral.Unnamed || within([]rules.Quorum{*q.cfg.Default}, other.content.Quorums))
+	})
+	if other != nil {
 		return other, nil
 	}
 	load := q.open[e.principal]
@@ -133,7 +137,6 @@ func (q *Queue) reserve(e *entry, referral rules.Decision) (other *entry, err er
 		return nil, &BusyError{fmt.Sprintf("%d requests of %s with %d bytes wait for people, and they may have %d", load.tickets, e.principal, load.bytes, maxContents/4)}
 	}
 	q.add(e)
-	q.newest[e.key] = e // whatever the clock says
 	return nil, nil
 }
 

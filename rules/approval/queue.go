@@ -23,10 +23,10 @@ type Queue struct {
 
 	mu       sync.Mutex
 	tickets  map[string]*entry
-	newest   map[common.Hash]*entry // of equal requests
-	open     map[string]load        // tickets that wait for people, by principal
-	waiting  int                    // all of them
-	bytes    int                    // of their texts
+	alike    map[common.Hash][]*entry // of equal requests, which may count against other limits
+	open     map[string]load          // tickets that wait for people, by principal
+	waiting  int                      // all of them
+	bytes    int                      // of their texts
 	watchers map[*watcher]struct{}
 
 	others    others
@@ -86,7 +86,7 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 		return nil, err
 	}
 	q := &Queue{
-		cfg: cfg, tickets: make(map[string]*entry), newest: make(map[common.Hash]*entry), open: make(map[string]load),
+		cfg: cfg, tickets: make(map[string]*entry), alike: make(map[common.Hash][]*entry), open: make(map[string]load),
 		watchers: make(map[*watcher]struct{}), hurried: make(chan struct{}),
 	}
 	q.hurry = sync.OnceFunc(func() { close(q.hurried) })
@@ -114,12 +114,21 @@ func New(ctx context.Context, cfg Config) (*Queue, error) {
 // add adds a ticket. The queue's lock is the caller's, or nobody else knows it yet.
 func (q *Queue) add(e *entry) {
 	q.tickets[e.content.ID] = e
-	if before := q.newest[e.key]; before == nil || e.after(before) {
-		q.newest[e.key] = e
-	}
+	q.alike[e.key] = append(q.alike[e.key], e)
 	if e.record.State.waits() {
 		q.count(e, 1)
 	}
+}
+
+// newest returns the newest ticket for equal requests that come now and count against the
+// same limits, of those that fit; nil if there is none. The queue's lock is the caller's.
+func (q *Queue) newest(key common.Hash, charges []rules.Charge, fits func(*entry) bool) (newest *entry) {
+	for _, e := range q.alike[key] {
+		if q.answers(e) && fits(e) && e.counts(charges) && (newest == nil || e.after(newest)) {
+			newest = e
+		}
+	}
+	return newest
 }
 
 // after reports whether equal requests find a ticket rather than another. Clocks
@@ -146,8 +155,9 @@ func (q *Queue) count(e *entry, n int) {
 // remove takes a ticket out of the queue. The queue's lock is the caller's.
 func (q *Queue) remove(e *entry) {
 	delete(q.tickets, e.content.ID)
-	if q.newest[e.key] == e {
-		delete(q.newest, e.key)
+	q.alike[e.key] = slices.DeleteFunc(q.alike[e.key], func(other *entry) bool { return other == e })
+	if len(q.alike[e.key]) == 0 {
+		delete(q.alike, e.key)
 	}
 }
 
