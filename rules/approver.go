@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // Approver asks people about what rules refer to them. Implementations are safe
@@ -66,6 +69,7 @@ type resumption struct {
 func await(ctx context.Context, question Question, then resumption, referral Decision) (Decision, Hold, error) {
 	resolved, hold, err := question.Await(ctx)
 	resolved.Policy, resolved.Explanation = referral.Policy, referral.Explanation
+	resolved.Listed = inBoth(referral.Listed, resolved.Listed)
 	switch {
 	case err != nil || resolved.Verdict != Approve:
 		drop(hold)
@@ -86,6 +90,23 @@ func await(ctx context.Context, question Question, then resumption, referral Dec
 		return referral.refused(), nil, fmt.Errorf("resuming the rule that referred the request: %w", err)
 	}
 	return resolved, joined(hold, more), nil
+}
+
+// inBoth returns the accounts that two listings show; nil is all of them.
+func inBoth(a, b []common.Address) []common.Address {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	both := make([]common.Address, 0, min(len(a), len(b)))
+	for _, address := range a {
+		if slices.Contains(b, address) {
+			both = append(both, address)
+		}
+	}
+	return both
 }
 
 // resume resumes the rule, if it wants that. One that panics keeps nothing aside.
