@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules"
@@ -74,5 +76,28 @@ func TestKeysOfACopy(t *testing.T) {
 				s.stop(d)
 			}
 		})
+	}
+}
+
+// TestKeysThatAreNoLongerKept do not come back, nor fill the memory: old ones are dropped while
+// the log is read, by its own time.
+func TestKeysThatAreNoLongerKept(t *testing.T) {
+	t.Parallel()
+	const hours = 4 * manyKeys / 100
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for kept, want := range map[time.Duration]int{time.Hour: 200, 24 * time.Hour: 25 * 100, 0: hours * 100} {
+		keys, most := newUsedKeys(kept), 0
+		for hour := range hours {
+			for i := range 100 {
+				keys.take(&audit.Entry{
+					Event: audit.EventDecision, Request: fmt.Sprint(hour, i), Verdict: rules.Approve.String(), Time: began.Add(time.Duration(hour) * time.Hour),
+					Idempotency: &audit.Idempotency{Key: fmt.Sprintf("idem/default/%d/%d", hour, i), Request: "asked"},
+				})
+				most = max(most, len(keys.by))
+			}
+		}
+		if got := len(keys.all()); got != want || kept != 0 && most > 2*want+manyKeys+1 {
+			t.Errorf("%s: %d keys, %d at most, want %d", kept, got, most, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/extapi/proxy/outbox"
@@ -17,6 +18,7 @@ type upTo struct {
 	from   store.LogHead // in the log that was used last
 	closed bool          // in good order: it may have all there is, without that log
 	heads  []store.LogHead
+	kept   time.Duration // how long idempotency keys are; 0: for ever
 }
 
 // upToOf returns up to where a state has what its logs hold. There is nothing to look for
@@ -107,7 +109,7 @@ func (w *walk) take(ctx context.Context, from store.LogHead) error {
 	if err := w.mend(ctx, from.Log); err != nil {
 		return err
 	}
-	l, err := heldSince(ctx, from)
+	l, err := heldSince(ctx, from, w.kept)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 // relyOnAudit has the state in a file take what it lacks from the audit log, and rely
 // on the log from here on: what a decision holds of limits becomes durable with its
 // entry, in one flush. A state in a database relies on nothing.
-func (d *durable) relyOnAudit(ctx context.Context, _ *config.Config) error {
+func (d *durable) relyOnAudit(ctx context.Context, cfg *config.Config) error {
 	file, ok := d.store.(*bolt.Store)
 	if !ok || d.audit == nil {
 		return nil
@@ -31,6 +31,7 @@ func (d *durable) relyOnAudit(ctx context.Context, _ *config.Config) error {
 		return err
 	}
 	if k, some := upToOf(file.Unsettled(), file.Forgotten(), heads); some {
+		k.kept = cfg.Proxy.Retain
 		if err := d.recoverHolds(ctx, file, k); err != nil {
 			d.lacks = true
 			return err
@@ -77,7 +78,8 @@ func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, k upTo) er
 	}
 	used, err := outbox.UseLogged(ctx, file, l.keys) // before the state says that it has all
 	if err != nil {
-		return fmt.Errorf("taking idempotency keys from the audit log %s: %w", from.Log, err)
+		return fmt.Errorf("what idempotency keys were used since entry %d of the audit log %s can't be taken into the state. If there is no room, have limits and keys since then forgotten with kvclef state forget --entry %[1]d, "+
+			"and go on with steps 3 to 5 of docs/operations.md#backup: %[3]w", from.Seq, from.Log, err)
 	}
 	if used > 0 {
 		d.log.WarnContext(ctx, "Idempotency keys that the state did not know are used, by the audit log: their retries are refused", "keys", used, "log", from.Log, "entry", from.Seq)
@@ -108,12 +110,13 @@ type lack struct {
 }
 
 // heldSince returns what the entries of an audit log after one hold of limits, but for
-// what expired before the last of those.
-func heldSince(ctx context.Context, from store.LogHead) (l lack, err error) {
+// what expired before the last of those, and which idempotency keys were used that are kept
+// for so long.
+func heldSince(ctx context.Context, from store.LogHead, kept time.Duration) (l lack, err error) {
 	next, most := max(from.Seq, 1), manyHeld
 	var (
 		latest time.Time
-		keys   = make(usedKeys)
+		keys   = newUsedKeys(kept)
 	)
 	expired := func(r rules.Reservation) bool {
 		return !slices.ContainsFunc(r.Charges, func(c rules.Reserved) bool { return c.Expires.After(latest) })

@@ -76,7 +76,7 @@ func TestHeldSince(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l, err := heldSince(t.Context(), tt.from)
+			l, err := heldSince(t.Context(), tt.from, 0)
 			got := make([]rules.HoldID, 0, len(l.held))
 			for _, r := range l.held {
 				got = append(got, r.ID)
@@ -86,7 +86,7 @@ func TestHeldSince(t *testing.T) {
 			}
 		})
 	}
-	l, err := heldSince(t.Context(), heads[0])
+	l, err := heldSince(t.Context(), heads[0], 0)
 	if err != nil {
 		t.Fatal(err)
 	}

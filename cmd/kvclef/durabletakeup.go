@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 
 	"github.com/kvclef/kvclef/extapi/audit"
 	"github.com/kvclef/kvclef/rules/store"
@@ -50,5 +52,9 @@ func strayed(ctx context.Context, k upTo, path string) error {
 	if k.from.Log == path {
 		return nil
 	}
-	return audit.Strayed(ctx, k.from.Log, path)
+	err := audit.Strayed(ctx, k.from.Log, path)
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		return lacked(k, err)
+	}
+	return err
 }

@@ -24,7 +24,7 @@ func (p *program) stateForgetCommand() *cli.Command {
 			"\nthey are lost, this has the signer start without what they had: after a crash up to 0.1 s of holds, with a" +
 			"\ncopy all since. --entry 0 is for a state that was used with no audit log and is to go on with one that has" +
 			"\nentries, as kvclef init --forget-limits makes it. Lower the caps of the policy by what may have been signed meanwhile, until the windows have" +
-			"\npassed.",
+			"\npassed. Idempotency keys that were used since are forgotten, too: have callers hold their retries.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
 			&cli.Uint64Flag{Name: "entry", Usage: "the entry that the refused start named, so that nothing is forgotten by accident", DefaultText: "none"},
 		}),
