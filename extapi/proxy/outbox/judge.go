@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -50,10 +51,11 @@ func (o *Outbox) judge(asked context.Context, l *lane, r *record, first bool, se
 				return accepted
 			}
 		}
-		switch by, found := o.userOf(ctx, l, r.Nonce); {
-		case found && by == r.Hash:
+		switch by, err := o.userOf(ctx, l, r.Nonce); {
+		case err != nil: // it is not found
+		case by == r.Hash:
 			return accepted
-		case found:
+		default:
 			return proven(by)
 		}
 	}
@@ -66,19 +68,29 @@ func (o *Outbox) judgedWithin() time.Duration {
 	return 2*o.cfg.Timeout + judgedAgain*o.cfg.Interval + judgedFor
 }
 
+// Why the block that used a nonce is not found, apart from what a node says itself.
+var (
+	errNotUsed  = errors.New("the node has not used the nonce yet")
+	errDeep     = errors.New("the nonce was used before the blocks that are looked into")
+	errNotShown = errors.New("the node does not show the block, or what used the nonce in it")
+)
+
 // userOf looks in the latest blocks for the transaction that has used a nonce of an account.
 // It believes what the account has signed for the chain. Whatever a node can't tell is not
 // found.
-func (o *Outbox) userOf(ctx context.Context, l *lane, nonce uint64) (by common.Hash, found bool) {
-	number, found := o.blockOf(ctx, l.id.account, nonce)
-	if !found {
-		return common.Hash{}, false
+func (o *Outbox) userOf(ctx context.Context, l *lane, nonce uint64) (by common.Hash, err error) {
+	number, err := o.blockOf(ctx, l.id.account, nonce)
+	if err != nil {
+		return common.Hash{}, err
 	}
 	var block *struct {
 		Transactions []json.RawMessage `json:"transactions"`
 	}
-	if err := o.client.call(ctx, &block, "eth_getBlockByNumber", hexutil.Uint64(number), true); err != nil || block == nil {
-		return common.Hash{}, false
+	if err := o.client.call(ctx, &block, "eth_getBlockByNumber", hexutil.Uint64(number), true); err != nil {
+		return common.Hash{}, err
+	}
+	if block == nil {
+		return common.Hash{}, errNotShown
 	}
 	signer := types.LatestSignerForChainID(l.chain())
 	for _, text := range block.Transactions {
@@ -94,40 +106,42 @@ func (o *Outbox) userOf(ctx context.Context, l *lane, nonce uint64) (by common.H
 			continue
 		}
 		if from, err := types.Sender(signer, tx); err == nil && from == l.id.account {
-			return tx.Hash(), true
+			return tx.Hash(), nil
 		}
 	}
-	return common.Hash{}, false
+	return common.Hash{}, errNotShown
 }
 
 // blockOf finds the latest block, of those that are not too old, after which the account
 // has used a nonce, and before which it has not.
-func (o *Outbox) blockOf(ctx context.Context, account common.Address, nonce uint64) (number uint64, found bool) {
+func (o *Outbox) blockOf(ctx context.Context, account common.Address, nonce uint64) (number uint64, err error) {
 	var head hexutil.Uint64
 	if err := o.client.call(ctx, &head, "eth_blockNumber"); err != nil {
-		return 0, false
+		return 0, err
 	}
-	usedAt := func(number uint64) (is, known bool) {
+	usedAt := func(number uint64) (bool, error) {
 		var count *hexutil.Uint64
 		err := o.client.call(ctx, &count, "eth_getTransactionCount", account, hexutil.Uint64(number))
-		if err != nil || count == nil {
-			return false, false
+		if err == nil && count == nil {
+			err = errNotShown
 		}
-		return uint64(*count) > nonce, true
+		return err == nil && uint64(*count) > nonce, err
 	}
 	after := uint64(head)
-	if is, known := usedAt(after); !is || !known {
-		return 0, false
+	if is, err := usedAt(after); err != nil {
+		return 0, err
+	} else if !is {
+		return 0, errNotUsed
 	}
 	before := after
 	for step := uint64(1); before == after; step *= 2 { // it is used at after, and all that is above it
 		if after == 0 || uint64(head)-after >= judgedDeep {
-			return 0, false
+			return 0, errDeep
 		}
 		number := after - min(step, after, judgedDeep-(uint64(head)-after))
-		switch is, known := usedAt(number); {
-		case !known:
-			return 0, false
+		switch is, err := usedAt(number); {
+		case err != nil:
+			return 0, err
 		case is:
 			before, after = number, number
 		default:
@@ -136,16 +150,16 @@ func (o *Outbox) blockOf(ctx context.Context, account common.Address, nonce uint
 	}
 	for after-before > 1 {
 		number := before + (after-before)/2
-		switch is, known := usedAt(number); {
-		case !known:
-			return 0, false
+		switch is, err := usedAt(number); {
+		case err != nil:
+			return 0, err
 		case is:
 			after = number
 		default:
 			before = number
 		}
 	}
-	return after, true
+	return after, nil
 }
 
 // pause waits for a while. It reports whether ctx lasted as long.

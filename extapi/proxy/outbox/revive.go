@@ -24,7 +24,8 @@ type refusedTx struct {
 	hash  common.Hash
 	claim string    // the record of its idempotency key
 	used  time.Time // since when its nonce is known to be used, and it is not known itself
-	other bool      // a block shows another transaction with its nonce
+	other bool      // a block, or what is final here, shows another transaction with its nonce
+	again time.Time // before which its block is not looked for
 }
 
 // remember remembers a refused transaction, until its nonce is another one's for certain.
@@ -97,7 +98,8 @@ func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) error
 // whose nonces it counts as used: where several nodes answer, one null is no proof that it is
 // another one's.
 func (o *Outbox) findIn(ctx context.Context, l *lane, refused []refusedTx, known []bool, seen standing) {
-	ctx, cancel := context.WithTimeout(ctx, judgedFor) // the account's other transactions wait
+	// The account's other transactions wait. That the time is over says nothing of the node.
+	ctx, cancel := context.WithTimeoutCause(ctx, judgedFor, context.Canceled)
 	defer cancel()
 	users := seen.users
 	if users == nil {
@@ -110,13 +112,45 @@ func (o *Outbox) findIn(ctx context.Context, l *lane, refused []refusedTx, known
 		case known[i], r.other, !asked && r.nonce >= seen.mined:
 			continue
 		case !asked:
-			if by, asked = o.book.minedAt(l, r.nonce); !asked {
-				by, _ = o.userOf(ctx, l, r.nonce)
-			}
+			by = o.findUser(ctx, l, r)
 			users[r.nonce] = by
 		}
 		known[i], r.other = r.hash == by, by != common.Hash{} && r.hash != by
 	}
+}
+
+// How long the block that used the nonce of a refused transaction is not looked for again.
+const (
+	againUntold = time.Minute     // where the node can't tell
+	againDeep   = patienceSettled // where it is too old
+)
+
+// findUser returns the transaction that used the nonce of a refused one: zero if it is not
+// found.
+func (o *Outbox) findUser(ctx context.Context, l *lane, r *refusedTx) common.Hash {
+	if by, found := o.book.minedAt(l, r.nonce); found {
+		return by
+	}
+	now := o.cfg.Clock()
+	if ctx.Err() != nil || now.Before(r.again) && r.again.Sub(now) <= againDeep {
+		return common.Hash{}
+	}
+	if o.book.isFinal(l, r.nonce) { // else the chain has lost it
+		if final, err := o.finalAt(ctx, l, r.nonce); err == nil && len(final) > 0 {
+			return final[0].Hash
+		}
+	}
+	var (
+		said    *nodeError
+		by, err = o.userOf(ctx, l, r.nonce)
+	)
+	switch {
+	case errors.Is(err, errDeep):
+		r.again = now.Add(againDeep)
+	case errors.Is(err, errNotShown), errors.As(err, &said):
+		r.again = now.Add(againUntold)
+	}
+	return by
 }
 
 // over reports whether a refused transaction need not be looked for any more: its nonce has

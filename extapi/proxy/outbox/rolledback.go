@@ -136,8 +136,8 @@ func (o *Outbox) lostByChain(ctx context.Context, l *lane, r *record) (bool, err
 		return true, nil
 	}
 	// A node that has no index of old transactions does not know them.
-	by, found := o.userOf(ctx, l, r.Nonce)
-	return found && (by == r.Hash) == (r.State == StateReplaced), nil
+	by, err := o.userOf(ctx, l, r.Nonce)
+	return err == nil && (by == r.Hash) == (r.State == StateReplaced), nil
 }
 
 // isMined asks the node how far an account has come, and whether a transaction is in a block.
@@ -180,6 +180,13 @@ func (b *book) below(l *lane, count uint64, now time.Time) (final, blocks uint64
 		l.belowSince = now
 	}
 	return l.final, l.below, now.Sub(l.belowSince)
+}
+
+// isFinal reports whether a nonce of a lane is final.
+func (b *book) isFinal(l *lane, nonce uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return nonce < l.final
 }
 
 // disbelieve notes that a node which counts fewer transactions than are final is not believed.
