@@ -29,6 +29,7 @@ type Queue struct {
 	bytes    int                      // of their texts
 	watchers map[*watcher]struct{}
 
+	owed      owed
 	others    others
 	uncounted uncounted
 	epoch     epoch

@@ -38,6 +38,7 @@ func (q *Queue) Run(ctx context.Context) error {
 
 // sweep ends and removes what is due. What can't be changed now is due again.
 func (q *Queue) sweep(ctx context.Context) {
+	q.payOff(ctx)
 	q.mu.Lock()
 	entries := make([]*entry, 0, len(q.tickets))
 	for _, e := range q.tickets {

@@ -85,7 +85,7 @@ func (u *use) keep(ctx context.Context) error {
 	}
 	r.State = StateUsed
 	if err := q.change(ctx, e, r); err != nil {
-		return errors.Join(err, q.giveBack(ctx, more))
+		return errors.Join(err, q.giveBackLater(ctx, e, more))
 	}
 	if err := q.giveBack(ctx, before...); err != nil {
 		q.cfg.Logger.DebugContext(ctx, "What was held anew counts from before as well", "ticket", e.content.ID, "error", err)
