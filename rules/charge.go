@@ -83,16 +83,42 @@ func (d Decision) tooMany() Decision {
 }
 
 // unless returns the decision if it could be kept. Where others have taken the room of what
-// people approved, it is a refusal that says so.
+// people approved, and nothing has failed besides, it is a refusal that says so: the same
+// request would find a ticket that could not be ended, and go on being told to come again.
 func (d Decision) unless(err error) (Decision, error) {
-	var over *OverLimitError
-	if !errors.As(err, &over) {
+	over := onlyOverLimit(err)
+	if over == nil {
 		return d, err
 	}
 	refusal := d.refused().because(err)
 	refusal.Verdict, refusal.Ticket = Reject, d.Ticket
 	refusal.Reason = exceeded(over) + " by now, after people approved: make the request again"
 	return refusal, nil
+}
+
+// onlyOverLimit returns the limit that an error is about, nil if it is about something else
+// as well.
+func onlyOverLimit(err error) *OverLimitError {
+	switch e := err.(type) { //nolint:errorlint // all that it wraps is looked at
+	case *OverLimitError:
+		return e
+	case interface{ Unwrap() error }:
+		return onlyOverLimit(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var first *OverLimitError
+		for _, part := range e.Unwrap() {
+			over := onlyOverLimit(part)
+			if over == nil {
+				return nil
+			}
+			if first == nil {
+				first = over
+			}
+		}
+		return first
+	default:
+		return nil
+	}
 }
 
 // because puts before the explanation what a ledger said.

@@ -1,6 +1,7 @@
 package approval_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -73,5 +74,44 @@ rules:
 				t.Errorf("%+v", got)
 			}
 		})
+	}
+}
+
+// TestNoRoomAndNoStore: where the ticket whose limits were taken can't be ended, its caller is
+// told that the state can't be used. To make the request again would not help.
+func TestNoRoomAndNoStore(t *testing.T) {
+	t.Parallel()
+	var records *failingRecords
+	h := newHouse(t, nil)
+	h.open(t, func(c *approval.Config) {
+		records = &failingRecords{Records: c.Records}
+		c.Records = records
+	})
+	engine := h.loaded(t, `approvals:
+  ops: {threshold: 1, of: [alice], wait: 0s, expires: 3h}
+lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
+rules:
+  - {id: small, effect: allow, match: {principal: [local], to: friends, plain: true}, approvals: ops, limits: [{id: day, measure: value, max: "1000 wei", window: 1h}]}
+`)
+	first := decide(t, engine, payment(800))
+	h.clock.pass(61 * time.Minute)
+	if _, err := h.ledger.Hold(t.Context(), []rules.Charge{{Counter: "day/value", Slot: "other", Amount: *uint256.NewInt(900), Cap: *uint256.NewInt(1000), Window: time.Hour}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.vote(t, first.Ticket, "alice", true); err != nil {
+		t.Fatal(err)
+	}
+	records.failing = true
+	for range 2 {
+		if got, err := engine.Decide(t.Context(), payment(800)); !errors.Is(err, rules.ErrNoState) || !errors.Is(err, errBoom) {
+			t.Errorf("%v %q, %v", got.Verdict, got.Reason, err)
+		}
+	}
+	records.failing = false
+	if got := decide(t, engine, payment(800)); got.Verdict != rules.Reject || !strings.Contains(got.Reason, "make the request again") {
+		t.Errorf("%v %q", got.Verdict, got.Reason)
+	}
+	if ticket := h.ticket(t, first.Ticket); ticket.State != approval.StateLapsed {
+		t.Errorf("it is %s", ticket.State)
 	}
 }

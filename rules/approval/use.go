@@ -113,7 +113,7 @@ func (q *Queue) holdAnew(ctx context.Context, r *record) (id rules.HoldID, befor
 func (q *Queue) noRoom(ctx context.Context, e *entry, r record, left []rules.HoldID) error {
 	r.State, r.Holds = StateLapsed, left
 	if err := q.change(ctx, e, r); err != nil {
-		return err
+		return fmt.Errorf("%w: ending the ticket: %w", rules.ErrNoState, err)
 	}
 	q.decided(ctx, e, WhatLapsed)
 	return nil
