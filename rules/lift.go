@@ -46,12 +46,13 @@ func (e *Engine) lift(ctx context.Context, decision Decision, alone []Charge, ov
 }
 
 // lift takes the cap off what would pass a limit, or of all that the limit is about, unless
-// it is firm. It reports whether there was any.
+// it is firm, or too much for what people approve ever to be held. It reports whether there
+// was any.
 func lift(decided, held, alone []Charge, over *OverLimitError, whole bool) (some bool) {
 	for i := range decided {
 		c := &decided[i]
 		same := c.Counter == over.Charge.Counter || whole && c.Limit != "" && c.Limit == over.Charge.Limit
-		if c.Firm || c.lifted() || !same {
+		if c.Firm || c.lifted() || !same || !c.twice() {
 			continue
 		}
 		c.Passes = c.Cap
@@ -62,6 +63,10 @@ func lift(decided, held, alone []Charge, over *OverLimitError, whole bool) (some
 	}
 	return some
 }
+
+// twice reports whether twice its amount can be counted: what people are asked about counts
+// in a slot of its own, until what they approve counts in another.
+func (c *Charge) twice() bool { return c.Amount.BitLen() < 256 }
 
 // lifted reports whether people are asked to let it pass its limit.
 func (c *Charge) lifted() bool { return !c.Firm && c.Cap == *new(uint256.Int).SetAllOne() }

@@ -132,3 +132,43 @@ rules:
 		}
 	}
 }
+
+// TestTooMuchToHold: nobody is asked about an amount that could never be held twice, as it must
+// be when its approval is used.
+func TestTooMuchToHold(t *testing.T) {
+	t.Parallel()
+	var half, most uint256.Int
+	half.Lsh(half.SetOne(), 255)
+	most.SubUint64(&half, 1)
+	for name, tt := range map[string]struct {
+		amount uint256.Int
+		want   rules.Verdict
+	}{
+		"2^255":         {half, rules.Reject},
+		"one unit less": {most, rules.Refer},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, nil)
+			var maximum uint256.Int
+			maximum.Lsh(maximum.SetOne(), 200)
+			engine := &rules.Engine{Rules: []rules.Rule{script{rules.Decision{
+				Verdict: rules.Approve, Rule: "any", OverLimit: &rules.Quorum{Group: "board", Threshold: 1, Of: []string{"bob"}, Expires: time.Hour},
+				Charges: []rules.Charge{{Counter: "c", Limit: "all", Slot: "s", Amount: tt.amount, Cap: maximum, Window: time.Hour}},
+			}}}, Approver: h.Queue, Ledger: h.ledger}
+			first := decide(t, engine, payment(1))
+			if first.Verdict != tt.want || tt.want == rules.Reject && first.Reason != "limit all is exceeded" {
+				t.Fatalf("%v %q", first.Verdict, first.Reason)
+			}
+			if tt.want == rules.Reject {
+				return
+			}
+			if err := h.vote(t, first.Ticket, "bob", true); err != nil {
+				t.Fatal(err)
+			}
+			if got := decide(t, engine, payment(1)); got.Verdict != rules.Approve {
+				t.Errorf("%v %q", got.Verdict, got.Reason)
+			}
+		})
+	}
+}
