@@ -3,9 +3,9 @@ package outbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
@@ -53,13 +53,13 @@ func ask(t *testing.T, c *client, n int) bool {
 // made at once; over HTTP none does, however often.
 func TestSlowOnceIsNoRefusal(t *testing.T) {
 	for _, http := range []bool{false, true} {
-		t.Run(fmt.Sprint(http), func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			node := &silentNode{batchNode: batchNode{newFakeNode()}, http: http}
-			c := &client{node: node, timeout: 10 * time.Millisecond, now: time.Now, log: slog.New(slog.DiscardHandler)}
+			c := &client{node: node, timeout: time.Second, now: time.Now, log: slog.New(slog.DiscardHandler)}
 			for range 3 {
 				node.slow = 1
 				if all := ask(t, c, 3); all == http {
-					t.Errorf("all is answered: %v", all)
+					t.Errorf("HTTP: %v, all is answered: %v", http, all)
 				}
 				if !ask(t, c, 2) || !ask(t, c, 3) {
 					t.Error("not all is answered")
@@ -80,9 +80,13 @@ func TestSlowOnceIsNoRefusal(t *testing.T) {
 // TestSilentAboutLargeBatches: a node that gives no answer to batches that are too large is
 // waited for twice, also while it answers smaller ones, and again some minutes later.
 func TestSilentAboutLargeBatches(t *testing.T) {
+	synctest.Test(t, testSilentAboutLargeBatches)
+}
+
+func testSilentAboutLargeBatches(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	node := &silentNode{batchNode: batchNode{newFakeNode()}, most: 2}
-	c := &client{node: node, timeout: 10 * time.Millisecond, now: func() time.Time { return now }, log: slog.New(slog.DiscardHandler)}
+	c := &client{node: node, timeout: time.Second, now: func() time.Time { return now }, log: slog.New(slog.DiscardHandler)}
 	asks := func(of int, failed int) {
 		t.Helper()
 		for range 100 {
