@@ -9,9 +9,10 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// maxLifts is how many totals are looked at one by one. Where more would be passed, as by
-// a batch, they are lifted limit by limit, so that this takes no longer.
-const maxLifts = 8
+// MaxLifts is how many totals are looked at one by one. Where more would be passed, as by
+// a batch, they are lifted limit by limit, so that this takes no longer: also those of the
+// limit that have room.
+const MaxLifts = 8
 
 // referred asks the people who may approve what passes a limit, besides those who must
 // approve the request anyway.
@@ -33,12 +34,12 @@ func (d Decision) referred(over *OverLimitError, board *Quorum) Decision {
 func (e *Engine) lift(ctx context.Context, decision Decision, alone []Charge, over *OverLimitError) (HoldID, Decision, error) {
 	decision.Charges = slices.Clone(decision.Charges)
 	held := slices.Clone(decision.Charges)
-	for lifts := 0; lift(decision.Charges, held, alone, over, lifts >= maxLifts); lifts++ {
+	for lifts := 0; lift(decision.Charges, held, alone, over, lifts >= MaxLifts); lifts++ {
 		id, _, err := e.hold(ctx, held, false)
 		if !errors.As(err, &over) {
 			return id, decision, err
 		}
-		if lifts < maxLifts {
+		if lifts < MaxLifts {
 			decision = decision.because(over)
 		}
 	}

@@ -22,21 +22,39 @@ func (w *writer) why() {
 	if c.Policy != (common.Hash{}) {
 		w.line("policy", "SHA-256 "+c.Policy.Hex())
 	}
+	together := together(c.Charges)
 	for _, charge := range c.Charges {
-		w.charge(charge)
+		w.charge(charge, together)
 	}
 }
 
+// together reports whether a ticket may pass so many totals that limits were lifted as a
+// whole, with the totals that have room.
+func together(charges []approval.Charge) bool {
+	passed := 0
+	for i := range charges {
+		if charges[i].Max != "" {
+			passed++
+		}
+	}
+	return passed > rules.MaxLifts
+}
+
 // charge shows what counts against a limit.
-func (w *writer) charge(charge approval.Charge) {
+func (w *writer) charge(charge approval.Charge, together bool) {
 	fact := Fact{Name: "limit", Text: fmt.Sprintf("%s of %s in %s", Inert(charge.Amount), Inert(charge.Cap), span(charge.Window)), Note: Inert(charge.Limit)}
 	if charge.Cap == "" {
 		fact.Text = fmt.Sprintf("%s in %s, which is MORE THAN THE LIMIT", Inert(charge.Amount), span(charge.Window))
 		if charge.Max != "" {
 			fact.Text = fmt.Sprintf("%s of %s in %s, which with what counts already is MORE THAN THE LIMIT", Inert(charge.Amount), Inert(charge.Max), span(charge.Window))
+			if together {
+				fact.Text += ", or has room: limits of this kind are lifted together"
+			}
 		}
 		fact.Warns = true
-		w.warn("It passes the limit " + Inert(charge.Limit) + ": an approval lets it")
+		if text := "It passes the limit " + Inert(charge.Limit) + ": an approval lets it"; !slices.Contains(w.sheet.Warnings, text) {
+			w.warn(text)
+		}
 	}
 	w.add(fact)
 }
