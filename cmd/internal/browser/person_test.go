@@ -114,13 +114,29 @@ func (p *person) do(t *testing.T, actions ...chromedp.Action) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	if err := chromedp.Run(ctx, actions...); err != nil {
+	if err := runFresh(ctx, actions...); err != nil {
 		var text string
 		late, cancel := context.WithTimeout(p.ctx, patience)
 		defer cancel()
 		_ = chromedp.Run(late, chromedp.Evaluate(`location.href + "\n" + document.body.innerText`, &text)) // for the report alone
 		t.Fatalf("%s: %v; the page is %s", p.name, err, text)
 	}
+}
+
+// runFresh carries out actions one after the other. What one works on is looked up, and may be gone
+// before anything was done to it, since the page that is shown became another one: then it is
+// looked up again.
+func runFresh(ctx context.Context, actions ...chromedp.Action) error {
+	for _, action := range actions {
+		err := chromedp.Run(ctx, action)
+		for err != nil && ctx.Err() == nil && strings.Contains(err.Error(), "Could not find node with given id") {
+			err = chromedp.Run(ctx, action)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read does what changes nothing, again where the page loaded itself again meanwhile.
