@@ -47,6 +47,20 @@ func (w *world) wantLane(t testing.TB, next uint64, missing int) {
 	}
 }
 
+// goBeyond has the lane of an account go beyond what the node takes, by one count that is too
+// high, after a payment that is final.
+func (w *world) goBeyond(t *testing.T, count *uint64) {
+	t.Helper()
+	w.mustSend(t, w.transfer(t, 1), "")
+	for range 14 {
+		w.block(t)
+	}
+	w.takesNear()
+	*count = 1 << 40
+	w.wantError(t, "", "Transaction nonce is too distant")
+	*count = 0
+}
+
 // TestWrongCountHeals: one count that was too high, after which the node refuses what is sent,
 // does not leave the lane beyond what can be mined, also after a restart and at a replica.
 func TestWrongCountHeals(t *testing.T) {
@@ -55,14 +69,7 @@ func TestWrongCountHeals(t *testing.T) {
 			count := uint64(0)
 			worlds := newReplicas(t, 2, func(w *world) { w.cfg.Node = countsBeyond{batchNode{w.node}, &count} })
 			w := worlds[0]
-			w.mustSend(t, w.transfer(t, 1), "")
-			for range 14 {
-				w.block(t)
-			}
-			w.takesNear()
-			count = 1 << 40
-			w.wantError(t, "", "Transaction nonce is too distant")
-			count = 0
+			w.goBeyond(t, &count)
 			switch other {
 			case "restart":
 				w.restart(t)
@@ -133,13 +140,7 @@ func TestStartedOverWhileIdle(t *testing.T) {
 // mined before.
 func TestRefusedWhileItLags(t *testing.T) {
 	w := newWorld(t, nil)
-	for i := range 5 {
-		w.mustSend(t, w.transfer(t, i), "")
-		w.block(t)
-	}
-	for range 15 {
-		w.block(t)
-	}
+	w.payFive(t)
 	w.node.failOnce("eth_sendRawTransaction", false, says("insufficient funds for gas * price + value"))
 	w.wantError(t, "", "insufficient funds")
 	w.clock.move(8 * 24 * time.Hour)

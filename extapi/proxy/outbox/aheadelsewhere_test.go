@@ -16,14 +16,7 @@ func TestHealedElsewhere(t *testing.T) {
 			count := uint64(0)
 			worlds := newReplicas(t, 2, func(w *world) { w.cfg.Node = countsBeyond{batchNode{w.node}, &count} })
 			sends, idle := worlds[0], worlds[1]
-			sends.mustSend(t, sends.transfer(t, 1), "")
-			for range 14 {
-				sends.block(t)
-			}
-			sends.takesNear()
-			count = 1 << 40
-			sends.wantError(t, "", "Transaction nonce is too distant")
-			count = 0
+			sends.goBeyond(t, &count)
 			idle.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			if restart {
 				idle.restart(t)

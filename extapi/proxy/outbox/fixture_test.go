@@ -289,3 +289,15 @@ func (n batchNode) BatchCallContext(ctx context.Context, calls []rpc.BatchElem) 
 	}
 	return nil
 }
+
+// payFive makes five payments, which become final.
+func (w *world) payFive(t *testing.T) {
+	t.Helper()
+	for i := range 5 {
+		w.mustSend(t, w.transfer(t, i), "")
+		w.block(t)
+	}
+	for range 15 {
+		w.block(t)
+	}
+}

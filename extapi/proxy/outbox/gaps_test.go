@@ -84,13 +84,7 @@ func TestGapHeals(t *testing.T) {
 // TestLagIsNoGap: a node that answers late for a while makes no lane go back.
 func TestLagIsNoGap(t *testing.T) {
 	w := newWorld(t, nil)
-	for i := range 5 {
-		w.mustSend(t, w.transfer(t, i), "")
-		w.block(t)
-	}
-	for range 15 {
-		w.block(t)
-	}
+	w.payFive(t)
 	w.node.set(func(n *fakeNode) { n.lag = len(n.blocks) - 1 })
 	w.mustSend(t, w.transfer(t, 10), "")
 	for range 3 * patienceGap {

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"testing"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -12,21 +11,7 @@ import (
 // the node counts its nonce and can't find its hash: it is itself that has used the nonce.
 func TestMinedThoughReplaced(t *testing.T) {
 	w := newWorld(t, nil)
-	pay := func() (common.Hash, error) {
-		return w.Send(t.Context(), w.tx(t, `{"to":"%v","value":"0x5","nonce":"0x0","gas":"0x5208","maxFeePerGas":"0x77359400","maxPriorityFeePerGas":"0x1"}`, w.vault.address(1)), "")
-	}
-	first, err := pay()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Cancel(t.Context(), first); err != nil {
-		t.Fatal(err)
-	}
-	for range 30 {
-		w.clock.move(time.Minute)
-		w.block(t)
-	}
-	w.wantState(t, first, StateReplaced)
+	first := w.replacedForGood(t)
 	w.node.reorg(len(w.node.blocks) - 1)
 	w.node.mine()
 	w.node.set(func(n *fakeNode) {
@@ -39,7 +24,7 @@ func TestMinedThoughReplaced(t *testing.T) {
 		}
 	})
 	w.node.mine()
-	hash, err := pay()
+	hash, err := w.payFirst(t, "")
 	if mined := w.node.minedOf(t, w.vault.address(0)); err != nil || hash != first || len(mined) != 1 || mined[0].Hash() != first {
 		t.Errorf("%v, %v; %d are mined", hash, err, len(mined))
 	}

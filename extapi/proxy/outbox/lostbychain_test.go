@@ -17,6 +17,24 @@ func (w *world) payFirst(t *testing.T, key string) (common.Hash, error) {
 	return w.Send(t.Context(), w.tx(t, `{"to":"%v","value":"0x5","nonce":"0x0","gas":"0x5208","maxFeePerGas":"0x77359400","maxPriorityFeePerGas":"0x1"}`, w.vault.address(1)), key)
 }
 
+// replacedForGood makes that payment, and has another transaction take its nonce for good.
+func (w *world) replacedForGood(t *testing.T) common.Hash {
+	t.Helper()
+	first, err := w.payFirst(t, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Cancel(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	for range 30 {
+		w.clock.move(time.Minute)
+		w.block(t)
+	}
+	w.wantState(t, first, StateReplaced)
+	return first
+}
+
 // TestFinalIsNeverRefused: a node that is behind is not believed that what is final was
 // refused. Its senders are told its hash, also with the first key, and pay once.
 func TestFinalIsNeverRefused(t *testing.T) {
@@ -88,18 +106,7 @@ func TestSentAgainAfterItWasLostToThePool(t *testing.T) {
 // among what waits.
 func TestReplacedAndShown(t *testing.T) {
 	w := newWorld(t, nil)
-	first, err := w.payFirst(t, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Cancel(t.Context(), first); err != nil {
-		t.Fatal(err)
-	}
-	for range 30 {
-		w.clock.move(time.Minute)
-		w.block(t)
-	}
-	w.wantState(t, first, StateReplaced)
+	first := w.replacedForGood(t)
 	w.cfg.Node = showsWaiting{batchNode{w.node}, first}
 	w.restart(t)
 	if hash, err := w.payFirst(t, ""); err == nil {

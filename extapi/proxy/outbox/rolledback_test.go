@@ -222,26 +222,12 @@ func TestSentAgainAfterItWasLost(t *testing.T) {
 // where the chain has lost that one.
 func TestSentAgainAfterItWasReplaced(t *testing.T) {
 	w := newWorld(t, nil)
-	pay := func() (common.Hash, error) {
-		return w.Send(t.Context(), w.tx(t, `{"to":"%v","value":"0x5","nonce":"0x0","gas":"0x5208","maxFeePerGas":"0x77359400","maxPriorityFeePerGas":"0x1"}`, w.vault.address(1)), "")
-	}
-	first, err := pay()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Cancel(t.Context(), first); err != nil {
-		t.Fatal(err)
-	}
-	for range 30 {
-		w.clock.move(time.Minute)
-		w.block(t)
-	}
-	w.wantState(t, first, StateReplaced)
-	if _, err := pay(); err == nil || !strings.Contains(err.Error(), "nonce 0 is used by another transaction") {
+	first := w.replacedForGood(t)
+	if _, err := w.payFirst(t, ""); err == nil || !strings.Contains(err.Error(), "nonce 0 is used by another transaction") {
 		t.Errorf("it is told %v", err)
 	}
 	w.node.reorg(len(w.node.blocks) - 1)
-	if again, err := pay(); err != nil || again != first {
+	if again, err := w.payFirst(t, ""); err != nil || again != first {
 		t.Errorf("it is told %v, %v", again, err)
 	}
 	w.block(t)
