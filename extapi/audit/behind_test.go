@@ -32,20 +32,16 @@ func TestLogsBehindTheirJournal(t *testing.T) {
 }
 
 // TestCheckedWhileItIsWritten: a log is not behind its journal while somebody writes both.
+// How much is written is given, and not for how long: the checks read all of it each time,
+// so that they could be slower than the writers and never come to an end.
 func TestCheckedWhileItIsWritten(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "audit.log")
 	l := open(t, path, Options{MaxBytes: 60_000, journal: 9000})
-	done := make(chan struct{})
 	var group sync.WaitGroup
 	for range 3 {
 		group.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-done:
-					return
-				default:
-				}
+			for i := range 800 {
 				if err := l.Append(t.Context(), decision(i)); err != nil {
 					t.Error(err)
 					return
@@ -53,7 +49,17 @@ func TestCheckedWhileItIsWritten(t *testing.T) {
 			}
 		})
 	}
-	for range 40 {
+	written := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(written)
+	}()
+	for going := true; going; {
+		select {
+		case <-written:
+			going = false // and once more
+		default:
+		}
 		newest, err := Journaled(path)
 		if err != nil {
 			t.Error(err)
@@ -66,7 +72,5 @@ func TestCheckedWhileItIsWritten(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	close(done)
-	group.Wait()
 	closeLog(t, l)
 }
