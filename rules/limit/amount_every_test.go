@@ -71,6 +71,9 @@ func TestIDsAreNoAmounts(t *testing.T) {
 	}
 	check(t, ofUSDC(), calls(t, usdc(), send, account(), alice(), units(5)), place, want{usdcCounter: small(5)}) // declared as one with amounts
 
+	check(t, ofEvery(), onLargeChain(calls(t, apes(), from, account(), alice(), units(5))), "18446744073709551617/"+accountText+"/7",
+		want{"daily/amount/token=18446744073709551617:0x9999999999999999999999999999999999999999": small(5)})
+
 	unchained := permit("Permit", apes(), account())
 	unchained.Request.ChainID = nil // it holds on each chain, and each has its token
 	fails(t, ofEvery(), unchained, "names no chain")

@@ -30,6 +30,19 @@ func ofUSDC(per ...limit.Per) limit.Limit {
 	return l
 }
 
+// perChain keeps a limit apart for chains.
+func perChain(l limit.Limit) limit.Limit {
+	l.Per = []limit.Per{limit.PerChain}
+	return l
+}
+
+// onLargeChain is the same on a chain whose id is that of chain 1 in its low 64 bits.
+func onLargeChain(f *facts.Facts) *facts.Facts {
+	req := *f.Request
+	req.ChainID = new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 64), big.NewInt(1))
+	return facts.Of(&req, f.Time)
+}
+
 func TestAmount(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]*facts.Facts{
@@ -52,6 +65,8 @@ func TestAmount(t *testing.T) {
 			anywhere := ofUSDC()
 			anywhere.Chain = 0
 			check(t, anywhere, f, place, want{"daily/amount/token=" + usdcText: small(5)})
+			check(t, perChain(anywhere), f, place, want{"daily/amount/chain=1/token=" + usdcText: small(5)})
+			check(t, ofUSDC(), onLargeChain(f), "", nil)
 			another := ofUSDC()
 			another.Token = to(dai())
 			check(t, another, f, "", nil)
@@ -175,11 +190,13 @@ func TestSafe(t *testing.T) {
 	ether := common.Address{}
 	pays := ofSafe(alice(), ether, 3, nil, "0")
 	check(t, limitOf(limit.Value), pays, digest, want{"daily/value": small(3)})
+	check(t, limitOf(limit.Amount), pays, digest, nil) // the refund is in ether
 	check(t, limitOf(limit.GasCost), pays, digest, want{"daily/gas_cost": small(200_060)})
 	check(t, limitOf(limit.Spend, limit.PerAccount), pays, digest, want{"daily/spend/account=" + accountText: small(200_063)})
 
 	transfers := ofSafe(usdc(), usdc(), 0, calldatatest.Pack(t, "transfer(address,uint256)", alice(), units(5)), "0")
 	check(t, ofUSDC(limit.PerRecipient), transfers, digest, want{usdcCounter + "/recipient=" + aliceText: small(5), usdcCounter + "/recipient=" + bobText: small(200_060)})
+	check(t, limitOf(limit.Amount), transfers, digest, want{usdcCounter: small(200_065)})
 	check(t, limitOf(limit.GasCost), transfers, digest, nil)
 	check(t, ofUSDC(), ofSafe(alice(), dai(), 0, nil, "0"), "", nil)
 
@@ -195,8 +212,16 @@ func TestSafe(t *testing.T) {
 	fails(t, ofUSDC(), foreign, "foreign code")
 	fails(t, ofUSDC(), ofSafe(router(), ether, 0, batch, "1"), "foreign code")
 	fails(t, limitOf(limit.Value), ofSafe(batches(), ether, 0, batch[:100], "1"), "with the powers of the account")
+	nested := multiSend(t, facts.Action{To: to(batches()), Value: small(9), Data: multiSend(t, facts.Action{To: to(alice()), Value: small(3)}), Delegate: true})
+	check(t, limitOf(limit.Value), ofSafe(batches(), ether, 0, nested, "1"), digest, want{"daily/value": small(3)}) // a delegate call sends nothing
+
+	nameless := *pays.Request
+	data := *nameless.TypedData
+	data.Domain.VerifyingContract = ""
+	nameless.TypedData = &data
 	for _, measure := range []limit.Measure{limit.Value, limit.Spend} {
 		fails(t, limitOf(measure), other(rules.KindSafe), "Safe")
+		fails(t, limitOf(measure), facts.Of(&nameless, pays.Time), "Safe")
 	}
 }
 

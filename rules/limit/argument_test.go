@@ -2,7 +2,10 @@ package limit_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -79,6 +82,50 @@ func TestPerArgumentOfOthers(t *testing.T) {
 	check(t, argument(limit.Value, pay, "0", limit.PerArgument), other, place, want{"daily/value/argument=none": small(5)})
 }
 
+// TestPerArgumentOfItsOwn: of several calls of the method each counts for its argument
+// alone. The code of a new contract is no call of it, however it begins.
+func TestPerArgumentOfItsOwn(t *testing.T) {
+	t.Parallel()
+	const pay = "pay(address)"
+	perArgument := argument(limit.Value, pay, "0", limit.PerArgument)
+	batch := multiSend(t, facts.Action{To: to(router()), Value: small(3), Data: calldatatest.Pack(t, pay, alice())},
+		facts.Action{To: to(router()), Value: small(4), Data: calldatatest.Pack(t, pay, bob())})
+	check(t, perArgument, ofSafe(batches(), common.Address{}, 0, batch, "1"), common.Hash{1, 2}.Hex(),
+		want{"daily/value/argument=" + aliceText: small(3), "daily/value/argument=" + bobText: small(4)})
+	check(t, perArgument, transaction(nil, 5, calldatatest.Pack(t, pay, alice())), place, want{"daily/value/argument=none": small(5)})
+
+	for kind, value := range map[string]any{"bool": true, "uint64": uint64(7)} {
+		f := transaction(to(router()), 5, calldatatest.Pack(t, "f("+kind+")", value))
+		check(t, argument(limit.Value, "f("+kind+")", "0", limit.PerArgument), f, place, want{fmt.Sprintf("daily/value/argument=%v", value): small(5)})
+	}
+}
+
+// TestPerArgumentNotMeasured: a call whose argument can't be read may be for any.
+func TestPerArgumentNotMeasured(t *testing.T) {
+	t.Parallel()
+	const pay = "pay(address)"
+	whole := calldatatest.Pack(t, pay, alice())
+	hidden := calldatatest.Pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})
+	for _, measure := range []limit.Measure{limit.Value, limit.GasCost, limit.Spend, limit.Signatures} {
+		perArgument := argument(measure, pay, "0", limit.PerArgument)
+		fails(t, perArgument, transaction(to(router()), 5, whole[:20]), "does not fit")
+		fails(t, perArgument, transaction(to(router()), 5, whole[:4]), "does not fit")
+		fails(t, perArgument, transaction(to(router()), 5, hidden), "may hide")
+		fails(t, perArgument, transaction(to(router()), 5, calldatatest.Pack(t, "multicall(bytes[])", [][]byte{whole, whole[:20]})), "does not fit")
+	}
+	tokens := argument(limit.Amount, pay, "0", limit.PerArgument)
+	tokens.Token, tokens.Chain = to(usdc()), 1
+	type call struct {
+		Name0 common.Address
+		Name1 []byte
+	}
+	beside := calls(t, router(), "aggregate((address,bytes)[])", []call{
+		{usdc(), calldatatest.Pack(t, "transferFrom(address,address,uint256)", account(), alice(), units(5))}, {router(), whole[:20]},
+	})
+	fails(t, tokens, beside, "does not fit")
+	fails(t, tokens, ofSafe(router(), usdc(), 0, whole[:20], "0"), "does not fit") // of the refund
+}
+
 func TestNotPrepared(t *testing.T) {
 	t.Parallel()
 	for why, l := range map[string]limit.Limit{
@@ -121,7 +168,8 @@ func TestCounters(t *testing.T) {
 	}
 
 	names := map[string]string{}
-	for _, principal := range []string{"", "empty", "a", "a/b", "a%2Fb", "a\x00b", "é", strings.Repeat("p", 80), strings.Repeat("p", 81), strings.Repeat("/", 80), "sha256:00", "user@example.org"} {
+	long81 := sha256.Sum256([]byte(strings.Repeat("p", 81)))
+	for _, principal := range []string{"sha256:" + hex.EncodeToString(long81[:]), "", "empty", "a", "a/b", "a%2Fb", "a\x00b", "é", strings.Repeat("p", 80), strings.Repeat("p", 81), strings.Repeat("/", 80), "sha256:00", "user@example.org"} {
 		f.Request.Principal = principal
 		l := limitOf(limit.Value, limit.PerPrincipal)
 		charges, err := l.Charges(f)
@@ -137,6 +185,13 @@ func TestCounters(t *testing.T) {
 			t.Errorf("%q becomes %q", principal, part)
 		}
 	}
+
+	// Another name would be another total, which begins at nothing.
+	f.Request.Principal = strings.Repeat("p", 80)
+	check(t, limitOf(limit.Value, limit.PerPrincipal), f, place, want{"daily/value/principal=" + f.Request.Principal: small(5)})
+	longest := limitOf(limit.Value)
+	longest.ID = strings.Repeat("i", rules.MaxCounter-len("/value"))
+	check(t, longest, f, place, want{longest.ID + "/value": small(5)})
 
 	long := limitOf(limit.Value, all...)
 	for _, id := range []string{strings.Repeat("i", 500) + "1", strings.Repeat("i", 500) + "2"} {

@@ -75,7 +75,11 @@ func multiSend(t testing.TB, calls ...facts.Action) []byte {
 	var packed []byte
 	for _, c := range calls {
 		value, length := c.Value.Bytes32(), uint256.NewInt(uint64(len(c.Data))).Bytes32()
-		packed = append(packed, 0)
+		operation := byte(0)
+		if c.Delegate {
+			operation = 1
+		}
+		packed = append(packed, operation)
 		packed = append(packed, c.To[:]...)
 		packed = append(append(append(packed, value[:]...), length[:]...), c.Data...)
 	}

@@ -40,6 +40,7 @@ func TestValue(t *testing.T) {
 	check(t, limitOf(limit.Value, limit.PerRecipient), batch, place, want{
 		"daily/value/recipient=" + routerText: small(7), "daily/value/recipient=" + aliceText: small(3), "daily/value/recipient=" + bobText: small(4),
 	})
+	check(t, limitOf(limit.GasCost, limit.PerRecipient), batch, place, want{"daily/gas_cost/recipient=" + routerText: small(100_000)})
 
 	// An account with code calls itself, and pays for what it does then.
 	self := transaction(to(account()), 0, calldatatest.Pack(t, "execute(address,uint256,bytes)", alice(), units(9), []byte{}))
@@ -48,6 +49,11 @@ func TestValue(t *testing.T) {
 	fails(t, value, transaction(to(account()), 0, []byte{1}), "with the powers of the account")
 	fails(t, value, transaction(to(account()), 0, calldatatest.Pack(t, "execute(bytes,bytes[])", []byte{1}, [][]byte{{2}})), "router")
 	check(t, value, transaction(to(account()), 5, nil), place, want{"daily/value": small(5)})
+
+	// What the Safe of others lends its powers to has none of the account's.
+	lends := transaction(to(safe()), 5, calldatatest.Pack(t, "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)",
+		router(), units(0), []byte{1, 2, 3, 4}, uint8(1), units(0), units(0), units(0), common.Address{}, common.Address{}, []byte{}))
+	check(t, value, lends, place, want{"daily/value": small(5)})
 }
 
 func TestGasAndSpend(t *testing.T) {
@@ -121,6 +127,17 @@ func TestSignatures(t *testing.T) {
 	check(t, limitOf(limit.Signatures, limit.PerRecipient), transaction(to(alice()), 0, nil), inPlace(), want{"daily/signatures/recipient=" + aliceText: small(1)})
 	check(t, limitOf(limit.Signatures, limit.PerRecipient), calls(t, usdc(), "transfer(address,uint256)", bob(), units(5)), inPlace(),
 		want{"daily/signatures/recipient=" + bobText: small(1)})
+
+	// One for each who gets tokens of the account, however often.
+	approve := func(recipient common.Address) []byte {
+		return calldatatest.Pack(t, "approve(address,address,uint160,uint48)", usdc(), recipient, units(5), units(9))
+	}
+	several := calls(t, router(), "multicall(bytes[])", [][]byte{approve(alice()), approve(bob()), approve(alice())})
+	check(t, signatures, several, inPlace(), want{"daily/signatures": small(1)})
+	check(t, limitOf(limit.Signatures, limit.PerRecipient), several, inPlace(),
+		want{"daily/signatures/recipient=" + aliceText: small(1), "daily/signatures/recipient=" + bobText: small(1)})
+	check(t, limitOf(limit.Signatures, limit.PerRecipient), calls(t, usdc(), "transferFrom(address,address,uint256)", bob(), alice(), units(5)), inPlace(),
+		want{"daily/signatures/recipient=" + usdcText: small(1)}) // of another's
 }
 
 // TestEtherThatIsPassedOnUnseen can't be counted for who gets it.
