@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -134,8 +135,8 @@ func TestKeyringAsksFirstWhereThePlaceIs(t *testing.T) {
 }
 
 func TestKeyringEntersWhereThereIsATurn(t *testing.T) {
-	soon := &Error{Kind: KindBusy, Message: "soon", RetryAfter: time.Second, NotSigned: true}
-	late := &Error{Kind: KindUnavailable, Message: "late", RetryAfter: time.Minute, NotSigned: true}
+	soon := &Error{Kind: KindBusy, Message: "soon", RetryAfter: time.Second}
+	late := &Error{Kind: KindUnavailable, Message: "late", RetryAfter: time.Minute}
 	for name, c := range map[string]struct {
 		one, two *Error
 		held     string
@@ -159,6 +160,9 @@ func TestKeyringEntersWhereThereIsATurn(t *testing.T) {
 			if !errors.As(err, &failure) || failure.Message != c.message || !failure.NotSigned {
 				t.Errorf("got %v", err)
 			}
+			if soon.NotSigned || late.NotSigned {
+				t.Error("the vault's own error was changed")
+			}
 		})
 	}
 	_, _, k, _ := twoVaults(t)
@@ -169,6 +173,42 @@ func TestKeyringEntersWhereThereIsATurn(t *testing.T) {
 	plain := NewKeyring(time.Hour, &softVault{name: "plain", keys: []*ecdsa.PrivateKey{key}})
 	if place, err := plain.Enter(t.Context(), addressOf(key)); place != nil || err != nil {
 		t.Errorf("got %v, %v of a vault without turns", place, err)
+	}
+}
+
+func TestKeyringEntersNoFurtherVaultWhenTheCallerIsGone(t *testing.T) {
+	one, two, k, address := twoVaults(t)
+	one.full = &Error{Kind: KindCanceled, Message: "given up"}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if place, err := k.Enter(ctx, address); err == nil || two.held != 0 {
+		t.Errorf("got %v, %v, held %d", place, err, two.held)
+	}
+}
+
+func TestPlacesAreForOneAddress(t *testing.T) {
+	one, two, k, address := twoVaults(t)
+	other, _ := testKey(t, "other")
+	one.keys, two.keys = append(one.keys, other), append(two.keys, other)
+	k.rebuild()
+	one.outlook.wait = time.Minute
+	place, err := k.Enter(t.Context(), address)
+	if err != nil || place == nil || two.held != 1 {
+		t.Fatalf("got %v, %v, held %d", place, err, two.held)
+	}
+	one.outlook.wait, two.outlook.wait = 0, time.Minute
+	signed, err := k.Sign(place.Into(t.Context()), addressOf(other), anyDigest)
+	if err != nil || signed.Vault != "one" || two.used != 0 {
+		t.Errorf("signed by %q, %v; used %d", signed.Vault, err, two.used)
+	}
+}
+
+// TestCallersHaveATurnInARound, also those of whom nothing is said.
+func TestCallersHaveATurnInARound(t *testing.T) {
+	for _, ctx := range []context.Context{t.Context(), WithCaller(t.Context(), Caller{Name: "x"}), WithCaller(t.Context(), Caller{Weight: -3})} {
+		if caller := CallerOf(ctx); caller.Weight != 1 {
+			t.Errorf("got %+v", caller)
+		}
 	}
 }
 
@@ -185,16 +225,36 @@ func TestKeyringAvoidsAVaultThatFailsAtOnce(t *testing.T) {
 	if one.signs.Load() != 1 || one.hints != 1 || two.hints != 0 { // it is no fallback any more
 		t.Errorf("the failing vault was asked %d times; told of another %d and %d times", one.signs.Load(), one.hints, two.hints)
 	}
-	one.failure = &Error{Kind: KindBusy, Message: "busy", NotSigned: true}
-	k.failed.until = nil
-	for range 20 {
-		if _, err := k.Sign(t.Context(), address, anyDigest); err != nil {
-			t.Fatal(err)
+	for _, kind := range []Kind{KindBusy, KindCanceled} { // a queue says when, and patience says nothing
+		one.failure = &Error{Kind: kind, Message: "busy", NotSigned: true}
+		k.failed.until = nil
+		one.signs.Store(0)
+		for range 20 {
+			if _, err := k.Sign(t.Context(), address, anyDigest); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := one.signs.Load(); n < 8 {
+			t.Errorf("a vault whose failure is of kind %d was asked %d times of 20", kind, n)
 		}
 	}
-	if n := one.signs.Load(); n < 9 {
-		t.Errorf("a busy vault was asked %d times of 20: its queue says when", n-1)
-	}
+}
+
+func TestKeyringAsksAVaultAgainThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two, k, address := twoVaults(t)
+		one.failure = &Error{Kind: KindForbidden, Message: "no right", NotSigned: true}
+		for _, step := range []struct {
+			wait time.Duration
+			want string
+		}{{0, "two"}, {avoided - 1, "two"}, {1, "one"}} {
+			<-time.After(step.wait)
+			if signed, err := k.Sign(t.Context(), address, anyDigest); err != nil || signed.Vault != step.want {
+				t.Errorf("after %v more: got %s, %v", step.wait, signed.Vault, err)
+			}
+			one.failure, two.outlook.load = nil, 0.5
+		}
+	})
 }
 
 func TestKeyringSharesItsTimeAmongVaults(t *testing.T) {

@@ -32,8 +32,9 @@ func (k *Keyring) Enter(ctx context.Context, address common.Address) (*Place, er
 	if last == nil {
 		return nil, nil //nolint:nilnil // the address is unknown, which Sign tells
 	}
-	last.NotSigned = true
-	return nil, last
+	answer := *last // which may be another caller's too
+	answer.NotSigned = true
+	return nil, &answer
 }
 
 // Sign signs digest with the key of an address. Where several vaults hold the
