@@ -280,6 +280,52 @@ func TestKeyringSeesAKeyThatAVaultMade(t *testing.T) {
 	}
 }
 
+// lateVault makes a key just after it has told its accounts.
+type lateVault struct {
+	makingVault
+	late *ecdsa.PrivateKey // nil: it was made
+}
+
+func (v *lateVault) Accounts() []Account {
+	accounts := v.makingVault.Accounts()
+	if v.late != nil {
+		key := v.late
+		v.late = nil
+		v.add(key)
+	}
+	return accounts
+}
+
+func TestKeyringSeesAKeyThatWasMadeMeanwhile(t *testing.T) {
+	key, _ := testKey(t, "made")
+	k := NewKeyring(time.Hour, &lateVault{makingVault: makingVault{softVault: softVault{name: "one"}}, late: key})
+	if _, ok := k.Lookup(addressOf(key)); !ok {
+		t.Error("a key that was made while the accounts were read is never seen")
+	}
+}
+
+// claimingVault tells accounts that have another public key than their address is of.
+type claimingVault struct{ softVault }
+
+func (v *claimingVault) Accounts() []Account {
+	accounts := v.softVault.Accounts()
+	for i := range accounts {
+		accounts[i].PublicKey[1] ^= 1
+	}
+	return accounts
+}
+
+// TestKeyringMixesNoKeys: a vault that has another key for an address is never asked
+// to sign for it.
+func TestKeyringMixesNoKeys(t *testing.T) {
+	key, _ := testKey(t, "shared")
+	one := &softVault{name: "one", keys: []*ecdsa.PrivateKey{key}, failure: &Error{Kind: KindBusy, Message: "busy", NotSigned: true}}
+	two := &claimingVault{softVault{name: "two", keys: []*ecdsa.PrivateKey{key}}}
+	if signed, err := NewKeyring(time.Hour, one, two).Sign(t.Context(), addressOf(key), anyDigest); err == nil || two.signs.Load() != 0 {
+		t.Errorf("signed by %q, %v", signed.Vault, err)
+	}
+}
+
 func TestKeyringConcurrently(t *testing.T) {
 	first, public := testKey(t, "first")
 	vault := &makingVault{softVault: softVault{name: "one", keys: []*ecdsa.PrivateKey{first}}}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,6 +158,7 @@ func TestCompleteRefuses(t *testing.T) {
 		"nothing":            {nil, digest, public},
 		"63 bytes":           {rs[:63], digest, public},
 		"65 bytes":           {signed, digest, public},
+		"a zero before s":    {slices.Concat(rs[:32], []byte{0}, rs[32:]), digest, public},
 		"r is 0":             {append(bytes.Clone(zero), rs[32:]...), digest, public},
 		"s is 0":             {append(bytes.Clone(rs[:32]), zero...), digest, public},
 		"r is the order":     {append(bytes.Clone(order), rs[32:]...), digest, public},
@@ -212,7 +214,7 @@ func TestCompleteRefusesRecoveryIDs2And3(t *testing.T) {
 
 func TestPublicKey(t *testing.T) {
 	_, public := testKey(t, "pinned")
-	short := shortKey(t)
+	short, shortY := shortKey(t, 1), shortKey(t, 33)
 	for name, c := range map[string]struct {
 		x, y []byte
 		want [65]byte
@@ -221,6 +223,7 @@ func TestPublicKey(t *testing.T) {
 		"full width":            {public[1:33], public[33:], public, true},
 		"leading zero stripped": {bytes.TrimLeft(short[1:33], "\x00"), short[33:], short, true},
 		"leading zero kept":     {short[1:33], short[33:], short, true},
+		"the same of y":         {shortY[1:33], bytes.TrimLeft(shortY[33:], "\x00"), shortY, true},
 		"no x":                  {nil, public[33:], [65]byte{}, false},
 		"no y":                  {public[1:33], nil, [65]byte{}, false},
 		"x of 33 bytes":         {append([]byte{0}, public[1:33]...), public[33:], [65]byte{}, false},
@@ -239,15 +242,16 @@ func TestPublicKey(t *testing.T) {
 	}
 }
 
-// shortKey returns a public key whose x-coordinate begins with a zero byte.
-func shortKey(t testing.TB) [65]byte {
+// shortKey returns a public key that has a zero byte at a place: at 1 where its
+// x-coordinate begins, at 33 its y-coordinate.
+func shortKey(t testing.TB, at int) [65]byte {
 	t.Helper()
 	for i := range 10_000 {
-		if _, public := testKey(t, strings.Repeat("s", i)); public[1] == 0 {
+		if _, public := testKey(t, strings.Repeat("s", i)); public[at] == 0 {
 			return public
 		}
 	}
-	t.Fatal("no key with a short x-coordinate")
+	t.Fatal("no key with a short coordinate")
 	return [65]byte{}
 }
 
