@@ -193,3 +193,43 @@ func TestForwarded(t *testing.T) {
 		}
 	}
 }
+
+// TestOperationsAreOfTheEntryPoint, which calls the account that an operation is of.
+func TestOperationsAreOfTheEntryPoint(t *testing.T) {
+	t.Parallel()
+	zero, none, hash := new(big.Int), []byte{}, [32]byte{}
+	data := calldatatest.Pack(t, "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)",
+		[]operation07{{other, zero, none, calldatatest.Pack(t, "execute(address,uint256,bytes)", token, zero, none), hash, zero, hash, none, none}}, payee)
+	entry := payee
+	f := Of(call(&entry, 0, data), noon())
+	if len(f.Actions) != 3 || f.Actions[1].From != entry || *f.Actions[1].To != other || f.Actions[2].From != other || *f.Actions[2].To != token {
+		t.Errorf("%+v", f.Actions)
+	}
+}
+
+// TestForwardedBySafes: nothing that a forwarder passes on in the name of the Safe, or
+// that the Safe or the account passes on as one, is that of another.
+func TestForwardedBySafes(t *testing.T) {
+	t.Parallel()
+	safe, forwarder, zero := other, token, new(big.Int)
+	request := func(from common.Address) []byte {
+		return calldatatest.Pack(t, "execute((address,address,uint256,uint256,uint256,bytes),bytes)", minimalRequest{from, token, zero, zero, zero, []byte{1, 2, 3, 4}}, []byte{})
+	}
+	for name, tt := range map[string]struct {
+		to, from common.Address
+		want     bool
+		as       common.Address
+	}{
+		"of another":             {forwarder, payee, true, payee},
+		"of the Safe":            {forwarder, safe, false, safe},
+		"of the account":         {forwarder, sender, false, sender},
+		"the Safe passes on":     {safe, payee, false, safe},
+		"the account passes on":  {sender, payee, false, sender},
+		"of the forwarder again": {forwarder, forwarder, false, forwarder},
+	} {
+		actions := actionsOf(sender, Action{From: safe, To: &tt.to, Data: request(tt.from)})
+		if len(actions) != 2 || actions[1].Forwarded != tt.want || actions[1].From != tt.as {
+			t.Errorf("%s: %+v", name, actions)
+		}
+	}
+}

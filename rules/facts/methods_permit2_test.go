@@ -37,6 +37,24 @@ func TestPermit2(t *testing.T) {
 	)
 	five, seven, zero := big.NewInt(5), big.NewInt(7), new(big.Int)
 	signed, asked := permit{pair{token, seven}, zero, zero}, pair{payee, five}
+	type details struct {
+		Name0               common.Address
+		Name1, Name2, Name3 *big.Int
+	}
+	type allowances struct {
+		Name0 []details
+		Name1 common.Address
+		Name2 *big.Int
+	}
+	type allowed struct {
+		Name0 details
+		Name1 common.Address
+		Name2 *big.Int
+	}
+	deadline, nine := number(9), big.NewInt(9)
+	permitted := Effect{Kind: Permit, Token: token, Owner: other, Recipient: payee, Amount: number(5), Deadline: &deadline}
+	another := Effect{Kind: Permit, Token: sender, Owner: other, Recipient: payee, Amount: number(7), Deadline: &deadline}
+	const lines = "(address,uint160,uint48,uint48)"
 	all, both := permits{[]pair{{token, seven}, {payee, seven}}, zero, zero}, []pair{{payee, five}, {sender, seven}}
 	took := Effect{Kind: Transfer, Token: token, Owner: other, Recipient: payee, Amount: number(5)}
 	second := Effect{Kind: Transfer, Token: payee, Owner: other, Recipient: sender, Amount: number(7)}
@@ -51,6 +69,8 @@ func TestPermit2(t *testing.T) {
 		"fewer are asked":   {calldatatest.Pack(t, "permitTransferFrom"+many+"bytes)", all, both[:1], other, []byte{}), []Effect{took, {Kind: Transfer, Token: payee, Owner: other, Amount: maxUint256(), Unlimited: true}}},
 		"more are asked":    {calldatatest.Pack(t, "permitTransferFrom"+many+"bytes)", permits{all.Name0[:1], zero, zero}, both, other, []byte{}), []Effect{took, {Kind: Transfer, Owner: other, Recipient: sender, Amount: number(7)}}},
 		"by allowances":     {calldatatest.Pack(t, "transferFrom((address,address,uint160,address)[])", []line{{other, payee, five, token}, {other, sender, seven, payee}}), []Effect{took, second}},
+		"an allowance":      {calldatatest.Pack(t, "permit(address,("+lines+",address,uint256),bytes)", other, allowed{details{token, five, nine, zero}, payee, nine}, []byte{}), []Effect{permitted}},
+		"allowances":        {calldatatest.Pack(t, "permit(address,("+lines+"[],address,uint256),bytes)", other, allowances{[]details{{token, five, nine, zero}, {sender, seven, nine, zero}}, payee, nine}, []byte{}), []Effect{permitted, another}},
 		"without allowance": {calldatatest.Pack(t, "lockdown((address,address)[])", []struct{ Name0, Name1 common.Address }{{token, payee}}), nil},
 	} {
 		to := permit2Contract()

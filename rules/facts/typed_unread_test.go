@@ -62,6 +62,13 @@ func TestUnread(t *testing.T) {
 		"a manager":                {"Authorization", map[string]string{"Authorization": "address owner,address manager,bool isAllowed,uint256 nonce,uint256 expiry"}, anAuthorization},
 		"an operator":              {"Operator", map[string]string{"Operator": "address operator,bool approved,uint256 nonce"}, anAuthorization},
 		"a spender":                {"SpendPermission", map[string]string{"SpendPermission": "address account,address spender,address token,uint160 allowance,uint48 period,uint48 start,uint48 end,uint256 salt,bytes extraData"}, aPermit},
+		"another meta-transaction": {"MetaTransaction", map[string]string{"MetaTransaction": "uint256 nonce,address user,bytes functionSignature"}, aCall},
+		"data in a list":           {"Batch", map[string]string{"Batch": "uint256 nonce,bytes[] datas"}, aCall},
+		"a digest":                 {"WalletMessage", map[string]string{"WalletMessage": "bytes32 orderDigest"}, aNested},
+		"a message":                {"WalletMessage", map[string]string{"WalletMessage": "bytes inner_message"}, aNested},
+		"a transfer of its own":    {"ReceiveWithAuthorization", map[string]string{"ReceiveWithAuthorization": "address from,address to,uint256 value"}, aPermit},
+		"a witness alone":          {"PermitWitnessTransferFrom", map[string]string{"PermitWitnessTransferFrom": "uint256 id"}, aPermit},
+		"of a Safe within another": {"Relay", map[string]string{"EIP712Domain": "uint256 chainId,address verifyingContract", "Relay": "SafeTx tx", "SafeTx": safeFields}, aForward},
 		"a hash":                   {"WalletMessage", map[string]string{"WalletMessage": "bytes32 hash"}, aNested},
 		"across chains":            {"CrossChainOrder", map[string]string{"CrossChainOrder": "address settlementContract,address swapper,uint256 nonce,uint32 deadline,bytes orderData"}, anOrder},
 
@@ -70,6 +77,14 @@ func TestUnread(t *testing.T) {
 		"a login":             {"Login", map[string]string{"Login": "address wallet,bytes32 challenge,bool remember,uint256 expiry"}, ""},
 		"terms":               {"Terms", map[string]string{"Terms": "bytes32 documentHash,address signer"}, ""},
 		"an update":           {"Price", map[string]string{"Price": "address token,uint256 price,bytes32 dataId,uint64 time"}, ""},
+
+		"bytes elsewhere":     {"Note", map[string]string{"Note": "string to,bytes body,bytes32 data"}, ""},
+		"a hash of no target": {"Document", map[string]string{"Document": "address author,bytes32 metadata"}, ""},
+		"a target's hash":     {"Document", map[string]string{"Document": "address to,bytes32 checksum"}, ""},
+		"a yes to nobody":     {"Consent", map[string]string{"Consent": "string to,bool approved"}, ""},
+		"a long hash":         {"Note", map[string]string{"Note": "string hash"}, ""},
+		"a word":              {"Note", map[string]string{"Note": "bytes32 word"}, ""},
+		"bytes alone":         {"Note", map[string]string{"Note": "bytes note"}, ""},
 
 		"a letter":      {"Mail", map[string]string{"Mail": "Person from,Person to,string contents", "Person": "string name,address wallet"}, ""},
 		"a vote":        {"Ballot", map[string]string{"Ballot": "uint256 proposalId,uint8 support"}, ""},
@@ -85,7 +100,7 @@ func TestUnread(t *testing.T) {
 			}
 			continue
 		}
-		if len(f.Actions) != 1 || f.Actions[0].Opaque != tt.want || *f.Actions[0].To != *f.Typed.Contract || f.Actions[0].From != sender || len(f.Actions[0].Effects) != 0 {
+		if len(f.Actions) != 1 || f.Actions[0].Opaque != tt.want || *f.Actions[0].To != *f.Typed.Contract || f.Actions[0].From != sender || len(f.Actions[0].Effects) != 0 || f.Actions[0].Decoding != Other {
 			t.Errorf("%s: %+v", name, f.Actions)
 		}
 		if calls := tt.want == aForward || tt.want == aCall || name == "a connector's" || tt.want == aDelegation || strings.HasPrefix(name, "an operation"); f.Actions[0].Calls != calls {
