@@ -200,6 +200,12 @@ func TestWorkIsBounded(t *testing.T) {
 	if most := 100*WorkRate + WorkAtOnce + 20*time.Millisecond; done > most || done < most*9/10 {
 		t.Errorf("%v of work in 100 s, want about %v", done, most)
 	}
+	c.pass(time.Hour)
+	for done = 0; v.Work(20*time.Millisecond) == nil && done < time.Hour; done += 20 * time.Millisecond {
+	}
+	if done > WorkAtOnce+20*time.Millisecond {
+		t.Errorf("%v of work at once after an hour without any", done)
+	}
 	var nobody *Visit
 	if err := nobody.Work(time.Hour); err != nil || nobody.Weight() != 1 {
 		t.Error("nobody has bounds")
@@ -248,6 +254,34 @@ func TestManyNames(t *testing.T) {
 	}
 	if len(quiet.known) > maxKnown || quiet.others != nil {
 		t.Errorf("%d known, and others %v", len(quiet.known), quiet.others != nil)
+	}
+}
+
+// TestManyNamesGiveNoRateBack: a caller who has used what it may is not forgotten, and as
+// new, when many others come.
+func TestManyNamesGiveNoRateBack(t *testing.T) {
+	d, c := newDesk(Config{Default: Limits{Rate: 1. / 3600, Burst: 1}})
+	for i := range maxKnown {
+		if i == maxKnown-1 {
+			c.pass(idle - time.Second)
+		}
+		v, err := visit(d, fmt.Sprint(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Leave()
+	}
+	c.pass(time.Second)
+	if _, err := visit(d, "new"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := visit(d, fmt.Sprint(maxKnown-1))
+	busy(t, err)
+	if len(d.known) != 2 {
+		t.Errorf("%d known, want the last two", len(d.known))
+	}
+	if c.pass(2 * idle); !d.forget(c.now()) || d.forget(c.now()) {
+		t.Error("all names are looked at more than once in a second")
 	}
 }
 

@@ -170,6 +170,9 @@ func TestFewWaitForUnknownKeys(t *testing.T) {
 	}
 	keys := d.tokens.issuer.keys
 	keys.mu.Lock()
+	if keys.waiting != 0 {
+		t.Errorf("%d places are taken by nobody", keys.waiting)
+	}
 	keys.cancel() // as its timeout does
 	keys.mu.Unlock()
 	d.settled()
@@ -312,6 +315,7 @@ func TestKeysThatVerifyNothing(t *testing.T) {
 		"even exponent":    {base(map[string]string{"e": "BA"}), false},
 		"exponent 1":       {base(map[string]string{"e": "AQ"}), false},
 		"short modulus":    {base(map[string]string{"n": base(nil)["n"][:100]}), false},
+		"long modulus":     {base(map[string]string{"n": strings.Repeat(base(nil)["n"], 5)}), false},
 		"symmetric":        {map[string]string{"kty": "oct", "k": "c2VjcmV0", "kid": "k"}, false},
 		"other curve":      {issuertest.JWK("k", curve.Public()), false},
 		"not on the curve": {map[string]string{"kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ", "kid": "k"}, false},
