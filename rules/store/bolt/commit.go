@@ -44,14 +44,14 @@ func (w *writer) transaction(batch []*change, hurry bool) (more bool, err error)
 // promised is made again if it was lost.
 func (w *writer) begin() (*tables, error) {
 	if w.open != nil {
-		return w.open, w.identity.check(w.open.tx)
+		return w.open, w.identity.still()
 	}
 	tx, err := w.db.Begin(true)
 	if err != nil {
 		return nil, err
 	}
 	w.open, w.number = &tables{tx: tx}, tx.ID()
-	if err := w.identity.check(tx); err != nil {
+	if err := w.identity.check(number(tx) - 1); err != nil {
 		return nil, err
 	}
 	if w.open, err = newTables(tx); err != nil {

@@ -16,6 +16,7 @@ import (
 // place, or over it, would make limits forget.
 type identity struct {
 	path string // absolute
+	file *os.File
 	info fs.FileInfo
 	last atomic.Uint64 // transaction that the file is known to hold
 }
@@ -28,6 +29,7 @@ func (i *identity) learn(db *bbolt.DB, file *os.File) (err error) {
 	if i.path, err = filepath.Abs(db.Path()); err != nil {
 		return err
 	}
+	i.file = file
 	if i.info, err = file.Stat(); err != nil {
 		return err
 	}
@@ -39,11 +41,22 @@ func (i *identity) learn(db *bbolt.DB, file *os.File) (err error) {
 	})
 }
 
-// check tells, before a transaction writes, whether the file is the one that
-// was opened, as it was left.
-func (i *identity) check(tx *bbolt.Tx) error {
-	if last := i.last.Load(); number(tx) != last+1 {
-		return fmt.Errorf("%w: %s was at transaction %d, and is at %d", errReplaced, i.path, last, number(tx)-1)
+// still is check while a transaction goes on, which knows only what the file was when it
+// began: written into what was put there since, it would hide that. The file is read rather
+// than its mapping, which may fault and leave bbolt with its locks.
+func (i *identity) still() error {
+	head, err := readHead(i.file)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", errReplaced, i.path, err)
+	}
+	return i.check(head.txid)
+}
+
+// check tells, before a transaction writes, whether the file is the one that was opened, as
+// it was left: with the same newest transaction.
+func (i *identity) check(newest uint64) error {
+	if last := i.last.Load(); newest != last {
+		return fmt.Errorf("%w: %s was at transaction %d, and is at %d", errReplaced, i.path, last, newest)
 	}
 	info, err := os.Stat(i.path)
 	switch {

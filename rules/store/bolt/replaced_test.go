@@ -1,0 +1,76 @@
+package bolt_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/kvclef/kvclef/rules"
+	"github.com/kvclef/kvclef/rules/store/bolt"
+)
+
+// TestReplacedWhileReservationsWait puts something in the place of a store while
+// reservations wait in a transaction: nothing is reserved or held any more, neither where
+// nobody finds it nor beside what an older copy has forgotten.
+func TestReplacedWhileReservationsWait(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file can't be replaced there")
+	}
+	const holds = 4
+	for name, replace := range map[string]func(t *testing.T, path string, older []byte){
+		"moved there": func(t *testing.T, path string, older []byte) {
+			t.Helper()
+			ok(t, os.WriteFile(path+".new", older, 0o600))
+			ok(t, os.Rename(path+".new", path))
+		},
+		"written over": func(t *testing.T, path string, older []byte) {
+			t.Helper()
+			file, err := os.OpenFile(path, os.O_WRONLY, 0)
+			ok(t, err)
+			_, err = file.Write(older)
+			ok(t, errors.Join(err, file.Close()))
+		},
+		"spoilt": func(t *testing.T, path string, _ []byte) {
+			t.Helper()
+			file, err := os.OpenFile(path, os.O_WRONLY, 0)
+			ok(t, err)
+			_, err = file.Write(make([]byte, 4096))
+			ok(t, errors.Join(err, file.Close()))
+		},
+	} {
+		for age := range holds {
+			t.Run(fmt.Sprintf("%s %d", name, age), func(t *testing.T) {
+				t.Parallel()
+				path := newFile(t)
+				var b book
+				store, err := bolt.Open(t.Context(), path, atNoon())
+				ok(t, err)
+				ok(t, store.Rely(t.Context(), bookPath, b.head))
+				var older []byte
+				for i := range holds {
+					if i == age {
+						older, err = os.ReadFile(path)
+						ok(t, err)
+					}
+					_, err = store.Hold(t.Context(), []rules.Charge{charge("a", 1, 99)})
+					ok(t, err)
+				}
+				b.reserve(t, store, charge("a", 1, 99))
+				replace(t, path, older)
+				if id, _, err := store.Reserve(t.Context(), []rules.Charge{charge("a", 1, 99)}); err == nil {
+					t.Errorf("reserved as %d", id)
+				}
+				if id, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 99)}); !errors.Is(err, bolt.ErrBroken) {
+					t.Errorf("held as %d: %v", id, err)
+				}
+				if usage, err := store.Usage(t.Context(), "a"); !errors.Is(err, bolt.ErrBroken) {
+					t.Errorf("it counts %s: %v", usage.Used.Dec(), err)
+				}
+				_ = store.Close() // it may say what was found
+			})
+		}
+	}
+}
