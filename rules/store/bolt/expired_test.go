@@ -2,6 +2,7 @@ package bolt_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,7 +64,7 @@ func TestRecoveredInPart(t *testing.T) {
 		t.Errorf("it counts %d", n)
 	}
 	left := crashed(t, path)
-	now = now.Add(2 * time.Hour)
+	now = now.Add(time.Hour) // in this moment
 	b.reserve(t, store, charge("late", 1, 10))
 
 	after := open(t, left, bolt.Options{Clock: func() time.Time { return now }})
@@ -74,6 +75,56 @@ func TestRecoveredInPart(t *testing.T) {
 	}
 	if n := used(t, after, "long"); n != 5 {
 		t.Errorf("it counts %d, and 5 were held", n)
+	}
+}
+
+// TestRecoveredInAnyOrder: reservations keep their ids in whatever order they are given, so
+// that they are found when a start that was cut off is made again.
+func TestRecoveredInAnyOrder(t *testing.T) {
+	path := newFile(t)
+	var b book
+	store := relying(t, path, &b, atNoon())
+	left := crashed(t, path)
+	var ids []rules.HoldID
+	for range 3 {
+		ids = append(ids, b.reserve(t, store, charge("a", 2, 9)))
+	}
+	given := b.after(0)
+	slices.Reverse(given)
+	recovered := open(t, left, atNoon())
+	for _, want := range []int{3, 0} {
+		if n, err := recovered.Recover(t.Context(), given); n != want || err != nil {
+			t.Errorf("recovered %d, want %d: %v", n, want, err)
+		}
+	}
+	for _, id := range ids {
+		ok(t, recovered.Release(t.Context(), id))
+	}
+	if n := used(t, recovered, "a"); n != 0 {
+		t.Errorf("it counts %d", n)
+	}
+}
+
+// TestRecoveredTime: the time of what is recovered counts, so that a clock that was set back
+// before the start forgets nothing early.
+func TestRecoveredTime(t *testing.T) {
+	path := newFile(t)
+	var b book
+	now := noon()
+	store := relying(t, path, &b, bolt.Options{Clock: func() time.Time { return now }})
+	left := crashed(t, path)
+	now = now.Add(10 * time.Hour)
+	b.reserve(t, store, charge("a", 1, 9))
+
+	now = noon()
+	recovered := relying(t, left, &b, bolt.Options{Clock: func() time.Time { return now }})
+	_, err := recovered.Hold(t.Context(), []rules.Charge{charge("a", 2, 9)})
+	ok(t, err)
+	for after, want := range map[time.Duration]uint64{11*time.Hour - 1: 3, 11 * time.Hour: 0} {
+		now = noon().Add(after)
+		if n := used(t, recovered, "a"); n != want {
+			t.Errorf("after %v it counts %d, want %d", after, n, want)
+		}
 	}
 }
 

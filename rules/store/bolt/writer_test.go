@@ -383,7 +383,7 @@ func TestUnknown(t *testing.T) {
 		"record": recordErr, "records": store.EachRecord(t.Context(), "", nil),
 		"change": store.ChangeRecords(t.Context(), added("a/1", "1")),
 		"commit": tx.Commit(t.Context()), "begin": beginErr, "hold": holdErr, "commit of a hold": store.Commit(t.Context(), id),
-		"release": store.Release(t.Context(), id), "attest": store.Attest(t.Context(), rules.Attestation{}),
+		"release": store.Release(t.Context(), id), "release again": store.Release(t.Context(), id), "attest": store.Attest(t.Context(), rules.Attestation{}),
 		"backup": backupErr, "attestation": attestationErr, "close": store.Close(),
 	} {
 		if !errors.Is(err, bolt.ErrBroken) {

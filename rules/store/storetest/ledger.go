@@ -194,6 +194,18 @@ func clockSetBack(t *testing.T, ledger Ledger, clock *Clock) {
 	wantUsed(t, ledger, "a", 3)
 	clock.Set(start().Add(time.Hour))
 	wantUsed(t, ledger, "a", 0)
+
+	// A time at which something was taken off is not gone back behind either, though
+	// nothing was held then.
+	hold(t, ledger, charge("b", 1, 9, 10*time.Minute), charge("b", 2, 9, 3*time.Hour))
+	clock.Advance(time.Hour)
+	wantOver(t, ledger, 2, charge("b", 8, 9, time.Hour))
+	clock.Set(start())
+	hold(t, ledger, charge("b", 4, 9, time.Hour))
+	clock.Set(start().Add(3*time.Hour - 1))
+	wantUsed(t, ledger, "b", 6)
+	clock.Advance(1)
+	wantUsed(t, ledger, "b", 2)
 }
 
 func abandonedHold(t *testing.T, ledger Ledger, _ *Clock) {
