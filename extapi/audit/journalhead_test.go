@@ -63,9 +63,12 @@ func TestJournalWithTwoFollowers(t *testing.T) {
 	writeFile(t, path+journalSuffix, journal)
 	for name, text := range map[string][]byte{"whole": text, "without them": []byte(strings.Join(lines(text)[:2], ""))} {
 		writeFile(t, path, text)
-		var damage *DamageError
-		if _, err := tryOpen(t, path, Options{open: openQuick}); !errors.As(err, &damage) || !strings.Contains(err.Error(), "two entries that follow number 2") {
+		var refused *DamageError
+		if _, err := tryOpen(t, path, Options{open: openQuick}); !errors.As(err, &refused) || !strings.Contains(err.Error(), "two entries that follow number 2") {
 			t.Errorf("%s: %v", name, err)
+		}
+		if found := damage(t, path, VerifyOptions{}); !strings.Contains(found.Problem, "two entries that follow number 2") {
+			t.Errorf("%s: the check finds %v", name, found)
 		}
 		if !bytes.Equal(readFile(t, path), text) {
 			t.Errorf("%s: the log was changed", name)
