@@ -210,6 +210,15 @@ func TestTransportErrorsBecomeMessages(t *testing.T) {
 	}
 }
 
+// TestATokenThatFailedLater says nothing of a request that was sent with another.
+func TestATokenThatFailedLater(t *testing.T) {
+	seen, v := sentWithToken(), testVault(false)
+	seen.token.Store(&tokenError{status: 500})
+	if f := v.classify(t.Context(), v.listing(), context.DeadlineExceeded, seen); f.NotSigned {
+		t.Errorf("certainly not signed: %s", f.Message)
+	}
+}
+
 func TestEntraCodes(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215]}`: "7000215",

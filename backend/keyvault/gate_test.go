@@ -136,6 +136,34 @@ func TestGatePausesAfterThrottling(t *testing.T) {
 		if wait := g.throttled(time.Now(), 7*time.Second); wait != 7*time.Second {
 			t.Errorf("Retry-After: pause %v, want 7 s", wait)
 		}
+		if wait := g.throttled(time.Now(), time.Second); wait != 7*time.Second {
+			t.Errorf("a shorter Retry-After: pause %v, want the 7 s that were asked for", wait)
+		}
+		before := time.Now().Add(-time.Second)
+		g.throttled(time.Now(), 0)
+		if g.leave(before, true); g.waves == 0 {
+			t.Error("a success from before the pause says that it is over")
+		}
+	})
+}
+
+func TestTurnsAndThoseWhoAreGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := testVault(false)
+		v.gate = newGate(-1, 1, 8, 8, time.Second)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if ok, _ := v.gate.enter(gone, 1); ok || v.gate.inFlight != 0 {
+			t.Errorf("who is gone has a turn: %v, %d", ok, v.gate.inFlight)
+		}
+		if ok, _ := v.gate.enter(t.Context(), 1); !ok {
+			t.Fatal("no turn")
+		}
+		entered := &turn{vault: v, cost: 1}
+		v.gate.throttled(time.Now(), time.Second)
+		if entered.use(v, 1) || v.gate.inFlight != 0 {
+			t.Errorf("a turn from before the pause is used, or not given back: %d", v.gate.inFlight)
+		}
 	})
 }
 

@@ -115,27 +115,24 @@ func TestTurnsAreOfOneVault(t *testing.T) {
 	}
 }
 
-// TestWhatCanNotBeRead: the vault's own word that a version is gone or disabled ends
-// the account, and nothing else does.
-func TestWhatCanNotBeRead(t *testing.T) {
-	v, id := testVault(false), identifier{"treasury", someVersion}
-	known := index([]*entry{{account: backend.Account{Key: id.name, Version: id.version}}}, nil, &holdings{})
-	for name, c := range map[string]struct {
-		err   error
-		kind  SkipKind
-		stays bool
-	}{
-		"gone":               {response(404, errorBody("KeyNotFound", "", "x"), nil), SkipGone, false},
-		"a page":             {response(404, "<html>no</html>", nil), SkipError, true},
-		"disabled":           {response(403, errorBody("Forbidden", "KeyDisabled", "x"), nil), SkipDisabled, false},
-		"disabled by text":   {response(403, errorBody("Forbidden", "", "Operation get is not allowed on a disabled key."), nil), SkipDisabled, false},
-		"no role":            {response(403, errorBody("Forbidden", "ForbiddenByRbac", "x"), nil), SkipError, true},
-		"disabled, says 500": {response(500, errorBody("InternalServerError", "KeyDisabled", "x"), nil), SkipError, true},
-		"no answer":          {io.ErrUnexpectedEOF, SkipError, true},
-	} {
-		e, skipped, _ := v.unread(id, known, c.err)
-		if skipped == nil || skipped.Kind != c.kind || (e != nil) != c.stays {
-			t.Errorf("%s: stays %v, skipped %+v", name, e != nil, skipped)
-		}
+// TestRetriesAreEarned by what succeeds, and one that the vault wants late is left to the
+// caller.
+func TestRetriesAreEarned(t *testing.T) {
+	s := start(t, emulator.Options{})
+	key := createKey(t, s, "treasury", emulator.KeyOptions{})
+	v := opened(t, config(t, s, "kv-prod"), fastTuning())
+	account := accountOf(t, v, addressOf(key))
+	v.retries.tokens = 0
+	for range 20 {
+		mustSign(t, t.Context(), v, account, common.Hash{1})
+	}
+	if earned := v.retries.tokens; earned < 1.9 || earned > 2.1 {
+		t.Errorf("%v earned by 20 signatures", earned)
+	}
+	s.Inject(emulator.Fault{Op: emulator.OpSign, Kind: emulator.FaultThrottled, RetryAfter: 50 * time.Second})
+	began := time.Now()
+	_, err := v.Sign(t.Context(), account, common.Hash{2})
+	if f := asBackendError(t, err); f.Kind != backend.KindBusy || f.RetryAfter < 10*time.Second || time.Since(began) > v.cfg.Timeout/2 {
+		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }

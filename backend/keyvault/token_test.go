@@ -12,6 +12,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 
 	"github.com/kvclef/kvclef/backend"
 	"github.com/kvclef/kvclef/backend/emulator"
@@ -51,6 +52,21 @@ func TestARejectedTokenIsReplacedOnceForAll(t *testing.T) {
 				t.Errorf("%d requests for %d calls", n, concurrent)
 			}
 		})
+	}
+}
+
+// TestAnotherClientIsTaken: whoever finds that the client has been replaced meanwhile
+// takes that one.
+func TestAnotherClientIsTaken(t *testing.T) {
+	stale, current := new(azkeys.Client), new(azkeys.Client)
+	c := &clients{every: time.Hour, renewed: time.Now(), turn: make(chan struct{}, 1)}
+	c.turn <- struct{}{}
+	c.current.Store(current)
+	if !c.renew(t.Context(), stale) || c.current.Load() != current {
+		t.Error("there is another one")
+	}
+	if c.renew(t.Context(), current) {
+		t.Error("there is no other, and it is too soon to make one")
 	}
 }
 

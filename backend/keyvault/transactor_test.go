@@ -51,8 +51,10 @@ func TestTransactor(t *testing.T) {
 	if _, err := opts.Signer(from, tx); asBackendError(t, err).Kind != backend.KindCanceled {
 		t.Errorf("the context is not obeyed: %v", err)
 	}
-	if _, err := v.Transactor(common.Address{9}, chainID); !errors.Is(err, backend.ErrUnknownAccount) {
-		t.Errorf("got %v", err)
+	for _, unknown := range []common.Address{{}, {9}} {
+		if _, err := v.Transactor(unknown, chainID); !errors.Is(err, backend.ErrUnknownAccount) {
+			t.Errorf("got %v", err)
+		}
 	}
 	for _, chainID := range []*big.Int{nil, big.NewInt(0), big.NewInt(-1)} {
 		if _, err := v.Transactor(from, chainID); err == nil {
