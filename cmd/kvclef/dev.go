@@ -85,7 +85,8 @@ func (p *program) dev(c *cli.Context) (err error) {
 	if err := state.connectUI(c.Context, cfg, ui, keyringSigner{vaults.keyring()}.Accounts); err != nil {
 		return err
 	}
-	state.warnOfNobody(c.Context, cfg)
+	state.accounts = keyringSigner{vaults.keyring()}.Accounts
+	state.warnOfUnserved(c.Context, cfg)
 	signer := &signing{
 		cfg: cfg, vaults: vaults, state: state, decider: devDecider(c.Context, c.Bool("approve-all"), state, log), loopbackOnly: true, watch: watch, log: log,
 	}

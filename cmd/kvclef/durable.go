@@ -65,6 +65,7 @@ type durable struct {
 	webhooks  []webhook.Hook                // that are told of tickets
 	asksAll   bool                          // people are asked about all that no rule decides
 	current   atomic.Pointer[policy.Policy] // that is in force; nil: none
+	accounts  func() []rules.Account        // those that the vaults have; set before the signer runs
 
 	live      rules.Exchangeable // what inForce is decided by
 	reloading sync.Mutex         // guards inForce once the signer runs

@@ -46,7 +46,7 @@ func (d *durable) reloadPolicy(ctx context.Context, cfg *config.Config) (told st
 	d.exchangeable()
 	d.log.WarnContext(ctx, "Policy reloaded", "file", next.file.path, "sha256", fmt.Sprintf("%x", next.file.sha256),
 		"sha256_before", fmt.Sprintf("%x", before.file.sha256), "rules", len(next.policy.Rules()))
-	d.warnOfNobody(ctx, cfg)
+	d.warnOfUnserved(ctx, cfg)
 	void, err := d.voidTickets(ctx, before.policy)
 	if err != nil {
 		return "", err

@@ -81,7 +81,8 @@ func (p *program) signWith(c *cli.Context, cfg *config.Config, name string, wron
 	if !state.decides() {
 		log.WarnContext(c.Context, "No rules are configured: accounts are listed, every signing request is refused")
 	}
-	state.warnOfIdle(c.Context, cfg, keyringSigner{vaults.keyring()}.Accounts())
+	state.accounts = keyringSigner{vaults.keyring()}.Accounts
+	state.warnOfIdle(c.Context, cfg)
 	if len(cfg.Vaults) == 0 { // or they were forgotten
 		log.WarnContext(c.Context, "No vaults are configured: only hosted services sign")
 	}

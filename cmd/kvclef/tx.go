@@ -26,7 +26,7 @@ func (p *program) txCommand() *cli.Command {
 			"a transaction whose fees are too low by now", "kvclef tx bump 0xHASH",
 			"one that is not wanted any more", "kvclef tx cancel 0xHASH",
 		) + "\n\nlist and show ask the signer that stands in front of the node, or read its state if none is running; bump and cancel" +
-			"\nneed it.",
+			"\nneed it, and rules that allow them for principal local.",
 		HideHelpCommand: true,
 		Subcommands:     []*cli.Command{p.txListCommand(), p.txShowCommand(), p.txBumpCommand(), p.txCancelCommand()},
 		Action: action(func(*cli.Context) error {
@@ -85,7 +85,8 @@ func (p *program) txBumpCommand() *cli.Command {
 		Description: examples(
 			"as much as a node asks for, or the market's price", "kvclef tx bump 0xHASH",
 			"half as much again", "kvclef tx bump 0xHASH --percent 50",
-		) + "\n\nThe rules decide about it as about every transaction, for the principal local. Whichever is mined replaces the other.",
+		) + "\n\nThe rules decide about it as about every transaction, for principal local, whoever sent it: rules for the callers of" +
+			"\nthe proxy alone (anonymous, or the name of a certificate or token) don't allow it. Whichever is mined replaces the other.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{
 			serviceFlag(),
 			&cli.UintFlag{Name: "percent", Usage: "raise the fees by `N` percent, and at least by what nodes ask for", DefaultText: "12.5, with blobs 100"},
@@ -106,12 +107,14 @@ func (p *program) txBumpCommand() *cli.Command {
 
 func (p *program) txCancelCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "cancel",
-		Usage:       "put a transaction of nothing in the place of one that is not mined yet",
-		UsageText:   "kvclef tx cancel HASH [--service ID] [--datadir DIR] [--json]",
-		Description: examples("one", "kvclef tx cancel 0xHASH") + "\n\nThe account sends 0 wei to itself with the same nonce and higher fees: the rules must allow it. The old one may\nstill be mined; see kvclef tx show.",
-		Flags:       slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{serviceFlag(), jsonFlag()}),
-		Action:      action(func(c *cli.Context) error { return p.txReplace(c, "/cancel", url.Values{}) }),
+		Name:      "cancel",
+		Usage:     "put a transaction of nothing in the place of one that is not mined yet",
+		UsageText: "kvclef tx cancel HASH [--service ID] [--datadir DIR] [--json]",
+		Description: examples("one", "kvclef tx cancel 0xHASH") + "\n\nThe account sends 0 wei to itself with the same nonce and higher fees: the rules must allow it\n" +
+			"for principal local, whoever sent the old one, such as by {principal: [local], kind: [transaction], to: self, plain: true," +
+			"\nvalue_max: 0 wei}. The old one may still be mined; see kvclef tx show.",
+		Flags:  slices.Concat(generalFlags(), dataFlags("~/.kvclef"), []cli.Flag{serviceFlag(), jsonFlag()}),
+		Action: action(func(c *cli.Context) error { return p.txReplace(c, "/cancel", url.Values{}) }),
 	}
 }
 

@@ -43,7 +43,13 @@ func idle(cfg *config.Config, loaded *policy.Policy, accounts []rules.Account) (
 	if len(chains) > 0 {
 		warnings = append(warnings, fmt.Sprintf("the policy %s has rules for other chains than %s of --chainid, whose transactions are refused: %s", loaded.Name(), idList(cfg.ChainIDs), some(chains)))
 	}
-	return append(warnings, nobodyApproves(cfg, loaded)...)
+	return append(warnings, unserved(cfg, loaded, accounts)...)
+}
+
+// unserved tells what of a policy can't work with a configuration, whichever accounts its
+// rules name.
+func unserved(cfg *config.Config, loaded *policy.Policy, accounts []rules.Account) []string {
+	return slices.Concat(strangers(cfg, loaded), uncancellable(cfg, loaded, accounts), nobodyApproves(cfg, loaded))
 }
 
 // nobodyApproves tells of a policy that refers to people where there are none. A user
@@ -77,17 +83,16 @@ func idList(ids []uint64) string {
 }
 
 // warnOfIdle logs what of the policy in force can't work.
-func (d *durable) warnOfIdle(ctx context.Context, cfg *config.Config, accounts []rules.Account) {
-	if d.inForce.policy == nil {
-		return
+func (d *durable) warnOfIdle(ctx context.Context, cfg *config.Config) {
+	if d.inForce.policy != nil {
+		d.warn(ctx, idle(cfg, d.inForce.policy, d.accounts()))
 	}
-	d.warn(ctx, idle(cfg, d.inForce.policy, accounts))
 }
 
-// warnOfNobody logs which people of the policy in force there are not.
-func (d *durable) warnOfNobody(ctx context.Context, cfg *config.Config) {
+// warnOfUnserved logs what of it can't work whichever accounts it names.
+func (d *durable) warnOfUnserved(ctx context.Context, cfg *config.Config) {
 	if d.inForce.policy != nil {
-		d.warn(ctx, nobodyApproves(cfg, d.inForce.policy))
+		d.warn(ctx, unserved(cfg, d.inForce.policy, d.accounts()))
 	}
 }
 
