@@ -98,7 +98,8 @@ func (e *Engine) Decide(ctx context.Context, req *Request) (Decision, error) {
 		}
 	}
 	if question != nil || decision.Verdict == Refer {
-		// What the rule wrote is not kept: people may take their time.
+		// What the rule wrote is not kept: people may take their time. It writes again when
+		// it is resumed.
 		drop(hold)
 		Waits(ctx)
 		decision, hold, err = e.people(ctx, question, resumption{rule, req, said}, decision, limits)

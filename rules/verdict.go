@@ -60,6 +60,11 @@ type Decision struct {
 	// firm; nil if nobody may. They are among Quorums only when one would be passed.
 	OverLimit *Quorum
 
+	// FileRefers says that the rule file that a rule hands over to has referred the request
+	// itself: what people approve then is its answer, too. A file that has answered otherwise
+	// is asked again when they have approved.
+	FileRefers bool
+
 	// Ticket names what is put to people, "" if nothing is.
 	Ticket string
 

@@ -68,7 +68,7 @@ func (p *Policy) handOver(ctx context.Context, req *rules.Request, rule *Rule, d
 		decision.Listed = answer.Listed
 		return decision, hold, nil
 	case rules.Reject, rules.Refer:
-		decision.Verdict = answer.Verdict
+		decision.Verdict, decision.FileRefers = answer.Verdict, answer.Verdict == rules.Refer
 		decision.Reason = handedOver(rule, answer)
 		if answer.Verdict == rules.Reject {
 			decision.Charges = nil
@@ -76,9 +76,14 @@ func (p *Policy) handOver(ctx context.Context, req *rules.Request, rule *Rule, d
 		return decision, hold, nil
 	default:
 		decision.Verdict, decision.Charges = rules.Reject, nil
-		decision.Reason = fmt.Sprintf("rule %s hands over to %s, which does not decide about it", rule.ID, rule.Script)
+		decision.Reason = undecided(rule)
 		return decision, hold, nil
 	}
+}
+
+// undecided says that a rule file has answered nothing.
+func undecided(rule *Rule) string {
+	return fmt.Sprintf("rule %s hands over to %s, which does not decide about it", rule.ID, rule.Script)
 }
 
 // handedOver says what a rule file answered.
@@ -113,10 +118,40 @@ func (p *Policy) Resume(ctx context.Context, req *rules.Request, said rules.Deci
 	if script == nil {
 		return nil, fmt.Errorf("rule %s hands over to %s, which is not loaded", j.rule.ID, j.rule.Script)
 	}
+	if !said.FileRefers {
+		return askAgain(ctx, req, j.rule, script, said)
+	}
 	if resumer, ok := script.(rules.Resumer); ok {
 		return resumer.Resume(ctx, req, said)
 	}
 	return nil, nil
+}
+
+// askAgain asks a rule file that has approved what its rule, or a limit, has referred to
+// people. Nothing of what it wrote then was kept, and others may have been signed since: it
+// counts, and holds its own limits, by what it says now.
+func askAgain(ctx context.Context, req *rules.Request, rule *Rule, script rules.Rule, said rules.Decision) (rules.Hold, error) {
+	answer, hold, err := script.Evaluate(ctx, req)
+	what := ""
+	switch {
+	case err != nil:
+		err = fmt.Errorf("rule %s hands over to %s: %w", rule.ID, rule.Script, err)
+	case answer.Verdict == rules.Refer || answer.Verdict == rules.Reject:
+		what = handedOver(rule, answer)
+	case answer.Verdict != rules.Approve:
+		what = undecided(rule)
+	case (answer.Listed == nil) != (said.Listed == nil) || !slices.Equal(answer.Listed, said.Listed):
+		what = fmt.Sprintf("rule %s hands over to %s, which lists other accounts", rule.ID, rule.Script)
+	default:
+		return hold, nil
+	}
+	if hold != nil {
+		hold.Drop()
+	}
+	if err == nil {
+		err = &rules.ChangedError{What: what}
+	}
+	return nil, err
 }
 
 // differs says in what a judgement is another than a decision that was made before, ""

@@ -118,13 +118,68 @@ func TestResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, said := &rules.Request{Kind: rules.KindText}, rules.Decision{Verdict: rules.Refer, Rule: "pay"}
+	req, said := &rules.Request{Kind: rules.KindText}, rules.Decision{Verdict: rules.Refer, Rule: "pay", FileRefers: true}
 	if _, err := p.Resume(t.Context(), req, said); err == nil || !strings.Contains(err.Error(), "rejects by now what people have approved: no rule matches") {
 		t.Errorf("a request that no rule allows any more: %v", err)
 	}
 	open = true
 	if _, err := p.Resume(t.Context(), req, said); err != nil || script.resumed != 1 || script.asked != 0 {
 		t.Errorf("%v, resumed %d times, asked %d times", err, script.resumed, script.asked)
+	}
+}
+
+// kept is what a rule file keeps aside.
+type kept struct{ dropped bool }
+
+func (k *kept) Drop()                                                      { k.dropped = true }
+func (k *kept) Keep(context.Context) error                                 { return nil }
+func (k *kept) Settle(context.Context, *rules.Request, rules.Result) error { return nil }
+
+// keeping is a rule file with one answer that keeps something aside.
+type keeping struct {
+	resuming
+	hold *kept
+}
+
+func (k *keeping) Evaluate(ctx context.Context, req *rules.Request) (rules.Decision, rules.Hold, error) {
+	decision, _, err := k.resuming.Evaluate(ctx, req)
+	return decision, k.hold, err
+}
+
+// TestResumeAsksAgain: a rule file that has approved what its rule refers to people is asked
+// again, and only what it approves stands.
+func TestResumeAsksAgain(t *testing.T) {
+	t.Parallel()
+	listed := []common.Address{{1}}
+	for name, tt := range map[string]struct {
+		answer  rules.Decision
+		err     error
+		want    string // "" if it stands
+		changed bool
+	}{
+		"approves":           {answer: rules.Decision{Verdict: rules.Approve, Listed: listed}},
+		"rejects":            {answer: rules.Decision{Verdict: rules.Reject, Reason: "spent"}, want: "rule pay hands over to a.js, which rejects: spent", changed: true},
+		"refers":             {answer: rules.Decision{Verdict: rules.Refer}, want: "rule pay hands over to a.js, which refers", changed: true},
+		"decides nothing":    {want: "which does not decide about it", changed: true},
+		"lists others":       {answer: rules.Decision{Verdict: rules.Approve, Listed: []common.Address{{2}}}, want: "which lists other accounts", changed: true},
+		"lists all":          {answer: rules.Decision{Verdict: rules.Approve}, want: "which lists other accounts", changed: true},
+		"fails":              {err: errors.New("disk full"), want: "rule pay hands over to a.js: disk full"},
+		"fails and approves": {answer: rules.Decision{Verdict: rules.Approve, Listed: listed}, err: errors.New("disk full"), want: "disk full"},
+	} {
+		script := &keeping{resuming{answering: answering{decision: tt.answer, err: tt.err}}, new(kept)}
+		p, err := (&Policy{rules: []Rule{{ID: "pay", Effect: Allow, Script: "a.js", Approvals: &rules.Quorum{Group: "finance"}}}}).WithScripts(map[string]rules.Rule{"a.js": script})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := rules.Decision{Verdict: rules.Refer, Rule: "pay", Listed: listed}
+		hold, err := p.Resume(t.Context(), &rules.Request{Kind: rules.KindText}, said)
+		var changed *rules.ChangedError
+		switch {
+		case (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) || errors.As(err, &changed) != tt.changed:
+			t.Errorf("%s: %v", name, err)
+		case (hold != nil) != (tt.want == "") || script.hold.dropped != (tt.want != "") || script.asked != 1 || script.resumed != 0:
+			t.Errorf("%s: hold %v, dropped %v, asked %d times, resumed %d times", name, hold, script.hold.dropped, script.asked, script.resumed)
+		}
 	}
 }
 
