@@ -39,6 +39,12 @@ type Config struct {
 	// account: there nobody expects that methods are known by a table.
 	PolicyDecides bool
 
+	// Signatures returns the signatures of methods with a selector that what decides names
+	// itself, as a policy does; nil: none. Call data without a caller's selector is decoded
+	// by them, after those of FourByteFile and before go-ethereum's. It is called for each
+	// such request, and its result is not changed.
+	Signatures func(selector [4]byte) []string
+
 	// FourByteFile names a JSON file of further method selectors, read once.
 	// It may be missing if it is DefaultFourByteFile; empty: none.
 	FourByteFile string
@@ -92,6 +98,7 @@ func NewAccount(cfg Config) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
+	validator.selectors.named = cfg.Signatures
 	service := NewService(cfg.Decider, cfg.Signer, cfg.Auditor, cfg.SignTimeout, cfg.Repeat, cfg.Logger)
 	service.excerpts = cfg.Excerpts
 	if cfg.MaxWait > 0 {

@@ -2,6 +2,7 @@ package extapi
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -53,7 +54,7 @@ func (v *Validator) admits(principal, signature string, id [4]byte) error {
 	if !strings.ContainsAny(parameters, "([") {
 		return nil
 	}
-	if known, err := v.selectors.find(id); err == nil && known == signature {
+	if known, err := v.selectors.find(id); err == nil && slices.Contains(known, signature) {
 		return nil
 	}
 	if own, err := calldata.Selector(signature); err == nil && own == id {

@@ -172,25 +172,44 @@ func (v *Validator) findInCallData(principal string, selector *string, data []by
 		found.Warn(fmt.Sprintf("Transaction data is not valid ABI (length should be a multiple of 32 (was %d))", n))
 	}
 	fault := "Transaction contains data, but provided ABI signature could not be matched: %v"
+	var signatures []string
 	if selector == nil {
 		fault = "Transaction contains data, but provided ABI signature could not be verified: %v"
-		known, err := v.selectors.find([4]byte(data))
-		if err != nil {
+		var err error
+		if signatures, err = v.selectors.find([4]byte(data)); err != nil {
 			found.Warn(fmt.Sprintf("Transaction contains data, but the ABI signature could not be found: %v", err))
 			return nil
 		}
-		selector = &known
-	} else if err := v.admits(principal, *selector, [4]byte(data)); err != nil {
-		found.Warn(fmt.Sprintf(fault, err))
-		return nil
+	} else {
+		if err := v.admits(principal, *selector, [4]byte(data)); err != nil {
+			found.Warn(fmt.Sprintf(fault, err))
+			return nil
+		}
+		signatures = []string{*selector}
 	}
-	call, err := calldata.Decode(*selector, data)
+	call, err := decodeAs(signatures, data)
 	if err != nil {
 		found.Warn(fmt.Sprintf(fault, err))
 		return nil
 	}
 	found.Info(invokes(call))
 	return call
+}
+
+// decodeAs decodes call data by the first of some signatures that it is exactly a call of.
+// The error is that of the first.
+func decodeAs(signatures []string, data []byte) (*rules.Call, error) {
+	var first error
+	for _, signature := range signatures {
+		call, err := calldata.Decode(signature, data)
+		if err == nil {
+			return call, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
 }
 
 // invokes is what is found in call data that was decoded.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -265,6 +266,37 @@ func TestCustomSelectors(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if _, err := NewValidator(DefaultFourByteFile); err != nil {
 		t.Errorf("a missing default file is an error: %v", err)
+	}
+}
+
+// TestNamedSelectors: what decides names methods, by which call data is decoded if it fits.
+func TestNamedSelectors(t *testing.T) {
+	const word = "0000000000000000000000000000000000000000000000000000000000000005"
+	named := map[[4]byte][]string{
+		{0xa2, 0x58, 0x7a, 0xdc}: {"relayDeposit(address,uint256)"},
+		{0xa9, 0x05, 0x9c, 0xbb}: {"many_msg_babbage(bytes1)"}, // which has the selector of transfer
+	}
+	v := newValidator(t)
+	v.selectors.named = func(id [4]byte) []string { return named[id] }
+	v.selectors.custom = map[[4]byte]string{{0xa9, 0x05, 0x9c, 0xbb}: "many_msg_babbage(bytes1)"}
+	for name, tt := range map[string]struct{ data, want string }{
+		"named":                        {"a2587adc" + word + word, `Transaction invokes the following method: "relayDeposit(address: 0x0000000000000000000000000000000000000005,uint256: 5)"`},
+		"named, with other arguments":  {"a2587adc" + word, "could not be verified"},
+		"named, with more behind":      {"a2587adc" + word + word + word, "could not be verified"},
+		"named by nobody":              {"a2587add" + word + word, "could not be found"},
+		"known, and another was named": {"a9059cbb" + word + word, `Transaction invokes the following method: "transfer(address: 0x0000000000000000000000000000000000000005,uint256: 5)"`},
+		"the other one":                {"a9059cbb01" + strings.Repeat("00", 31), `Transaction invokes the following method: "many_msg_babbage(bytes1: [1])"`},
+		"neither":                      {"a9059cbb" + word + word + word, "could not be verified"},
+	} {
+		args := callArgs(testRecipient, tt.data)
+		findings, err := v.Validate(nil, &args)
+		if err != nil || len(findings) != 1 || !strings.Contains(findings[0].Message, tt.want) {
+			t.Errorf("%s: %v (%v), want %s", name, findings, err, tt.want)
+		}
+	}
+	v.selectors.custom = map[[4]byte]string{{0xa9, 0x05, 0x9c, 0xbb}: "custom"}
+	if got, err := v.selectors.find([4]byte{0xa9, 0x05, 0x9c, 0xbb}); err != nil || !slices.Equal(got, []string{"custom", "many_msg_babbage(bytes1)", "transfer(address,uint256)"}) {
+		t.Errorf("order %q (%v)", got, err)
 	}
 }
 

@@ -27,6 +27,7 @@ const maxSelectors = 64 << 20
 // "transfer(address,uint256)", by the first four bytes of its hash.
 type selectors struct {
 	custom map[[4]byte]string
+	named  func(selector [4]byte) []string // by what decides; nil: none
 }
 
 // embedded is go-ethereum's table of selectors, a constant. It is made at the
@@ -42,7 +43,7 @@ func Prepare() error {
 }
 
 // KnownMethod tells whether a signature is the one that the table of method selectors
-// has for its selector. Others are what a caller, or a custom file, says.
+// has for its selector. Others are what a caller, a custom file or a policy says.
 func KnownMethod(signature string) bool {
 	table, err := embedded()
 	if err != nil {
@@ -118,19 +119,29 @@ func parseSelectors(raw []byte) (map[[4]byte]string, error) {
 	return custom, nil
 }
 
-// find returns the signature of a selector; go-ethereum's come first.
-func (s *selectors) find(id [4]byte) (string, error) {
+// find returns the signatures of a selector, of which there is one at least, in the order in
+// which call data is to be decoded by them: what the operator says, by a file or by a policy,
+// comes before go-ethereum's. Different methods may share a selector, and its table has but
+// one of them, which anybody may have put there.
+func (s *selectors) find(id [4]byte) ([]string, error) {
 	table, err := embedded()
 	if err != nil {
-		return "", err
+		return nil, err
+	}
+	var found []string
+	if signature, known := s.custom[id]; known {
+		found = append(found, signature)
+	}
+	if s.named != nil {
+		found = append(found, s.named(id)...)
 	}
 	if signature, known := table.find(id); known {
-		return signature, nil
+		found = append(found, signature)
 	}
-	if signature, known := s.custom[id]; known {
-		return signature, nil
+	if len(found) == 0 {
+		return nil, fmt.Errorf("signature %x not found", id)
 	}
-	return "", fmt.Errorf("signature %x not found", id)
+	return found, nil
 }
 
 // selectorTable holds selectors in two blocks of memory without pointers: a

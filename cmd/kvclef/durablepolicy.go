@@ -51,6 +51,14 @@ func loadPolicy(file rulesFile) (*policy.Policy, error) {
 	return loaded, nil
 }
 
+// signatures returns those of methods with a selector that the policy in force names.
+func (d *durable) signatures(selector [4]byte) []string {
+	if p := d.current.Load(); p != nil {
+		return p.Signatures(selector)
+	}
+	return nil
+}
+
 // joinRules gives the policy the rule file that its rules hand over to. Where
 // there is a policy, nothing else is put to the rule file.
 func (d *durable) joinRules(ctx context.Context, _ *config.Config) (err error) {

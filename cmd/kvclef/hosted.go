@@ -166,7 +166,7 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 			return nil, err
 		}
 	}
-	decider, decides, err := h.decider(service)
+	by, err := h.judging(service)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (h *hostRunner) Start(ctx context.Context, service hosting.Service, configu
 	if err := h.owners.take(ctx, service.ID, parts.chains, addressesOf(parts.signer.Accounts())...); err != nil {
 		return nil, err
 	}
-	if parts.account, err = h.signing.newAccount(parts.signer, nil, decider, parts.chains, decides); err != nil {
+	if parts.account, err = h.signing.newAccount(parts.signer, nil, by, parts.chains); err != nil {
 		return nil, err
 	}
 	if running.front, err = h.signing.newFront(ctx, parts); err != nil {
@@ -248,25 +248,26 @@ func (h *hostRunner) claim(service hosting.Service, configuration hosting.Config
 	return nil
 }
 
-// decider returns what judges the requests of a service, and whether that is a
-// policy. One of its own counts its limits by itself.
-func (h *hostRunner) decider(service hosting.Service) (extapi.Decider, bool, error) {
+// judging returns what judges the requests of a service. A policy of its own counts its
+// limits by itself.
+func (h *hostRunner) judging(service hosting.Service) (judging, error) {
 	if service.PolicySource == nil {
-		return h.signing.decider, h.signing.policyDecides(), nil
+		return h.signing.judging(), nil
 	}
 	if h.signing.cfg.Rules.AttestKey != "" {
-		return nil, false, errors.New("rules.attest_key is set, and the policy of a hosted service is not signed by it: leave details.policy out, so that the process's policy decides, with its word vault")
+		return judging{}, errors.New("rules.attest_key is set, and the policy of a hosted service is not signed by it: leave details.policy out, so that the process's policy decides, with its word vault")
 	}
 	loaded, err := policy.Load(service.Details.Policy, service.PolicySource, policy.Options{})
 	if err != nil {
-		return nil, false, err
+		return judging{}, err
 	}
 	if scripts := loaded.Scripts(); len(scripts) > 0 {
-		return nil, false, fmt.Errorf("the policy %s hands over to rule files (%s), which the policy of a hosted service can't: they would not be attested",
+		return judging{}, fmt.Errorf("the policy %s hands over to rule files (%s), which the policy of a hosted service can't: they would not be attested",
 			service.Details.Policy, strings.Join(slices.Sorted(maps.Keys(scripts)), ", "))
 	}
 	ledger := scopedLedger{h.signing.state.store, service.ID + "/"}
-	return &rules.Engine{Rules: []rules.Rule{loaded}, Ledger: ledger, Recorded: h.signing.state.audit != nil}, true, nil
+	engine := &rules.Engine{Rules: []rules.Rule{loaded}, Ledger: ledger, Recorded: h.signing.state.audit != nil}
+	return judging{engine, true, loaded.Signatures}, nil
 }
 
 // record says in the audit log that a service runs from here on, and what decides.

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,23 +27,27 @@ import (
 // nobody signed does not come in by way of a hosted service.
 func TestHostedPolicyAndThePinnedKey(t *testing.T) {
 	t.Parallel()
-	const allowing = "version: 1\nrules:\n  - {id: all, effect: allow, match: {kind: text}}\n"
+	const allowing = "version: 1\nrules:\n  - {id: all, effect: allow, match: {call: \"relayDeposit(address,uint256)\"}}\n"
 	runner := &hostRunner{signing: &signing{cfg: config.Default(), state: new(durable), decider: rules.NoRules{}}}
 	service := hosting.Service{ID: "s1", PolicySource: []byte(allowing)}
-	if _, policy, err := runner.decider(service); err != nil || !policy {
-		t.Fatalf("%v, %v", policy, err)
+	by, err := runner.judging(service)
+	if err != nil || !by.decides {
+		t.Fatalf("%v, %v", by.decides, err)
+	}
+	if got := by.signatures([4]byte{0xa2, 0x58, 0x7a, 0xdc}); !slices.Equal(got, []string{"relayDeposit(address,uint256)"}) {
+		t.Errorf("validation knows %q by the service's own policy", got)
 	}
 	runner.signing.cfg.Rules.AttestKey = "0x7156526fbd7a3c72969b54f64e42c10fbb768c8a"
-	if _, _, err := runner.decider(service); err == nil || !strings.Contains(err.Error(), "rules.attest_key") {
+	if _, err := runner.judging(service); err == nil || !strings.Contains(err.Error(), "rules.attest_key") {
 		t.Errorf("%v", err)
 	}
 	service.PolicySource = nil
-	if decider, _, err := runner.decider(service); err != nil || decider != (rules.NoRules{}) {
-		t.Errorf("%v, %v", decider, err)
+	if by, err := runner.judging(service); err != nil || by.decider != (rules.NoRules{}) || by.signatures([4]byte{0xa2, 0x58, 0x7a, 0xdc}) != nil {
+		t.Errorf("%v, %v", by.decider, err)
 	}
 	service.PolicySource = []byte("version: 1\nrules:\n  - {id: js, effect: allow, match: {kind: text}, js: rules.js}\n")
 	runner.signing.cfg.Rules.AttestKey = ""
-	if _, _, err := runner.decider(service); err == nil || !strings.Contains(err.Error(), "rules.js") {
+	if _, err := runner.judging(service); err == nil || !strings.Contains(err.Error(), "rules.js") {
 		t.Errorf("%v", err)
 	}
 }

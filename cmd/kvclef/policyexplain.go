@@ -72,7 +72,7 @@ func (p *program) policyExplain(c *cli.Context) error {
 	if len(explainer.explanations) < len(results) {
 		for _, result := range results {
 			if result.Verdict == rulestest.Refused || result.Verdict == rulestest.Unasked {
-				return fmt.Errorf("the request does not reach the policy: %s", printable(strings.TrimSpace(result.Reason+" "+result.Note)))
+				return fmt.Errorf("the request does not reach the policy: %s", printable(joinedNote(result.Reason, result.Note)))
 			}
 		}
 	}
@@ -92,6 +92,14 @@ func (p *program) policyExplain(c *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+// joinedNote puts what else is to be known behind a reason.
+func joinedNote(reason, note string) string {
+	if note == "" {
+		return reason
+	}
+	return strings.TrimRight(reason, ". ") + "; " + note
 }
 
 // explained is an explanation with how the limits stand that it counts for.
@@ -149,7 +157,7 @@ type explainer struct {
 // Begin takes the clock.
 func (e *explainer) Begin(_ context.Context, _ *rulestest.Case, stage *rulestest.Stage) (*rulestest.Trial, error) {
 	e.stage = stage
-	return &rulestest.Trial{Policy: true, Engine: rules.Engine{Rules: []rules.Rule{e}}}, nil
+	return &rulestest.Trial{Policy: true, Signatures: e.policy.Signatures, Engine: rules.Engine{Rules: []rules.Rule{e}}}, nil
 }
 
 // Evaluate explains.

@@ -111,19 +111,32 @@ func (s *signing) account(signer extapi.Signer) (*extapi.Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.newAccount(signer, maker, s.decider, s.cfg.ChainIDs, s.policyDecides())
+	return s.newAccount(signer, maker, s.judging(), s.cfg.ChainIDs)
+}
+
+// judging is a decider, and what validation is to know of it.
+type judging struct {
+	decider    extapi.Decider
+	decides    bool                            // nothing that a policy knows better need refuse
+	signatures func(selector [4]byte) []string // of methods that its policy names; nil: none
+}
+
+// judging is what decides for the process.
+func (s *signing) judging() judging {
+	return judging{s.decider, s.state.inForce.policy != nil || s.approvesAll(), s.state.signatures}
 }
 
 // newAccount returns what takes requests to a decider and a signer.
-func (s *signing) newAccount(signer extapi.Signer, maker extapi.KeyMaker, decider extapi.Decider, chains []uint64, policyDecides bool) (*extapi.Account, error) {
+func (s *signing) newAccount(signer extapi.Signer, maker extapi.KeyMaker, by judging, chains []uint64) (*extapi.Account, error) {
 	account, err := extapi.NewAccount(withFailpoints(extapi.Config{
-		Decider:       decider,
+		Decider:       by.decider,
 		Signer:        signer,
 		Auditor:       s.state.auditor(),
 		KeyMaker:      maker,
 		ChainIDs:      bigIDs(chains),
 		Advanced:      s.cfg.Advanced,
-		PolicyDecides: policyDecides,
+		PolicyDecides: by.decides,
+		Signatures:    by.signatures,
 		FourByteFile:  s.cfg.FourByteFile,
 		Desk:          s.desk.open(s.cfg.Limits.Callers),
 		MaxWait:       s.cfg.Limits.MaxWait,
@@ -138,9 +151,6 @@ func (s *signing) newAccount(signer extapi.Signer, maker extapi.KeyMaker, decide
 	}
 	return account, nil
 }
-
-// policyDecides reports whether nothing that a policy knows better need refuse.
-func (s *signing) policyDecides() bool { return s.state.inForce.policy != nil || s.approvesAll() }
 
 // listening are the listeners of a signer; nil is one that is off.
 type listening struct {

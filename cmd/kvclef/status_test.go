@@ -44,7 +44,7 @@ func TestStatusWithASilentNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	account, err := s.newAccount(keyringSigner{vault.vaults.keyring()}, nil, &rules.Engine{Rules: []rules.Rule{shown}, Ledger: state.store}, []uint64{devChain}, true)
+	account, err := s.newAccount(keyringSigner{vault.vaults.keyring()}, nil, judging{&rules.Engine{Rules: []rules.Rule{shown}, Ledger: state.store}, true, nil}, []uint64{devChain})
 	if err != nil {
 		t.Fatal(err)
 	}

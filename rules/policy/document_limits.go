@@ -153,7 +153,7 @@ func (p *parser) argumentOf(l *limit.Limit, node *yaml.Node, found map[string]*y
 	if !ok {
 		return
 	}
-	f, err := parseFunction(signature)
+	f, err := p.function(signature)
 	if err != nil {
 		p.errorf(found["function"], "%s: function: want a method with its types, such as transfer(address to, uint256 amount), not %s", what, quoted(signature))
 		return

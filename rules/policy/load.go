@@ -30,8 +30,8 @@ type Options struct {
 // Load reads a policy file. The name is for people. The error is an [*Error]
 // that has everything which is wrong with it.
 func Load(name string, source []byte, options Options) (*Policy, error) {
-	p := &parser{scope: newScope(), shared: make(map[spelling]shared)}
-	policy := &Policy{name: name, hash: sha256.Sum256(source), now: options.Now, named: p.scope}
+	p := &parser{scope: newScope(), shared: make(map[spelling]shared), called: make(map[[4]byte][]string)}
+	policy := &Policy{name: name, hash: sha256.Sum256(source), now: options.Now, named: p.scope, methods: p.called}
 	if policy.now == nil {
 		policy.now = time.Now
 	}

@@ -15,6 +15,11 @@ func (p *Policy) Name() string { return p.name }
 // one.
 func (p *Policy) Hash() common.Hash { return p.hash }
 
+// Signatures returns those of methods with a selector that the policy names anywhere: by
+// call or function, in rules, what lies within and budgets, and as what a limit counts. Two
+// stand in the order in which they are read. The result must not be changed.
+func (p *Policy) Signatures(selector [4]byte) []string { return p.methods[selector] }
+
 // Rules returns a copy of the rules, in the order of the file.
 func (p *Policy) Rules() []Rule {
 	all := slices.Clone(p.rules)

@@ -5,7 +5,46 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 )
+
+// TestNamedMethods: every method that a policy names is known by it.
+func TestNamedMethods(t *testing.T) {
+	t.Parallel()
+	p, err := Load("policy.yaml", []byte(`
+version: 1
+chains: {main: 1}
+budgets:
+  - {id: day, measure: argument, function: "counted(uint amount)", argument: amount, max: 5, window: 24h, match: {call: ["budgeted()"]}}
+rules:
+  - {id: no, effect: deny, match: {call: ["denied(bytes)", transfer]}}
+  - id: yes
+    effect: allow
+    match:
+      call: ["allowed(uint256)", "allowed(uint)"]
+      inner:
+        - {function: "within((bytes32 name, address owner) entry)", args: {entry.owner: self}}
+        - {call: ["many_msg_babbage(bytes1)", "transfer(address,uint256)"]}
+`), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, signatures := range [][]string{
+		{"counted(uint256)"},
+		{"budgeted()"},
+		{"denied(bytes)"},
+		{"allowed(uint256)"},
+		{"within((bytes32,address))"},
+		{"many_msg_babbage(bytes1)", "transfer(address,uint256)"},
+	} {
+		if got := p.Signatures([4]byte(crypto.Keccak256([]byte(signatures[0])))); !slices.Equal(got, signatures) {
+			t.Errorf("got %q, want %q", got, signatures)
+		}
+	}
+	if got := p.Signatures([4]byte(crypto.Keccak256([]byte("approve(address,uint256)")))); got != nil {
+		t.Errorf("not named: %q", got)
+	}
+}
 
 func TestNames(t *testing.T) {
 	p, err := Load("policy.yaml", []byte(`

@@ -20,6 +20,8 @@ type parser struct {
 	meant    int        // addresses, in all sets
 	lost     *yaml.Node // of a word without a predicate: there must be a problem then
 
+	called map[[4]byte][]string // signatures of methods, by their selectors
+
 	match *yaml.Node // the one being read, for words that need another of it
 	allow bool       // it is of a rule that allows: what holds must hold for all
 

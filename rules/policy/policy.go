@@ -35,6 +35,8 @@ type Policy struct {
 	now    func() time.Time
 	named  *scope // what the policy has names for
 
+	methods map[[4]byte][]string // signatures that the policy names, by their selectors
+
 	scripts map[string]rules.Rule // the rule files that rules hand over to, by name
 	index   *indexes              // of rules and budgets; nil until the policy is loaded
 }

@@ -53,7 +53,7 @@ func (p *parser) methods(node *yaml.Node) (*methods, bool) {
 	known := facts.Methods()
 	for _, text := range texts {
 		if strings.ContainsRune(text, '(') {
-			f, err := parseFunction(text)
+			f, err := p.function(text)
 			if err != nil {
 				p.errorf(node, "call: %s is no signature such as transfer(address,uint256): %s", quoted(text), clip(err.Error()))
 				ok = false

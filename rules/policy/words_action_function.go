@@ -17,7 +17,7 @@ func functionWord() word {
 			if !ok {
 				return nil
 			}
-			f, err := parseFunction(text)
+			f, err := p.function(text)
 			if err != nil {
 				p.errorf(node, "function: %s is no signature such as transfer(address to, uint256 amount): %s", quoted(text), clip(err.Error()))
 				return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,19 @@ func parseFunction(text string) (*function, error) {
 		return nil, err
 	}
 	return &function{method: method, parameters: parameters}, nil
+}
+
+// function reads a signature that the policy names, and notes it.
+func (p *parser) function(text string) (*function, error) {
+	f, err := parseFunction(text)
+	if err != nil {
+		return nil, err
+	}
+	selector, signature := f.method.Selector(), f.method.Sig
+	if !slices.Contains(p.called[selector], signature) {
+		p.called[selector] = append(p.called[selector], signature)
+	}
+	return f, nil
 }
 
 // parseTuple reads what stands in parentheses.

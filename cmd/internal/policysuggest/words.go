@@ -80,7 +80,7 @@ func (r *ruling) callLines(n *node) []line {
 		lines = append(lines, pair("function", strconv.Quote(n.form.method), ""), pair("args", args, "other arguments are open%s", combined(n.args)))
 	}
 	if n.anonymous && n.form.name() != "" && (r.options.KnownMethod == nil || !r.options.KnownMethod(n.form.method)) {
-		lines = append(lines, remark("the name of the method is what a caller says that it is: it is not among those that are known"))
+		lines = append(lines, remark("the name of the method is what a caller, a file of selectors or a policy says that it is: it is not among those that are known"))
 	}
 	return append(lines, openPlaces("args", open)...)
 }

@@ -62,9 +62,9 @@ func (s *Subject) Begin(ctx context.Context, c *rulestest.Case, stage *rulestest
 		return nil, err
 	}
 	trial := &rulestest.Trial{
-		Policy: true,
-		Seen:   func(req *rules.Request, decision rules.Decision) { s.coverage.Add(req, stage.Clock(), decision) },
-		Close:  func() {},
+		Policy: true, Signatures: loaded.Signatures,
+		Seen:  func(req *rules.Request, decision rules.Decision) { s.coverage.Add(req, stage.Clock(), decision) },
+		Close: func() {},
 	}
 	scripts := make(map[string]rules.Rule)
 	for name, ruleset := range s.scripts {

@@ -23,6 +23,9 @@ const testVault = "test"
 // warned begins the text of a request that validation warns of.
 const warned = "validation failed: "
 
+// unknownMethod is in the text of a request to call a method that no table has.
+const unknownMethod = "the ABI signature could not be found"
+
 // errNothingLeaves ends every use of a key: the judge has seen all by then.
 var errNothingLeaves = errors.New("a test signs nothing")
 
@@ -173,6 +176,15 @@ func (j *judge) NewAccount(context.Context) (rules.Account, error) {
 // Append keeps no record: nothing happens that could be recorded.
 func (j *judge) Append(context.Context, audit.Entry) error { return nil }
 
+// unknownMethod says how a signer gets to know a method.
+func (j *judge) unknownMethod() string {
+	file := "put the signature of the method into a file that --4bytedb-custom (fourbyte_file) names"
+	if j.trial.Policy {
+		return "name the method by its signature in the policy, by call or function, or " + file
+	}
+	return file
+}
+
 // finish is what became of a request that the rules may not have seen.
 func (j *judge) finish(request Request, got *answer) Result {
 	switch {
@@ -181,6 +193,9 @@ func (j *judge) finish(request Request, got *answer) Result {
 		j.result.Verdict, j.result.Reason = Refused, strings.TrimSpace(got.Error.Message)
 		if strings.HasPrefix(j.result.Reason, warned) {
 			j.result.Note = "validation warns of it, and rules are asked only by a signer that is advanced"
+			if strings.Contains(j.result.Reason, unknownMethod) {
+				j.result.Note = j.unknownMethod()
+			}
 		}
 	default:
 		j.result.Verdict, j.result.Reason = Unasked, request.Method+" is answered without asking rules"

@@ -28,6 +28,9 @@ type Trial struct {
 	Storage *memory.Storage // of a rule file; nil: there is none
 	Policy  bool            // a policy decides
 
+	// Signatures returns those of methods that the policy names; nil: none.
+	Signatures func(selector [4]byte) []string
+
 	// Seen is told of every decision, when it was made; nil: nobody cares.
 	Seen func(req *rules.Request, decision rules.Decision)
 
@@ -114,6 +117,7 @@ func ask(ctx context.Context, judge *judge, c *Case, fourByteFile string) (Resul
 		ChainIDs:      c.chains(step.Request),
 		Advanced:      c.Advanced,
 		PolicyDecides: judge.trial.Policy,
+		Signatures:    judge.trial.Signatures,
 		FourByteFile:  fourByteFile,
 	})
 	if err != nil {
