@@ -48,6 +48,9 @@ const policyTestHelp = `The cases of FILE.yaml stand in FILE.test.yaml:
       steps:
         - {transaction: {nonce: 1, …}, expect: {verdict: approve}}
         - {transaction: {nonce: 2, …}, expect: {verdict: reject, reason: "limit"}}
+    - name: people are asked, and approve
+      steps:
+        - {transaction: {nonce: 3, …}, people: approve, expect: {verdict: refer, rule: treasury-large}}
     - name: any other request
       request: {method: account_signTypedData, params: ["0x…", {…}]}
       expect: {verdict: reject}
@@ -57,6 +60,8 @@ Names of the policy stand for addresses, of a list for its first, and numbers ma
 call and its args become the data, and its method is account_signTransaction unless another one is
 named. Likewise block_payload has signer, domain, chainId and payloadHash. The other members of a case are those of kvclef rules test, and
   principal     who asks, in the place of what the listener says; a step may have its own
+  people        what people answer who are asked: approve or reject. Without it they think on, and what
+                they were asked about counts until its ticket expires, as in a signer
 and of expect, besides verdict, rule and reason:
   explanation   parts of the explanation
 

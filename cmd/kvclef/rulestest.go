@@ -51,6 +51,7 @@ A case may have:
   storage    {"key": "value"} before the first step
   caller     {"transport": "ipc"} or {"transport": "http", "remote", "local", "user_agent", "origin"}; a step too
   time       what the file's clock says, such as 2026-01-31T23:59:00Z; else now; of steps, in each
+  people     approve or reject: what people answer who are asked; else nothing; of steps, in each
 and expect:
   verdict    approve, reject, refer (to a person), withheld (OnApprovedTx failed), undecided (an error),
              refused (before the rules), unasked (no rules are asked about it); else approve

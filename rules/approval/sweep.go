@@ -27,7 +27,7 @@ func (q *Queue) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			q.sweep(ctx)
+			q.Sweep(ctx)
 		case <-others:
 			if err := q.takeOver(ctx); err != nil && ctx.Err() == nil {
 				q.cfg.Logger.WarnContext(ctx, "Tickets of others not read", "error", err)
@@ -36,8 +36,9 @@ func (q *Queue) Run(ctx context.Context) error {
 	}
 }
 
-// sweep ends and removes what is due. What can't be changed now is due again.
-func (q *Queue) sweep(ctx context.Context) {
+// Sweep ends and removes what is due, as Run does by itself. What can't be changed now is
+// due again.
+func (q *Queue) Sweep(ctx context.Context) {
 	q.payOff(ctx)
 	q.mu.Lock()
 	entries := make([]*entry, 0, len(q.tickets))

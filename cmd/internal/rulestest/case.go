@@ -49,6 +49,7 @@ type Step struct {
 	Caller    rules.Caller
 	Principal string    // who asks; "": as the listener says it
 	Time      time.Time // what the rules' clock says; zero: now
+	People    string    // what they answer, PeopleApprove or PeopleReject; "": nothing, until another step says it
 	Expect    Expect
 }
 

@@ -55,6 +55,7 @@ func decodeCase(data []byte, names map[string]bool) (*Case, error) {
 		"caller":    caller(&single.Caller),
 		"principal": text(&single.Principal),
 		"time":      clock(&single.Time),
+		"people":    peopleAnswer(&single.People),
 		"request":   request(&single.Request),
 		"expect":    expect(&single.Expect),
 		"steps":     func(json.RawMessage, string) error { return nil }, // below, when the caller is known
@@ -70,8 +71,8 @@ func decodeCase(data []byte, names map[string]bool) (*Case, error) {
 		return c, nil
 	case !names["steps"]:
 		return nil, errors.New("neither a request, which has a method, nor a case, which has a request or steps")
-	case names["expect"] || names["time"]:
-		return nil, errors.New("expect and time stand in each of the steps")
+	case names["expect"] || names["time"] || names["people"]:
+		return nil, errors.New("expect, people and time stand in each of the steps")
 	}
 	return c, steps(c, single, data)
 }
@@ -90,6 +91,7 @@ func steps(c *Case, common Step, data []byte) error {
 				"caller":    caller(&step.Caller),
 				"principal": text(&step.Principal),
 				"time":      clock(&step.Time),
+				"people":    peopleAnswer(&step.People),
 				"request":   request(&step.Request),
 				"expect":    expect(&step.Expect),
 			})(raw, path)
@@ -223,6 +225,19 @@ func clock(to *time.Time) reader {
 			return wanted(path, "a time such as 2026-01-31T23:59:00Z", raw)
 		}
 		*to = at
+		return nil
+	}
+}
+
+// peopleAnswer reads what people answer who are asked.
+func peopleAnswer(to *string) reader {
+	return func(raw json.RawMessage, path string) error {
+		if err := text(to)(raw, path); err != nil {
+			return err
+		}
+		if *to != PeopleApprove && *to != PeopleReject {
+			return wanted(path, PeopleApprove+" or "+PeopleReject+", which is what people answer when they are asked", raw)
+		}
 		return nil
 	}
 }

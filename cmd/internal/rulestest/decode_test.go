@@ -94,7 +94,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"no steps", `{"steps":[]}`, "steps: want 1 to 10000, not 0"},
 		{"steps null", `{"steps":null}`, "steps: want a list, not null"},
 		{"step without request", `{"steps":[{}]}`, "steps[0].request: missing"},
-		{"expect beside steps", `{"steps":[{` + request + `}],"expect":{}}`, "expect and time stand in each of the steps"},
+		{"expect beside steps", `{"steps":[{` + request + `}],"expect":{}}`, "expect, people and time stand in each of the steps"},
 		{"no method", `{"request":{"params":[]}}`, "request.method: missing"},
 		{"method no text", `{"request":{"method":1}}`, "request.method: want text in quotes, not 1"},
 		{"verdict", `{` + request + `,"expect":{"verdict":"Approve"}}`, `expect.verdict: "Approve" is no verdict: want one of approve, reject, refer, withheld, refused, undecided, unasked; did you mean approve`},

@@ -39,10 +39,11 @@ type judge struct {
 	key      *ecdsa.PrivateKey // thrown away after the test
 	accounts []rules.Account   // nil: whichever is asked for
 
-	asked    bool // the request came as far as the rules
-	known    bool // its account is one of the signer's
-	referred bool
-	result   Result
+	people asking
+
+	asked  bool // the request came as far as the rules
+	known  bool // its account is one of the signer's
+	result Result
 }
 
 // Decide is called by the external API with the decoded request.
@@ -60,7 +61,7 @@ func (j *judge) Decide(ctx context.Context, req *rules.Request) (rules.Decision,
 }
 
 func (j *judge) decide(ctx context.Context, req *rules.Request) {
-	j.engine.Approver = j
+	j.engine.Approver = &j.people
 	decision, err := j.engine.Decide(ctx, req)
 	if j.trial.Seen != nil {
 		j.trial.Seen(req, decision)
@@ -69,8 +70,11 @@ func (j *judge) decide(ctx context.Context, req *rules.Request) {
 	switch {
 	case err != nil:
 		j.result.Verdict, j.result.Reason = Undecided, err.Error()
-	case j.referred:
-		j.result.Verdict, j.result.Reason = Refer, decision.Reason
+	case j.people.referred != nil && (decision.Verdict != rules.Reject || j.people.answer == PeopleReject):
+		j.result.Verdict, j.result.Reason, j.result.Note = Refer, j.people.referred.Content.Reason, j.people.note()
+		if decision.Verdict == rules.Approve {
+			j.settle(ctx, req, decision)
+		}
 	case decision.Verdict == rules.Approve:
 		j.result.Verdict, j.result.Reason = Approve, decision.Reason
 		j.settle(ctx, req, decision)
@@ -114,30 +118,6 @@ func shown(accounts []rules.Account, listed []common.Address) []common.Address {
 		}
 	}
 	return addresses
-}
-
-// Asked tells that nobody was asked before.
-func (j *judge) Asked(context.Context, *rules.Request, rules.Decision) (rules.Question, error) {
-	return nil, nil //nolint:nilnil // as the interface says
-}
-
-// Ask is called when a rule refers the request to a person. Nobody is there.
-func (j *judge) Ask(ctx context.Context, _ *rules.Request, referral rules.Decision, limits rules.HoldID) (rules.Question, error) {
-	j.referred = true
-	if limits != 0 {
-		if err := j.engine.Ledger.Release(ctx, limits); err != nil {
-			return nil, err
-		}
-	}
-	return unanswered{referral}, nil
-}
-
-// unanswered is a question that nobody answers.
-type unanswered struct{ referral rules.Decision }
-
-// Await refuses the request, with what was asked.
-func (u unanswered) Await(context.Context) (rules.Decision, rules.Hold, error) {
-	return rules.Decision{Verdict: rules.Reject, Rule: u.referral.Rule, Reason: u.referral.Reason}, nil, nil
 }
 
 // Settle is never called: Decide rejects everything.

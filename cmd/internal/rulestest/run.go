@@ -81,11 +81,16 @@ func Run(ctx context.Context, subject Subject, c *Case, fourByteFile string) ([]
 	if trial.Close != nil {
 		defer trial.Close()
 	}
+	people, err := newPeople(ctx, stage, trial.Engine.Ledger)
+	if err != nil {
+		return nil, err
+	}
 	results := make([]Result, 0, len(c.Steps))
 	for i, step := range c.Steps {
+		people.wait(ctx, step.Time)
 		stage.Enter(step.Time)
 		before := trial.stored()
-		judge := &judge{engine: trial.Engine, trial: trial, step: step, key: key, accounts: c.Accounts}
+		judge := &judge{engine: trial.Engine, trial: trial, step: step, key: key, accounts: c.Accounts, people: asking{people: people, answer: step.People}}
 		result, err := ask(ctx, judge, c, fourByteFile)
 		if err != nil {
 			return results, fmt.Errorf("step %d: %w", i+1, err)
@@ -93,6 +98,9 @@ func Run(ctx context.Context, subject Subject, c *Case, fourByteFile string) ([]
 		after := trial.stored()
 		result.Console, result.Storage = stage.lines(), changes(before, after)
 		result.Failures = step.Expect.check(result, after)
+		if step.People != "" && judge.people.referred == nil {
+			result.Failures = append(result.Failures, "people: want their answer "+step.People+", and nobody was asked")
+		}
 		results = append(results, result)
 	}
 	return results, nil
