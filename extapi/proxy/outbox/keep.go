@@ -185,7 +185,7 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 	o.refusedBytes.Add(rejected.refused())
 	o.finished.Add(1)
 	o.book.drop(r.Hash)
-	l.remember(r)
+	l.remember(refusedOf(&rejected))
 	return nil
 }
 

@@ -42,7 +42,7 @@ type lane struct {
 
 	belowSince time.Time // when it first did
 
-	elsewhere []*record // the node refused them of others, and whose turn it is does not know yet
+	elsewhere []refusedTx // the node refused them of others, and whose turn it is does not know yet
 
 	told     atomic.Uint64 // next, for those whose turn it is not
 	doubtful atomic.Bool   // whether there is a doubt, for those too
@@ -187,7 +187,7 @@ func (o *Outbox) settleDoubt(ctx context.Context, l *lane) error {
 	switch {
 	case kept != nil && kept.State == StateRejected && followed:
 		o.book.drop(r.Hash)
-		l.remember(kept)
+		l.remember(refusedOf(kept))
 		if r.advanced && l.next == r.Nonce+1 {
 			l.move(r.Nonce)
 		}

@@ -25,12 +25,13 @@ func (o *Outbox) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading lanes: %w", err)
 	}
+	refused := make(olderRefused)
 	err = o.cfg.Records.EachRecord(ctx, prefixTransactions, func(key string, value []byte) error {
 		r, err := decodeRecord(key, value)
 		if err == nil && r.State == StateRejected {
 			o.refusedBytes.Add(r.refused())
 			l := o.book.lane(r.lane())
-			l.remember(r)
+			refused.add(l, refusedOf(r))
 			if r.Own && r.Nonce >= l.next {
 				o.book.setAhead(l, true)
 			}
@@ -46,6 +47,7 @@ func (o *Outbox) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading transactions: %w", err)
 	}
+	refused.remember(o.book)
 	err = o.cfg.Records.EachRecord(ctx, prefixKeys+o.cfg.Scope+"/", func(key string, value []byte) error {
 		o.claims.Add(1)
 		_, err := decodeClaim(key, value)

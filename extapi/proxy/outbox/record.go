@@ -38,8 +38,11 @@ type record struct {
 }
 
 // key is the record's key.
-func (r *record) key() string {
-	return fmt.Sprintf("%s%s/%020d/%#x", prefixTransactions, r.lane().path(), r.Nonce, r.Hash)
+func (r *record) key() string { return r.lane().transaction(r.Nonce, r.Hash) }
+
+// transaction is the key of the record of a transaction of the lane.
+func (l laneID) transaction(nonce uint64, hash common.Hash) string {
+	return fmt.Sprintf("%s%s/%020d/%#x", prefixTransactions, l.path(), nonce, hash)
 }
 
 // lane names the lane of the transaction.

@@ -6,12 +6,15 @@ import (
 	"time"
 )
 
-// refusedLongAgo has a node refuse as many transactions as are remembered, whose nonces are used
+// refusedLong is more than are asked for however long it takes.
+const refusedLong = 2 * askedFirst
+
+// refusedLongAgo has a node refuse many transactions, whose nonces are used
 // in blocks that are too old to be looked into by now: by transactions of the same outbox, or by
 // another sender's.
 func (w *world) refusedLongAgo(t *testing.T, others bool) {
 	t.Helper()
-	for i := range maxRefused {
+	for i := range refusedLong {
 		w.node.failOnce("eth_sendRawTransaction", false, says("insufficient funds for gas * price + value"))
 		w.wantError(t, "", "insufficient funds")
 		if others {
@@ -50,7 +53,7 @@ func TestLookingForRefusedIsBounded(t *testing.T) {
 				before := w.node.called("eth_blockNumber")
 				w.mustSend(t, w.transfer(t, 1000+i), "")
 				searches := w.node.called("eth_blockNumber") - before
-				if first := i == 0 && c.others; searches > 0 != first || searches > maxRefused {
+				if first := i == 0 && c.others; searches > 0 != first || searches > 1 {
 					t.Errorf("transaction %d has it looked for %d blocks", i, searches)
 				}
 				w.clock.move(12 * time.Second)

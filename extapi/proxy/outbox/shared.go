@@ -61,7 +61,7 @@ func (o *Outbox) catchUp(ctx context.Context, l *lane) error {
 		return err
 	}
 	for _, r := range o.book.refusedElsewhere(l) {
-		known := slices.ContainsFunc(l.refused, func(of refusedTx) bool { return of.hash == r.Hash })
+		known := slices.ContainsFunc(l.refused, func(of refusedTx) bool { return of.hash == r.hash })
 		if !known { // else it was refused here
 			l.remember(r)
 		}
@@ -154,7 +154,7 @@ func (o *Outbox) takeOverOne(ctx context.Context, key string, value []byte) erro
 	}
 	switch r.State {
 	case StateRejected:
-		o.book.refuseElsewhere(l, r)
+		o.book.refuseElsewhere(l, refusedOf(r))
 		if r.Own && r.Nonce >= l.told.Load() {
 			o.book.setAhead(l, true)
 		}
@@ -194,16 +194,14 @@ func (o *Outbox) byAnother(err error) bool {
 
 // refuseElsewhere notes a transaction that the node refused. Whoever has the turn of its
 // lane next remembers it.
-func (b *book) refuseElsewhere(l *lane, r *record) {
+func (b *book) refuseElsewhere(l *lane, r refusedTx) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if l.elsewhere = append(l.elsewhere, r); len(l.elsewhere) > maxRefused {
-		l.elsewhere = l.elsewhere[1:]
-	}
+	l.elsewhere = withRefused(l.elsewhere, r)
 }
 
 // refusedElsewhere returns what was noted, once.
-func (b *book) refusedElsewhere(l *lane) []*record {
+func (b *book) refusedElsewhere(l *lane) []refusedTx {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	found := l.elsewhere
