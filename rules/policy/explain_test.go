@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
 
 	"github.com/kvclef/kvclef/rules"
 	"github.com/kvclef/kvclef/rules/facts"
@@ -111,6 +112,8 @@ func TestWhatEvaluateAdds(t *testing.T) {
 	yes := &chance{name: "yes", odds: [3]uint64{0, 0, 100}}
 	match := Match{Request: []predicate{yes}}
 	unmeasurable := limit.Limit{ID: "calls", Measure: limit.Argument, Method: "approve(address,uint256)", Argument: "9", Window: time.Hour}
+	counted := limit.Limit{ID: "each", Measure: limit.Signatures, Max: *uint256.NewInt(5), Window: time.Hour}
+	fails := Rule{ID: "allow", Effect: Allow, Match: match, Limits: []limit.Limit{counted, unmeasurable, counted}, OverLimit: &rules.Quorum{Group: "board"}}
 	req := &rules.Request{Kind: rules.KindText}
 	shadows := []Rule{{ID: "strict", Shadow: true, Match: match}, {ID: "open", Line: 3, Shadow: true, Effect: Allow, Match: match}}
 	allow := Rule{ID: "allow", Effect: Allow, Match: match}
@@ -120,15 +123,16 @@ func TestWhatEvaluateAdds(t *testing.T) {
 		rule, reason string
 		explanation  string
 	}{
-		"shadow rules decide nothing": {Policy{rules: append(shadows, allow)}, rules.Approve, "allow", "", "rule allow allows it; in shadow rule strict would deny it; in shadow rule open (line 3) would allow it"},
-		"shadow rules allow nothing":  {Policy{rules: shadows}, rules.Reject, "", "no rule matches", "no rule matches; in shadow rule strict would deny it; in shadow rule open (line 3) would allow it"},
-		"denials come first":          {Policy{rules: []Rule{allow, {ID: "no", Match: match}}}, rules.Reject, "no", "rule no denies it", "rule no denies it"},
-		"a limit that fails":          {Policy{rules: []Rule{{ID: "allow", Effect: Allow, Match: match, Limits: []limit.Limit{unmeasurable}}, allow}}, rules.Reject, "allow", "limit calls can't be measured", "rule allow allows it; limit calls can't be measured"},
-		"a budget that fails":         {Policy{rules: []Rule{allow}, budget: []Budget{{Match: match, Limit: unmeasurable}}}, rules.Reject, "allow", "limit calls can't be measured", "limit calls can't be measured"},
-		"nothing at all":              {Policy{}, rules.Reject, "", "no rule matches", "no rule matches"},
+		"shadow rules decide nothing":     {Policy{rules: append(shadows, allow)}, rules.Approve, "allow", "", "rule allow allows it; in shadow rule strict would deny it; in shadow rule open (line 3) would allow it"},
+		"shadow rules allow nothing":      {Policy{rules: shadows}, rules.Reject, "", "no rule matches", "no rule matches; in shadow rule strict would deny it; in shadow rule open (line 3) would allow it"},
+		"denials come first":              {Policy{rules: []Rule{allow, {ID: "no", Match: match}}}, rules.Reject, "no", "rule no denies it", "rule no denies it"},
+		"a limit that fails":              {Policy{rules: []Rule{{ID: "allow", Effect: Allow, Match: match, Limits: []limit.Limit{unmeasurable}}, allow}}, rules.Reject, "allow", "limit calls can't be measured", "rule allow allows it; limit calls can't be measured"},
+		"a limit that fails among others": {Policy{rules: []Rule{fails}}, rules.Reject, "allow", "limit calls can't be measured", "limit calls can't be measured"},
+		"a budget that fails":             {Policy{rules: []Rule{allow}, budget: []Budget{{Match: match, Limit: unmeasurable}}}, rules.Reject, "allow", "limit calls can't be measured", "limit calls can't be measured"},
+		"nothing at all":                  {Policy{}, rules.Reject, "", "no rule matches", "no rule matches"},
 	} {
 		got, _, err := tt.policy.Evaluate(t.Context(), req)
-		if err != nil || got.Verdict != tt.verdict || got.Rule != tt.rule || got.Reason != tt.reason || !strings.Contains(got.Explanation, tt.explanation) || len(got.Charges) > 0 {
+		if err != nil || got.Verdict != tt.verdict || got.Rule != tt.rule || got.Reason != tt.reason || !strings.Contains(got.Explanation, tt.explanation) || len(got.Charges) > 0 || got.OverLimit != nil {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}

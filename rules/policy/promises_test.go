@@ -107,6 +107,7 @@ func TestPromises(t *testing.T) {
 	const safePay = `{id: pay, effect: allow, match: {kind: [safe_transaction], call: [transfer], token: USDC, recipient: payees, amount_max: "100 USDC"}}`
 	const refunded = `{id: pay, effect: allow, match: {kind: [safe_transaction], call: [transfer], token: USDC, recipient: payees, safe: {safe: vaults, refund_max: "0.01 ether"}}}`
 	const refundedUSDC = `{id: pay, effect: allow, match: {kind: [safe_transaction], call: [transfer], token: USDC, recipient: payees, safe: {safe: vaults, refund_max: "3 USDC"}}}`
+	const named = `{id: pay, effect: allow, match: {kind: [safe_transaction], call: [transfer], token: USDC, recipient: payees, safe: {safe: vaults}}}`
 	const anything = `{id: all, effect: allow, match: {account: hot, inner: any}}`
 	refund := func(token common.Address, price string) func(map[string]any) {
 		return func(m map[string]any) {
@@ -131,6 +132,13 @@ func TestPromises(t *testing.T) {
 			`{id: pay, effect: allow, match: {effect: [transfer], token: USDC, recipient: payees}}`,
 			spends(thief, 1e18, calldatatest.Pack(t, "transferFrom(address,address,uint160,address)", hotAddress, paidTo, big.NewInt(5), usdcAddress)), rules.Reject,
 		},
+		"a contract that says it moves a token": {
+			`{id: pay, effect: allow, match: {effect: [transfer], token: USDC, recipient: payees}}`,
+			spends(thief, 0, calldatatest.Pack(t, "transferFrom(address,address,uint160,address)", hotAddress, paidTo, big.NewInt(5), usdcAddress)), rules.Reject,
+		},
+		"a token by its address is denied": {
+			`{id: no, effect: deny, match: {token: "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"}}, ` + anything, spends(usdcAddress, 0, paid), rules.Reject,
+		},
 		"ether for a contract that has the method": {
 			`{id: batch, effect: allow, match: {call: [multicall], inner: [{call: [transfer], token: USDC, recipient: payees}]}}`,
 			spends(thief, 1e18, calldatatest.Pack(t, "multicall(bytes[])", [][]byte{})), rules.Reject,
@@ -143,6 +151,8 @@ func TestPromises(t *testing.T) {
 		"a Safe pays":                           {safePay, safeTx(rules.KindSafe, usdcAddress, paid, nil), rules.Approve},
 		"a Safe pays, and refunds gas":          {safePay, safeTx(rules.KindSafe, usdcAddress, paid, refund(usdcAddress, "1000000000000")), rules.Reject},
 		"a Safe pays, and refunds ether":        {safePay, safeTx(rules.KindSafe, usdcAddress, paid, refund(common.Address{}, "1")), rules.Reject},
+		"a Safe that is named pays":             {named, safeTx(rules.KindSafe, usdcAddress, paid, nil), rules.Approve},
+		"the same, and refunds gas":             {named, safeTx(rules.KindSafe, usdcAddress, paid, refund(common.Address{}, "1")), rules.Reject},
 		"a refund within its bound":             {refunded, safeTx(rules.KindSafe, usdcAddress, paid, refund(common.Address{}, "1000000")), rules.Approve},
 		"a refund beyond its bound":             {refunded, safeTx(rules.KindSafe, usdcAddress, paid, refund(common.Address{}, "10000000000000001")), rules.Reject},
 		"a refund in a token, bounded in ether": {refunded, safeTx(rules.KindSafe, usdcAddress, paid, refund(usdcAddress, "1000000")), rules.Reject},
@@ -178,6 +188,9 @@ func TestPromises(t *testing.T) {
 		"a Safe that names no chain, and refunds in a token": {refundedUSDC, unchained(safeTx(rules.KindSafe, usdcAddress, paid, refund(usdcAddress, "29"))), rules.Reject},
 		"a Safe that names no chain, where the refund is denied": {
 			`{id: no, effect: deny, match: {safe: {safe: vaults, refund_max: "3 USDC"}}}, ` + anything, unchained(safeTx(rules.KindSafe, usdcAddress, paid, refund(usdcAddress, "29"))), rules.Reject,
+		},
+		"a refund in ether, where that in a token is denied": {
+			`{id: no, effect: deny, match: {safe: {safe: vaults, refund_max: "3 USDC"}}}, ` + refunded, safeTx(rules.KindSafe, usdcAddress, paid, refund(common.Address{}, "1")), rules.Approve,
 		},
 		"a permit for another chain": {
 			`{id: no, effect: deny, match: {chain: [mainnet], effect: [permit]}}, ` + anything, permitOf(usdcAddress, thief, big.NewInt(10)), rules.Approve,

@@ -38,7 +38,7 @@ func lines() [][]string {
 		{"call: transfer", "call: [approve, permit]", `call: "transfer(address,uint256)"`, "call: [multiSend, transfer]", `selector: "0xa9059cbb"`, "delegate_call: false"},
 		{f + "args: {to: payees}", f + "args: {amount: {max: 4}}", f + "args: {amount: {max: 5}}", f + "args: {amount: {min: 4, max: 5}, to: payees}", f + "args: {to: self}", f + "args: {to: vaults}", f + "args: {0: [payees, vaults], 1: 5}", `function: "approve(address to, uint256 amount)", args: {amount: {max: 4}}`},
 		{"effect: transfer", "effect: [approve, permit]"},
-		{"token: USDC", "token: [USDC, DAI]", "token: USDC_itself"},
+		{"token: USDC", "token: [USDC, DAI]", "token: USDC_itself", `token: "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"`, `token: [USDC, "0x00000000000000000000000000000000000000da"]`},
 		{"recipient: payees", "recipient: self", "owner: self", "recipient: vaults"},
 		{"amount_max: 0 USDC", "amount_max: 0.000005 USDC", "amount_max: 5 USDC", "amount_max: 0.000000000000000005 DAI", "amount_max: 1 DAI"},
 		{"amount_min: 0 USDC", "amount_min: 0.000005 USDC", "amount_min: 6 USDC", "amount: unlimited", "deadline_within: 30d", "token_id: 5"},

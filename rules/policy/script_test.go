@@ -54,6 +54,11 @@ func TestHandOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		decided, _, failed := p.Evaluate(t.Context(), &rules.Request{Kind: rules.KindText})
+		if (failed != nil) != (tt.err != "") || failed != nil && decided.Verdict != rules.Undecided {
+			t.Errorf("%s: the policy decides %v, %v", tt.name, decided.Verdict, failed)
+		}
+		tt.answer.asked = 0
 		got, _, err := p.handOver(t.Context(), &rules.Request{}, &rule, tt.first)
 		if got.Verdict != tt.want || got.Rule != "pay" || !strings.Contains(got.Reason, tt.reason) || (len(got.Charges) > 0) != tt.charged {
 			t.Errorf("%s: %+v", tt.name, got)
@@ -122,7 +127,12 @@ func TestResume(t *testing.T) {
 	if _, err := p.Resume(t.Context(), req, said); err == nil || !strings.Contains(err.Error(), "rejects by now what people have approved: no rule matches") {
 		t.Errorf("a request that no rule allows any more: %v", err)
 	}
+	p.rules = append(p.rules, Rule{ID: "no", Effect: Deny, Match: Match{Request: []predicate{word}}})
 	open = true
+	if _, err := p.Resume(t.Context(), req, rules.Decision{Verdict: rules.Refer, Rule: "no"}); err == nil || !strings.Contains(err.Error(), "rejects by now what people have approved: rule no denies it") {
+		t.Errorf("a request that is denied by now: %v", err)
+	}
+	p.rules = p.rules[:1]
 	if _, err := p.Resume(t.Context(), req, said); err != nil || script.resumed != 1 || script.asked != 0 {
 		t.Errorf("%v, resumed %d times, asked %d times", err, script.resumed, script.asked)
 	}
@@ -180,6 +190,25 @@ func TestResumeAsksAgain(t *testing.T) {
 		case (hold != nil) != (tt.want == "") || script.hold.dropped != (tt.want != "") || script.asked != 1 || script.resumed != 0:
 			t.Errorf("%s: hold %v, dropped %v, asked %d times, resumed %d times", name, hold, script.hold.dropped, script.asked, script.resumed)
 		}
+	}
+}
+
+// TestResumeWithoutTheFile: what a rule file must be told of is not signed without it. One
+// that takes no part in what people approve is not told.
+func TestResumeWithoutTheFile(t *testing.T) {
+	t.Parallel()
+	p := &Policy{rules: []Rule{{ID: "pay", Effect: Allow, Script: "a.js", Approvals: &rules.Quorum{Group: "finance"}}}}
+	req, said := &rules.Request{Kind: rules.KindText}, rules.Decision{Verdict: rules.Refer, Rule: "pay", FileRefers: true}
+	if _, err := p.Resume(t.Context(), req, said); err == nil || err.Error() != "rule pay hands over to a.js, which is not loaded" {
+		t.Errorf("%v", err)
+	}
+	script := &answering{}
+	with, err := p.WithScripts(map[string]rules.Rule{"a.js": script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hold, err := with.Resume(t.Context(), req, said); err != nil || hold != nil || script.asked != 0 {
+		t.Errorf("%v, %v, asked %d times", hold, err, script.asked)
 	}
 }
 

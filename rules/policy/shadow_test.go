@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"math/big"
 	"strings"
@@ -86,5 +87,24 @@ rules:
 	}
 	if told := strings.Count(log.String(), "without its limits"); told != 1 || full.differed.Load() != 0 {
 		t.Errorf("told %d times, %d differed\n%s", told, full.differed.Load(), log.String())
+	}
+}
+
+// failingRule is a rule that can't decide.
+type failingRule struct{ err error }
+
+func (f failingRule) Evaluate(context.Context, *rules.Request) (rules.Decision, rules.Hold, error) {
+	return rules.Decision{}, nil, f.err
+}
+
+// TestShadowOfAFailure: that the rule fails is told, and the candidate is not asked.
+func TestShadowOfAFailure(t *testing.T) {
+	t.Parallel()
+	shadow := &Shadow{Rule: failingRule{errors.New("disk full")}, Candidate: &Policy{}, Ledger: memory.NewLedger(nil), Logger: slog.New(slog.DiscardHandler)}
+	if _, _, err := shadow.Evaluate(t.Context(), &rules.Request{Kind: rules.KindText}); !errors.Is(err, shadow.Rule.(failingRule).err) {
+		t.Errorf("%v", err)
+	}
+	if judged, _ := shadow.Judged(); judged != 0 {
+		t.Errorf("judged %d", judged)
 	}
 }

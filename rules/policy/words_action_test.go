@@ -120,6 +120,7 @@ func TestActionWords(t *testing.T) {
 		{"plain: true", typed, isFalse, "no call"},
 		{"plain: false", typed, isFalse, "no call"},
 		{"plain: false", creation, isTrue, "false"},
+		{"plain: true", calling(nil, 5, ""), isFalse, "false"},
 		{"data_max: 68", transfer, isTrue, "68 bytes"},
 		{"data_max: 67", transfer, isFalse, "68 bytes"},
 		{"data_max: 67", typed, isFalse, "0 bytes"},
@@ -131,6 +132,7 @@ func TestActionWords(t *testing.T) {
 		{`selector: ["0xA9059CBB", "0x00000001"]`, broken, isTrue, "0xa9059cbb"},
 		{`selector: "0xa9059cbb"`, foreign, isFalse, "0xdeadbeef"},
 		{`selector: "0xa9059cbb"`, pay, isFalse, "no call data"},
+		{`selector: "0x00000000"`, pay, isFalse, "no call data"},
 		{`selector: "0xa9059cbb"`, creation, isFalse, "the code of a new contract"},
 		{`selector: "0xa9059cbb"`, short, unknown, "0xa905, which is no selector"},
 
@@ -147,6 +149,7 @@ func TestActionWords(t *testing.T) {
 		{`call: "transfer(address,uint256)"`, transfer, isTrue, "transfer"},
 		{`call: ["transfer(address to, uint256 amount)"]`, broken, unknown, "transfer with arguments that do not fit"},
 		{`call: "foo(uint256)"`, foreign, isFalse, "0xdeadbeef"},
+		{`call: "foo(uint256)"`, broken, isFalse, "transfer with arguments that do not fit"},
 		{`call: "foo(uint256)"`, calling(&usdc, 0, call(selectorText(t, "foo(uint256)"), 7)), isTrue, selectorText(t, "foo(uint256)")},
 		{`call: "foo(uint256)"`, calling(&usdc, 0, call(selectorText(t, "foo(uint256)"), 7, 8)), unknown, selectorText(t, "foo(uint256)")},
 
@@ -191,18 +194,15 @@ func TestEffectWords(t *testing.T) {
 		f.Actions = []facts.Action{{To: &usdc, Effects: []facts.Effect{e}}}
 		return f
 	}
-	anywhere := func(f *facts.Facts) *facts.Facts {
+	on := func(chain *big.Int, f *facts.Facts) *facts.Facts {
 		req := *f.Request
-		req.ChainID = nil
+		req.ChainID = chain
 		f.Request = &req
 		return f
 	}
-	elsewhere := func(f *facts.Facts) *facts.Facts {
-		req := *f.Request
-		req.ChainID = big.NewInt(10)
-		f.Request = &req
-		return f
-	}
+	anywhere := func(f *facts.Facts) *facts.Facts { return on(nil, f) }
+	elsewhere := func(f *facts.Facts) *facts.Facts { return on(big.NewInt(10), f) }
+	large := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 64), big.NewInt(1)) // 1 in its low 64 bits
 	units := func(n uint64) uint256.Int { return *uint256.NewInt(n) }
 	transfer := func() *facts.Facts { return calling(&usdc, 0, call(transferSelector, payee, 7_000_000)) }
 	unlimited := calling(&usdc, 0, approveSelector+fmt.Sprintf("%064x", payee[:])+strings.Repeat("f", 64))
@@ -223,6 +223,7 @@ func TestEffectWords(t *testing.T) {
 		{"token: USDC", transfer(), isTrue, usdc.Hex() + " on chain 1"},
 		{"token: PUNK", transfer(), isFalse, usdc.Hex() + " on chain 1"},
 		{"token: USDC", elsewhere(transfer()), isFalse, usdc.Hex() + " on chain 10"},
+		{"token: USDC", on(large, transfer()), isFalse, usdc.Hex() + " on chain 18446744073709551617"},
 		{"token: USDC", anywhere(transfer()), unknown, usdc.Hex() + " on any chain"},
 		{"token: PUNK", anywhere(transfer()), isFalse, usdc.Hex() + " on any chain"},
 		{`token: "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"`, elsewhere(transfer()), isTrue, usdc.Hex() + " on chain 10"},
@@ -256,10 +257,14 @@ func TestEffectWords(t *testing.T) {
 		{"token_id: 7", effect(facts.Effect{Kind: facts.Approve, Token: punk, Amount: units(8)}), isFalse, "8, an id or an amount"},
 		{"token_id: 7", effect(facts.Effect{Kind: facts.Approve, Token: other, Amount: units(7)}), unknown, "7, an id or an amount"},
 		{"token_id: 7", effect(facts.Effect{Kind: facts.ApproveAll, Token: punk}), unknown, "every id"},
+		{"token_id: 7", effect(facts.Effect{Kind: facts.Approve, Token: usdc, Amount: units(7)}), unknown, "7, an id or an amount"}, // no collection
+		{"token_id: 7", anywhere(effect(facts.Effect{Kind: facts.Approve, Token: punk, Amount: units(7)})), unknown, "7, an id or an amount"},
+		{"token_id: 0", effect(facts.Effect{Token: other, ID: new(uint256.Int)}), isTrue, "0"},
 
 		{"deadline_within: 1h", until(1_800_003_600), isTrue, "2027-01-15T09:00:00Z"},
 		{"deadline_within: 1h", until(1_800_003_601), isFalse, "2027-01-15T09:00:01Z"},
 		{"deadline_within: 1h", transfer(), isFalse, "no deadline"},
+		{"deadline_within: 1h", effect(facts.Effect{Deadline: uint256.MustFromBig(large)}), isFalse, "a deadline that never comes"},
 		{"deadline_within: 1h", effect(facts.Effect{Deadline: new(uint256.Int).SetAllOne()}), isFalse, "a deadline that never comes"},
 	} {
 		p := wordOf(t, tt.match)
@@ -300,25 +305,33 @@ func TestSelfIsTheSafe(t *testing.T) {
 func TestWordsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for match, want := range map[string]string{
-		`call: aprove`:                           "; did you mean approve",
-		`call: "transfer(address"`:               "is no signature",
-		`call: "transfer(adress32)"`:             "is no signature",
-		`selector: "0xa9059c"`:                   "want 0x and 8 hexadecimal digits",
-		`function: transfer`:                     "is no signature",
-		`function: "f((uint256 a,uint256 a) t)"`: "two arguments have the name a",
-		`function: "f(uint256 a b)"`:             "is no type with a name",
-		`amount: "5 USDC"`:                       "amount_max and amount_min",
-		`amount_max: "5 wei"`:                    `"wei" is no unit here`,
-		`amount_max: "1 PUNK"`:                   "use token_id",
-		`token_id: -1`:                           "below zero",
-		`token: USDX`:                            "neither a token",
-		`effect: transfers`:                      "is none of",
-		`value_max: 5`:                           "want an amount with a unit",
-		`plain: yes`:                             "want true or false",
-		`data_max: 1e3`:                          "want a whole number",
-		`to: []`:                                 "the list is empty",
-		`recipient: nobody`:                      "neither an account",
-		`deadline_within: never`:                 "want a time span",
+		`call: aprove`:                            "; did you mean approve",
+		`call: "transfer(address"`:                "is no signature",
+		`call: "transfer(adress32)"`:              "is no signature",
+		`selector: "0xa9059c"`:                    "want 0x and 8 hexadecimal digits",
+		`function: transfer`:                      "is no signature",
+		`function: "f((uint256 a,uint256 a) t)"`:  "two arguments have the name a",
+		`function: "f(uint256 a b)"`:              "is no type with a name",
+		`amount: "5 USDC"`:                        "amount_max and amount_min",
+		`amount_max: "5 wei"`:                     `"wei" is no unit here`,
+		`amount_max: "1 PUNK"`:                    "use token_id",
+		`token_id: -1`:                            "below zero",
+		`token: USDX`:                             "neither a token",
+		`effect: transfers`:                       "is none of",
+		`value_max: 5`:                            "want an amount with a unit",
+		`plain: yes`:                              "want true or false",
+		`data_max: 1e3`:                           "want a whole number",
+		`to: []`:                                  "the list is empty",
+		`recipient: nobody`:                       "neither an account",
+		`deadline_within: never`:                  "want a time span",
+		`key: prod`:                               "want VAULT/KEY",
+		`key: prod/`:                              "want VAULT/KEY",
+		`key: /payouts`:                           "want VAULT/KEY",
+		`key: prod/payouts/1`:                     "want VAULT/KEY",
+		`time: {days: mon, zone: Local}`:          "is no time zone",
+		`time: {days: mon, zone: ""}`:             "is no time zone",
+		`time: {hours: "08:00-08:00", zone: UTC}`: "is no time at all",
+		`time: {hours: [8], zone: UTC}`:           "want text",
 	} {
 		_, err := Load("words.yaml", []byte(strings.Replace(wordScope, "%s", match, 1)), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {

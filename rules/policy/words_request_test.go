@@ -134,6 +134,7 @@ func TestRequestWords(t *testing.T) { // not parallel: it counts allocations
 		{"tag: {team: payments, stage: 2}", here},
 		{"tag: {team: payments, stage: 3}", nil},
 		{"tag: {owner: payments}", nil},
+		{`tag: {owner: ""}`, nil},
 		{"chain: mainnet", here},
 		{"chain: [sepolia, 5]", []string{"elsewhere"}},
 		{"tx_type: 0", []string{"legacy"}},
@@ -142,6 +143,7 @@ func TestRequestWords(t *testing.T) { // not parallel: it counts allocations
 		{"create: false", without(transactions, "creation")},
 		{"init_code_hash: " + `"` + initCode + `"`, []string{"creation"}},
 		{"init_code_hash: " + `"` + common.Hash{1}.Hex() + `"`, nil},
+		{"init_code_hash: " + `"` + common.Hash{}.Hex() + `"`, nil},
 		{"gas_max: 21000", []string{"legacy", "blobs"}},
 		{"gas_max: 20999", nil},
 		{"fee_cap_max: 1 gwei", without(transactions, "dynamic", "elsewhere")},
@@ -168,6 +170,7 @@ func TestRequestWords(t *testing.T) { // not parallel: it counts allocations
 		{"delegate_any_chain: true", []string{"anychain"}},
 		{"delegate_any_chain: false", without(transactions, "anychain")},
 		{"time: {days: [thu], zone: UTC}", all},
+		{"time: {days: [wed, thu, fri], zone: UTC}", all},
 		{"time: {days: [mon, tue, wed, fri, sat, sun], zone: UTC}", nil},
 		{`time: {hours: "13:00-13:01", zone: Europe/Berlin}`, all},
 		{`time: {hours: "12:59-13:00", zone: Europe/Berlin}`, nil},
@@ -213,6 +216,16 @@ func TestDelegateDenied(t *testing.T) {
 		if got := p.test(&subject{Facts: facts.Of(requests[name], time.Now())}); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
+	}
+}
+
+// TestLargeChains: the id of a chain is more than its low 64 bits.
+func TestLargeChains(t *testing.T) {
+	t.Parallel()
+	req := requestsOf(t)["dynamic"]
+	req.ChainID = new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 64), big.NewInt(1))
+	if got := asked(t, "allow", "chain: mainnet").test(&subject{Facts: facts.Of(req, time.Now())}); got != isFalse {
+		t.Errorf("%v", got)
 	}
 }
 

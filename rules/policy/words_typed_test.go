@@ -95,6 +95,9 @@ func TestMessageWords(t *testing.T) {
 		{line: "safe: {safe: codes, refund_max: 99 wei}"},
 		{line: "safe: {safe: [codes, payouts], gas_token: [none, payouts], refund_receiver: [none, payouts]}", want: []string{"safe", "safe paid"}},
 		{line: "safe: {safe: payouts, gas_token: none}"},
+		{line: "safe: {safe: codes, gas_token: payouts}"}, // and not of ether
+		{line: "safe: {safe: codes, refund_receiver: payouts}"},
+		{line: "safe: {safe: none}"},
 		{line: "safe: {safe: payouts, refund_receiver: none}"},
 		{line: "text: {max_bytes: 7}", want: []string{"bytes", "empty"}},
 		{line: `text: {prefix: "hello, "}`, want: []string{"hello"}},
