@@ -17,29 +17,34 @@ const changeTimeout = 10 * time.Second
 // change makes a ticket another, durably. The turn is the caller's, and nothing is
 // in doubt. Whoever waits for it is told.
 func (q *Queue) change(ctx context.Context, e *entry, to record) error {
+	_, err := q.store(ctx, e, to)
+	return err
+}
+
+// store is change, and returns what it stored, or was to store.
+func (q *Queue) store(ctx context.Context, e *entry, to record) (raw []byte, err error) {
 	if e.doubtful() {
-		return errDoubt
+		return nil, errDoubt
 	}
 	if q.cfg.Shared != nil {
 		to.Change = rand.Text()
 	}
-	raw, err := encodeRecord(&to)
-	if err != nil {
-		return err
+	if raw, err = encodeRecord(&to); err != nil {
+		return nil, err
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
 	err = q.cfg.Records.ChangeRecords(within, rules.Change{Key: recordPrefix + e.content.ID, Old: e.raw, New: raw})
 	if err == nil {
 		q.became(e, to, raw)
-		return nil
+		return raw, nil
 	}
 	e.doubts()
 	unread := q.learn(ctx, e)
 	if unread == nil && bytes.Equal(e.raw, raw) {
-		return nil // it was stored all the same
+		return raw, nil // it was stored all the same
 	}
-	return errors.Join(err, unread)
+	return raw, errors.Join(err, unread)
 }
 
 // doubtful reports whether it is not known what is stored of a ticket.
@@ -63,13 +68,19 @@ func (e *entry) doubts() {
 // it. The turn is the caller's.
 func (q *Queue) settleDoubt(ctx context.Context, e *entry) error {
 	if !e.doubtful() {
-		return q.refresh(ctx, e)
+		if err := q.refresh(ctx, e); err != nil {
+			return err
+		}
+		return q.takeBackUse(ctx, e)
 	}
 	before := e.now()
 	if before.State == stateBegun {
 		return q.settleBegun(ctx, e)
 	}
 	if err := q.learn(ctx, e); err != nil {
+		return err
+	}
+	if err := q.takeBackUse(ctx, e); err != nil {
 		return err
 	}
 	r := e.now()

@@ -2,6 +2,7 @@ package approval_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -153,8 +154,9 @@ func TestOpenedInDoubt(t *testing.T) {
 	}
 }
 
-// TestUseInDoubt: an approval of which it is not known whether it is used signs nothing
-// any more; one that is used after all signs once.
+// TestUseInDoubt: an approval of which it is not known whether it is used signs nothing, and
+// is there for another request when it is known, with what it holds: also where the use was
+// stored, by which nothing was signed.
 func TestUseInDoubt(t *testing.T) {
 	t.Parallel()
 	for _, makes := range []bool{true, false} {
@@ -171,9 +173,109 @@ func TestUseInDoubt(t *testing.T) {
 		}
 		records.broken = false
 		h.Sweep(t.Context())
-		if got, hold := h.again(t, payment(5), decision); (hold == nil) != makes || makes && got.Verdict != rules.Reject {
-			t.Errorf("stored %v: %+v", makes, got)
+		if state := h.ticket(t, id).State; state != approval.StateApproved || h.used(t) != 8 {
+			t.Errorf("stored %v: %s, and %d is used", makes, state, h.used(t))
 		}
+		got, hold := h.again(t, payment(5), decision)
+		if hold == nil {
+			t.Fatalf("stored %v: %+v", makes, got)
+		}
+		if err := hold.Keep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := hold.Settle(t.Context(), payment(5), rules.Result{Outcome: rules.Unknown}); err != nil {
+			t.Fatal(err)
+		}
+		h.Sweep(t.Context())
+		if got, hold := h.again(t, payment(5), decision); hold != nil || got.Verdict != rules.Reject || h.used(t) != 8 {
+			t.Errorf("stored %v: used again: %+v, and %d is used", makes, got, h.used(t))
+		}
+	}
+}
+
+// stuckRecords say of a change that it failed, and make it; then they make none, and say so.
+type stuckRecords struct {
+	*blindRecords
+	stuck bool
+}
+
+func (r *stuckRecords) ChangeRecords(ctx context.Context, changes ...rules.Change) error {
+	if r.stuck {
+		return errBoom
+	}
+	return r.blindRecords.ChangeRecords(ctx, changes...)
+}
+
+// TestUseTakenBack: a use that is stored, and by which nothing was signed, is taken back as
+// soon as the store takes that, and what the ticket holds is given back in the end. Who asks
+// meanwhile is not told that it was used.
+func TestUseTakenBack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	records := &stuckRecords{blindRecords: &blindRecords{Records: h.records}}
+	h.open(t, func(c *approval.Config) { c.Records = records })
+	engine := h.loaded(t, `approvals:
+  board: {threshold: 1, of: [bob], wait: 0s, expires: 3h}
+lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
+rules:
+  - {id: small, effect: allow, match: {principal: [local], to: friends, plain: true}, over_limit: {approvals: board}, limits: [{id: day, measure: value, max: "1000 wei", window: 24h}]}
+`)
+	id := decide(t, engine, payment(1800)).Ticket
+	if err := h.vote(t, id, "bob", true); err != nil {
+		t.Fatal(err)
+	}
+	records.broken, records.makes = true, true
+	if got, err := engine.Decide(t.Context(), payment(1800)); !errors.Is(err, errBoom) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	records.broken, records.stuck = false, true
+	h.Sweep(t.Context())
+	if state := h.ticket(t, id).State; state != approval.StateUsed {
+		t.Fatalf("it is %s", state)
+	}
+	if got := decide(t, engine, payment(1800)); got.Verdict != rules.Refer || got.Ticket != id {
+		t.Errorf("while the store fails: %+v", got)
+	}
+	records.stuck = false
+	h.Sweep(t.Context())
+	if state := h.ticket(t, id).State; state != approval.StateApproved {
+		t.Errorf("it is %s", state)
+	}
+	h.clock.pass(11 * time.Minute)
+	h.Sweep(t.Context())
+	if usage, err := h.ledger.Usage(t.Context(), "day/value"); err != nil || !usage.Used.IsZero() {
+		t.Errorf("%s are used of the limit, %v", usage.Used.Dec(), err)
+	}
+	if got := decide(t, engine, payment(10)); got.Verdict != rules.Approve {
+		t.Errorf("10 wei of 1000: %+v", got)
+	}
+}
+
+// TestUseOfAnotherProcess: a use of another process is not taken back, whatever became of
+// one here.
+func TestUseOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	h, records, id, decision := blind(t)
+	for _, person := range []string{"alice", "bob"} {
+		if err := h.vote(t, id, person, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, hold := h.again(t, payment(5), decision)
+	here := h.Queue
+	h.open(t, nil) // another one
+	_, other := h.again(t, payment(5), decision)
+	records.broken = true
+	if err := hold.Keep(t.Context()); err == nil {
+		t.Fatal("used without a store")
+	}
+	if err := other.Keep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	records.broken = false
+	here.Sweep(t.Context())
+	if ticket, err := here.Ticket(id); err != nil || ticket.State != approval.StateUsed {
+		t.Errorf("%+v, %v", ticket, err)
 	}
 }
 

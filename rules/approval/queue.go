@@ -61,7 +61,8 @@ type entry struct {
 	user    bool   // a request is about to use its approval, or does
 	changed chan struct{}
 
-	condemned bool // it was void once
+	condemned bool   // it was void once
+	unlet     *unlet // a use by which nothing is signed, and that may be stored; nil if there is none
 }
 
 func newEntry(r *record, content *Content, raw []byte) (*entry, error) {
@@ -188,12 +189,12 @@ func (e *entry) now() record {
 	return e.record
 }
 
-// look returns what a ticket is, whether a request uses its approval, and what is
-// closed when either changes.
+// look returns what a ticket is, whether a request uses its approval or did not come to
+// sign by it, and what is closed when either changes.
 func (e *entry) look() (record, bool, <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.record, e.user, e.changed
+	return e.record, e.user || e.unlet != nil, e.changed
 }
 
 // ticket returns a copy.

@@ -74,10 +74,12 @@ func (q *Queue) Sweep(ctx context.Context) {
 	}
 }
 
-// readDoubtful finds what is stored of a ticket, if that is not known. What has ended
-// may be gone, which its removal finds.
+// readDoubtful finds what is stored of a ticket, if that is not known, and takes back a use
+// by which nothing was signed. What else has ended may be gone, which its removal finds.
 func (q *Queue) readDoubtful(ctx context.Context, e *entry) {
-	if r := e.now(); !e.doubtful() || r.State.Ended() || e.enter(ctx) != nil {
+	r := e.now()
+	due := e.doubtful() && !r.State.Ended() || e.unletting() != nil
+	if !due || e.enter(ctx) != nil {
 		return
 	}
 	defer e.leave()

@@ -84,7 +84,10 @@ func (u *use) keep(ctx context.Context) error {
 		return err
 	}
 	r.State = StateUsed
-	if err := q.change(ctx, e, r); err != nil {
+	if raw, err := q.store(ctx, e, r); err != nil {
+		if e.doubtful() {
+			e.unlets(&unlet{raw, before})
+		}
 		return errors.Join(err, q.giveBackLater(ctx, e, more))
 	}
 	if err := q.giveBack(ctx, before...); err != nil {
