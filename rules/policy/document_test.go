@@ -30,6 +30,7 @@ func TestGroups(t *testing.T) {
 	}{
 		"threshold: 1, of: [alice]": {time.Hour, 20 * time.Second, false, ""},
 		"threshold: 1, of: [alice], expires: 5m, wait: 0s, requester: included":  {5 * time.Minute, 0, true, ""},
+		"threshold: 1, of: [alice], expires: 1m":                                 {time.Minute, 20 * time.Second, false, ""},
 		"threshold: 1, of: [alice], expires: 30d, wait: 5m, requester: excluded": {30 * 24 * time.Hour, 5 * time.Minute, false, ""},
 		"threshold: 100, of: [" + people(maxMembers) + "]":                       {time.Hour, 20 * time.Second, false, ""},
 		"threshold: 1, of: [" + people(maxMembers+1) + "]":                       {problem: "101 people are more than 100"},

@@ -50,6 +50,8 @@ func messagesOf(at time.Time) map[string]*facts.Facts {
 		}},
 		"hello":    text("hello, Bob\n"),
 		"bytes":    text("hello\x00\xff"),
+		"invalid":  text("hello\xff"),
+		"escape":   text("hello \x1b[31m"),
 		"empty":    text(""),
 		"sign-in":  signIn(func(*facts.SIWE) {}),
 		"expired":  signIn(func(m *facts.SIWE) { m.ExpirationTime = &at }),
@@ -70,7 +72,7 @@ func messagesOf(at time.Time) map[string]*facts.Facts {
 func TestMessageWords(t *testing.T) {
 	t.Parallel()
 	valid := []string{"sign-in", "endless", "evil"}
-	texts := append([]string{"hello", "bytes", "empty", "expired", "early", "stranger"}, valid...)
+	texts := append([]string{"hello", "bytes", "invalid", "escape", "empty", "expired", "early", "stranger"}, valid...)
 	for _, test := range []struct {
 		line    string
 		want    []string // for which it is true
@@ -99,11 +101,11 @@ func TestMessageWords(t *testing.T) {
 		{line: "safe: {safe: codes, refund_receiver: payouts}"},
 		{line: "safe: {safe: none}"},
 		{line: "safe: {safe: payouts, refund_receiver: none}"},
-		{line: "text: {max_bytes: 7}", want: []string{"bytes", "empty"}},
+		{line: "text: {max_bytes: 7}", want: []string{"bytes", "invalid", "empty"}},
 		{line: `text: {prefix: "hello, "}`, want: []string{"hello"}},
 		{line: `text: {exact: ["hello, Bob\n", other]}`, want: []string{"hello"}},
 		{line: "text: {printable: true}", want: []string{"hello", "empty", "sign-in", "expired", "endless", "early", "stranger", "evil"}},
-		{line: "text: {printable: false, max_bytes: 100}", want: []string{"bytes"}},
+		{line: "text: {printable: false, max_bytes: 100}", want: []string{"bytes", "invalid", "escape"}},
 		{line: "text: {max_bytes: 1000}", want: texts},
 		{line: "siwe: {domain: [app.example, evil.example]}", want: valid},
 		{line: "siwe: {domain: app.example, address: self}", want: []string{"sign-in", "endless"}},
@@ -146,6 +148,42 @@ func TestSignInDenied(t *testing.T) {
 	for name, want := range map[string]truth{"sign-in": isTrue, "stranger": isTrue, "expired": isTrue, "early": isTrue, "evil": isFalse, "hello": isFalse} {
 		if got := p.test(&subject{Facts: messages[name]}); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// TestSignInDeniedForOneself: who denies sign-ins of the account itself does not deny those
+// for others.
+func TestSignInDeniedForOneself(t *testing.T) {
+	t.Parallel()
+	p := asked(t, "deny", "siwe: {domain: app.example, address: self}")
+	messages := messagesOf(time.Unix(1_800_000_000, 0))
+	for name, want := range map[string]truth{"sign-in": isTrue, "expired": isTrue, "stranger": isFalse, "evil": isFalse} {
+		if got := p.test(&subject{Facts: messages[name]}); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// TestTimeOfSignIns: a message is valid from its first moment on, and not at its last.
+func TestTimeOfSignIns(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	before, after := now.Add(-time.Second), now.Add(time.Second)
+	for _, tt := range []struct {
+		from, until *time.Time
+		want        bool
+	}{
+		{nil, nil, true},
+		{&before, &after, true},
+		{&now, nil, true},
+		{&after, nil, false},
+		{nil, &now, false},
+		{nil, &before, false},
+		{&after, &after, false},
+	} {
+		if got := inTime(&facts.SIWE{NotBefore: tt.from, ExpirationTime: tt.until}, now); got != tt.want {
+			t.Errorf("from %v until %v: %v", tt.from, tt.until, got)
 		}
 	}
 }
