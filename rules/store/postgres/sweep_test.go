@@ -69,6 +69,30 @@ func TestSweepAfterLong(t *testing.T) {
 	}
 }
 
+// TestSweepKeeps what somebody may ask about still: removals for a day, for those who follow
+// changes; holds for a day after their windows, for one who settles late; and sessions for a
+// week.
+func TestSweepKeeps(t *testing.T) {
+	p := newStore(t)
+	store, conn := open(t, p.options()), inSchema(t, p)
+	before := number(t, conn, "SELECT count(*) FROM sessions") // of the store
+	_, err := conn.Exec(t.Context(), `INSERT INTO removed (key, changed, at) SELECT convert_to(h::text, 'UTF8'), h, now() - h * interval '1 hour' FROM unnest('{1,24,26}'::integer[]) h;
+		UPDATE clock SET latest = now_or(NULL);
+		INSERT INTO holds (id, expires) SELECT h, (SELECT latest FROM clock) - h * 3600000000000 FROM unnest('{1,23,25}'::bigint[]) h;
+		INSERT INTO sessions (replica, seen) SELECT 'another', now() - h * interval '1 hour' FROM unnest('{1,167,169}'::integer[]) h`)
+	ok(t, err)
+	ok(t, store.SweepOnce())
+	for _, of := range []string{"removed", "holds", "sessions"} {
+		n := number(t, conn, "SELECT count(*) FROM "+of)
+		if of == "sessions" {
+			n -= before
+		}
+		if n != 2 {
+			t.Errorf("%d rows of %s are left, of three of which one is old", n, of)
+		}
+	}
+}
+
 // TestSweepThatFails takes off what nobody asks about all the same.
 func TestSweepThatFails(t *testing.T) {
 	p := newStore(t)
