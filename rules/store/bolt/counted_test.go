@@ -103,3 +103,30 @@ func TestLapsedAreKnown(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFailedAndWritten: a transaction that failed and is in the file all the same breaks the
+// store up, for what was refused stands; one that is not there does not.
+func TestFailedAndWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	if err := Create(path); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, fails := int(s.writer.identity.last.Load()), errors.New("the disk does not answer")
+	if s.writer.examine(last+1, fails); s.writer.health() != nil {
+		t.Errorf("it is not there: %v", s.writer.health())
+	}
+	if s.writer.examine(last, fails); !errors.Is(s.writer.health(), ErrBroken) {
+		t.Errorf("it is there: %v", s.writer.health())
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	err = s.ChangeRecords(t.Context(), rules.Change{Key: "a/1", New: []byte("1")})
+	if waiting := s.records.waiting.Load(); err == nil || waiting != 0 {
+		t.Errorf("%d bytes wait for a store that is closed: %v", waiting, err)
+	}
+}

@@ -103,6 +103,9 @@ func TestRecoveredInAnyOrder(t *testing.T) {
 	if n := used(t, recovered, "a"); n != 0 {
 		t.Errorf("it counts %d", n)
 	}
+	if relied := inspect(t, left).Relied; relied != nil { // whether it relies on a log again or not
+		t.Errorf("all is recovered, and it looks for more after %+v", relied)
+	}
 }
 
 // TestRecoveredTime: the time of what is recovered counts, so that a clock that was set back

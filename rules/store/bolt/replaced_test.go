@@ -74,3 +74,42 @@ func TestReplacedWhileReservationsWait(t *testing.T) {
 		}
 	}
 }
+
+// TestReplacedIsNotRead: records are not read from an older copy that was written over a store,
+// and nobody waits for what will not come.
+func TestReplacedIsNotRead(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file can't be written over there")
+	}
+	for name, read := range map[string]func(t *testing.T, store *bolt.Store) error{
+		"record": func(t *testing.T, store *bolt.Store) error {
+			t.Helper()
+			_, err := store.Record(t.Context(), "a/1")
+			return err
+		},
+		"records": func(t *testing.T, store *bolt.Store) error {
+			t.Helper()
+			return store.EachRecord(t.Context(), "", func(string, []byte) error { return nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := newFile(t)
+			store, err := bolt.Open(t.Context(), path, atNoon())
+			ok(t, err)
+			older, err := os.ReadFile(path)
+			ok(t, err)
+			ok(t, store.ChangeRecords(t.Context(), added("a/1", "1")))
+			ok(t, store.ChangeRecords(t.Context(), added("a/2", "1")))
+			file, err := os.OpenFile(path, os.O_WRONLY, 0)
+			ok(t, err)
+			_, err = file.Write(older)
+			ok(t, errors.Join(err, file.Close()))
+			if err := read(t, store); !errors.Is(err, bolt.ErrBroken) {
+				t.Errorf("it was read: %v", err)
+			}
+			_ = store.Close() // it may say what was found
+		})
+	}
+}

@@ -457,6 +457,12 @@ func TestForget(t *testing.T) {
 	if got := again.Forgotten(); got != from {
 		t.Errorf("it remembers %+v, want %+v", got, from)
 	}
+	later := from
+	later.Seq += 9
+	ok(t, again.Forget(t.Context(), later))
+	if told := inspect(t, copied).Forgotten; told == nil || *told != from {
+		t.Errorf("it remembers %+v, and was not told of %+v", told, from)
+	}
 	ok(t, again.Told(t.Context()))
 	ok(t, again.Close())
 	if got := open(t, copied, atNoon()).Forgotten(); got != (bolt.LogHead{}) {
