@@ -127,6 +127,16 @@ func TestKnownHeadInMissingSegments(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(inSecond, "missing between others: bring it back")
+	first := segmentName(path, 1)
+	text := readFile(t, first)
+	_, rest, _ := bytes.Cut(text, []byte("\n"))
+	_, hash, err := decodeLine(text[:len(text)-len(rest)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, first, rest)
+	refused(Head{Seq: 1, Hash: hash}, "missing between others: bring it back")
+	writeFile(t, first, text)
 	if err := errors.Join(os.Rename(second+".moved", second), os.Remove(path)); err != nil {
 		t.Fatal(err)
 	}
