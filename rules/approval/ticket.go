@@ -92,6 +92,10 @@ type Vote struct {
 	Time    time.Time `json:"time"` // UTC
 	Way     string    `json:"way"`  // how the person was known, such as "terminal", "passkey" or "oidc"
 
+	// Requester says that the person asks for it, and is in a quorum that excludes who asks:
+	// the vote counts for the others alone.
+	Requester bool `json:"requester,omitempty"`
+
 	// Proof is what was signed by the person, for those who check the journal.
 	Proof json.RawMessage `json:"proof,omitempty"`
 }
@@ -120,13 +124,18 @@ func (t *Ticket) Missing() []int {
 		quorum := &t.Content.Quorums[i]
 		missing[i] = quorum.Threshold
 		for _, vote := range t.Votes {
-			if vote.Approve && quorum.Has(vote.Person) {
+			if vote.Approve && vote.countsFor(quorum) {
 				missing[i]--
 			}
 		}
 		missing[i] = max(0, missing[i])
 	}
 	return missing
+}
+
+// countsFor reports whether a vote counts for a quorum.
+func (v *Vote) countsFor(quorum *rules.Quorum) bool {
+	return quorum.Has(v.Person) && (quorum.Requester || !v.Requester)
 }
 
 // enough reports whether all quorums have approved.

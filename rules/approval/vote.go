@@ -50,7 +50,8 @@ func (q *Queue) Vote(ctx context.Context, ballot Ballot) (*Ticket, error) {
 		return nil, q.refuse(ctx, nil, &ballot, ErrUnknown)
 	}
 	ticket := e.as(&r)
-	if err := q.may(e, ticket, &ballot); err != nil {
+	partly, err := q.may(e, ticket, &ballot)
+	if err != nil {
 		return nil, q.refuse(ctx, ticket, &ballot, err)
 	}
 	if ballot.Stand != nil {
@@ -65,7 +66,7 @@ func (q *Queue) Vote(ctx context.Context, ballot Ballot) (*Ticket, error) {
 	}
 	now := q.cfg.Clock().UTC()
 	r.Votes = append(slices.Clone(r.Votes), Vote{
-		Person: ballot.Person, Approve: ballot.Approve, Comment: ballot.Comment, Time: now, Way: ballot.Way, Proof: ballot.Proof,
+		Person: ballot.Person, Approve: ballot.Approve, Comment: ballot.Comment, Time: now, Way: ballot.Way, Proof: ballot.Proof, Requester: partly,
 	})
 	what := What("")
 	switch {
@@ -111,37 +112,41 @@ func (b *Ballot) check() error {
 // that changes the direction of the text.
 func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
-// may tells why a person may not vote on a ticket, nil if it may. A void one may be
-// rejected, which gives back what it holds.
-func (q *Queue) may(e *entry, t *Ticket, ballot *Ballot) error {
+// may tells why a person may not vote on a ticket, nil if it may. Partly is that it counts
+// for the quorums alone that do not exclude who asks. A void one may be rejected, which
+// gives back what it holds.
+func (q *Queue) may(e *entry, t *Ticket, ballot *Ballot) (partly bool, err error) {
 	switch {
 	case t.State != StateOpen:
-		return &DecidedError{t.State, t.Decided}
+		return false, &DecidedError{t.State, t.Decided}
 	case !q.cfg.Clock().Before(t.Content.Deadline):
-		return &DecidedError{StateExpired, t.Content.Deadline}
+		return false, &DecidedError{StateExpired, t.Content.Deadline}
 	case ballot.Hash != t.Hash:
-		return ErrStale
+		return false, ErrStale
 	case ballot.Approve && q.void(e):
-		return ErrVoid
+		return false, ErrVoid
 	case slices.ContainsFunc(t.Votes, func(v Vote) bool { return v.Person == ballot.Person }):
-		return ErrVoted
+		return false, ErrVoted
 	}
 	requester := q.cfg.SamePerson(e.principal, t.Content.Transport, ballot.Person)
-	asked := false
+	asked, excluded := false, false
 	for i := range t.Content.Quorums {
-		quorum := &t.Content.Quorums[i]
-		if !quorum.Has(ballot.Person) {
-			continue
+		switch quorum := &t.Content.Quorums[i]; {
+		case !quorum.Has(ballot.Person):
+		case requester && !quorum.Requester:
+			excluded = true
+		default:
+			asked = true
 		}
-		if requester && !quorum.Requester {
-			return ErrRequester
-		}
-		asked = true
 	}
-	if !asked {
-		return ErrNotAsked
+	switch {
+	case asked:
+		return excluded, nil
+	case excluded:
+		return false, ErrRequester
+	default:
+		return false, ErrNotAsked
 	}
-	return nil
 }
 
 // Refuse records a vote that was not cast after all, since it would not count, and

@@ -160,6 +160,9 @@ func (w *writer) vote(vote approval.Vote) {
 		verb = "approved"
 	}
 	fact := Fact{Name: Inert(vote.Person), Text: fmt.Sprintf("%s on %s by %s", verb, when(vote.Time), Inert(vote.Way))}
+	if vote.Requester {
+		fact.Note = "who asks: it counts where who asks may approve"
+	}
 	w.add(fact)
 	if vote.Comment != "" {
 		w.add(Fact{Depth: 1, Name: "comment", Text: InertLines(vote.Comment)})
