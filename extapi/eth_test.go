@@ -123,6 +123,7 @@ func TestEthTypedData(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ method, document, want string }{
 		"arrays by v3":   {"eth_signTypedData_v3", mails, "knows no arrays"},
+		"two by v3":      {"eth_signTypedData_v3", strings.Replace(mails, "string[]", "string[2]", 1), "knows no arrays"},
 		"version 1":      {"eth_signTypedData", `[{"type":"string","name":"a","value":"b"}]`, "cannot unmarshal array"},
 		"another chain":  {"eth_signTypedData_v4", strings.Replace(mail, `"chainId":1337`, `"chainId":1`, 1), "does not match"},
 		"text":           {"eth_signTypedData_v4", `"hello"`, "invalid character"},

@@ -56,6 +56,10 @@ type certain struct{ error }
 
 func (certain) NotSigned() bool { return true }
 
+type uncertain struct{ error }
+
+func (uncertain) NotSigned() bool { return false }
+
 // serviceCase is a way through the service and what must come of it.
 type serviceCase struct {
 	scripted
@@ -129,6 +133,7 @@ func TestServiceReleasesNothingWithoutDecisionAndOutcome(t *testing.T) {
 		"another account found":     {scripted{decide: approve, sign: sign, account: common.Address{1}}, once(rules.NotSigned)},
 		"signer fails":              {scripted{decide: approve, sign: failingWith(boom), account: address}, once(rules.Unknown)},
 		"signer surely fails":       {scripted{decide: approve, sign: failingWith(certain{boom}), account: address}, once(rules.NotSigned)},
+		"signer is not sure":        {scripted{decide: approve, sign: failingWith(uncertain{boom}), account: address}, once(rules.Unknown)},
 		"signer crashes":            {scripted{decide: approve, sign: crash, account: address}, once(rules.Unknown)},
 		"signer takes all the time": {scripted{decide: approve, sign: hang, account: address}, once(rules.Unknown)},
 		"another key signs":         {scripted{decide: approve, sign: signingWith(newKey(t)), account: address}, once(rules.Unknown)},
@@ -194,7 +199,7 @@ func TestCrashedDeciderIsOnRecord(t *testing.T) {
 			t.Errorf("late %v: %x, %v", late, signature, err)
 		}
 		if !late {
-			if len(events) != 1 || events[0].Event != audit.EventDecision || events[0].Verdict != "undecided" {
+			if len(events) != 1 || events[0].Event != audit.EventDecision || events[0].Verdict != "undecided" || events[0].Error != errInternal.Error() {
 				t.Errorf("recorded %+v", events)
 			}
 			continue

@@ -197,6 +197,7 @@ func TestDeviation14MembersAreStrict(t *testing.T) {
 		"last nonce":            {list(map[string]any{"nonce": "0xffffffffffffffff"}), "too large"},
 		"no recipient":          {with(list(nil), map[string]any{"to": json.RawMessage("null"), "input": "0x" + strings.Repeat("60", 50)}), "recipient must be set"},
 		"with blobs":            {with(list(nil), map[string]any{"blobVersionedHashes": []any{someHash}}), "don't belong together"},
+		"with whole blobs":      {with(list(nil), map[string]any{"blobs": []any{"0x" + strings.Repeat("00", 131072)}}), "don't belong together"},
 		"with gasPrice":         {with(list(nil), map[string]any{"gasPrice": "0x1"}), "Both 'gasPrice' and 'maxFeePerGas'"},
 		"without fee cap":       {with(list(nil), map[string]any{"maxFeePerGas": json.RawMessage("null")}), "maxFeePerGas is missing"},
 		"type 2 with a list":    {with(list(nil), map[string]any{"type": "0x2"}), "type 0x2 does not agree"},
