@@ -49,3 +49,14 @@ func TestTypedDataBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestTypedDataTypesThatShareTypes: each type refers to the next one twice, so that there are
+// more ways through them than can ever be gone.
+func TestTypedDataTypesThatShareTypes(t *testing.T) {
+	types := []string{`"M":[{"name":"a","type":"T0"}]`}
+	for i := range maxTypedDataTypes - 3 {
+		types = append(types, fmt.Sprintf(`"T%d":[{"name":"a","type":"T%d"},{"name":"b","type":"T%[2]d"}]`, i, i+1))
+	}
+	types = append(types, fmt.Sprintf(`"T%d":[]`, maxTypedDataTypes-3))
+	wantError(t, encodeError(docOf(strings.Join(types, ","), `{}`)), "provided data '<nil>' doesn't match type 'T0'")
+}
