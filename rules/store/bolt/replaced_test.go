@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/kvclef/kvclef/rules"
@@ -111,5 +112,37 @@ func TestReplacedIsNotRead(t *testing.T) {
 			}
 			_ = store.Close() // it may say what was found
 		})
+	}
+}
+
+// TestOlderHead: a head page that is of far before the other one took the place of one that
+// is lost, and perhaps the newest: such a file is not opened.
+func TestOlderHead(t *testing.T) {
+	path := newFile(t)
+	store, err := bolt.Open(t.Context(), path, atNoon())
+	ok(t, err)
+	var files [][]byte
+	for range 8 {
+		_, err := store.Hold(t.Context(), []rules.Charge{charge("a", 1, 99)})
+		ok(t, err)
+		file, err := os.ReadFile(path)
+		ok(t, err)
+		files = append(files, file)
+	}
+	ok(t, store.Close())
+	last := files[len(files)-1]
+	for head := range 2 {
+		at := head * page
+		for _, older := range files[:4] {
+			spoilt := slices.Concat(last[:at], older[at:at+page], last[at+page:])
+			path := newFile(t)
+			ok(t, os.WriteFile(path, spoilt, 0o600))
+			if left, err := bolt.Open(t.Context(), path, atNoon()); !errors.Is(err, bolt.ErrCorrupt) {
+				t.Errorf("head %d: opened: %v", head, err)
+				if err == nil {
+					_ = left.Close()
+				}
+			}
+		}
 	}
 }
