@@ -73,7 +73,8 @@ func TestFaultyDisk(t *testing.T) {
 	}{
 		"write":                  {fail: func(d *disk) { d.write.Store(true) }},
 		"write and cut":          {fail: func(d *disk) { d.write.Store(true); d.truncate.Store(true) }, broken: true},
-		"sync":                   {fail: func(d *disk) { d.sync.Store(true) }, broken: true, left: 1}, // in the journal
+		"write, and its cut":     {fail: func(d *disk) { d.write.Store(true); d.sync.Store(true) }, broken: true}, // which is to be durable
+		"sync":                   {fail: func(d *disk) { d.sync.Store(true) }, broken: true, left: 1},             // in the journal
 		"sync and cut":           {fail: func(d *disk) { d.sync.Store(true); d.truncate.Store(true) }, broken: true, left: 1},
 		"create":                 {fail: func(d *disk) { d.create.Store(true) }, rotate: true},
 		"write after a rotation": {fail: func(d *disk) { d.write.Store(true) }, rotate: true},
