@@ -84,7 +84,7 @@ func (o *Outbox) fillGap(ctx context.Context, l *lane) (nonce uint64, found bool
 	if !found || nonce >= l.next {
 		return 0, false, nil
 	}
-	if err := o.checkRefusedAbove(ctx, l, seen); err != nil {
+	if found, err := o.checkRefusedAbove(ctx, l, seen); err != nil || found { // it is looked at again with what was found
 		return 0, false, err
 	}
 	if !o.book.above(l, nonce) { // the lane goes on from it
@@ -98,7 +98,7 @@ func (o *Outbox) fillGap(ctx context.Context, l *lane) (nonce uint64, found bool
 // above what is used. While their nonces are given again, only one of each can be mined. Once
 // the lane has others, one that another node has waits for what is missing, and would be mined
 // besides what its sender sends instead.
-func (o *Outbox) checkRefusedAbove(ctx context.Context, l *lane, seen standing) error {
+func (o *Outbox) checkRefusedAbove(ctx context.Context, l *lane, seen standing) (found bool, err error) {
 	for _, r := range l.refused {
 		seen.next = max(seen.next, r.nonce+1)
 	}

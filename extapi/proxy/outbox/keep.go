@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/core/types"
 
+	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -146,6 +147,7 @@ func (o *Outbox) reject(ctx context.Context, l *lane, r *record, c *claim, node 
 	}
 	rejected := *r
 	rejected.State, rejected.Refusal, rejected.Changed = StateRejected, node.refusal(), o.cfg.Clock().UTC()
+	rejected.Principal = extapi.PrincipalOf(ctx)
 	if rejected.Bytes = withoutBlobs(r.Bytes); o.refusedBytes.Load()+rejected.refused() > maxRefusedBytes {
 		rejected.Bytes, rejected.Refusal = nil, node.brief()
 	}

@@ -177,6 +177,9 @@ func (o *Outbox) repeat(ctx context.Context, path string, value []byte, request 
 	case r != nil && r.State.InFlight() && o.mayGo(ctx, c, r):
 		return common.Hash{}, errKeyBusy()
 	default:
+		if r != nil && r.Untold {
+			o.toldOf(ctx, r.lane(), r.Nonce, r.Hash)
+		}
 		return *c.Hash, nil
 	}
 }

@@ -28,6 +28,7 @@ type lane struct {
 	doubt  *record // signed, and not known whether it was kept; nil: none
 
 	refused []refusedTx // the last ones of nonces that nothing else has
+	untold  []refusedTx // under way after all, as their senders are to be told
 
 	// The book's lock is for these.
 	entries  map[uint64][]*entry
@@ -42,7 +43,7 @@ type lane struct {
 
 	belowSince time.Time // when it first did
 
-	elsewhere []refusedTx // the node refused them of others, and whose turn it is does not know yet
+	elsewhere []refusedTx // refused of others, or found under way by them, as whose turn it is does not know yet
 
 	told     atomic.Uint64 // next, for those whose turn it is not
 	doubtful atomic.Bool   // whether there is a doubt, for those too
@@ -110,7 +111,7 @@ func (o *Outbox) learn(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
-	if err := o.checkRefused(ctx, l, seen); err != nil {
+	if _, err := o.checkRefused(ctx, l, seen); err != nil {
 		return err
 	}
 	l.move(max(l.next, seen.next))

@@ -36,6 +36,9 @@ func (o *Outbox) load(ctx context.Context) error {
 				o.book.setAhead(l, true)
 			}
 		}
+		if err == nil && r.Untold {
+			o.book.lane(r.lane()).warnOf(refusedOf(r))
+		}
 		if err == nil && (r.State == StateMined || r.State == StateFinal) {
 			o.book.used(o.book.lane(r.lane()), r.Nonce, r.State == StateFinal)
 		}

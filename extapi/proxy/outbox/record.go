@@ -34,6 +34,9 @@ type record struct {
 	Own   bool   `json:"own,omitempty"`   // the nonce was chosen here
 	Claim string `json:"claim,omitempty"` // the record of its idempotency key
 
+	Principal string `json:"principal,omitempty"` // of one that was refused: its sender
+	Untold    bool   `json:"untold,omitempty"`    // it is under way after it was refused, and its sender was told that alone
+
 	advanced bool // keeping it moved its lane
 }
 

@@ -22,7 +22,11 @@ const (
 type refusedTx struct {
 	nonce uint64
 	hash  common.Hash
-	claim string    // the record of its idempotency key
+	claim string // the record of its idempotency key
+
+	principal string // its sender
+	untold    bool   // it is under way after all, and its sender was not told
+
 	since time.Time // when it was refused
 	asked time.Time // when a node was asked for it last
 	used  time.Time // since when its nonce is known to be used, and it is not known itself
@@ -31,7 +35,7 @@ type refusedTx struct {
 }
 
 func refusedOf(r *record) refusedTx {
-	return refusedTx{nonce: r.Nonce, hash: r.Hash, claim: r.Claim, since: r.Changed}
+	return refusedTx{nonce: r.Nonce, hash: r.Hash, claim: r.Claim, principal: r.Principal, untold: r.Untold, since: r.Changed}
 }
 
 // remember remembers a refused transaction, until its nonce is another one's for certain.

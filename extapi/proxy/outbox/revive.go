@@ -12,20 +12,11 @@ import (
 	"github.com/kvclef/kvclef/rules"
 )
 
-// aliveError tells that a transaction is under way that a node refused.
-type aliveError struct {
-	hash common.Hash
-	publicError
-}
-
-// Unwrap returns the text that is fit for the caller.
-func (e *aliveError) Unwrap() error { return e.publicError }
-
 // checkRefused looks whether the nonces of which the node says that they have been used
 // are used by transactions that it refused: where several nodes answer, one may have taken
-// what another did not. Their sender may be about to pay again. So the error says that one
-// is under way, once; from then on it is followed.
-func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) error {
+// what another did not. From then on they are followed, and their senders, who may be about
+// to pay again, are to be told, see [Outbox.warn]. It reports whether there are any.
+func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) (found bool, err error) {
 	var below, left []refusedTx
 	for _, r := range l.refused {
 		if r.nonce < seen.next || r.hash == seen.users[r.nonce] {
@@ -35,21 +26,20 @@ func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) error
 		}
 	}
 	if len(below) == 0 {
-		return nil
+		return false, nil
 	}
 	known, err := o.knowsRefused(ctx, below, seen)
 	if err != nil && len(seen.users) == 0 { // else the one of which it is known is told at least
-		return err
+		return false, err
 	}
 	forgotten, err := o.findIn(ctx, l, below, known, seen)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, r := range forgotten {
 		below, known = append(below, r), append(known, true)
 	}
 	now := o.cfg.Clock()
-	var told error
 	for i, r := range below {
 		if !known[i] {
 			if !r.over(now, seen) {
@@ -57,25 +47,26 @@ func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) error
 			}
 			continue
 		}
-		refused, err := o.revive(ctx, l, r)
+		refused, err := o.revive(ctx, l, r, true)
 		if err != nil {
 			l.refused = slices.Concat(left, below[i:])
-			return err
+			return false, err
 		}
 		if !refused { // it was sent again since, and taken
 			continue
 		}
 		o.log.WarnContext(ctx, "Transaction is under way, though the node refused it", "hash", r.hash, "account", l.id.account, "nonce", r.nonce)
-		told = &aliveError{r.hash, publicError(fmt.Sprintf("transaction %v, which the node refused before, is under way after all: look for it before you send it again", r.hash))}
+		found = true
+		l.warnOf(r)
 	}
 	l.refused = left
-	return told
+	return found, nil
 }
 
 // revive follows a transaction that was refused, and gives its idempotency key its
 // hash. One whose bytes are gone stays as it is. It reports whether it was still a
-// refused one.
-func (o *Outbox) revive(ctx context.Context, l *lane, refused refusedTx) (bool, error) {
+// refused one, or one of which nobody was told.
+func (o *Outbox) revive(ctx context.Context, l *lane, refused refusedTx, untold bool) (bool, error) {
 	key := l.id.transaction(refused.nonce, refused.hash)
 	old, err := o.cfg.Records.Record(ctx, key)
 	if err != nil || old == nil {
@@ -93,12 +84,12 @@ func (o *Outbox) revive(ctx context.Context, l *lane, refused refusedTx) (bool, 
 		if lost {
 			o.book.follow(l, r, false, o.cfg.Clock(), o.cfg.Rebroadcast)
 		}
-		return lost, nil
+		return lost || r.Untold, nil
 	}
 	if len(r.Bytes) == 0 {
 		return true, nil
 	}
-	r.State, r.Refusal, r.Changed = StateUnsure, nil, o.cfg.Clock().UTC()
+	r.State, r.Refusal, r.Changed, r.Untold = StateUnsure, nil, o.cfg.Clock().UTC(), untold
 	value, err := r.encode()
 	if err != nil {
 		return false, err
@@ -145,6 +136,9 @@ func (o *Outbox) alive(ctx context.Context, c *claim) (hash common.Hash, is bool
 	case r == nil: // it was refused long ago
 		return hash, false, nil
 	case r.State != StateRejected:
+		if r.Untold {
+			o.toldOf(ctx, r.lane(), r.Nonce, r.Hash)
+		}
 		return r.Hash, r.State != StateReplaced, nil
 	}
 	l := o.book.lane(r.lane())
@@ -173,7 +167,7 @@ func (o *Outbox) alive(ctx context.Context, c *claim) (hash common.Hash, is bool
 		if !known[i] {
 			continue
 		}
-		_, err := o.revive(ctx, l, of)
+		_, err := o.revive(ctx, l, of, false)
 		switch {
 		case errors.Is(err, rules.ErrConflict):
 			return hash, false, errKeyBusy()

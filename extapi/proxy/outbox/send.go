@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -98,6 +99,9 @@ func (o *Outbox) try(ctx context.Context, l *lane, d *draft, c *claim, again boo
 		if err := o.learn(ctx, l); err != nil {
 			return common.Hash{}, err
 		}
+	}
+	if err := o.warn(ctx, l); err != nil {
+		return common.Hash{}, err
 	}
 	if err := o.roomAt(l, uint64(args.Nonce), 0); err != nil {
 		return common.Hash{}, err
@@ -228,12 +232,15 @@ func (o *Outbox) refusedBy(ctx context.Context, l *lane, r *record, e *entry, c 
 		return common.Hash{}, spentError{errDoubt}
 	}
 	o.log.WarnContext(ctx, "Transaction refused by the node", "hash", r.Hash, "account", r.Account, "nonce", r.Nonce, "code", node.code, "text", node.text, "again", again)
-	err := o.checkRefused(ctx, l, seen)
-	var alive *aliveError
-	switch {
-	case errors.As(err, &alive) && alive.hash == r.Hash: // the node took it after all
+	if _, err := o.checkRefused(ctx, l, seen); err != nil {
+		return common.Hash{}, spentError{err}
+	}
+	if i := slices.IndexFunc(l.untold, func(of refusedTx) bool { return of.hash == r.Hash }); i >= 0 { // the node took it after all
+		l.untold = slices.Delete(l.untold, i, i+1)
+		o.toldOf(ctx, l.id, r.Nonce, r.Hash)
 		return r.Hash, nil
-	case err != nil:
+	}
+	if err := o.warn(ctx, l); err != nil {
 		return common.Hash{}, spentError{err}
 	}
 	if again {

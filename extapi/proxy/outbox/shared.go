@@ -61,6 +61,10 @@ func (o *Outbox) catchUp(ctx context.Context, l *lane) error {
 		return err
 	}
 	for _, r := range o.book.refusedElsewhere(l) {
+		if r.untold {
+			l.warnOf(r)
+			continue
+		}
 		known := slices.ContainsFunc(l.refused, func(of refusedTx) bool { return of.hash == r.hash })
 		if !known { // else it was refused here
 			l.remember(r)
@@ -152,6 +156,9 @@ func (o *Outbox) takeOverOne(ctx context.Context, key string, value []byte) erro
 		// Whoever kept it sends it; if it does not come to that, this process does.
 		o.book.follow(l, r, false, o.cfg.Clock().Add(o.cfg.Rebroadcast), o.cfg.Rebroadcast)
 	}
+	if r.Untold {
+		o.book.refuseElsewhere(l, refusedOf(r))
+	}
 	switch r.State {
 	case StateRejected:
 		o.book.refuseElsewhere(l, refusedOf(r))
@@ -192,7 +199,7 @@ func (o *Outbox) byAnother(err error) bool {
 	return o.cfg.Shared != nil && errors.Is(err, rules.ErrConflict)
 }
 
-// refuseElsewhere notes a transaction that the node refused. Whoever has the turn of its
+// refuseElsewhere notes a transaction that the node refused, or took after all. Whoever has the turn of its
 // lane next remembers it.
 func (b *book) refuseElsewhere(l *lane, r refusedTx) {
 	b.mu.Lock()
