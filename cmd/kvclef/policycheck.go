@@ -26,6 +26,7 @@ func (p *program) policyCheckCommand() *cli.Command {
 			"\n.test.yaml, are left out: kvclef policy test reads them.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "strict", Usage: "warnings are errors", DisableDefaultText: true},
+			&cli.StringSliceFlag{Name: "chainid", Usage: "chain `ID` of the signer: with one alone, a rule for any chain (any-chain) is no warning", DefaultText: "not known"},
 			jsonFlag(),
 		},
 		Action: action(p.policyCheck),
@@ -72,9 +73,13 @@ func (p *program) policyCheck(c *cli.Context) error {
 	if len(files) == 0 {
 		return usagef("policy check: FILE is missing; usage: %s", c.Command.UsageText)
 	}
+	chains, err := chainIDs(c.StringSlice("chainid"))
+	if err != nil {
+		return err
+	}
 	found := []finding{}
 	for _, file := range files {
-		findings, err := checkPolicy(file)
+		findings, err := checkPolicy(file, len(chains) == 1)
 		if err != nil {
 			return err
 		}
@@ -130,9 +135,9 @@ func (p *program) printFindings(c *cli.Context, found []finding, files int, n ta
 	return p.printf("%s", b.String())
 }
 
-// checkPolicy returns what is wrong with a policy. The error is of one that can't
-// be read.
-func checkPolicy(path string) ([]finding, error) {
+// checkPolicy returns what is wrong with a policy, of a signer for one chain if that is
+// known. The error is of one that can't be read.
+func checkPolicy(path string, oneChain bool) ([]finding, error) {
 	_, loaded, err := readPolicy(path)
 	var broken *policy.Error
 	switch {
@@ -145,5 +150,5 @@ func checkPolicy(path string) ([]finding, error) {
 	case err != nil:
 		return nil, err
 	}
-	return warnings(path, loaded), nil
+	return warnings(path, loaded, oneChain), nil
 }

@@ -9,6 +9,8 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -28,7 +30,7 @@ func (p *program) policySuggestCommand() *cli.Command {
 			"of an account that pays anyone", "kvclef policy suggest audit.log --open",
 		) + "\n\n" + policySuggestHelp,
 		Flags: auditFlags(
-			&cli.IntFlag{Name: "margin", Usage: "`PERCENT` upon the largest that was seen of each amount, fee and total", Value: policysuggest.DefaultMargin},
+			&cli.StringFlag{Name: "margin", Usage: "`PERCENT` upon the largest that was seen of each amount, fee and total", Value: strconv.Itoa(policysuggest.DefaultMargin)},
 			&cli.StringFlag{Name: "out", Usage: "new `FILE` to write", DefaultText: "the standard output"},
 			&cli.StringFlag{Name: "from", Usage: "first `TIME|SEQ` to look at", DefaultText: "the first"},
 			&cli.StringFlag{Name: "to", Usage: "last `TIME|SEQ` to look at", DefaultText: "the last"},
@@ -59,7 +61,15 @@ func (p *program) policySuggest(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if margin := c.Int("margin"); margin < 0 || margin > policysuggest.MaxMargin {
+	margin, err := strconv.Atoi(c.String("margin"))
+	if err != nil {
+		meant := ""
+		if number, percent := strings.CutSuffix(c.String("margin"), "%"); percent {
+			meant = "; did you mean " + strings.TrimSpace(number)
+		}
+		return usagef("--margin: want a number of percent, such as %d, not %q%s", policysuggest.DefaultMargin, c.String("margin"), meant)
+	}
+	if margin < 0 || margin > policysuggest.MaxMargin {
 		return usagef("--margin: %d is not from 0 to %d", margin, policysuggest.MaxMargin)
 	}
 	if many := c.Int("recipients"); many < 1 || many > policysuggest.MaxRecipients {
@@ -70,7 +80,7 @@ func (p *program) policySuggest(c *cli.Context) error {
 	}
 	source := &observedLog{path: path, within: within}
 	draft, err := policysuggest.Make(c.Context, source.read(c.Context), policysuggest.Options{
-		Margin: c.Int("margin"), Recipients: c.Int("recipients"), Open: c.Bool("open"),
+		Margin: margin, Recipients: c.Int("recipients"), Open: c.Bool("open"),
 		ChainName:   func(id uint64) string { name, _ := publicChainNamed(id); return name },
 		KnownMethod: extapi.KnownMethod, Missing: source.missing,
 	})

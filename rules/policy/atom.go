@@ -18,6 +18,7 @@ type atom struct {
 	parts []predicate // of which each must hold for it to
 
 	compares comparison // of arguments or members; nil: none
+	chained  bool       // it is true on chains alone that the policy names
 }
 
 func (a *atom) key() string           { return a.word }
@@ -35,6 +36,9 @@ type reach struct {
 	upper bool
 	unit  string // of a token; bounds of different tokens don't compare
 }
+
+// onChains reports whether a predicate is true on chains alone that the policy names.
+func (a *atom) onChains() bool { return a.chained }
 
 // reaches is the reach of a predicate that has one.
 func (a *atom) reaches() reach { return a.holds }

@@ -18,7 +18,9 @@ func idsOf(t *testing.T, budgets, rule string) string {
 	}
 	var ids []string
 	for _, w := range Lint(p) {
-		ids = append(ids, w.ID)
+		if w.ID != anyChain { // which has a test of its own
+			ids = append(ids, w.ID)
+		}
 	}
 	return strings.Join(ids, " ")
 }

@@ -2,6 +2,7 @@ package policy
 
 // The ids of warnings, by which a rule accepts them. They are stable.
 const (
+	anyChain          = "any-chain"
 	anyPrincipal      = "any-principal"
 	anyRecipient      = "any-recipient"
 	anyCall           = "any-call"
@@ -23,6 +24,9 @@ const (
 	acceptUnneeded    = "accept-unneeded"
 )
 
+// AnyChain is the id of the warning that is none for a signer that signs for one chain.
+const AnyChain = anyChain
+
 // warningID is what Lint warns of.
 type warningID struct {
 	id  string
@@ -33,6 +37,7 @@ type warningID struct {
 func warningIDs() []warningID {
 	return []warningID{
 		{anyPrincipal, "allows whoever asks: no `principal`"},
+		{anyChain, "signs for whichever chain: no `chain`, nor `domain: {chain: ..}`, a `token` by its name, or an amount of one"},
 		{anyRecipient, "allows to pay or call anyone: no `to` or `recipient`, nor `domain` or `message` of typed data, nor `message: {to: ..}` of a Safe transaction; or it moves tokens and says not to whom, by `recipient`, `args` or `message`"},
 		{anyCall, "allows every call, approvals without a bound or transfers to anyone among them"},
 		{anyInner, "allows any call within its calls: `inner: any`"},

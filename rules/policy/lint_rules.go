@@ -18,7 +18,7 @@ func (l *linter) allowing(rule *Rule) {
 	if !slices.ContainsFunc(possible, signs) {
 		return
 	}
-	if len(rule.Limits) == 0 && rule.Approvals == nil {
+	if len(rule.Limits) == 0 && rule.Approvals == nil && !l.budgeted(rule, possible) {
 		l.warn(rule, noLimit, 0, "allows without a limit: add limits, such as {measure: signatures, max: 100, window: 24h}")
 	}
 	l.digests(rule, possible)
@@ -27,6 +27,9 @@ func (l *linter) allowing(rule *Rule) {
 		return
 	}
 	deploys := m.creates()
+	if !deploys && !m.onChains() {
+		l.warn(rule, anyChain, 0, "allows it on any chain, where the same address may be somebody else's: add chain")
+	}
 	if !deploys && !m.saysCalled(possible) {
 		l.warn(rule, anyRecipient, 0, "says not who is paid or called: add to, or recipient for tokens")
 	} else if !deploys {
@@ -41,6 +44,26 @@ func (l *linter) allowing(rule *Rule) {
 	if slices.Contains(possible, facts.KindTransaction) {
 		l.unboundedFee(rule, m)
 	}
+}
+
+// budgeted reports whether a budget counts what a rule allows.
+func (l *linter) budgeted(rule *Rule, possible []string) bool {
+	m := &rule.Match
+	signing := slices.DeleteFunc(slices.Clone(possible), func(kind string) bool { return !signs(kind) })
+	return slices.ContainsFunc(l.limitsOf(rule, m, signing), func(of *limit.Limit) bool { return !m.misses(rule, of, signing) })
+}
+
+// onChains reports whether a match is about chains that the policy names.
+func (m *Match) onChains() bool {
+	for _, predicates := range [][]predicate{m.Request, m.Action, m.Effects} {
+		if slices.ContainsFunc(predicates, func(p predicate) bool {
+			placed, ok := p.(interface{ onChains() bool })
+			return ok && placed.onChains()
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // saysCalled reports whether a match says who is paid or called. Of a Safe transaction

@@ -202,5 +202,21 @@ func didYouMean(name string, candidates []string) string {
 	if len(candidates) > maxCandidates {
 		return ""
 	}
+	if meant := otherWords()[name]; slices.Contains(candidates, meant) {
+		return "; did you mean " + meant
+	}
+	for _, side := range []string{"max", "min"} { // max_value is value_max
+		if of, first := strings.CutPrefix(name, side+"_"); first && slices.Contains(candidates, of+"_"+side) {
+			return "; did you mean " + of + "_" + side
+		}
+	}
 	return suggest.DidYouMean("", name, candidates)
+}
+
+// otherWords are what others call the words of a policy.
+func otherWords() map[string]string {
+	return map[string]string{
+		"action": "effect", "period": "window", "interval": "window", "duration": "window", "contract": "to", "from": "account", "sender": "account",
+		"chain_id": "chain", "gas_limit": "gas_max", "gas_price_max": "fee_cap_max", "max_gas_price": "fee_cap_max", "max_fee": "fee_cap_max",
+	}
 }

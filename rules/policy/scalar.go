@@ -156,13 +156,24 @@ func (p *parser) span(node *yaml.Node, what string, least, most time.Duration) (
 	}
 	switch {
 	case err != nil:
-		p.errorf(node, "%s: want a time span such as 30m, 24h or 7d, not %s", what, quoted(text))
+		p.errorf(node, "%s: want a time span such as 30m, 24h or 7d, not %s%s", what, quoted(text), meantSpan(text))
 		return span{}, false
 	case duration < least || duration > most:
 		p.errorf(node, "%s: %s is not from %s to %s", what, clip(text), shownSpan(least), shownSpan(most))
 		return span{}, false
 	}
 	return span{duration, text}, true
+}
+
+// spanWords is a time span as people write it.
+var spanWords = regexp.MustCompile(`^([0-9]{1,4}) *(s|m|h|d)(?:ec|econd|in|inute|our|r|ay)?s?$`)
+
+// meantSpan suggests how a time span is written.
+func meantSpan(text string) string {
+	if found := spanWords.FindStringSubmatch(strings.ToLower(text)); found != nil {
+		return "; did you mean " + found[1] + found[2]
+	}
+	return ""
 }
 
 // shownSpan writes a time span as policies do.

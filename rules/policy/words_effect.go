@@ -87,7 +87,7 @@ func tokenWord() word {
 				values.addresses = append(values.addresses, declared[i].address)
 			}
 			return &narrowed{values: values, atom: atom{
-				word: "token", wants: oneOf(text),
+				word: "token", wants: oneOf(text), chained: len(undeclared) == 0,
 				ask: func(s *subject) truth {
 					if anywhere[s.effect.Token] {
 						return isTrue
@@ -148,7 +148,7 @@ func amountWord(key, doc string, upper bool) word {
 			wants = "at most " + a.text
 		}
 		return &narrowed{values: keys{by: byToken, addresses: []common.Address{a.token.address}}, atom: atom{
-			word: key, wants: wants, holds: reach{bound: &a.value, upper: upper, unit: a.token.name},
+			word: key, wants: wants, holds: reach{bound: &a.value, upper: upper, unit: a.token.name}, chained: true,
 			ask: func(s *subject) truth {
 				of := s.ofToken(a.token)
 				if of == isFalse || s.within(&a.value, upper) {

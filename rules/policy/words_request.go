@@ -168,7 +168,7 @@ func chainWord() word {
 				return nil
 			}
 			return &narrowed{values: keys{by: byChain, numbers: ids}, atom: atom{
-				word: "chain", wants: oneOf(text),
+				word: "chain", wants: oneOf(text), chained: true,
 				ask: func(s *subject) truth { return onChain(s, ids) },
 				shows: func(s *subject) string {
 					if s.Request.ChainID == nil {

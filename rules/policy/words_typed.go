@@ -125,7 +125,9 @@ func domainWord() word {
 			if !ok {
 				return nil
 			}
-			return &domainPredicate{typedAtom("domain", checks, shownDomain), contracts, names, found["version"] != nil || found["salt"] != nil}
+			domain := typedAtom("domain", checks, shownDomain)
+			domain.chained = found["chain"] != nil
+			return &domainPredicate{domain, contracts, names, found["version"] != nil || found["salt"] != nil}
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -51,6 +52,10 @@ func FileOf(policy string) string {
 // policy may stand. The error has all cases that are wrong.
 func ReadFile(path string, names Names) (*Suite, error) {
 	source, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not there: it has the cases of the policy, requests with what must be decided; begin with cases: [{request: {method: account_list, params: []}, expect: {verdict: approve}}], "+
+			"and see kvclef policy test --help: %w", path, err)
+	}
 	if err != nil {
 		return nil, err
 	}
