@@ -147,6 +147,18 @@ func TestGatePausesAfterThrottling(t *testing.T) {
 	})
 }
 
+// TestATurnForSomebodyWhoIsGone is given back: it came as they left.
+func TestATurnForSomebodyWhoIsGone(t *testing.T) {
+	g := newGate(-1, 1, 1, 8, time.Second)
+	if ok, _ := g.enter(t.Context(), 1); !ok {
+		t.Fatal("no turn")
+	}
+	g.abandon(&waiter{line: &line{name: "a", weight: 1}, cost: 1, turn: true})
+	if g.inFlight != 0 {
+		t.Errorf("%d in flight", g.inFlight)
+	}
+}
+
 func TestTurnsAndThoseWhoAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := testVault(false)
