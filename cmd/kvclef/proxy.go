@@ -20,7 +20,8 @@ func (p *program) proxyCommand() *cli.Command {
 			"the documents of a hosted CloudHSM service", "kvclef proxy --cloudhsm configuration.json --cloudhsm-service service.json --node http://localhost:8545 --policy policy.yaml",
 			"a provider's node, whose URL is a secret", "kvclef proxy --node.file /etc/kvclef/node-url --config /etc/kvclef/kvclef.yaml",
 		) + "\n\nApplications point their RPC URL at it. eth_sendTransaction with an account of a vault is filled in, decided," +
-			"\nsigned and sent; everything else reaches the node as it is. A policy or a rule file decides, as for kvclef serve," +
+			"\nsigned and sent; all other methods reach the node as they are, but for those that manage it or sign there, such as" +
+			"\nadmin_* and debug_*: --proxy.allow lifts that. A policy or a rule file decides, as for kvclef serve," +
 			"\nwhich does the same where its configuration has a node. Without --chainid the node's chain is signed for." +
 			"\nThe data directory, which kvclef init makes, keeps the transactions under way: see kvclef tx.",
 		Flags: slices.Concat(generalFlags(), dataFlags("~/.kvclef"), ruleFlags(), proxyFlags(), vaultFlags(), signerFlags("none"), observeFlags(), []cli.Flag{

@@ -64,6 +64,14 @@ func (a *access) allows(method string) bool {
 	}
 }
 
+// reason tells why a method that is not allowed is not, and not denied.
+func (a *access) reason(method string) string {
+	if a.handled[strings.ToLower(method)] {
+		return reasonSpelled
+	}
+	return reasonBarred
+}
+
 // patterns are names of methods and beginnings of names.
 type patterns struct {
 	names    map[string]bool

@@ -17,7 +17,7 @@ func (p *Proxy) route(m *message) (Method, *wireError) {
 		return nil, &wireError{code: codeInvalid, text: m.fault}
 	}
 	if p.access.denies(string(m.method)) {
-		return nil, errUnknownMethod(m.method)
+		return nil, errUnknownMethod(m.method, reasonDenied)
 	}
 	if method := p.cfg.Methods[string(m.method)]; method != nil {
 		if !m.current() {
@@ -26,7 +26,7 @@ func (p *Proxy) route(m *message) (Method, *wireError) {
 		return method, nil
 	}
 	if !p.access.allows(string(m.method)) {
-		return nil, errUnknownMethod(m.method)
+		return nil, errUnknownMethod(m.method, p.access.reason(string(m.method)))
 	}
 	return nil, nil
 }
@@ -51,7 +51,7 @@ func (p *Proxy) answer(ctx context.Context, m *message, method Method, err *wire
 		return reply{outcome: OutcomeRefused}
 	case err != nil:
 		if err.code == codeUnknown {
-			p.refused("method", m.attr(), extapi.RequestAttr(ctx))
+			p.refused("method", m.attr(), slog.String("reason", err.reason), extapi.RequestAttr(ctx))
 		}
 		return reply{text: errorAnswer(m.id, p.refusal(ctx, err, m.attr())), outcome: err.Outcome()}
 	case ctx.Err() != nil: // the caller is gone, or the connection was closed at the end: nobody reads it

@@ -22,6 +22,7 @@ type wireError struct {
 	code    int
 	text    string
 	data    any
+	reason  string  // that geth's words don't tell, for the log and the data; "" for none
 	outcome Outcome // of a call that is answered with it; "" is refused
 }
 
@@ -67,8 +68,17 @@ func errNodeStatus(status int) *wireError {
 	return &wireError{code: codeFailed, text: fmt.Sprintf("the node answered HTTP %d", status), outcome: OutcomeInvalid}
 }
 
-func errUnknownMethod(name []byte) *wireError {
-	return &wireError{code: codeUnknown, text: fmt.Sprintf("the method %s does not exist/is not available", name)}
+// Why a method is not passed on.
+const (
+	reasonBarred  = "kvclef does not pass it on to the node: proxy.allow of its configuration does"
+	reasonDenied  = "proxy.deny of kvclef's configuration takes it away"
+	reasonSpelled = "kvclef answers it, in its own spelling alone"
+)
+
+// errUnknownMethod is the error of a method that is not passed on, in geth's words: clients
+// know those.
+func errUnknownMethod(name []byte, reason string) *wireError {
+	return &wireError{code: codeUnknown, text: fmt.Sprintf("the method %s does not exist/is not available", name), reason: reason}
 }
 
 // toldOf returns the error of a method as the caller is told it.

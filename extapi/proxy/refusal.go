@@ -21,6 +21,8 @@ func withRequest(ctx context.Context, err *wireError) *wireError {
 	case id == "":
 	case ok:
 		told.data = own.WithRequest(id)
+	case err.data == nil && err.reason != "":
+		told.data = map[string]string{"request": id, "reason": err.reason}
 	case err.data == nil:
 		told.data = map[string]string{"request": id}
 	}

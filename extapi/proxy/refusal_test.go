@@ -15,7 +15,7 @@ import (
 	"github.com/kvclef/kvclef/extapi"
 )
 
-var errorID = regexp.MustCompile(`,"data":\{"request":"([A-Z2-7]{26}(?:-[0-9]+)?)"\}\}`)
+var errorID = regexp.MustCompile(`,"data":\{(?:"reason":"[^"]+",)?"request":"([A-Z2-7]{26}(?:-[0-9]+)?)"\}\}`)
 
 // unnamed takes the ids of requests off errors: they are others each time.
 func unnamed(answer string) string { return errorID.ReplaceAllString(answer, `}`) }
@@ -29,6 +29,29 @@ type waitingData struct{ After int }
 
 func (d waitingData) WithRequest(id string) any {
 	return map[string]any{"after": d.After, "request": id}
+}
+
+// TestMethodsNotPassedOn: the words are geth's, and the log and the data tell who refuses, and
+// what to do.
+func TestMethodsNotPassedOn(t *testing.T) {
+	var log bytes.Buffer
+	p := started(t, Config{
+		Node: newFake(t).http(), Logger: slog.New(slog.NewTextHandler(&log, nil)), Deny: []string{"eth_x"},
+		Methods: map[string]Method{"our_good": func(context.Context, json.RawMessage) (any, error) { return 1, nil }},
+	})
+	for method, want := range map[string]string{
+		"debug_traceTransaction": "does not pass it on to the node: proxy.allow of its configuration does", "eth_x": "proxy.deny of kvclef's configuration takes it away",
+		"our_Good": "kvclef answers it, in its own spelling alone",
+	} {
+		log.Reset()
+		answer := send(t, p, http.MethodPost, `{"jsonrpc":"2.0","id":1,"method":"`+method+`"}`, nil).whole
+		if !strings.Contains(answer, `"error":{"code":-32601,"message":"the method `+method+` does not exist/is not available","data":{"reason":"`) || !strings.Contains(answer, want) {
+			t.Errorf("%s is answered %s", method, answer)
+		}
+		if line := log.String(); !strings.Contains(line, "what=method") || !strings.Contains(line, "method="+method) || !strings.Contains(line, want) {
+			t.Errorf("%s is logged as %s", method, line)
+		}
+	}
 }
 
 // TestFailedCallsAreInTheLog: by the id that the error has, and over HTTP the answer.

@@ -107,7 +107,7 @@ func TestAnswersAreGeths(t *testing.T) {
 // unnamed takes the ids of requests off errors that the proxy makes.
 func unnamed(answer string) string { return errorID.ReplaceAllString(answer, "") }
 
-var errorID = regexp.MustCompile(`,"data":\{"request":"[A-Z2-7]{26}(-[0-9]+)?"\}`)
+var errorID = regexp.MustCompile(`,"data":\{(?:"reason":"[^"]+",)?"request":"[A-Z2-7]{26}(-[0-9]+)?"\}`)
 
 // TestLargeAnswers asks for 4 MB of zeros that a call returns.
 func TestLargeAnswers(t *testing.T) {
