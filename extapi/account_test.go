@@ -1,8 +1,11 @@
 package extapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,6 +17,25 @@ import (
 type nobody struct{ *keySigner }
 
 func (nobody) Accounts() []rules.Account { return nil }
+
+// TestListingsSignNothing: as they should, so that no log says "not signed" of them, nor an
+// account or a digest that they don't have.
+func TestListingsSignNothing(t *testing.T) {
+	var log bytes.Buffer
+	kept := new(entries)
+	account, _ := newTestAccount(t, func(cfg *Config) {
+		cfg.Auditor, cfg.Logger = kept, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	if _, err := account.List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if said := log.String(); !strings.Contains(said, "outcome=listed") || strings.Contains(said, "account=") || strings.Contains(said, "digest=") || strings.Contains(said, "not signed") {
+		t.Errorf("log:\n%s", said)
+	}
+	if last := kept.last(t, 1)[0]; last.Outcome != "listed" || last.Account != "" || last.Digest != "" {
+		t.Errorf("entry %+v", last)
+	}
+}
 
 func TestList(t *testing.T) {
 	account, decider := newTestAccount(t, nil)

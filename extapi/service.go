@@ -237,7 +237,11 @@ func (s *Service) settle(ctx context.Context, req *rules.Request, decision rules
 		return s.decider.Settle(ctx, req, decision, result)
 	}()
 	done(err)
-	about := []any{"request_id", req.ID, "outcome", result.Outcome.String()}
+	outcome := result.Outcome.String()
+	if req.Kind == rules.KindList { // which signs nothing, as it should be
+		outcome = audit.OutcomeListed
+	}
+	about := []any{"request_id", req.ID, "outcome", outcome}
 	if err != nil {
 		s.log.ErrorContext(ctx, "Approval not settled", append(about, "error", err)...)
 		return fmt.Errorf("settling the approval: %w", err)
@@ -265,10 +269,11 @@ func (s *Service) record(ctx context.Context, entry audit.Entry) (err error) {
 // refusal returns the error of a decision that does not approve, and logs the
 // decision.
 func (s *Service) refusal(ctx context.Context, req *rules.Request, decision rules.Decision, err error) error {
-	about := []any{
-		"request_id", req.ID, "method", req.Method, "kind", req.Kind.String(), "account", req.Account.Address,
-		"digest", req.Digest, "transport", req.Caller.Transport, "rule", decision.Rule,
+	about := []any{"request_id", req.ID, "method", req.Method, "kind", req.Kind.String()}
+	if req.Kind.Signs() {
+		about = append(about, "account", req.Account.Address, "digest", req.Digest)
 	}
+	about = append(about, "transport", req.Caller.Transport, "rule", decision.Rule)
 	var busy interface{ RetryAfter() time.Duration }
 	switch {
 	case errors.As(err, &busy) && busy.RetryAfter() > 0:

@@ -45,6 +45,9 @@ const (
 	EventVote       Event = "vote"       // a person has voted; with an error it does not count
 )
 
+// OutcomeListed is the outcome of a listing. Those of signatures are named by package rules.
+const OutcomeListed = "listed"
+
 // known reports whether an entry may have the event.
 func (e Event) known() bool {
 	switch e {

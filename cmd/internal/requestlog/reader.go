@@ -156,8 +156,11 @@ func verdictOf(name string) rules.Verdict {
 	return rules.Undecided
 }
 
-// outcomeOf returns the outcome of a name, Unknown of any other.
+// outcomeOf returns the outcome of a name, Unknown of any other. A listing signs nothing.
 func outcomeOf(name string) rules.Outcome {
+	if name == audit.OutcomeListed {
+		return rules.NotSigned
+	}
 	for o := rules.Unknown; o <= rules.NotSigned; o++ {
 		if o.String() == name {
 			return o
