@@ -42,7 +42,7 @@ func (p *program) approvalsEnrolCommand() *cli.Command {
 			if c.Bool("json") {
 				return p.printJSON(made)
 			}
-			p.sayf("For %s alone, until %s:", shown(made.Person), made.Until.Local().Format(time.Kitchen))
+			p.sayf("For %s alone, until %s:", shown(made.Person), made.Until.Local().Format("15:04 MST"))
 			return p.printf("%s\n", shown(made.Link))
 		}),
 	}

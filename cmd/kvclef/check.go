@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +30,8 @@ func (p *program) checkCommand() *cli.Command {
 		) + "\n\nOf a configuration, a file or flags, it looks at everything that kvclef serve would start with, and tells all that is wrong:" +
 			"\nvalues, files of TLS and secrets, the data directory, the policy, the rule file and their attestations, the audit log." +
 			"\nThen it reaches the vaults. It signs nothing. The exit code is 0 if every vault was reached and its accounts" +
-			"\nmay be signed with, whatever the warnings; 1 if not; 2 if the configuration, a file, the state or the audit log is wrong.",
+			"\nmay be signed with, whatever the warnings; 1 if not, or if what kvclef serve would start with has no usable key at all;" +
+			"\n2 if the configuration, a file, the state or the audit log is wrong.",
 		Flags:  slices.Concat(serveFlags(), []cli.Flag{jsonFlag()}),
 		Action: action(p.check),
 	}
@@ -110,6 +113,7 @@ func (p *program) check(c *cli.Context) error {
 			checks[i] = vaultCheck{Vault: vault.Name, URL: vault.URL}
 			opened, err := openConfigs(c.Context, []keyvault.Config{vaultConfig(vault, log)}, log)
 			if err != nil {
+				err = withCause(err)
 				checks[i].err, checks[i].Error = err, err.Error()
 				return // the others are worth a look
 			}
@@ -126,6 +130,9 @@ func (p *program) check(c *cli.Context) error {
 		}
 	}
 	failure := errors.Join(failureOf(checks), checkpointFailure(c.Context, cfg, vaults))
+	if failure == nil && whole(c) {
+		failure = nothingSigns(cfg, vaults)
+	}
 	if c.Bool("json") {
 		return errors.Join(failure, p.printJSON(checkResult{failure == nil, found, checks}))
 	}
@@ -203,6 +210,34 @@ func mayNotSign(r keyvault.Report) error {
 	}
 	return fmt.Errorf("vault %s: the credential may not sign with %s (%d of %d accounts): give it the right keys/sign",
 		r.Vault, denied[0], len(denied), len(r.Accounts))
+}
+
+// nothingSigns returns an error if no vault has a key to sign with: a signer that is started so
+// is not ready. One whose callers make keys, or whose hosted services bring some, begins without.
+func nothingSigns(cfg *config.Config, vaults vaultSet) error {
+	if len(vaults) == 0 || len(vaults.accounts()) > 0 || cfg.AccountNew.Vault != "" || cfg.Proxy.HostingKeyFile != "" {
+		return nil
+	}
+	return fmt.Errorf("no usable key in %s, so that nothing can be signed: make one with kvclef keys create, or enable the one that is skipped", vaults)
+}
+
+// withCause adds to a failure to reach a vault what the network, or the check of a certificate,
+// says: the message tells callers what to do, and who checks wants to know why. Such a cause
+// names hosts and ports, and never holds a secret.
+func withCause(err error) error {
+	var network *net.OpError
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &network):
+		return fmt.Errorf("%w (%s)", err, printable(network.Error()))
+	case errors.As(err, &name):
+		return fmt.Errorf("%w (%s)", err, printable(name.Error()))
+	case errors.As(err, &certificate):
+		return fmt.Errorf("%w (%s)", err, printable(certificate.Error()))
+	default:
+		return err
+	}
 }
 
 // checkpointFailure returns an error if none of the vaults holds the key that is to sign the

@@ -52,7 +52,7 @@ func generalFlags() []cli.Flag {
 
 func logFlags() []cli.Flag {
 	return []cli.Flag{
-		stringFlag(categoryGeneral, "loglevel", "how much to log: error, warn, info, debug, or Clef's `LEVEL` from 0 to 5", "info"),
+		stringFlag(categoryGeneral, "loglevel", "how much to log: error, warn, info, debug, or Clef's `LEVEL` from 0 to 5", "info; error for commands that end by themselves, such as check and keys"),
 		stringFlag(categoryGeneral, "log.format", "`FORMAT` of the log: text or json", "text"),
 	}
 }

@@ -119,7 +119,7 @@ func (p *program) readClef(c *cli.Context, plan *clefPlan) error {
 	return p.withClefVault(c, func(dir *clefdir.Dir, vault *clefdir.Vault) (err error) {
 		plan.from, plan.vault = dir.Path(), vault.Path()
 		if at := clefAnswers(c, dir); at != "" && !plan.dry {
-			return usagef("a Clef answers on %s: stop it first, for good: what it signs from now on would be missing here, in every limit; --dry-run reports meanwhile", at)
+			return usagef("a signer answers on %s, Clef, or kvclef in its place: stop it first, Clef for good: what it signs from now on would be missing here, in every limit; --dry-run reports meanwhile", at)
 		}
 		if plan.attested, err = vault.Attested(); err != nil {
 			return &usageError{err}

@@ -52,7 +52,7 @@ func TestImportBesideClef(t *testing.T) {
 		args := append([]string{"kvclef", "import", "clef", "--configdir", c.config(), "--chainid", clefChain, "--password-file", secret, "--datadir", data}, tt.flags...)
 		var said bytes.Buffer
 		code := run(t.Context(), args, strings.NewReader(""), &said, &said)
-		if code != tt.code || tt.at != "" && !strings.Contains(said.String(), "a Clef answers on "+tt.at+": stop it first") {
+		if code != tt.code || tt.at != "" && !strings.Contains(said.String(), "a signer answers on "+tt.at+", Clef, or kvclef in its place: stop it first") {
 			t.Errorf("%q: exit code %d\n%s", tt.flags, code, said.String())
 		}
 		if _, err := os.Stat(data); tt.code != exitOK && err == nil {

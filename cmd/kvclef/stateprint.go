@@ -90,7 +90,7 @@ func shownText(value string) string {
 
 func shownAttestation(a *rules.Attestation) string {
 	if a == nil {
-		return "none; kvclef rules attest FILE allows a rule file"
+		return "none of a rule file; kvclef rules attest FILE allows one"
 	}
 	text := fmt.Sprintf("%x\n             %s", a.SHA256, shownTime(a.Time))
 	if a.File != "" {
