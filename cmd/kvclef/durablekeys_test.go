@@ -86,7 +86,7 @@ func TestKeysThatAreNoLongerKept(t *testing.T) {
 	const hours = 4 * manyKeys / 100
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for kept, want := range map[time.Duration]int{time.Hour: 200, 24 * time.Hour: 25 * 100, 0: hours * 100} {
-		keys, most := newUsedKeys(kept), 0
+		keys, most := newUsedKeys(kept, began.AddDate(100, 0, 0)), 0
 		for hour := range hours {
 			for i := range 100 {
 				keys.take(&audit.Entry{
@@ -98,6 +98,60 @@ func TestKeysThatAreNoLongerKept(t *testing.T) {
 		}
 		if got := len(keys.all()); got != want || kept != 0 && most > 2*want+manyKeys+1 {
 			t.Errorf("%s: %d keys, %d at most, want %d", kept, got, most, want)
+		}
+	}
+}
+
+// approvedKey is the approval of a request with a key of the same name.
+func approvedKey(request string, at time.Time) *audit.Entry {
+	return &audit.Entry{
+		Event: audit.EventDecision, Request: request, Time: at, Verdict: rules.Approve.String(),
+		Idempotency: &audit.Idempotency{Key: "idem/default/" + request, Request: "asked"},
+	}
+}
+
+// TestKeysAndAClockAhead: one entry of a clock that was ahead drops no keys, nor does a clock
+// that is ahead now.
+func TestKeysAndAClockAhead(t *testing.T) {
+	t.Parallel()
+	const kept = 7 * 24 * time.Hour
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct{ entry, now time.Time }{
+		"an entry": {began.AddDate(0, 1, 0), began.Add(time.Hour)},
+		"now":      {began.Add(time.Hour), began.AddDate(0, 1, 0)},
+	} {
+		keys := newUsedKeys(kept, c.now)
+		keys.take(approvedKey("old", began.Add(-2*kept)))
+		keys.take(approvedKey("1", began))
+		keys.take(&audit.Entry{Event: audit.EventDecision, Request: "2", Time: c.entry, Verdict: rules.Reject.String()})
+		keys.take(approvedKey("3", began.Add(time.Minute)))
+		if all := keys.all(); len(all) != 2 || all[0].ID != "1" || all[1].ID != "3" {
+			t.Errorf("%s: they are %+v", name, all)
+		}
+	}
+}
+
+// TestKeysOfSeveralTries: a key is free if the vault signed for no try of its request.
+func TestKeysOfSeveralTries(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for _, c := range []struct {
+		tries []rules.Outcome
+		used  bool
+	}{
+		{[]rules.Outcome{rules.NotSigned}, false},
+		{[]rules.Outcome{rules.NotSigned, rules.NotSigned}, false},
+		{[]rules.Outcome{rules.Signed, rules.NotSigned}, true},
+		{[]rules.Outcome{rules.Unknown, rules.NotSigned}, true},
+		{[]rules.Outcome{rules.NotSigned, rules.Signed, rules.NotSigned}, true},
+	} {
+		keys := newUsedKeys(time.Hour, now)
+		for _, result := range c.tries {
+			keys.take(approvedKey("r", now))
+			keys.take(&audit.Entry{Event: audit.EventOutcome, Request: "r", Time: now, Outcome: result.String()})
+		}
+		if all := keys.all(); len(all) > 0 != c.used {
+			t.Errorf("%v: they are %+v", c.tries, all)
 		}
 	}
 }

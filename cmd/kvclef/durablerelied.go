@@ -116,7 +116,7 @@ func heldSince(ctx context.Context, from store.LogHead, kept time.Duration) (l l
 	next, most := max(from.Seq, 1), manyHeld
 	var (
 		latest time.Time
-		keys   = newUsedKeys(kept)
+		keys   = newUsedKeys(kept, time.Now())
 	)
 	expired := func(r rules.Reservation) bool {
 		return !slices.ContainsFunc(r.Charges, func(c rules.Reserved) bool { return c.Expires.After(latest) })
