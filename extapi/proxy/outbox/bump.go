@@ -109,7 +109,7 @@ func (o *Outbox) again(ctx context.Context, old *record, raise uint64) (*draft, 
 	if tx.Type() == types.BlobTxType {
 		raise = max(raise, leastBlobRaise)
 	}
-	feeCap, tipCap, err := o.highest(ctx, old)
+	most, err := o.highest(ctx, old)
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +122,10 @@ func (o *Outbox) again(ctx context.Context, old *record, raise uint64) (*draft, 
 		if err != nil {
 			return nil, err
 		}
-		if feeCap.Sign() == 0 && price.Sign() == 0 {
+		if most.fee.Sign() == 0 && price.Sign() == 0 {
 			return nil, refuse("gas is free on this chain: there is no fee to raise")
 		}
-		d.tx.GasPrice = (*hexutil.Big)(larger(raised(feeCap, raise), price))
+		d.tx.GasPrice = (*hexutil.Big)(larger(raised(most.fee, raise), price))
 		d.add("gasPrice")
 		return d, nil
 	}
@@ -137,32 +137,47 @@ func (o *Outbox) again(ctx context.Context, old *record, raise uint64) (*draft, 
 	if err != nil {
 		return nil, err
 	}
-	tip = larger(raised(tipCap, raise), tip)
-	d.caps(larger(raised(feeCap, raise), headroom(base, tip)), tip)
+	tip = larger(raised(most.tip, raise), tip)
+	d.caps(larger(raised(most.fee, raise), headroom(base, tip)), tip)
 	if d.tx.BlobFeeCap != nil {
 		blobBase, err := o.market.blobBase(ctx, old.Chain)
 		if err != nil {
 			return nil, err
 		}
-		d.tx.BlobFeeCap = (*hexutil.Big)(larger(raised(d.tx.BlobFeeCap.ToInt(), raise), new(big.Int).Lsh(blobBase, 1)))
+		d.tx.BlobFeeCap = (*hexutil.Big)(larger(raised(larger(most.blob, d.tx.BlobFeeCap.ToInt()), raise), new(big.Int).Lsh(blobBase, 1)))
 		d.add("maxFeePerBlobGas")
 	}
 	return d, nil
 }
 
+// caps are the highest caps of several transactions.
+type caps struct {
+	fee, tip *big.Int
+	blob     *big.Int // zero without blobs
+}
+
 // highest returns the highest caps of all transactions with the nonce of one that
 // are under way.
-func (o *Outbox) highest(ctx context.Context, old *record) (feeCap, tipCap *big.Int, err error) {
-	feeCap, tipCap = old.FeeCap, old.TipCap
+func (o *Outbox) highest(ctx context.Context, old *record) (most caps, err error) {
+	most = caps{old.FeeCap, old.TipCap, new(big.Int)}
 	prefix := fmt.Sprintf("%s%s/%020d/", prefixTransactions, old.lane().path(), old.Nonce)
 	err = o.cfg.Records.EachRecord(ctx, prefix, func(key string, value []byte) error {
 		r, err := decodeRecord(key, value)
-		if err == nil && r.State.InFlight() {
-			feeCap, tipCap = larger(feeCap, r.FeeCap), larger(tipCap, r.TipCap)
+		if err != nil || !r.State.InFlight() {
+			return err
 		}
-		return err
+		most.fee, most.tip = larger(most.fee, r.FeeCap), larger(most.tip, r.TipCap)
+		if r.Bytes[0] != types.BlobTxType {
+			return nil
+		}
+		tx := new(types.Transaction) // the record does not have it
+		if err := tx.UnmarshalBinary(r.Bytes); err != nil {
+			return fmt.Errorf("decoding a kept transaction: %w", err)
+		}
+		most.blob = larger(most.blob, tx.BlobGasFeeCap())
+		return nil
 	})
-	return feeCap, tipCap, err
+	return most, err
 }
 
 // empty makes a draft one that sends nothing to its own account.

@@ -2,10 +2,12 @@ package outbox
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 )
 
 // TestBumpOfFreeGas: fees of nothing are raised too.
@@ -98,4 +100,31 @@ func TestRaisedAfterCancel(t *testing.T) {
 	w.step(t.Context())
 	w.block(t)
 	w.wantState(t, raised, StateMined)
+}
+
+// TestBumpBlobsTwice: fees of a transaction with blobs are raised again and again by its first
+// hash, as they are by the newest.
+func TestBumpBlobsTwice(t *testing.T) {
+	w := newWorld(t, nil)
+	given := w.tx(t, `{"to":"%v","gas":"0xffff","blobs":["0x%s"],"maxFeePerBlobGas":"0x3e8"}`, w.vault.address(1), strings.Repeat("00", 128<<10))
+	hash, before := w.mustSend(t, given, ""), int64(1000)
+	for i := range 3 {
+		bumped, err := w.Bump(t.Context(), hash, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := w.recordOf(t.Context(), bumped)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx := new(types.Transaction)
+		if err := tx.UnmarshalBinary(r.Bytes); err != nil {
+			t.Fatal(err)
+		}
+		if now := tx.BlobGasFeeCap().Int64(); now < 2*before {
+			t.Errorf("bump %d raises the blobs' cap from %d to %d", i, before, now)
+		} else {
+			before = now
+		}
+	}
 }
