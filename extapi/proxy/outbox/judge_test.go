@@ -228,7 +228,7 @@ func TestUsedByWhom(t *testing.T) {
 			}
 			w.wantState(t, hash, StateReplaced)
 			w.wantError(t, "k", "this idempotency key was used for another request")
-			if _, err := w.Send(t.Context(), w.transfer(t, 2), "k"); err == nil || !strings.Contains(err.Error(), "used its nonce 1") {
+			if _, err := w.Send(t.Context(), w.transfer(t, 2), "k"); err == nil || !strings.Contains(err.Error(), "nonce 1 of transaction "+hash.Hex()) {
 				t.Errorf("the retry is told %v, after %v", err, by)
 			}
 			if w.vault.signatures() != 2 {

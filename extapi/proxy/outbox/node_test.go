@@ -230,7 +230,7 @@ func (n *fakeNode) byHash(hash common.Hash) any {
 	case block < 0:
 		return map[string]any{"hash": hash, "blockNumber": nil}
 	default:
-		return map[string]any{"hash": hash, "blockNumber": hexutil.Uint64(block)}
+		return map[string]any{"hash": hash, "blockHash": n.blocks[block].hash, "blockNumber": hexutil.Uint64(block)}
 	}
 }
 

@@ -29,7 +29,7 @@ func (o *Outbox) stillRefused(ctx context.Context, c *claim, r *record) (common.
 // done, and must look before it does anything.
 func (o *Outbox) inPlaceOf(ctx context.Context, r *record) (common.Hash, error) {
 	if r.ReplacedBy == nil {
-		return common.Hash{}, refuse("transaction %v of this idempotency key is not mined: another transaction, which is not known here, used its nonce %d; look at the account before you send it anew with a new key", r.Hash, r.Nonce)
+		return common.Hash{}, refuse("nonce %d of transaction %v of this idempotency key is used, and it is not known by which transaction: the node shows neither that it was this one nor another; look at the account on the chain before you send it anew with a new key", r.Nonce, r.Hash)
 	}
 	same, err := o.replaces(ctx, *r.ReplacedBy, r)
 	switch {

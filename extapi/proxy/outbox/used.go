@@ -67,6 +67,7 @@ func (o *Outbox) lookAtUsed(ctx context.Context, entries []entry, counts map[*la
 	}
 	blocks, known := o.receipts(ctx, used)
 	mined := make(map[*lane]map[uint64]common.Hash)
+	var unknown []entry
 	for i := range used {
 		if blocks[i] != nil {
 			if mined[used[i].lane] == nil {
@@ -97,8 +98,35 @@ func (o *Outbox) lookAtUsed(ctx context.Context, entries []entry, counts map[*la
 			updates = append(updates, o.replaced(e, &by))
 		default:
 			if misses, age := o.book.miss(e.hash, o.cfg.Clock()); misses >= patienceReplaced && age >= patienceUnknown {
-				updates = append(updates, o.replaced(e, nil))
+				unknown = append(unknown, e)
 			}
+		}
+	}
+	return append(updates, o.lookAtUnknown(ctx, unknown, ok)...)
+}
+
+// lookAtUnknown looks at transactions whose nonces are used, and that have no receipts. Some
+// nodes have none, or no old ones, and know the block all the same.
+func (o *Outbox) lookAtUnknown(ctx context.Context, unknown []entry, ok *bool) (updates []update) {
+	found := make([]*struct {
+		Hash        common.Hash     `json:"hash"`
+		BlockHash   *common.Hash    `json:"blockHash"`
+		BlockNumber *hexutil.Uint64 `json:"blockNumber"`
+	}, len(unknown))
+	calls := make([]rpc.BatchElem, len(unknown))
+	for i := range unknown {
+		calls[i] = rpc.BatchElem{Method: "eth_getTransactionByHash", Args: []any{unknown[i].hash}, Result: &found[i]}
+	}
+	o.client.batch(ctx, calls)
+	for i, e := range unknown {
+		switch is := found[i]; {
+		case calls[i].Error != nil:
+			*ok = false
+		case is == nil || is.Hash != e.hash:
+			updates = append(updates, o.replaced(e, nil))
+		case is.BlockHash != nil && is.BlockNumber != nil:
+			updates = append(updates, o.mined(e, &Block{Number: uint64(*is.BlockNumber), Hash: *is.BlockHash}))
+		default: // it is in a pool, or counted by another node
 		}
 	}
 	return updates
