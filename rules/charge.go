@@ -22,8 +22,10 @@ func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (H
 	if e.Ledger == nil {
 		return 0, decision.refused(), errors.New("the decision counts against limits, and there is no ledger")
 	}
-	if len(decision.Charges) > MaxCharges {
-		return 0, decision.tooMany(), nil
+	if reason := TooMany(decision.Charges); reason != "" {
+		refusal := decision.refused()
+		refusal.Verdict, refusal.Reason = Reject, reason
+		return 0, refusal, nil
 	}
 	all := bounded(decision.Charges)
 	decision.Charges = all
@@ -65,21 +67,21 @@ func (e *Engine) charge(ctx context.Context, req *Request, decision Decision) (H
 	return id, decision, nil
 }
 
-// tooMany refuses what counts for more totals at once than a ledger holds, such as a batch
-// under limits for each recipient. It names the limit with the most.
-func (d Decision) tooMany() Decision {
+// TooMany is why what counts for more totals at once than a ledger holds is refused, such as a
+// batch under limits for each recipient; "" if it is not. It names the limit with the most.
+func TooMany(charges []Charge) string {
+	if len(charges) <= MaxCharges {
+		return ""
+	}
 	count := make(map[string]int)
 	most := ""
-	for i := range d.Charges {
-		id := (&OverLimitError{Charge: d.Charges[i]}).Name()
+	for i := range charges {
+		id := (&OverLimitError{Charge: charges[i]}).Name()
 		if count[id]++; count[id] > count[most] {
 			most = id
 		}
 	}
-	refusal := d.refused()
-	refusal.Verdict = Reject
-	refusal.Reason = fmt.Sprintf("it counts for %d totals at once, %d of them of limit %s, and may for %d: ask for less at once", len(d.Charges), count[most], most, MaxCharges)
-	return refusal
+	return fmt.Sprintf("it counts for %d totals at once, %d of them of limit %s, and may for %d: ask for less at once", len(charges), count[most], most, MaxCharges)
 }
 
 // unless returns the decision if it could be kept. Where others have taken the room of what

@@ -53,7 +53,7 @@ func lift(decided, held, alone []Charge, over *OverLimitError, whole bool) (some
 	for i := range decided {
 		c := &decided[i]
 		same := c.Counter == over.Charge.Counter || whole && c.Limit != "" && c.Limit == over.Charge.Limit
-		if c.Firm || c.lifted() || !same || !c.twice() {
+		if !same || !c.mayPass() {
 			continue
 		}
 		c.Passes = c.Cap
@@ -64,6 +64,15 @@ func lift(decided, held, alone []Charge, over *OverLimitError, whole bool) (some
 	}
 	return some
 }
+
+// MayPass reports whether people may be asked to let a charge pass its limit, where somebody
+// may approve that.
+func (c *Charge) MayPass() bool {
+	counted := bounded([]Charge{*c})
+	return counted[0].mayPass()
+}
+
+func (c *Charge) mayPass() bool { return !c.Firm && !c.lifted() && c.twice() }
 
 // twice reports whether twice its amount can be counted: what people are asked about counts
 // in a slot of its own, until what they approve counts in another.

@@ -11,7 +11,8 @@ import (
 )
 
 // Reckon judges an explained request by what is used of each total already, as a signer
-// does: what has no room is rejected, or referred to who may approve it. [Policy.Explain]
+// does: what has no room is rejected, or referred to who may approve it, and so is rejected
+// what counts for too many totals, or for too much for people to approve. [Policy.Explain]
 // knows of no totals, and judges by what the request counts alone.
 func (e Explanation) Reckon(used func(counter string) uint256.Int) Explanation {
 	if len(e.charges) == 0 {
@@ -19,6 +20,7 @@ func (e Explanation) Reckon(used func(counter string) uint256.Int) Explanation {
 	}
 	e.Limits = slices.Clone(e.Limits)
 	e.Verdict, e.Reason = e.judged.verdict, e.judged.reason
+	tooMany := rules.TooMany(e.charges)
 	var firm, soft string
 	for i := range e.charges {
 		c := &e.charges[i]
@@ -32,13 +34,15 @@ func (e Explanation) Reckon(used func(counter string) uint256.Int) Explanation {
 		if !c.Amount.Gt(&c.Cap) {
 			reason += ", unless the request replaces or repeats what counts already"
 		}
-		if c.Firm && firm == "" {
+		if passes := c.MayPass(); !passes && firm == "" {
 			firm = reason
-		} else if !c.Firm && soft == "" {
+		} else if passes && soft == "" {
 			soft = reason
 		}
 	}
 	switch {
+	case tooMany != "":
+		e.Verdict, e.Reason = rules.Reject.String(), tooMany
 	case firm != "" || soft != "" && e.board == "":
 		e.Verdict, e.Reason = rules.Reject.String(), firm
 		if firm == "" {
