@@ -56,7 +56,7 @@ func lift(decided, held, alone []Charge, over *OverLimitError, whole bool) (some
 		if !same || !c.mayPass() {
 			continue
 		}
-		c.Passes = c.Cap
+		c.Lifted, c.Passes = true, c.Cap
 		c.Cap.SetAllOne()
 		held[i] = *c
 		held[i].Slot = alone[i].Slot

@@ -38,8 +38,9 @@ type Charge struct {
 
 	Limit string // the limit's id, which refusals name; "" names the counter
 
-	// Passes is the cap that people may let it pass, for them to see: Cap is none then.
-	// Zero: they are not asked about it. It is not stored.
+	// Lifted is that people are asked to let it pass its limit: Cap is none then, and Passes
+	// is what it was, for them to see. Neither is stored.
+	Lifted bool        `json:"-"`
 	Passes uint256.Int `json:"-"`
 
 	// Firm is a limit that nobody may approve the passing of: see

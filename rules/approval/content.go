@@ -8,13 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holiman/uint256"
-
 	"github.com/kvclef/kvclef/rules"
 )
-
-// lifted is the cap of a limit that people may approve the passing of.
-var lifted = *new(uint256.Int).SetAllOne()
 
 // newID makes the id of a ticket: 80 random bits as 16 letters and digits.
 func newID() string {
@@ -62,11 +57,10 @@ func contentOf(req *rules.Request, referral rules.Decision, quorums []*rules.Quo
 		if shown.Limit == "" {
 			shown.Limit = charge.Counter
 		}
-		switch {
-		case charge.Cap != lifted:
-			shown.Cap = charge.Cap.Dec()
-		case !charge.Passes.IsZero():
+		if charge.Lifted {
 			shown.Max = charge.Passes.Dec()
+		} else {
+			shown.Cap = charge.Cap.Dec()
 		}
 		c.Charges = append(c.Charges, shown)
 	}

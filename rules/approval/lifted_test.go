@@ -1,6 +1,7 @@
 package approval_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,40 @@ func TestTooMuchToHold(t *testing.T) {
 			}
 			if got := decide(t, engine, payment(1)); got.Verdict != rules.Approve {
 				t.Errorf("%v %q", got.Verdict, got.Reason)
+			}
+		})
+	}
+}
+
+// TestCountsAll: a budget, or a limit, with a maximum that nothing passes is not told as one
+// that is passed, and one of nothing is.
+func TestCountsAll(t *testing.T) {
+	t.Parallel()
+	const all = "115792089237316195423570985008687907853269984665640564039457584007913129639935"
+	for name, tt := range map[string]struct{ budget, limit string }{
+		"nothing passes":        {all, all},
+		"a limit of nothing is": {all, "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, nil)
+			engine := h.loaded(t, `approvals:
+  ops: {threshold: 1, of: [alice], wait: 0s}
+lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
+budgets: [{id: seen, match: {kind: [transaction]}, measure: value, max: "`+tt.budget+` wei", window: 24h}]
+rules:
+  - {id: any, effect: allow, match: {principal: [local], to: friends, plain: true}, approvals: ops, over_limit: {approvals: ops}, limits: [{id: day, measure: value, max: "`+tt.limit+` wei", window: 24h}]}
+`)
+			s, err := sheet.Of(h.ticket(t, decide(t, engine, payment(5)).Ticket), sheet.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			if tt.limit == "0" {
+				want = []string{"It passes the limit day: an approval lets it"}
+			}
+			if !slices.Equal(s.Warnings, want) {
+				t.Errorf("%q", s.Warnings)
 			}
 		})
 	}
