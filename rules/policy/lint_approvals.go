@@ -12,7 +12,7 @@ func (l *linter) unlimited(rule *Rule, m *Match, possible []string, by purse) {
 	for i := range m.Inner {
 		l.unlimited(rule, &m.Inner[i], possible, m.purseWithin(possible, by))
 	}
-	if m.has("amount_max") || m.isPlain() || l.limitsAmount(rule, m) && (!by.tokens || m.ofSelf()) {
+	if m.caps("amount_max") || m.isPlain() || l.limitsAmount(rule, m) && (!by.tokens || m.ofSelf()) {
 		return
 	}
 	word, methods := m.methods()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kvclef/kvclef/rules/facts"
+	"github.com/kvclef/kvclef/rules/limit"
 )
 
 // amountMembers are where typed data that hands tokens over says how many. What
@@ -63,6 +64,20 @@ func bounds(c comparison, path []string) bool {
 	}
 }
 
-// countable reports whether a number bounds an amount: one of more than 128 bits is as
-// good as none.
-func countable(n *big.Int) bool { return n != nil && n.BitLen() <= 128 }
+// maxCountable is how many bits a bound may have: one of more is as good as none.
+const maxCountable = 128
+
+// countable reports whether a number bounds an amount.
+func countable(n *big.Int) bool { return n != nil && n.BitLen() <= maxCountable }
+
+// holds reports whether a limit bounds what it counts.
+func holds(of *limit.Limit) bool { return of.Max.BitLen() <= maxCountable }
+
+// caps reports whether a match has one of some words, with a number that bounds what it is
+// about, if it has one.
+func (m *Match) caps(anyOf ...string) bool {
+	return slices.ContainsFunc(anyOf, func(key string) bool {
+		most := m.reachOf(key).bound
+		return m.has(key) && (most == nil || most.BitLen() <= maxCountable)
+	})
+}

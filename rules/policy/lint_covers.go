@@ -13,10 +13,12 @@ import (
 func (l *linter) limitsOf(rule *Rule, m *Match, kinds []string) []*limit.Limit {
 	var all []*limit.Limit
 	for i := range rule.Limits {
-		all = append(all, &rule.Limits[i])
+		if holds(&rule.Limits[i]) {
+			all = append(all, &rule.Limits[i])
+		}
 	}
 	for i := range l.policy.budget {
-		if b := &l.policy.budget[i]; coversRule(&b.Match, rule, m, kinds) {
+		if b := &l.policy.budget[i]; holds(&b.Limit) && coversRule(&b.Match, rule, m, kinds) {
 			all = append(all, &b.Limit)
 		}
 	}
@@ -38,7 +40,7 @@ func (l *linter) limitsAmount(rule *Rule, m *Match) bool {
 	limits := l.limitsOf(rule, m, possibleActs(rule))
 	limited := func(token *common.Address) bool {
 		return token != nil && l.deniesMore(rule, m, *token) || slices.ContainsFunc(limits, func(one *limit.Limit) bool {
-			return one.Measure == limit.Amount && one.Max.BitLen() <= 128 && (one.Token == nil || token != nil && *one.Token == *token)
+			return one.Measure == limit.Amount && (one.Token == nil || token != nil && *one.Token == *token)
 		})
 	}
 	tokens := m.tokens(rule)

@@ -140,7 +140,7 @@ func (l *linter) limitsAll(rule *Rule, of *limit.Limit, possible []string) bool 
 		}
 		switch {
 		case other.Measure == limit.Signatures:
-			return of.Measure != limit.Amount && m.has("value_max", "value") || of.Measure == limit.Amount && m.has("amount_max") || of.Measure == limit.Signatures
+			return of.Measure != limit.Amount && (m.has("value") || m.caps("value_max")) || of.Measure == limit.Amount && m.caps("amount_max") || of.Measure == limit.Signatures
 		case other.Measure == limit.Spend:
 			return of.Measure == limit.Value || of.Measure == limit.GasCost || of.Measure == limit.Spend
 		case other.Measure == limit.Amount && of.Measure == limit.Amount:

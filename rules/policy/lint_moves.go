@@ -183,7 +183,7 @@ func (l *linter) sums(rule *Rule, m *Match, possible []string, by purse) {
 
 // boundsSent reports whether something bounds what a match moves.
 func (l *linter) boundsSent(rule *Rule, m *Match, possible []string, by purse) bool {
-	if m.has("amount_max", "token_id") || m.boundsMember(possible) || l.ofCollections(rule, m) || l.countsArguments(rule, m) {
+	if m.has("token_id") || m.caps("amount_max") || m.boundsMember(possible) || l.ofCollections(rule, m) || l.countsArguments(rule, m) {
 		return true
 	}
 	if l.limitsAmount(rule, m) && (!by.tokens || m.ofSelf()) {

@@ -82,7 +82,7 @@ func (m *Match) saysCalled(possible []string) bool {
 // unboundedFee warns of rules under which a transaction that moves nothing may give
 // the whole account away as its fee, to who builds the block.
 func (l *linter) unboundedFee(rule *Rule, m *Match) {
-	bounded := m.has("gas_cost_max", "spend_max") || m.has("gas_max") && m.has("fee_cap_max")
+	bounded := m.caps("gas_cost_max", "spend_max") || m.caps("gas_max") && m.caps("fee_cap_max")
 	limited := slices.ContainsFunc(l.limitsOf(rule, m, []string{facts.KindTransaction}), func(of *limit.Limit) bool { return of.Measure == limit.GasCost || of.Measure == limit.Spend })
 	if !bounded && !limited {
 		l.warn(rule, unboundedFee, 0, "allows any fee, which may be all that the account has: add gas_max and fee_cap_max, or a limit such as {measure: gas_cost, max: \"0.5 ether\", window: 24h}")
@@ -96,10 +96,10 @@ func (l *linter) unboundedValue(rule *Rule, m *Match, possible []string, by purs
 	limited := func(of *limit.Limit) bool {
 		return (of.Measure == limit.Value || of.Measure == limit.Spend) && (!by.ether || slices.Contains(of.Per, limit.PerRecipient))
 	}
-	bounded := rule.Approvals != nil && !m.has("value_min") || rule.Match.has("spend_max") && !by.ether ||
+	bounded := rule.Approvals != nil && !m.has("value_min") || rule.Match.caps("spend_max") && !by.ether ||
 		bounds(m.compared("message"), []string{"value"}) || by.ether && l.countsPaid(rule, by.around) ||
 		slices.ContainsFunc(l.limitsOf(rule, m, ether), limited)
-	if len(ether) > 0 && !bounded && !m.has("value_max", "value") {
+	if len(ether) > 0 && !bounded && !m.has("value") && !m.caps("value_max") {
 		text := "allows any ether: add value_max, or a limit {measure: value, ..}"
 		if by.ether {
 			text = "allows any ether of the contract that is called, which no limit on value counts: add value_max"
