@@ -50,7 +50,7 @@ func crowded(t *testing.T, decider Decider) (server *Server, each int) {
 }
 
 // held returns how much of the room is taken.
-func (r *answerRoom) held() int64 {
+func (r *AnswerRoom) held() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var all int64
@@ -67,7 +67,7 @@ func TestLargeAnswersAreBounded(t *testing.T) {
 	for _, way := range []string{"http", "ipc"} {
 		t.Run(way, func(t *testing.T) {
 			server, each := crowded(t, rules.ApproveAll{})
-			room, most := server.cfg.answers, int64(51*each) // half, and the last
+			room, most := server.cfg.Answers, int64(51*each) // half, and the last
 			var hang []io.Closer
 			ask := func() {
 				if way == "http" {
@@ -129,16 +129,16 @@ func TestLargeAnswersAreBounded(t *testing.T) {
 // TestAnswerRoom: a caller has what is left, so that there is some for the next; a part of
 // each connection's answers counts nowhere.
 func TestAnswerRoom(t *testing.T) {
-	room := newAnswerRoom(1 << 20 / heldAnswers)
+	room := NewAnswerRoom(1 << 20 / heldAnswers)
 	share := func(principal string, free *int64) (hold func(int) error, leave func()) {
-		share := room.share(principal, free)
-		ctx := context.WithValue(t.Context(), shareKey{}, share)
+		share := room.Share(principal, free)
+		ctx := share.Into(t.Context())
 		return func(bytes int) error {
 			_, err := holdAnswer(ctx, bytes)
 			return err
-		}, share.leave
+		}, share.Leave
 	}
-	free := int64(freeAnswers)
+	free := int64(FreeAnswers)
 	all := make(map[string]int)
 	var leaves []func()
 	for _, principal := range []string{"a", "b", "c"} {
@@ -159,14 +159,14 @@ func TestAnswerRoom(t *testing.T) {
 		t.Errorf("they have %v, want %v", all, want)
 	}
 	hold, leave := share("a", &free)
-	if err := hold(freeAnswers); err != nil {
+	if err := hold(FreeAnswers); err != nil {
 		t.Errorf("a small answer: %v", err)
 	}
 	if err := hold(1 << 10); err == nil {
 		t.Error("the next of the same connection is not refused")
 	}
-	if leave(); free != freeAnswers {
-		t.Errorf("%d are free of the connection, want %d", free, freeAnswers)
+	if leave(); free != FreeAnswers {
+		t.Errorf("%d are free of the connection, want %d", free, FreeAnswers)
 	}
 	for _, leave := range leaves {
 		leave()
@@ -180,16 +180,16 @@ func TestAnswerRoom(t *testing.T) {
 // so large that there is none.
 func TestAnswerAlone(t *testing.T) {
 	for _, batch := range []int{1, math.MaxInt / 2, math.MaxInt} {
-		room, none := newAnswerRoom(batch), int64(0)
-		large, other := room.share("a", &none), room.share("b", &none)
+		room, none := NewAnswerRoom(batch), int64(0)
+		large, other := room.Share("a", &none), room.Share("b", &none)
 		if !large.hold(1 << 30) {
 			t.Errorf("%d: a large answer is refused, and nothing is held", batch)
 		}
 		if got, want := other.hold(1<<10), batch > 1; got != want {
 			t.Errorf("%d: another beside it is taken: %v", batch, got)
 		}
-		large.leave()
-		other.leave()
+		large.Leave()
+		other.Leave()
 		if !other.hold(1<<10) || !other.hold(0) || len(room.of) != 0 {
 			t.Errorf("%d: nothing is given back", batch)
 		}

@@ -40,8 +40,17 @@ type Identity struct {
 func (c Callers) Named() bool { return c.Tokens != nil || c.TLS != nil && c.TLS.NamesCallers() }
 
 // Identify returns who asks by a request. It is asked for each: what held when the
-// connection was opened may not hold any more. [Deny] answers an error.
+// connection was opened may not hold any more. A caller who has as many connections as are left
+// gets no answer on a further one, where callers are told apart. [Deny] answers an error.
 func (c Callers) Identify(r *http.Request) (Identity, error) {
+	who, err := c.identify(r)
+	if err == nil && c.Named() && !claimed(r.Context(), who.Principal) {
+		return Identity{}, &crowdedError{who.Principal}
+	}
+	return who, err
+}
+
+func (c Callers) identify(r *http.Request) (Identity, error) {
 	principal, err := c.certificate(r)
 	if err != nil || c.Tokens == nil {
 		return Identity{Principal: principal}, err
@@ -93,9 +102,23 @@ func (e *tokenError) Error() string { return e.err.Error() }
 // Unwrap returns what is wrong.
 func (e *tokenError) Unwrap() error { return e.err }
 
-// Deny answers a request whose caller is not known. What is wrong with a token is for
+// crowdedError is that a caller has too many connections.
+type crowdedError struct{ principal string }
+
+// Error is for the log and for the caller.
+func (e *crowdedError) Error() string {
+	return "too many connections of " + e.principal + " are being answered: the others are for other callers"
+}
+
+// Deny answers a request whose caller is not known, or has too many others. What is wrong with a token is for
 // the log alone: whoever tries some out learns nothing.
 func Deny(w http.ResponseWriter, r *http.Request, err error) {
+	if crowded := (*crowdedError)(nil); errors.As(err, &crowded) {
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
 	var token *tokenError
 	if !errors.As(err, &token) {
 		w.Header().Set("Connection", "close") // a new one shows a new certificate
@@ -113,11 +136,13 @@ func Deny(w http.ResponseWriter, r *http.Request, err error) {
 // InvalidToken is all that a caller is told whose token does not count.
 const InvalidToken = "invalid token"
 
-// LogDenied logs that the caller of a request is not known.
+// LogDenied logs that a request is denied.
 func LogDenied(log func(kind string, attrs ...any), r *http.Request, err error) {
 	kind := refusedCertificate
 	if token := (*tokenError)(nil); errors.As(err, &token) {
 		kind = refusedToken
+	} else if crowded := (*crowdedError)(nil); errors.As(err, &crowded) {
+		kind = refusedConnection
 	}
 	log(kind, slog.String("reason", clipTo(err.Error(), 256)), slog.String("remote", r.RemoteAddr), RequestAttr(r.Context()))
 }

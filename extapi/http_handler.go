@@ -68,11 +68,11 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request) {
 			},
 		}
 		defer body.leave()
-		free := int64(freeAnswers) // a connection has one request at a time
-		share := h.cfg.answers.share(principal, &free)
-		defer share.leave()
+		free := int64(FreeAnswers) // a connection has one request at a time
+		share := h.cfg.Answers.Share(principal, &free)
+		defer share.Leave()
 		r.Body = body
-		r = share.counted(r)
+		r = r.WithContext(share.Into(r.Context())) //nolint:contextcheck // it is the request's
 	} else {
 		r.Body, r.ContentLength = http.NoBody, 0
 	}

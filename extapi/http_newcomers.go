@@ -27,6 +27,9 @@ type newcomers struct {
 	resting list.List // likewise
 	places  map[net.Conn]place
 	ends    map[net.Conn]context.CancelFunc // of the contexts
+
+	callers *Shares             // of the connections on which requests are answered
+	claims  map[net.Conn]string // whose they are
 }
 
 // place is where a connection is in one of the lists.
@@ -35,8 +38,11 @@ type place struct {
 	at *list.Element
 }
 
-func newNewcomers() *newcomers {
-	return &newcomers{places: make(map[net.Conn]place), ends: make(map[net.Conn]context.CancelFunc)}
+func newNewcomers(conns int) *newcomers {
+	return &newcomers{
+		places: make(map[net.Conn]place), ends: make(map[net.Conn]context.CancelFunc),
+		callers: NewShares(conns, true), claims: make(map[net.Conn]string),
+	}
 }
 
 // follow is told of each change of a connection by the HTTP server. A connection
@@ -45,6 +51,9 @@ func (n *newcomers) follow(conn net.Conn, state http.ConnState) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.forget(conn)
+	if state != http.StateActive {
+		n.giveBack(conn)
+	}
 	switch state {
 	case http.StateNew:
 		n.places[conn] = place{&n.silent, n.silent.PushBack(conn)}
@@ -84,12 +93,14 @@ type attached struct {
 // attachedKey is the context's key of it.
 type attachedKey struct{}
 
-// put puts the connection into one of the lists, unless it was given up.
+// put puts the connection into one of the lists, unless it was given up. There it makes room for
+// others, and is nobody's.
 func (a attached) put(in *list.List) {
 	n := a.to
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ends[a.conn] != nil {
+		n.giveBack(a.conn)
 		n.forget(a.conn)
 		n.places[a.conn] = place{in, in.PushBack(a.conn)}
 	}
@@ -126,6 +137,35 @@ func Known(ctx context.Context) bool {
 		n.forget(a.conn)
 	}
 	return n.ends[a.conn] != nil
+}
+
+// claimed takes the connection of a request for its caller, until the request is answered or
+// becomes something else. It is false for one who has as many as are left: of what nobody asks by
+// a connection makes room for others, but what somebody asks by does not.
+func claimed(ctx context.Context, principal string) bool {
+	a, ok := ctx.Value(attachedKey{}).(attached)
+	if !ok {
+		return true
+	}
+	n := a.to
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, found := n.claims[a.conn]; found || n.ends[a.conn] == nil {
+		return true // or it was closed, and what is written goes nowhere
+	}
+	if !n.callers.Enter(principal) {
+		return false
+	}
+	n.claims[a.conn] = principal
+	return true
+}
+
+// giveBack ends the claim to a connection. The lock is held.
+func (n *newcomers) giveBack(conn net.Conn) {
+	if principal, found := n.claims[conn]; found {
+		n.callers.Leave(principal)
+		delete(n.claims, conn)
+	}
 }
 
 func (n *newcomers) forget(conn net.Conn) {

@@ -85,6 +85,59 @@ func TestConnectionsThatRestKeepNobodyOut(t *testing.T) {
 	}
 }
 
+// namesTokens takes a token for a name.
+type namesTokens struct{}
+
+func (namesTokens) Identify(_ context.Context, header http.Header) (string, time.Time, error) {
+	return strings.TrimPrefix(header.Get("Authorization"), "Bearer "), time.Time{}, nil
+}
+
+// TestConnectionsAreLeftForOthers: a caller who is known, and opens connections on which it never
+// ends a request, has no more of them than are left, and what it gives up it can have again.
+func TestConnectionsAreLeftForOthers(t *testing.T) {
+	const places = 8
+	said := new(journal)
+	server := listeners(t, newProbe(), ServerConfig{MaxHTTPConns: places, Tokens: namesTokens{}, ReadTimeout: time.Hour, RequestTimeout: time.Hour, Logger: said.logger()})
+	const half = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nAuthorization: Bearer mallory\r\n\r\n"
+	var kept []*httpClient
+	for range 3 * places {
+		client := dialHTTP(t, server)
+		client.request(half, "")
+		kept = append(kept, client)
+	}
+	crowded := 0
+	for range 3 {
+		client := dialHTTP(t, server)
+		client.post("Authorization: Bearer mallory\r\n", versionCall)
+		if status, body := client.answer(); status == http.StatusServiceUnavailable && strings.Contains(body, "too many connections of mallory") {
+			crowded++
+		}
+	}
+	if crowded != 3 || said.count("too many connections of mallory") == 0 {
+		t.Errorf("%d of 3 are told that there are too many", crowded)
+	}
+	for range 3 {
+		client := dialHTTP(t, server)
+		client.post("Authorization: Bearer batcher\r\n", versionCall)
+		if status, body := client.answer(); status != 200 || body != versionAnswer {
+			t.Errorf("another caller got %d %s", status, body)
+		}
+	}
+	for _, client := range kept {
+		client.Close()
+	}
+	for deadline := time.Now().Add(patience); ; {
+		client := dialHTTP(t, server)
+		client.post("Authorization: Bearer mallory\r\n", versionCall)
+		if status, _ := client.answer(); status == 200 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("what was given up can't be had again")
+		}
+	}
+}
+
 // hangingTokens knows a token, and comes to no end with others.
 type hangingTokens struct{ asked, left, over chan struct{} }
 
@@ -135,7 +188,7 @@ func TestStrangersMakeRoom(t *testing.T) {
 
 // TestStrangerThatIsGone: who has made room before it was known is not heard.
 func TestStrangerThatIsGone(t *testing.T) {
-	waiting := newNewcomers()
+	waiting := newNewcomers(8)
 	conn := &namedConn{name: "a", closed: new(strings.Builder)}
 	ctx := waiting.attach(t.Context(), conn)
 	waiting.follow(conn, http.StateNew)
@@ -161,7 +214,7 @@ func TestStrangerThatIsGone(t *testing.T) {
 // TestNewcomersLeaveInOrder: the oldest is closed first, each once, and those that rest
 // after those that have said nothing.
 func TestNewcomersLeaveInOrder(t *testing.T) {
-	waiting := newNewcomers()
+	waiting := newNewcomers(8)
 	conns := make([]*namedConn, 4)
 	var closed strings.Builder
 	for i := range conns {
@@ -194,7 +247,7 @@ func TestNewcomersLeaveInOrder(t *testing.T) {
 // TestWhoComesHasTime: where strangers have the places one of them makes room, and not who
 // has just come and could not say anything yet; where no fewer say nothing, one of those.
 func TestWhoComesHasTime(t *testing.T) {
-	waiting := newNewcomers()
+	waiting := newNewcomers(8)
 	var closed strings.Builder
 	come := func(name string) (*namedConn, context.Context) {
 		conn := &namedConn{name: name, closed: &closed}

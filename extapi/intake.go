@@ -13,7 +13,8 @@ type Intake struct {
 	// MaxConns is how many connections may be open. When all are, the one makes room for
 	// a new one that was answered the longest ago without its body, see [Early], else the
 	// one that has sent nothing for the longest, or else the one that has rested the
-	// longest between requests.
+	// longest between requests. One of several callers has no more of them for requests that
+	// are being answered than are left, see [Callers.Identify].
 	MaxConns int
 
 	// TLS encrypts, and names the callers. Default: nil, in clear.
@@ -33,7 +34,7 @@ func (i Intake) Attach(server *http.Server, listener net.Listener) net.Listener 
 	limited := limitListener(listener, i.MaxConns, func(why string) {
 		i.Refused(refusedConnection, slog.String("transport", "http"), slog.String("reason", why))
 	})
-	waiting := newNewcomers()
+	waiting := newNewcomers(i.MaxConns)
 	limited.makeRoom = waiting.dismiss
 	server.Protocols = new(http.Protocols)
 	server.Protocols.SetHTTP1(true)

@@ -32,7 +32,7 @@ type ipcConn struct {
 	flight  *flight
 	large   *largePlaces // of all connections
 	calls   sync.WaitGroup
-	free    int64 // of answers, see answerShare
+	free    int64 // of answers, see [AnswerShare]
 
 	// Used by the only reading goroutine.
 	dec     *json.Decoder
@@ -49,7 +49,7 @@ type ipcConn struct {
 }
 
 func newIPCConn(conn net.Conn, cfg ServerConfig, refused *refusals, large *largePlaces) *ipcConn {
-	c := &ipcConn{Conn: conn, cfg: cfg, refused: refused, flight: newFlight(cfg.MaxInFlight, maxFlightBytes), large: large, free: freeAnswers, hangUp: func() {}}
+	c := &ipcConn{Conn: conn, cfg: cfg, refused: refused, flight: newFlight(cfg.MaxInFlight, maxFlightBytes), large: large, free: FreeAnswers, hangUp: func() {}}
 	c.dec = json.NewDecoder(wire{c})
 	return c
 }

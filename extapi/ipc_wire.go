@@ -73,13 +73,13 @@ func (x *exchange) serve(ctx context.Context, server *rpc.Server) {
 		server.ServeCodec(rpc.NewCodec(x), 0)
 		return
 	}
-	share := x.conn.cfg.answers.share(x.conn.principal, &x.conn.free)
-	defer share.leave()
+	share := x.conn.cfg.Answers.Share(x.conn.principal, &x.conn.free)
+	defer share.Leave()
 	request := &http.Request{
 		Method: http.MethodPost, Header: http.Header{"Content-Type": {"application/json"}},
 		Body: io.NopCloser(x), ContentLength: int64(len(x.frame)),
 	}
-	server.ServeHTTP(&response{x, make(http.Header)}, share.counted(request.WithContext(ctx)))
+	server.ServeHTTP(&response{x, make(http.Header)}, request.WithContext(share.Into(ctx)))
 }
 
 // subscribes reports whether a message is one call of a subscription.

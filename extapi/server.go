@@ -46,7 +46,9 @@ func serverOf(receivers map[string]any, cfg ServerConfig) (*Server, error) {
 	if err := register(server, receivers); err != nil {
 		return nil, err
 	}
-	cfg.answers = newAnswerRoom(cfg.MaxResponse)
+	if cfg.Answers == nil {
+		cfg.Answers = NewAnswerRoom(cfg.MaxResponse)
+	}
 	s := &Server{cfg: cfg, rpc: server, callers: Callers{Tokens: cfg.Tokens}, refused: newRefusals(cfg.Logger), log: cfg.Logger}
 	if cfg.HTTPAddr != "" && cfg.TLS.on() {
 		keeper, err := NewTLSKeeper(cfg.TLS, cfg.Logger)

@@ -70,7 +70,9 @@ type ServerConfig struct {
 	Release string       // what health_status answers; default: the version of the external API
 	Logger  *slog.Logger // default: discard
 
-	answers *answerRoom // of all listeners; the server makes it
+	// Answers is the room for answers that are not taken, which other listeners of the process
+	// share. Default: one of its own, by MaxResponse.
+	Answers *AnswerRoom
 }
 
 // withDefaults returns the configuration with its zero values filled in.

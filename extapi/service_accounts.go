@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -20,9 +19,12 @@ func (s *Service) list(ctx context.Context, req *rules.Request, accounts []rules
 	if err != nil {
 		return nil, err
 	}
-	shown := make([]common.Address, 0, len(accounts))
+	shown, listed := make([]common.Address, 0, len(accounts)), make(map[common.Address]bool, len(decision.Listed))
+	for _, address := range decision.Listed {
+		listed[address] = true
+	}
 	for _, account := range accounts {
-		if decision.Listed == nil || slices.Contains(decision.Listed, account.Address) {
+		if decision.Listed == nil || listed[account.Address] {
 			shown = append(shown, account.Address)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -100,9 +99,12 @@ func inBoth(a, b []common.Address) []common.Address {
 	case b == nil:
 		return a
 	}
-	both := make([]common.Address, 0, min(len(a), len(b)))
+	both, second := make([]common.Address, 0, min(len(a), len(b))), make(map[common.Address]bool, len(b))
+	for _, address := range b {
+		second[address] = true
+	}
 	for _, address := range a {
-		if slices.Contains(b, address) {
+		if second[address] {
 			both = append(both, address)
 		}
 	}

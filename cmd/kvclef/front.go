@@ -107,7 +107,7 @@ func (s *signing) newFront(ctx context.Context, parts frontParts) (_ *front, err
 		Methods: parts.gate.around(wallet.Methods(answered)), Allow: cfg.Allow, Deny: cfg.Deny,
 		Addr: parts.addr, LoopbackOnly: s.loopbackOnly, Callers: s.proxyCallers, VirtualHosts: cfg.VirtualHosts, AllowedOrigins: cfg.Origins,
 		Pages: pagesOf(f.status, parts.pages), Observer: s.watch.calls(),
-		MaxBody: s.cfg.Limits.BodyBytes, MaxBatch: s.cfg.Limits.Batch, Logger: s.log,
+		MaxBody: s.cfg.Limits.BodyBytes, MaxBatch: s.cfg.Limits.Batch, Answers: s.answers, Logger: s.log,
 	})
 	if err != nil {
 		return nil, &usageError{err}

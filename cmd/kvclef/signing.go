@@ -36,6 +36,7 @@ type signing struct {
 	proxyCallers extapi.Callers // of the listener in front of a node
 	watch        *watch
 	log          *slog.Logger
+	answers      *extapi.AnswerRoom // of all listeners
 
 	outboxes outboxes
 	node     atomic.Pointer[nodeClient] // nil: it stands in front of none, or not yet
@@ -63,6 +64,7 @@ func (s *signing) run(ctx context.Context) (err error) {
 	}
 	defer stopCheckpoints()
 	signer := reserve(keyringSigner{keyring}, reserved)
+	s.answers = extapi.NewAnswerRoom(s.cfg.Limits.ResponseBytes)
 	listen, err := s.serverConfig()
 	if err != nil {
 		return err
@@ -328,6 +330,7 @@ func (s *signing) serverConfig() (extapi.ServerConfig, error) {
 		MaxBody:        l.BodyBytes,
 		MaxBatch:       l.Batch,
 		MaxResponse:    l.ResponseBytes,
+		Answers:        s.answers,
 		ReadTimeout:    l.RequestTimeout,
 		RequestTimeout: l.RequestTimeout,
 		Logger:         s.log,

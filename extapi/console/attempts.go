@@ -17,6 +17,7 @@ const (
 	attemptsInterval = 2 * time.Second // until one more
 	attemptsAll      = 20              // a second
 	maxAddresses     = 4096
+	maxKnown         = 256 // addresses from which somebody has signed in
 )
 
 // attempts bounds what strangers can ask for.
@@ -26,16 +27,36 @@ type attempts struct {
 
 	mu sync.Mutex
 	of map[netip.Prefix]*rate.Limiter
+
+	known map[netip.Prefix]*rate.Limiter // likewise, of addresses that what is for all does not bound
 }
 
 func newAttempts(clock func() time.Time) *attempts {
-	return &attempts{clock: clock, all: rate.NewLimiter(attemptsAll, 2*attemptsAll), of: make(map[netip.Prefix]*rate.Limiter)}
+	return &attempts{clock: clock, all: rate.NewLimiter(attemptsAll, 2*attemptsAll), of: make(map[netip.Prefix]*rate.Limiter), known: make(map[netip.Prefix]*rate.Limiter)}
+}
+
+// welcome notes that somebody has signed in: strangers who use up what is for all keep those out
+// no more who come from there again, until the signer is started anew.
+func (a *attempts) welcome(r *http.Request) {
+	source, now := sourceOf(r), a.clock()
+	limiter := a.limiter(source, now)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known[source] == nil && limiter != a.all && len(a.known) < maxKnown {
+		a.known[source] = limiter
+	}
 }
 
 // allowed reports whether one more attempt may be made.
 func (a *attempts) allowed(r *http.Request) bool {
-	now := a.clock()
-	return a.limiter(sourceOf(r), now).AllowN(now, 1) && a.all.AllowN(now, 1)
+	source, now := sourceOf(r), a.clock()
+	a.mu.Lock()
+	known := a.known[source]
+	a.mu.Unlock()
+	if known != nil {
+		return known.AllowN(now, 1)
+	}
+	return a.limiter(source, now).AllowN(now, 1) && a.all.AllowN(now, 1)
 }
 
 // limiter returns that of an address. When there are too many, those go that let

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -210,6 +211,49 @@ func TestAttemptsOfManyAddresses(t *testing.T) {
 	}
 	if r.RemoteAddr = "[2001:db8::ffff]:80"; a.allowed(r) {
 		t.Error("its neighbour counts apart")
+	}
+}
+
+// TestStrangersKeepNoApproverOut: whoever signed in once from an address can do so again while
+// strangers of many addresses use up all attempts, and guesses from there are bounded still.
+func TestStrangersKeepNoApproverOut(t *testing.T) {
+	c := &clock{now: time.Now()}
+	a := newAttempts(c.Now)
+	from := func(addr string) *http.Request { return &http.Request{RemoteAddr: addr + ":80"} }
+	for _, approver := range []string{"192.0.2.1", "192.0.2.1", "[2001:db8::1]"} {
+		if !a.allowed(from(approver)) {
+			t.Fatal("the first attempt is refused")
+		}
+		a.welcome(from(approver))
+	}
+	flood := func() (passed int) {
+		for i := range 200 {
+			if a.allowed(from(fmt.Sprintf("198.51.100.%d", i))) {
+				passed++
+			}
+		}
+		return passed
+	}
+	if passed := flood(); passed > 2*attemptsAll || a.allowed(from("192.0.2.2")) {
+		t.Errorf("%d strangers passed, and another after them", passed)
+	}
+	passed := 0
+	for range attemptsBurst {
+		if a.allowed(from("192.0.2.1")) && a.allowed(from("[2001:db8::2]")) {
+			passed++
+		}
+	}
+	if passed < attemptsBurst-2 || a.allowed(from("192.0.2.1")) {
+		t.Errorf("%d attempts of %d from where somebody signed in, or one too many", passed, attemptsBurst)
+	}
+	for i := range 2 * maxKnown {
+		c.pass(time.Second)
+		r := from(fmt.Sprintf("[2001:db8:%x::1]", i))
+		a.allowed(r)
+		a.welcome(r)
+	}
+	if len(a.known) != maxKnown {
+		t.Errorf("%d addresses are known", len(a.known))
 	}
 }
 

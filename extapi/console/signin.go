@@ -93,6 +93,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, person, way strin
 		s.fail(w, r, nil, http.StatusServiceUnavailable, "The signer is stopping.")
 		return false
 	}
+	s.attempts.welcome(r)
 	s.cookies.set(w, s.cookies.session, cookie, http.SameSiteStrictMode, s.cfg.Lifetime)
 	s.log.InfoContext(r.Context(), "Person signed in", "person", person, "way", way, "remote", remoteHost(r))
 	return true

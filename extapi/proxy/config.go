@@ -76,7 +76,7 @@ type Config struct {
 	MaxAnswer     int64 // bytes of an answer of the node that is not streamed; default 64 MiB
 	MaxHeld       int64 // bytes of such answers that are held for all callers, less 64 KiB for each request; default 4 × MaxAnswer
 	MaxConns      int   // open connections of the listener; default 1024
-	MaxWebSockets int   // open WebSocket connections; default 512
+	MaxWebSockets int   // open WebSocket connections; default 512. Where callers prove who they are, one has no more of them than are left, nor of MaxNodeCalls
 	MaxInFlight   int   // unanswered calls of a WebSocket connection, and messages on their way to its node; default 64
 	MaxNodeCalls  int   // connections to an HTTP node; default 512
 	NodeLinks     int   // connections to a ws or IPC node that HTTP clients share, with one more for notifications; default 4
@@ -89,6 +89,10 @@ type Config struct {
 	MethodTimeout time.Duration // of a method that is answered here; default 60 s
 	DialTimeout   time.Duration // for connecting to the node; default 10 s
 	NodeTimeout   time.Duration // for the node to begin its answer, and between pieces of it; default 60 s
+
+	// Answers is the room for listings that are not taken, which other listeners of the
+	// process share. Default: one of its own, of 100 MB.
+	Answers *extapi.AnswerRoom
 
 	Logger *slog.Logger // default: discard
 }
@@ -103,6 +107,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Answers == nil {
+		c.Answers = extapi.NewAnswerRoom(25_000_000)
 	}
 	setDefault(&c.MaxBody, 5<<20)
 	setDefault(&c.MaxBatch, 1000)

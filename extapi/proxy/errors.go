@@ -61,6 +61,7 @@ var (
 	errNodeOmitted = &wireError{code: codeFailed, text: "the node left this call out of its answer", outcome: OutcomeInvalid}
 	errNodeLarge   = &wireError{code: codeLarge, text: "response too large", outcome: OutcomeWithheld}
 	errHeld        = &wireError{code: codeBusy, text: "too many large answers are on their way: try again later", outcome: OutcomeWithheld}
+	errNodeBusy    = &wireError{code: codeBusy, text: "too many calls to the node are under way, of this caller or of all together: try again later", outcome: OutcomeRefused}
 	errHungUp      = &wireError{code: codeFailed, text: "the caller hung up", outcome: OutcomeCanceled}
 )
 

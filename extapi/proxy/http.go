@@ -169,13 +169,17 @@ func (p *Proxy) servePost(w http.ResponseWriter, r *http.Request, principal, tra
 		p.write(control, w, refuseBody(calls, batch, p.refusal(r.Context(), refusal)))
 		return
 	}
+	ctx := callerContext(withTrail(r.Context(), trail), r, "http", principal)
 	if web, ok := p.node.(*httpNode); ok && p.passes(calls) {
-		p.stream(withTrail(r.Context(), trail), control, w, r, web, body, calls, batch)
+		p.stream(ctx, control, w, r, web, body, calls, batch)
 		return
 	}
 	room := p.held.share(p.cfg.MaxAnswer)
 	defer room.close()
-	ctx := callerContext(withTrail(r.Context(), trail), r, "http", principal)
+	free := int64(extapi.FreeAnswers) // a connection has one request at a time
+	listings := p.cfg.Answers.Share(principal, &free)
+	defer listings.Leave()
+	ctx = listings.Into(ctx)
 	key, err := readIdempotencyKey(r.Header)
 	if err != nil {
 		p.write(control, w, p.withoutKey(ctx, room, calls, batch))

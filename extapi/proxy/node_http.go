@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/kvclef/kvclef/extapi"
 )
 
 // httpNode is a node that takes calls by POST.
@@ -18,6 +20,7 @@ type httpNode struct {
 	target    target
 	transport transport
 	patience  time.Duration
+	callers   *extapi.Shares // of the connections; nil where callers are not told apart: they wait for one
 	failed    func(context.Context, error)
 }
 
@@ -30,6 +33,9 @@ type transport interface {
 func newHTTPNode(t target, cfg Config, failed func(context.Context, error)) *httpNode {
 	dialer := &net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 30 * time.Second}
 	n := &httpNode{target: t, patience: cfg.NodeTimeout, failed: failed}
+	if cfg.Callers.Named() {
+		n.callers = extapi.NewShares(cfg.MaxNodeCalls, true)
+	}
 	if through, err := http.ProxyFromEnvironment(&http.Request{URL: t.url}); directWorks && t.url.Scheme == "http" && through == nil && err == nil {
 		n.transport = newDirect(hostPort(t.url), dialer, cfg.MaxNodeCalls)
 		return n
@@ -68,14 +74,22 @@ type exchange struct {
 	timer    *time.Timer
 	patience time.Duration
 	answer   *http.Response // nil if there is none
+	leave    func()         // the caller's share
 }
 
 // post sends a body. Header may have Accept-Encoding and Content-Type of the
 // caller. The exchange must be ended also after an error.
 func (n *httpNode) post(ctx context.Context, body []byte, header http.Header) (*exchange, *wireError) {
-	x := &exchange{patience: n.patience}
+	x := &exchange{patience: n.patience, leave: func() {}}
 	x.ctx, x.cancel = context.WithCancelCause(ctx)
 	x.timer = time.AfterFunc(n.patience, func() { x.cancel(errNodeSlow) })
+	if n.callers != nil {
+		principal := extapi.PrincipalOf(ctx)
+		if !n.callers.Enter(principal) {
+			return x, errNodeBusy
+		}
+		x.leave = func() { n.callers.Leave(principal) }
+	}
 	if trail := trailOf(ctx); trail != "" {
 		header[trailHeader] = []string{trail}
 	}
@@ -134,6 +148,7 @@ func (x *exchange) end() {
 	if x.answer != nil {
 		_ = x.answer.Body.Close() // what it held was read or is not wanted
 	}
+	x.leave()
 }
 
 // fetch sends a body and returns the whole answer, which begins as JSON does

@@ -33,7 +33,7 @@ type Proxy struct {
 	held    held
 	names   map[string]string // of methods that are told to the observer
 	large   *extapi.LargePlaces
-	sockets chan struct{}  // places for WebSocket clients
+	sockets *extapi.Shares // of WebSocket clients
 	nodeLog rate.Sometimes // a node that is down fails every call
 
 	writeBuffers sync.Pool // of WebSocket clients
@@ -55,7 +55,7 @@ func New(cfg Config) (*Proxy, error) {
 	p := &Proxy{
 		cfg: cfg, log: cfg.Logger, access: access, trail: newTrail(),
 		guard: extapi.NewGuard(cfg.VirtualHosts, cfg.AllowedOrigins), refused: extapi.RefusalLog(cfg.Logger),
-		large: extapi.NewLargePlaces(maxLargeBodies, cfg.Callers.Named()), sockets: make(chan struct{}, cfg.MaxWebSockets),
+		large: extapi.NewLargePlaces(maxLargeBodies, cfg.Callers.Named()), sockets: extapi.NewShares(cfg.MaxWebSockets, cfg.Callers.Named()),
 		names: namesOf(cfg), nodeLog: rate.Sometimes{First: 5, Interval: time.Second},
 		sessions: sessions{open: make(map[*session]struct{})},
 	}

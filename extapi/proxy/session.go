@@ -33,14 +33,12 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, who extap
 		http.Error(w, "header Idempotency-Key is for calls by POST: a connection has many", http.StatusBadRequest)
 		return
 	}
-	select {
-	case p.sockets <- struct{}{}:
-		defer func() { <-p.sockets }()
-	default:
-		p.refused("connection", slog.String("transport", "ws"), slog.String("reason", "too many are open"), extapi.RequestAttr(r.Context()))
+	if !p.sockets.Enter(who.Principal) {
+		p.refused("connection", slog.String("transport", "ws"), slog.String("reason", "too many are open"), slog.String("principal", who.Principal), extapi.RequestAttr(r.Context()))
 		http.Error(w, "too many WebSocket connections", http.StatusServiceUnavailable)
 		return
 	}
+	defer p.sockets.Leave(who.Principal)
 	upgrader := &websocket.Upgrader{
 		HandshakeTimeout: p.cfg.HeaderTimeout,
 		CheckOrigin:      func(*http.Request) bool { return true }, // the guard has checked it
@@ -55,6 +53,7 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request, who extap
 	s := &session{
 		p: p, conn: conn, ctx: ctx, cancel: cancel, opening: r, who: who,
 		slots: make(chan struct{}, p.cfg.MaxInFlight), ended: make(chan struct{}),
+		free: extapi.FreeAnswers,
 	}
 	if p.sessions.add(s) {
 		defer p.sessions.remove(s)
@@ -74,7 +73,8 @@ type session struct {
 	opening *http.Request // by which the connection became a WebSocket
 	who     extapi.Identity
 
-	slots  chan struct{} // one for each message that waits for its answer
+	slots  chan struct{} // of messages that wait for their answers, see [session.weight]
+	free   int64         // of answers, see [extapi.AnswerShare]
 	inside bool          // a message has begun; the reading goroutine's own
 
 	running sync.WaitGroup // answers that are made here
@@ -134,11 +134,7 @@ func (s *session) finish(pipe *pipe, why goodbye) {
 // ended. No more messages are taken then.
 func (s *session) drain(ended <-chan struct{}) {
 	free := 0
-	defer func() {
-		for range free {
-			s.release()
-		}
-	}()
+	defer func() { s.release(free) }()
 	for free < cap(s.slots) {
 		select {
 		case s.slots <- struct{}{}:

@@ -2,7 +2,6 @@ package clefjs
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -51,6 +50,10 @@ func (a *answer) accounts(array *goja.Object) (listed []common.Address, wrong st
 		return nil, fmt.Sprintf("the function returned %d accounts, and was asked about %d", length, len(a.asked))
 	}
 	listed = make([]common.Address, 0, length)
+	wanted := make(map[common.Address]bool, len(a.asked)) // whether it is not listed yet
+	for _, account := range a.asked {
+		wanted[account.Address] = true
+	}
 	for i := range int(length) {
 		element := array.Get(fmt.Sprint(i))
 		if object, ok := element.(*goja.Object); ok {
@@ -61,11 +64,12 @@ func (a *answer) accounts(array *goja.Object) (listed []common.Address, wrong st
 			return nil, fmt.Sprintf("element %d of what the function returned is no account: %s", i, show(element))
 		}
 		address := common.HexToAddress(text.String())
-		if !slices.ContainsFunc(a.asked, func(account rules.Account) bool { return account.Address == address }) {
+		first, asked := wanted[address]
+		if !asked {
 			return nil, fmt.Sprintf("the function returned %v, which it was not asked about", address)
 		}
-		if !slices.Contains(listed, address) {
-			listed = append(listed, address)
+		if first {
+			listed, wanted[address] = append(listed, address), false
 		}
 	}
 	return listed, ""

@@ -109,6 +109,7 @@ func handler(cfg Config, addr string) http.Handler {
 		hosts = []string{"localhost"}
 	}
 	guard := extapi.NewGuard(hosts, nil)
+	refused := extapi.RefusalLog(cfg.Logger)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		plain(w)
@@ -126,6 +127,15 @@ func handler(cfg Config, addr string) http.Handler {
 	mux.Handle("GET /metrics", cfg.Metrics)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w, r = extapi.Early(w, r)
+		if cfg.TLS != nil && cfg.TLS.NamesCallers() {
+			// Whoever keeps a connection open may have lost the right to it: the authority may
+			// have been taken out, and the certificate may have expired.
+			if _, err := cfg.TLS.Principal(r); err != nil {
+				extapi.LogDenied(refused, r, err)
+				extapi.Deny(w, r, err)
+				return
+			}
+		}
 		if !guard.HostAllowed(r.Host) {
 			http.Error(w, "invalid host specified", http.StatusForbidden)
 			return

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/extapi/tlstest"
@@ -93,7 +94,7 @@ func TestCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, ca := range map[string]*tlstest.CA{"reader": readers, "stranger": strangers, "nobody": nil} {
+	transport := func(ca *tlstest.CA) *http.Transport {
 		config := &tls.Config{RootCAs: servers.Pool(), MinVersion: tls.VersionTLS13}
 		if ca != nil {
 			pair, err := ca.Client("prometheus")
@@ -107,20 +108,37 @@ func TestCertificates(t *testing.T) {
 			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 		}
 		transport := &http.Transport{TLSClientConfig: config}
+		t.Cleanup(transport.CloseIdleConnections)
+		return transport
+	}
+	read := func(transport *http.Transport) (status int, text string, err error) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://localhost:"+port+"/metrics", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := ""
 		response, err := (&http.Client{Transport: transport}).Do(request)
-		if err == nil {
-			read, _ := io.ReadAll(response.Body)
-			_ = response.Body.Close()
-			text = string(read)
+		if err != nil {
+			return 0, "", err
 		}
-		transport.CloseIdleConnections()
-		if got := text == "counted 1\n"; got != (name == "reader") {
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		return response.StatusCode, string(body), err
+	}
+	reader := transport(readers)
+	for name, from := range map[string]*http.Transport{"reader": reader, "stranger": transport(strangers), "nobody": transport(nil)} {
+		if _, text, err := read(from); (text == "counted 1\n") != (name == "reader") {
 			t.Errorf("%s reads %q (%v)", name, text, err)
+		}
+	}
+	// Prometheus keeps its connection, and loses the right to it all the same.
+	write("ca.pem", strangers.PEM)
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		status, text, err := read(reader)
+		if err == nil && status == http.StatusForbidden {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("after its authority was taken out it reads %d %q (%v)", status, text, err)
 		}
 	}
 }
