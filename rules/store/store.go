@@ -39,7 +39,8 @@ type Summary struct {
 	// the signer starts and its log tells of it.
 	Forgotten *LogHead `json:"forgotten_log,omitempty"`
 
-	// LogHeads are of the replica that looks, the one used last at the end. It is nil for a
+	// LogHeads are of the replica that looks, the one used last at the end, and those that were
+	// only read at the beginning. It is nil for a
 	// state in a file that was used with no audit log.
 	LogHeads []LogHead `json:"-"`
 }
@@ -70,11 +71,11 @@ type Hold struct {
 	Expires time.Time    `json:"expires"` // when the last of them no longer counts
 }
 
-// LogHead is how far an audit log had come when it was used last.
+// LogHead is up to where a state has what an audit log has.
 type LogHead struct {
 	Replica string    `json:"replica,omitempty"` // whose log it is, if several share the store
 	Log     string    `json:"log"`               // its absolute path
 	Seq     uint64    `json:"seq"`               // of its last entry
 	Hash    string    `json:"hash"`              // of that, in hexadecimal
-	Time    time.Time `json:"time"`              // UTC
+	Time    time.Time `json:"time"`              // when the log was used last, UTC; zero: it was only read
 }

@@ -20,11 +20,12 @@ const maxLogHeads = 16
 // maxLogHeadRecord bounds their record, in bytes of JSON.
 const maxLogHeadRecord = 128 << 10
 
-// LogHead is how far an audit log had come when it was used last.
+// LogHead is up to where the store has what an audit log has.
 type LogHead = store.LogHead
 
-// KeepLogHead remembers how far an audit log has come. It is durable when
-// KeepLogHead returns.
+// KeepLogHead remembers up to where the store has what an audit log has. A head without a
+// time is of a log that was only read: when it was used, and after which others, stays as it
+// was. It is durable when KeepLogHead returns.
 func (s *Store) KeepLogHead(ctx context.Context, head LogHead) error {
 	if head.Log == "" || head.Seq == 0 {
 		return errors.New("an audit log without a path or an entry can't be remembered")
@@ -41,8 +42,7 @@ func (s *Store) KeepLogHead(ctx context.Context, head LogHead) error {
 		if err != nil {
 			return err
 		}
-		heads = slices.DeleteFunc(heads, func(h LogHead) bool { return h.Log == head.Log })
-		heads = append(heads, head) // the one used last is at the end
+		heads = withHead(heads, head)
 		heads = heads[max(0, len(heads)-maxLogHeads):]
 		if record, err = json.Marshal(heads); err != nil {
 			return fmt.Errorf("encoding the heads of audit logs: %w", err)
@@ -54,9 +54,27 @@ func (s *Store) KeepLogHead(ctx context.Context, head LogHead) error {
 	})
 }
 
-// LogHeads returns how far the audit logs had come that were used with this
-// store, the one used last at the end. It is nil for a store that was used with
-// none; one of a version that remembered none has no entries in it.
+// withHead puts a head among those of other logs: the one used last is at the end, and those
+// that were only read are at the beginning.
+func withHead(heads []LogHead, head LogHead) []LogHead {
+	at := slices.IndexFunc(heads, func(h LogHead) bool { return h.Log == head.Log })
+	switch {
+	case !head.Time.IsZero() && at >= 0:
+		return append(slices.Delete(heads, at, at+1), head)
+	case !head.Time.IsZero():
+		return append(heads, head)
+	case at >= 0:
+		head.Time = heads[at].Time
+		heads[at] = head
+		return heads
+	default:
+		return slices.Insert(heads, 0, head)
+	}
+}
+
+// LogHeads returns up to where the store has what audit logs have, the one used last at
+// the end, and those that were only read at the beginning. It is nil for a store that was
+// used with none; one of a version that remembered none has no entries in it.
 func (s *Store) LogHeads(ctx context.Context) (heads []LogHead, err error) {
 	if err := errors.Join(context.Cause(ctx), s.writer.health()); err != nil {
 		return nil, err

@@ -38,11 +38,29 @@ func TestLogHeads(t *testing.T) {
 	if got, err := store.LogHeads(t.Context()); err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
+
+	// Of a log that was only read the time stays, and the place; one that is new is at the
+	// beginning, if there is room.
+	read := bolt.LogHead{Log: "/log/7", Seq: 700, Hash: strings.Repeat("b", 64)}
+	ok(t, store.KeepLogHead(t.Context(), read))
+	ok(t, store.KeepLogHead(t.Context(), bolt.LogHead{Log: "/log/new", Seq: 1, Hash: read.Hash}))
+	read.Time = noon()
+	want[slices.Index(want, head(7))] = read
+	if got, err := store.LogHeads(t.Context()); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	fresh := open(t, newFile(t), bolt.Options{})
+	news := []bolt.LogHead{{Log: "/log/new", Seq: 1, Hash: read.Hash}, head(2)}
+	ok(t, fresh.KeepLogHead(t.Context(), news[1]))
+	ok(t, fresh.KeepLogHead(t.Context(), news[0]))
+	if got, err := fresh.LogHeads(t.Context()); err != nil || !slices.Equal(got, news) {
+		t.Errorf("got %+v, %v", got, err)
+	}
 	for name, bad := range map[string]bolt.LogHead{
 		"no path":  {Seq: 1},
 		"no entry": {Log: "/log"},
 		"no text":  {Log: "/log/\xff", Seq: 1},
-		"too long": {Log: strings.Repeat("x", 1<<18), Seq: 1},
+		"too long": {Log: strings.Repeat("x", 1<<18), Seq: 1, Time: noon()},
 	} {
 		if err := store.KeepLogHead(t.Context(), bad); err == nil {
 			t.Errorf("%s is kept", name)

@@ -272,6 +272,19 @@ func TestLogHeads(t *testing.T) {
 	if want := (postgres.LogHead{Replica: "one", Log: "/log/7", Seq: 2, Hash: "bb", Time: at}); len(heads) != 16 || heads[15] != want {
 		t.Errorf("%d: %+v", len(heads), heads)
 	}
+	// Of a log that was only read the time stays, and the place; one that is new is at the
+	// beginning.
+	ok(t, one.KeepLogHead(t.Context(), postgres.LogHead{Log: "/log/15", Seq: 3, Hash: "dd"}))
+	ok(t, one.KeepLogHead(t.Context(), postgres.LogHead{Log: "/log/new", Seq: 4, Hash: "ee"}))
+	ok(t, one.KeepLogHead(t.Context(), postgres.LogHead{Log: "/log/new", Seq: 5, Hash: "ee"}))
+	heads, err = one.LogHeads(t.Context())
+	ok(t, err)
+	if want := (postgres.LogHead{Replica: "one", Log: "/log/new", Seq: 5, Hash: "ee"}); len(heads) != 16 || heads[0] != want {
+		t.Errorf("%d: %+v", len(heads), heads)
+	}
+	if want := (postgres.LogHead{Replica: "one", Log: "/log/15", Seq: 3, Hash: "dd", Time: at}); heads[10] != want || heads[15].Log != "/log/7" {
+		t.Errorf("%+v", heads)
+	}
 	heads, err = two.LogHeads(t.Context())
 	ok(t, err)
 	if len(heads) != 1 || heads[0].Seq != 9 {
