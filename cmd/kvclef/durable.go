@@ -71,9 +71,9 @@ type durable struct {
 	reloading sync.Mutex         // guards inForce once the signer runs
 
 	auditPath string        // absolute
-	auditNew  bool          // nothing was decided with this log before
+	known     store.LogHead // of the audit log, when it was opened
 	before    store.LogHead // of the audit log that was used last, if that was another
-	lacks     bool          // the state lacks what audit logs have, and how far they have come is not to be remembered
+	begun     bool          // this start is on record: the audit log is the one used last
 }
 
 // needsDataDir reports whether a configuration can't do without the data
@@ -85,7 +85,7 @@ func needsDataDir(cfg *config.Config) bool {
 // openDurable opens everything, or nothing: a signer never starts with a part.
 func openDurable(ctx context.Context, cfg *config.Config, options durableOptions, log *slog.Logger) (*durable, error) {
 	d := &durable{options: options, log: log}
-	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadFiles, d.joinRules, d.openAudit, d.relyOnAudit, d.openApprovals} {
+	for _, open := range []func(context.Context, *config.Config) error{d.openState, d.loadFiles, d.joinRules, d.openAudit, d.relyOnAudit, d.rememberRead, d.openApprovals} {
 		if err := open(ctx, cfg); err != nil {
 			return nil, errors.Join(err, d.close(ctx))
 		}
@@ -120,8 +120,7 @@ func (d *durable) openState(ctx context.Context, cfg *config.Config) (err error)
 
 // openAudit opens the audit log, if there is a place for it.
 func (d *durable) openAudit(ctx context.Context, cfg *config.Config) error {
-	known, err := d.findAudit(ctx, cfg)
-	if err != nil || d.auditPath == "" {
+	if err := d.findAudit(ctx, cfg); err != nil || d.auditPath == "" {
 		return err
 	}
 	replica, err := cfg.ReplicaName()
@@ -131,63 +130,37 @@ func (d *durable) openAudit(ctx context.Context, cfg *config.Config) error {
 	if err := d.takesUp(ctx, placeFlags(cfg.Place, d.dir)); err != nil {
 		return err
 	}
-	options := audit.Options{Known: known, Replica: replica, MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: d.options.watch.hook(failpointHook())}
+	options := audit.Options{Known: headOfLog(d.known), Replica: replica, MaxBytes: cfg.Audit.MaxBytes, Logger: d.log, Hook: d.options.watch.hook(failpointHook())}
 	d.audit, err = audit.Open(ctx, d.auditPath, options)
 	return err
 }
 
 // checkAudit looks whether the audit log could be opened.
 func (d *durable) checkAudit(ctx context.Context, cfg *config.Config) error {
-	known, err := d.findAudit(ctx, cfg)
-	if err != nil || d.auditPath == "" {
+	if err := d.findAudit(ctx, cfg); err != nil || d.auditPath == "" {
 		return err
 	}
-	return audit.Check(ctx, d.auditPath, known)
+	return audit.Check(ctx, d.auditPath, headOfLog(d.known))
 }
 
 // findAudit finds where the audit log is, if there is a place for it, and what is known of it.
-func (d *durable) findAudit(ctx context.Context, cfg *config.Config) (known audit.Head, err error) {
+func (d *durable) findAudit(ctx context.Context, cfg *config.Config) error {
 	if cfg.Audit.File == "" && d.store == nil {
-		return known, nil
+		return nil
 	}
 	path, err := auditPath(cfg, d.dir)
 	if err == nil {
 		d.auditPath, err = filepath.Abs(path)
 	}
 	if err != nil || d.store == nil {
-		return known, err
+		return err
 	}
 	heads, err := d.store.LogHeads(ctx)
 	if err != nil {
-		return known, err
+		return err
 	}
-	known, d.before = headOf(heads, d.auditPath)
-	d.auditNew = known.Seq == 0
-	return known, nil
-}
-
-// headOf returns what is known of an audit log, and how far another had come if that was used
-// last.
-func headOf(heads []store.LogHead, path string) (known audit.Head, other store.LogHead) {
-	for _, head := range heads {
-		if other = head; head.Log == path {
-			known, other = audit.Head{Seq: head.Seq, Hash: head.Hash}, store.LogHead{}
-		}
-	}
-	return known, other
-}
-
-// remember keeps in the store how far the audit log has come, so that the next
-// start finds out if it was removed or cut meanwhile.
-func (d *durable) remember(ctx context.Context) error {
-	if d.store == nil || d.audit == nil || d.lacks {
-		return nil
-	}
-	seq, hash := d.audit.Head()
-	if seq == 0 {
-		return nil
-	}
-	return d.store.KeepLogHead(ctx, store.LogHead{Log: d.auditPath, Seq: seq, Hash: hash, Time: time.Now().UTC()})
+	d.known, d.before = headOf(heads, d.auditPath)
+	return nil
 }
 
 // decider returns what judges requests.
@@ -256,7 +229,8 @@ func (d *durable) begin(ctx context.Context, decides string) error {
 	if err := errors.Join(told(ctx), d.recordPasskeys(ctx)); err != nil {
 		return err
 	}
-	return d.remember(ctx)
+	d.begun = true
+	return d.rememberUsed(ctx)
 }
 
 // end records that a signer ended, and why if that was not asked for.
@@ -288,7 +262,7 @@ func (d *durable) close(ctx context.Context) error {
 		d.ruleset.Close()
 	}
 	if d.audit != nil {
-		failures = append(failures, d.audit.Close(), d.remember(ctx))
+		failures = append(failures, d.audit.Close(), d.rememberUsed(ctx))
 	}
 	if d.admin != nil {
 		failures = append(failures, d.admin.Close(ctx))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/kvclef/kvclef/extapi/audit"
@@ -22,10 +24,13 @@ type upTo struct {
 }
 
 // upToOf returns up to where a state has what its logs hold. There is nothing to look for
-// if it never had a log, or what it may lack was given up.
+// if it never had a log, or what it may lack was given up. A log that the state relied on
+// and that is not the one used last is of a start that was killed before it was on record:
+// the state had all then, and nothing was decided.
 func upToOf(unsettled, forgotten store.LogHead, heads []store.LogHead) (k upTo, some bool) {
+	last := lastUsed(heads)
 	switch {
-	case unsettled != (store.LogHead{}):
+	case unsettled != (store.LogHead{}) && (last.Log == unsettled.Log || last.Log == ""):
 		return upTo{from: unsettled, heads: heads}, true
 	case forgotten != (store.LogHead{}) || len(heads) == 0:
 		return upTo{}, false
@@ -49,7 +54,7 @@ func (k upTo) of(path string) store.LogHead {
 // the state does not know of that is held as well, and of those that were written between
 // the two, as starts name them: a copy of the state may be of a time before they were begun.
 func lackedBy(ctx context.Context, k upTo, path string, mend mender) (lack, error) {
-	w := walk{upTo: k, path: path, mend: mend, read: make(map[string]uint64)}
+	w := walk{upTo: k, path: path, mend: mend, read: make(map[string]store.LogHead)}
 	err := w.begin(ctx)
 	for err == nil && len(w.befores) > 0 {
 		before := w.befores[0]
@@ -59,7 +64,7 @@ func lackedBy(ctx context.Context, k upTo, path string, mend mender) (lack, erro
 	if err != nil {
 		return lack{}, lacked(k, err)
 	}
-	return lack{held: w.held, keys: w.keys}, nil
+	return lack{held: w.held, keys: w.keys, ends: slices.Collect(maps.Values(w.read))}, nil
 }
 
 // mender sees to it that a log has all that was written to it, before it is read.
@@ -98,7 +103,7 @@ type walk struct {
 
 	path    string // of the log that is written now, or next
 	mend    mender
-	read    map[string]uint64 // up to which entry, by path
+	read    map[string]store.LogHead // up to where, by path
 	held    []rules.Reservation
 	keys    []outbox.Logged // idempotency keys that were used
 	befores []audit.Before  // that are still to be followed
@@ -113,7 +118,7 @@ func (w *walk) take(ctx context.Context, from store.LogHead) error {
 	if err != nil {
 		return err
 	}
-	w.read[from.Log] = l.last
+	w.read[from.Log] = l.ends[0]
 	w.held, w.keys, w.befores = append(w.held, l.held...), append(w.keys, l.keys...), append(w.befores, l.befores...)
 	return nil
 }
@@ -167,7 +172,7 @@ func ended(ctx context.Context, at store.LogHead, err error) bool {
 // follow reads a log that was written before another, unless the state has all of it up to
 // there. It may be that other one, which was moved.
 func (w *walk) follow(ctx context.Context, before audit.Before) error {
-	if before.Seq <= w.of(before.Log).Seq || before.Seq <= w.read[before.Log] {
+	if before.Seq <= w.of(before.Log).Seq || before.Seq <= w.read[before.Log].Seq {
 		return nil
 	}
 	err := w.mend(ctx, before.Log)

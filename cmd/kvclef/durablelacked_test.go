@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,9 +82,21 @@ func (s signer) refused(want string) {
 }
 
 // TestCopiesOfTheState: what was spent since a copy of the state was made counts when it is
-// put back, whether a signer ran then or not, and wherever the audit log was since.
+// put back, whether a signer ran then or not, wherever the audit log was since, and whatever
+// starts have failed.
 func TestCopiesOfTheState(t *testing.T) {
 	t.Parallel()
+	for name, fail := range failedStarts() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testCopies(t, name == "none", fail)
+		})
+	}
+}
+
+// testCopies does it with some of the ways of the audit log, or with all.
+func testCopies(t *testing.T, all bool, fail func(signer)) {
+	t.Helper()
 	for name, running := range map[string]bool{"running": true, "stopped": false} {
 		for what, logs := range map[string][]string{
 			"one log":              {"a", "a"},
@@ -94,9 +107,18 @@ func TestCopiesOfTheState(t *testing.T) {
 			"three others":         {"b", "c", "d"},
 			"to and fro":           {"b", "a", "b", "c"},
 		} {
+			if some := []string{"another", "two others", "there and back"}; !all && !slices.Contains(some, what) {
+				continue
+			}
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
 				s := newSigner(t)
+				failAt := func(logs ...string) {
+					for _, log := range logs {
+						s.at(log)
+						fail(s)
+					}
+				}
 				s.at("a")
 				s.pay(1, 1, rules.Approve)
 				d := s.start()
@@ -108,7 +130,7 @@ func TestCopiesOfTheState(t *testing.T) {
 					s.stop(d)
 				}
 				for i, log := range logs {
-					s.at(log)
+					failAt("other", log)
 					if i == 0 {
 						s.pay(2, 8, rules.Approve)
 					}
@@ -116,6 +138,7 @@ func TestCopiesOfTheState(t *testing.T) {
 				}
 				s.write(t, s.dir.Store(), copied)
 				for range 2 { // a start that finds out does not forget it
+					failAt("other", logs[len(logs)-1])
 					s.pay(3, 2, rules.Reject)
 				}
 				s.pay(4, 1, rules.Approve)

@@ -30,12 +30,16 @@ func (d *durable) relyOnAudit(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if k, some := upToOf(file.Unsettled(), file.Forgotten(), heads); some {
-		k.kept = cfg.Proxy.Retain
-		if err := d.recoverHolds(ctx, file, k); err != nil {
-			d.lacks = true
-			return err
-		}
+	k, some := upToOf(file.Unsettled(), file.Forgotten(), heads)
+	k.kept = cfg.Proxy.Retain
+	switch {
+	case some && !d.hasAll(k):
+		err = d.recoverHolds(ctx, file, k)
+	case file.Unsettled() != (store.LogHead{}):
+		_, err = file.Recover(ctx, nil) // it has all, and is to know
+	}
+	if err != nil {
+		return err
 	}
 	return file.Rely(ctx, d.auditPath, d.audit.Head)
 }
@@ -65,13 +69,17 @@ func (d *durable) forgotten(note string) (string, func(context.Context) error) {
 		}
 }
 
+// hasAll tells whether the open log is the one that a state was closed with, and nothing was
+// written to it since.
+func (d *durable) hasAll(k upTo) bool {
+	seq, hash := d.audit.Head()
+	return k.closed && k.from.Log == d.auditPath && k.from.Seq == seq && k.from.Hash == hash
+}
+
 // recoverHolds counts what was held when a signer ended without closing its state, and
 // what was held since a copy of the state was made that is in its place now.
 func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, k upTo) error {
 	from := k.from
-	if seq, hash := d.audit.Head(); k.closed && from.Log == d.auditPath && from.Seq == seq && from.Hash == hash {
-		return nil // nothing was written since
-	}
 	l, err := lackedBy(ctx, k, d.auditPath, completing(d.auditPath))
 	if err != nil {
 		return err
@@ -89,13 +97,23 @@ func (d *durable) recoverHolds(ctx context.Context, file *bolt.Store, k upTo) er
 		return fmt.Errorf("what was held of limits since entry %d of the audit log %s does not fit into the state: is it the state that was used with that log? "+
 			"If it is, have that forgotten with kvclef state forget --entry %[1]d, and lower the limits by what the log shows until their windows have passed: %[3]w", from.Seq, from.Log, err)
 	}
-	if err == nil && n > 0 {
+	if err != nil {
+		return err
+	}
+	if n > 0 {
 		d.log.InfoContext(ctx, "Limits recovered from the audit log", "holds", n, "log", from.Log, "entry", from.Seq)
 	}
-	if err == nil && n > 0 && k.closed {
+	if n > 0 && k.closed {
 		d.log.WarnContext(ctx, "The state is older than the audit log: what was decided since, but for limits, it does not know", "log", from.Log, "entry", from.Seq)
 	}
-	return err
+	for _, end := range l.ends {
+		if known, _ := headOf(k.heads, end.Log); end.Seq > known.Seq {
+			if err := file.KeepLogHead(ctx, end); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // manyHeld is how many holds are read before those that no longer count are dropped.
@@ -106,7 +124,7 @@ type lack struct {
 	held    []rules.Reservation
 	keys    []outbox.Logged // idempotency keys for which something may have been signed
 	befores []audit.Before  // that its starts name, of each log the last
-	last    uint64          // entry
+	ends    []store.LogHead // up to where each log was read, without a time
 }
 
 // heldSince returns what the entries of an audit log after one hold of limits, but for
@@ -114,6 +132,7 @@ type lack struct {
 // for so long.
 func heldSince(ctx context.Context, from store.LogHead, kept time.Duration) (l lack, err error) {
 	next, most := max(from.Seq, 1), manyHeld
+	end := store.LogHead{Log: from.Log}
 	var (
 		latest time.Time
 		keys   = newUsedKeys(kept, time.Now())
@@ -129,6 +148,7 @@ func heldSince(ctx context.Context, from store.LogHead, kept time.Duration) (l l
 			return lack{}, err
 		}
 		next = record.Entry.Seq + 1
+		end.Seq, end.Hash = record.Entry.Seq, record.Hash
 		if record.Entry.Seq == from.Seq {
 			continue
 		}
@@ -154,7 +174,7 @@ func heldSince(ctx context.Context, from store.LogHead, kept time.Duration) (l l
 	if next <= from.Seq {
 		return lack{}, fmt.Errorf("%s %w before entry %d", from.Log, errEnds, from.Seq)
 	}
-	l.held, l.keys, l.last = slices.DeleteFunc(l.held, expired), keys.all(), next-1
+	l.held, l.keys, l.ends = slices.DeleteFunc(l.held, expired), keys.all(), []store.LogHead{end}
 	return l, nil
 }
 

@@ -115,7 +115,7 @@ func (e *examination) chain(ctx context.Context, dir datadir.Dir, heads []store.
 		return nil //nolint:nilerr // where it is to be was looked at
 	}
 	head, _ := headOf(heads, path)
-	return audit.Check(ctx, path, head)
+	return audit.Check(ctx, path, headOfLog(head))
 }
 
 // fail keeps what is wrong with what a signer has kept. Where a signer is started next only

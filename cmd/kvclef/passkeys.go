@@ -35,10 +35,10 @@ func (d *durable) openPasskeys(cfg *config.Config) (err error) {
 	return nil
 }
 
-// recordPasskeys records in a new audit log the passkeys that were added before, so that
-// it proves by itself who votes.
+// recordPasskeys records in an audit log that was not used before the passkeys that were added
+// until now, so that it proves by itself who votes.
 func (d *durable) recordPasskeys(ctx context.Context) error {
-	if !d.auditNew {
+	if d.store == nil || !d.known.Time.IsZero() {
 		return nil
 	}
 	kept, err := passkey.Kept(ctx, d.store)

@@ -61,7 +61,10 @@ func (p *program) stateForget(c *cli.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		k, some = upTo{from: store.LogHead{Log: datadir.Absolute(path), Time: time.Now().UTC().Truncate(time.Second)}}, true
+		k, some = upTo{from: store.LogHead{Log: datadir.Absolute(path)}}, true
+	}
+	if k.from.Time.IsZero() { // no log was used
+		k.from.Time = time.Now().UTC().Truncate(time.Second)
 	}
 	switch from := k.from; {
 	case !some:
