@@ -77,15 +77,17 @@ func (o *Outbox) fillGap(ctx context.Context, l *lane) (nonce uint64, found bool
 		return 0, false, err
 	}
 	l.passed = seen.mined
-	nonce, found = o.book.hole(l, max(seen.next, missing))
-	if !found {
-		o.book.setMissing(l, nil)
-	}
-	if !found || nonce >= l.next {
-		return 0, false, nil
-	}
-	if found, err := o.checkRefusedAbove(ctx, l, seen); err != nil || found { // it is looked at again with what was found
-		return 0, false, err
+	for again := true; again; { // with what was found, which is refused no more
+		nonce, found = o.book.hole(l, max(seen.next, missing))
+		if !found {
+			o.book.setMissing(l, nil)
+		}
+		if !found || nonce >= l.next {
+			return 0, false, nil
+		}
+		if again, err = o.checkRefusedAbove(ctx, l, seen); err != nil {
+			return 0, false, err
+		}
 	}
 	if !o.book.above(l, nonce) { // the lane goes on from it
 		l.move(nonce)

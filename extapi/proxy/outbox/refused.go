@@ -42,7 +42,7 @@ func refusedOf(r *record) refusedTx {
 func (l *lane) remember(r refusedTx) { l.refused = withRefused(l.refused, r) }
 
 // withRefused adds a transaction to refused ones. Where they are too many the oldest is forgotten
-// whose nonce others have: once a block has used the nonce, that tells which of all it was,
+// whose nonce others have, and whose sender is not to be told of it: once a block has used the nonce, that tells which of all it was,
 // and of those that are forgotten the records know, while one is remembered.
 func withRefused(all []refusedTx, r refusedTx) []refusedTx {
 	all = slices.DeleteFunc(all, func(of refusedTx) bool { return of.hash == r.hash })
@@ -51,7 +51,10 @@ func withRefused(all []refusedTx, r refusedTx) []refusedTx {
 		for _, of := range all {
 			with[of.nonce]++
 		}
-		spare := max(0, slices.IndexFunc(all, func(of refusedTx) bool { return with[of.nonce] > 1 }))
+		spare := slices.IndexFunc(all, func(of refusedTx) bool { return with[of.nonce] > 1 && !of.untold })
+		if spare < 0 {
+			spare = max(0, slices.IndexFunc(all, func(of refusedTx) bool { return !of.untold }))
+		}
 		all = slices.Delete(all, spare, spare+1)
 	}
 	return append(all, r)
@@ -121,6 +124,7 @@ func (o *Outbox) knowsRefused(ctx context.Context, refused []refusedTx, seen sta
 		return err
 	}
 	first := min(len(asked), askedFirst)
+	slices.SortStableFunc(asked[first:], func(i, j int) int { return refused[i].asked.Compare(refused[j].asked) }) // each has its turn
 	if err := ask(ctx, asked[:first]); err != nil || first == len(asked) {
 		return known, err
 	}
@@ -256,13 +260,15 @@ func putOff(refused []refusedTx, nonce uint64, why error, now time.Time) {
 }
 
 // over reports whether a refused transaction need not be looked for any more: its nonce has
-// been used for so long, while no node that was asked knew it, that it is another one's.
+// been used for so long since a node was asked that did not know it, that it is another one's.
 func (r *refusedTx) over(now time.Time, seen standing) bool {
 	switch {
 	case r.nonce >= seen.mined || now.Before(r.used): // in a pool alone, or the clock went back
 		r.used = time.Time{}
 	case r.used.IsZero():
-		r.used = now
+		if now.Sub(r.asked) < againUntold { // it was asked for now
+			r.used = now
+		}
 	default:
 		return now.Sub(r.used) >= patienceSettled
 	}

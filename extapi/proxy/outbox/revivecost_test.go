@@ -1,9 +1,12 @@
 package outbox
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // refusedLong is more than are asked for however long it takes.
@@ -96,4 +99,62 @@ func TestLookingForRefusedOnASlowNode(t *testing.T) {
 			t.Errorf("%d faults", n)
 		}
 	})
+}
+
+// late answers the first batch of a request that asks for transactions, and no further one.
+type late struct {
+	batchNode
+
+	answered *bool
+}
+
+func (l late) BatchCallContext(ctx context.Context, calls []rpc.BatchElem) error {
+	for i := range calls {
+		if calls[i].Method != "eth_getTransactionByHash" {
+			return l.batchNode.BatchCallContext(ctx, calls)
+		}
+	}
+	if *l.answered {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	*l.answered = true
+	return l.batchNode.BatchCallContext(ctx, calls)
+}
+
+// TestNoneIsGivenUpUnasked: where there is no time to ask for all that were refused, those that were not
+// asked for are not taken for gone.
+func TestNoneIsGivenUpUnasked(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for judgedFor, twice")
+	}
+	w := newWorld(t, nil)
+	account := w.vault.address(0)
+	w.mustSend(t, w.transfer(t, 1), "")
+	w.block(t)
+	w.node.failOnce("eth_sendRawTransaction", true, says(poor))
+	if _, err := w.Send(as(t, "payer"), w.transfer(t, 777), ""); err == nil {
+		t.Fatal("it is not refused")
+	}
+	taken := w.node.pool[account][1]
+	w.node.set(func(n *fakeNode) { delete(n.pool[account], 1) })
+	w.refused(t, 40)
+	w.node.set(func(n *fakeNode) { n.pool[account][1] = taken })
+	for range 140 { // too deep to be found by its nonce
+		w.node.mine()
+	}
+	answered := false
+	w.cfg.Node = late{batchNode{w.node}, &answered}
+	w.restart(t)
+	for range 2 {
+		answered = false
+		if _, err := w.Send(as(t, "other"), w.transfer(t, 5), ""); err != nil {
+			t.Fatal(err)
+		}
+		w.node.mine()
+		w.step(t.Context())
+		w.clock.move(11 * time.Minute)
+	}
+	w.client.node = batchNode{w.node}
+	w.wantWarning(t, "payer", taken.Hash())
 }

@@ -136,3 +136,56 @@ func TestWarnedOfSeveral(t *testing.T) {
 	}
 	w.mustSend(t, w.transfer(t, 777), "")
 }
+
+// TestFoundWhileANonceIsMissing: who sends when a refused transaction is found gets the nonce that
+// is missing, and all are mined.
+func TestFoundWhileANonceIsMissing(t *testing.T) {
+	w := newWorld(t, nil)
+	account := w.vault.address(0)
+	w.mustSend(t, w.transfer(t, 1), "")
+	w.block(t)
+	w.another(t, 0) // another sender has nonce 1
+	w.mustSend(t, w.transfer(t, 2), "")
+	w.mustSend(t, w.transfer(t, 3), "")
+	w.node.failOnce("eth_sendRawTransaction", true, says(poor))
+	if _, err := w.Send(as(t, "payer"), w.transfer(t, 777), ""); err == nil {
+		t.Fatal("it is not refused")
+	}
+	hash := w.node.pool[account][4].Hash()
+	w.node.set(func(n *fakeNode) { delete(n.pool[account], 1) })
+	for range patienceGap + 2 {
+		w.block(t)
+	}
+	other, err := w.Send(as(t, "other"), w.transfer(t, 5), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tx, err := w.Show(t.Context(), other); err != nil || tx.Nonce != 1 {
+		t.Errorf("the next has nonce %d, and 1 is missing: %v", tx.Nonce, err)
+	}
+	w.block(t)
+	if mined := w.node.minedOf(t, account); len(mined) != 5 {
+		t.Errorf("%d are mined, not 5", len(mined))
+	}
+	w.wantWarning(t, "payer", hash)
+}
+
+// TestWarningsOutlastOthers: a replica that has learned of a transaction whose sender is to be
+// told forgets it for none of others that are refused.
+func TestWarningsOutlastOthers(t *testing.T) {
+	replicas := newReplicas(t, 2, nil)
+	w, other := replicas[0], replicas[1]
+	hash := w.refusedAndTaken(t, "payer", "")
+	if _, err := w.Send(as(t, "other"), w.transfer(t, 5), ""); err != nil { // finds it
+		t.Fatal(err)
+	}
+	w.block(t)
+	other.step(t.Context())
+	for i := range maxRefused + 1 {
+		if _, err := w.Send(as(t, "other"), w.tx(t, `{"to":"%v","value":"%#x","nonce":"0x1"}`, w.vault.address(1), 10000+i), ""); err == nil {
+			t.Fatal("not refused")
+		}
+	}
+	other.step(t.Context())
+	other.wantWarning(t, "payer", hash)
+}

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -118,18 +119,40 @@ func (o *Outbox) lookAtUnknown(ctx context.Context, unknown []entry, ok *bool) (
 		calls[i] = rpc.BatchElem{Method: "eth_getTransactionByHash", Args: []any{unknown[i].hash}, Result: &found[i]}
 	}
 	o.client.batch(ctx, calls)
+	mined := make(map[*lane]map[uint64]common.Hash)
 	for i, e := range unknown {
+		is := found[i]
+		if calls[i].Error != nil || is == nil || is.Hash != e.hash || is.BlockHash == nil || is.BlockNumber == nil {
+			continue
+		}
+		if mined[e.lane] == nil {
+			mined[e.lane] = make(map[uint64]common.Hash)
+		}
+		mined[e.lane][e.nonce] = e.hash
+		updates = append(updates, o.mined(e, &Block{Number: uint64(*is.BlockNumber), Hash: *is.BlockHash}))
+	}
+	for i, e := range unknown {
+		by, used := mined[e.lane][e.nonce]
+		var fault *faultError
 		switch is := found[i]; {
-		case calls[i].Error != nil:
+		case used && by == e.hash:
+		case used: // as when its fees were raised
+			updates = append(updates, o.replaced(e, &by))
+		case errors.As(calls[i].Error, &fault):
 			*ok = false
+		case calls[i].Error != nil && !unknownMethod(calls[i].Error): // the node may tell another time
 		case is == nil || is.Hash != e.hash:
 			updates = append(updates, o.replaced(e, nil))
-		case is.BlockHash != nil && is.BlockNumber != nil:
-			updates = append(updates, o.mined(e, &Block{Number: uint64(*is.BlockNumber), Hash: *is.BlockHash}))
 		default: // it is in a pool, or counted by another node
 		}
 	}
 	return updates
+}
+
+// unknownMethod reports whether a node says that it has no such method.
+func unknownMethod(err error) bool {
+	var said *nodeError
+	return errors.As(err, &said) && said.code == codeNoMethod
 }
 
 // mined is the update of a transaction that is in a block.
