@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 )
 
 // holds are what several keep aside for one decision.
@@ -31,16 +32,27 @@ func (h holds) Drop() {
 	}
 }
 
+// settleTimeout is how long what was kept has to be told that nothing was signed.
+const settleTimeout = 10 * time.Second
+
 // Keep makes all durable, in their order. If one can't be, those before it are
 // told that nothing was signed.
 func (h holds) Keep(ctx context.Context) error {
 	for i, hold := range h {
 		if err := kept(ctx, hold); err != nil {
 			h[i+1:].Drop()
-			return errors.Join(err, h[:i].settle(ctx, nil, Result{Outcome: NotSigned}))
+			return errors.Join(err, h[:i].undo(ctx))
 		}
 	}
 	return nil
+}
+
+// undo tells all that nothing was signed. It may be that there is no time left: that must not
+// cost what people have approved.
+func (h holds) undo(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	return h.settle(ctx, nil, Result{Outcome: NotSigned})
 }
 
 // kept makes one durable. One that panics has kept nothing.

@@ -39,7 +39,8 @@ func contentOf(req *rules.Request, referral rules.Decision, quorums []*rules.Quo
 	}
 	c := &Content{
 		ID: newID(), Opened: now, Subject: subject, Rule: referral.Rule, Reason: referral.Reason, Explain: referral.Explanation, Policy: referral.Policy,
-		Request: req.ID, Transport: req.Caller.Transport, Remote: req.Caller.Remote,
+		FileRefers: referral.FileRefers,
+		Request:    req.ID, Transport: req.Caller.Transport, Remote: req.Caller.Remote,
 		UserAgent: clip(req.Caller.UserAgent), Origin: clip(req.Caller.Origin),
 	}
 	expires := quorums[0].Expires

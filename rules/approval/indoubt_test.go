@@ -314,3 +314,58 @@ func TestOpenedOrNot(t *testing.T) {
 		}
 	}
 }
+
+// TestUseNotSettled: an approval by which certainly nothing was signed is there again as soon as
+// the store takes that, also where it did not take it at once.
+func TestUseNotSettled(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]func(*stuckRecords, bool){
+		"refused":               func(r *stuckRecords, on bool) { r.stuck = on },
+		"in doubt, stored":      func(r *stuckRecords, on bool) { r.broken, r.makes = on, true },
+		"in doubt, not stored":  func(r *stuckRecords, on bool) { r.broken, r.makes = on, false },
+		"nothing fails, at all": func(*stuckRecords, bool) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, nil)
+			records := &stuckRecords{blindRecords: &blindRecords{Records: h.records}}
+			h.open(t, func(c *approval.Config) { c.Records = records })
+			engine := h.loaded(t, `approvals:
+  board: {threshold: 1, of: [bob], wait: 0s, expires: 3h}
+lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
+rules:
+  - {id: small, effect: allow, match: {principal: [local], to: friends, plain: true}, over_limit: {approvals: board}, limits: [{id: day, measure: value, max: "1000 wei", window: 24h}]}
+`)
+			id := decide(t, engine, payment(1800)).Ticket
+			if err := h.vote(t, id, "bob", true); err != nil {
+				t.Fatal(err)
+			}
+			got := decide(t, engine, payment(1800))
+			if got.Verdict != rules.Approve {
+				t.Fatalf("%+v", got)
+			}
+			fails(records, true)
+			_ = engine.Settle(t.Context(), payment(1800), got, rules.Result{Outcome: rules.NotSigned})
+			fails(records, false)
+			for range 3 {
+				h.Sweep(t.Context())
+			}
+			if state := h.ticket(t, id).State; state != approval.StateApproved {
+				t.Errorf("it is %s", state)
+			}
+			got = decide(t, engine, payment(1800))
+			if got.Verdict != rules.Approve || got.Ticket != id {
+				t.Fatalf("%+v", got)
+			}
+			if err := engine.Settle(t.Context(), payment(1800), got, rules.Result{Outcome: rules.Unknown}); err != nil {
+				t.Error(err)
+			}
+			for range 3 { // it may have been signed now: nothing is taken back
+				h.Sweep(t.Context())
+			}
+			if got := decide(t, engine, payment(1800)); got.Verdict == rules.Approve && got.Ticket == id {
+				t.Errorf("used twice: %+v", got)
+			}
+		})
+	}
+}

@@ -111,6 +111,9 @@ func alike(subject []byte, decision rules.Decision) common.Hash {
 	b.Write(subject)
 	b.WriteString(decision.Rule)
 	b.Write(decision.Policy[:])
+	if decision.FileRefers { // people who have approved what the file allowed did not approve this
+		b.WriteString("file")
+	}
 	return hashOf([]byte(b.String()))
 }
 

@@ -190,8 +190,8 @@ func TestRuleFileRefers(t *testing.T) {
 	}
 }
 
-// TestRuleFileChangesItsMind: a ticket whose rule file says otherwise by now is there for the
-// next request, which people need not approve again if the file does.
+// TestRuleFileChangesItsMind: what people have approved while the rule file did so, too, is not
+// what it refers to them by now: they are asked about that, and it is what they approve then.
 func TestRuleFileChangesItsMind(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)
@@ -214,7 +214,15 @@ func TestRuleFileChangesItsMind(t *testing.T) {
 	if state := h.ticket(t, id).State; state != approval.StateApproved {
 		t.Errorf("the ticket is %s", state)
 	}
-	if got := decide(t, engine, req); got.Verdict != rules.Approve || got.Ticket != id { // the file refers it by now, to the same people
+	answer = decideSoon(t, engine, req) // the file refers it by now, to the same people
+	other := id
+	for other == id {
+		other = (<-opened).ID
+	}
+	if err := h.vote(t, other, "alice", true); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-answer; got.Verdict != rules.Approve || got.Ticket != other {
 		t.Errorf("%+v", got)
 	}
 }

@@ -62,6 +62,10 @@ type Content struct {
 	Explain string      `json:"explain,omitempty"` // as the policy explains it
 	Policy  common.Hash `json:"policy"`            // SHA-256 of the policy's file; zero if there is none
 
+	// FileRefers says that the rule file itself has referred the request: what people approve is its
+	// answer, too, and they are told so by Reason.
+	FileRefers bool `json:"file_refers,omitempty"`
+
 	Quorums []rules.Quorum `json:"quorums"` // all of them must approve
 	Charges []Charge       `json:"charges,omitempty"`
 

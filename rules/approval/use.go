@@ -142,12 +142,10 @@ func (u *use) Settle(ctx context.Context, _ *rules.Request, result rules.Result)
 		return fmt.Errorf("ticket %s is %s", e.content.ID, r.State)
 	}
 	if result.Outcome == rules.NotSigned {
-		if r.State = StateApproved; q.outdated(e) {
-			r.State, r.Decided = StateVoid, q.cfg.Clock().UTC()
-		}
-		err := q.change(ctx, e, r)
-		if err == nil && r.State == StateVoid {
-			q.decided(ctx, e, WhatVoid)
+		used := &unlet{e.raw, r.Holds}
+		err := q.unuse(ctx, e, r)
+		if err != nil { // the sweep tries again
+			e.unlets(used)
 		}
 		return err
 	}
