@@ -46,8 +46,8 @@ func placesOf(above int64, count int, apart bool) *largePlaces {
 	return &largePlaces{above: above, share: share, places: make(chan struct{}, count), parts: make(map[string]*largePart)}
 }
 
-// LargePlaces are places for large messages, for a listener of another package. A message is to
-// have one from when so much of it has come that it is large until it is answered.
+// LargePlaces are places for large messages and the like, for a listener of another package. A
+// message is to have one from when so much of it has come that it is large until it is answered.
 type LargePlaces struct{ of *largePlaces }
 
 // NewLargePlaces returns places. Where callers are told apart none can have more than a

@@ -177,9 +177,8 @@ func (r *record) made(result rules.Result, account rules.Account, err error) aud
 // listed is the outcome of account_list.
 func (r *record) listed(result rules.Result, count int, err error) audit.Entry {
 	entry := r.outcome(result, Signed{}, err)
-	entry.Outcome = audit.OutcomeListed
 	if err == nil {
-		entry.Listed = &count
+		entry.Outcome, entry.Listed = audit.OutcomeListed, &count
 	}
 	return entry
 }

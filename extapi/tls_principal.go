@@ -61,23 +61,32 @@ func (k *TLSKeeper) Principal(r *http.Request) (string, error) {
 	if !k.NamesCallers() {
 		return Anonymous, nil
 	}
+	if err := k.Certified(r); err != nil {
+		return "", err
+	}
+	return certificateName(r.TLS.PeerCertificates[0], k.cfg.CallerName)
+}
+
+// Certified returns an error if who asks by a request has no certificate of the authority of
+// callers, by now. Whom it names does not matter.
+func (k *TLSKeeper) Certified(r *http.Request) error {
 	peer := peerOf(r.Context())
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || peer == nil {
-		return "", errors.New("no client certificate")
+		return errors.New("no client certificate")
 	}
 	certs, now := r.TLS.PeerCertificates, time.Now()
 	if now.After(certs[0].NotAfter) {
-		return "", errors.New("the client certificate has expired")
+		return errors.New("the client certificate has expired")
 	}
 	material, last := k.material(), peer.verified.Load()
 	if last == nil || last.by != material || !last.holds(r.TLS.VerifiedChains, now) {
 		chains, err := material.verify(certs, now)
 		if err != nil {
-			return "", errors.New("the client certificate is not one of a known authority any more")
+			return errors.New("the client certificate is not one of a known authority any more")
 		}
 		peer.verified.Store(&verification{material, chains})
 	}
-	return certificateName(certs[0], k.cfg.CallerName)
+	return nil
 }
 
 // verify checks a chain as a handshake does.

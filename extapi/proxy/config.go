@@ -76,9 +76,9 @@ type Config struct {
 	MaxAnswer     int64 // bytes of an answer of the node that is not streamed; default 64 MiB
 	MaxHeld       int64 // bytes of such answers that are held for all callers, less 64 KiB for each request; default 4 × MaxAnswer
 	MaxConns      int   // open connections of the listener; default 1024
-	MaxWebSockets int   // open WebSocket connections; default 512. Where callers prove who they are, one has no more of them than are left, nor of MaxNodeCalls
+	MaxWebSockets int   // open WebSocket connections; default 512. Where callers prove who they are, one has no more of them than are left
 	MaxInFlight   int   // unanswered calls of a WebSocket connection, and messages on their way to its node; default 64
-	MaxNodeCalls  int   // connections to an HTTP node; default 512
+	MaxNodeCalls  int   // connections to an HTTP node; default 512. Where callers prove who they are, one has a quarter of them
 	NodeLinks     int   // connections to a ws or IPC node that HTTP clients share, with one more for notifications; default 4
 
 	HeaderTimeout time.Duration // for the headers of a request; default 10 s

@@ -20,7 +20,7 @@ type httpNode struct {
 	target    target
 	transport transport
 	patience  time.Duration
-	callers   *extapi.Shares // of the connections; nil where callers are not told apart: they wait for one
+	callers   *extapi.LargePlaces // of the connections; nil where callers are not told apart
 	failed    func(context.Context, error)
 }
 
@@ -34,7 +34,7 @@ func newHTTPNode(t target, cfg Config, failed func(context.Context, error)) *htt
 	dialer := &net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 30 * time.Second}
 	n := &httpNode{target: t, patience: cfg.NodeTimeout, failed: failed}
 	if cfg.Callers.Named() {
-		n.callers = extapi.NewShares(cfg.MaxNodeCalls, true)
+		n.callers = extapi.NewLargePlaces(cfg.MaxNodeCalls, true)
 	}
 	if through, err := http.ProxyFromEnvironment(&http.Request{URL: t.url}); directWorks && t.url.Scheme == "http" && through == nil && err == nil {
 		n.transport = newDirect(hostPort(t.url), dialer, cfg.MaxNodeCalls)
@@ -85,10 +85,12 @@ func (n *httpNode) post(ctx context.Context, body []byte, header http.Header) (*
 	x.timer = time.AfterFunc(n.patience, func() { x.cancel(errNodeSlow) })
 	if n.callers != nil {
 		principal := extapi.PrincipalOf(ctx)
-		if !n.callers.Enter(principal) {
-			return x, errNodeBusy
+		if err := n.callers.Enter(x.ctx, principal, n.patience/2); err != nil { //nolint:contextcheck // the exchange's own
+			fault := x.fault(err, errNodeBusy)
+			return x, fault
 		}
 		x.leave = func() { n.callers.Leave(principal) }
+		x.timer.Reset(n.patience)
 	}
 	if trail := trailOf(ctx); trail != "" {
 		header[trailHeader] = []string{trail}

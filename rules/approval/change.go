@@ -80,9 +80,6 @@ func (q *Queue) settleDoubt(ctx context.Context, e *entry) error {
 	if err := q.learn(ctx, e); err != nil {
 		return err
 	}
-	if err := q.takeBackUse(ctx, e); err != nil {
-		return err
-	}
 	r := e.now()
 	if cast := e.cast; cast != nil {
 		e.cast = nil
@@ -93,7 +90,7 @@ func (q *Queue) settleDoubt(ctx context.Context, e *entry) error {
 	if what := became(before.State, r.State); what != "" {
 		q.decided(ctx, e, what)
 	}
-	return nil
+	return q.takeBackUse(ctx, e)
 }
 
 // became is the event that a ticket of one state has come to another, "" if none.
@@ -107,7 +104,7 @@ func became(before, after State) What {
 		return WhatExpired
 	case before == StateApproved && after == StateLapsed:
 		return WhatLapsed
-	case !before.Ended() && after == StateVoid:
+	case (!before.Ended() || before == StateUsed) && after == StateVoid: // used, and then not
 		return WhatVoid
 	default:
 		return ""

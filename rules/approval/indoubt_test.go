@@ -3,6 +3,7 @@ package approval_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -325,47 +326,104 @@ func TestUseNotSettled(t *testing.T) {
 		"in doubt, not stored":  func(r *stuckRecords, on bool) { r.broken, r.makes = on, false },
 		"nothing fails, at all": func(*stuckRecords, bool) {},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			h := newHouse(t, nil)
-			records := &stuckRecords{blindRecords: &blindRecords{Records: h.records}}
-			h.open(t, func(c *approval.Config) { c.Records = records })
-			engine := h.loaded(t, `approvals:
+		for _, shared := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, shared %v", name, shared), func(t *testing.T) {
+				t.Parallel()
+				notSettled(t, fails, shared)
+			})
+		}
+	}
+}
+
+// notSettled has the end of a use fail by which nothing was signed.
+func notSettled(t *testing.T, fails func(*stuckRecords, bool), shared bool) {
+	h := newHouse(t, nil)
+	records := &stuckRecords{blindRecords: &blindRecords{Records: h.records}}
+	h.open(t, func(c *approval.Config) {
+		if c.Records = records; shared {
+			c.Shared = h.records
+		}
+	})
+	engine := h.loaded(t, `approvals:
   board: {threshold: 1, of: [bob], wait: 0s, expires: 3h}
 lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
 rules:
   - {id: small, effect: allow, match: {principal: [local], to: friends, plain: true}, over_limit: {approvals: board}, limits: [{id: day, measure: value, max: "1000 wei", window: 24h}]}
 `)
-			id := decide(t, engine, payment(1800)).Ticket
-			if err := h.vote(t, id, "bob", true); err != nil {
-				t.Fatal(err)
+	id := decide(t, engine, payment(1800)).Ticket
+	if err := h.vote(t, id, "bob", true); err != nil {
+		t.Fatal(err)
+	}
+	got := decide(t, engine, payment(1800))
+	if got.Verdict != rules.Approve {
+		t.Fatalf("%+v", got)
+	}
+	fails(records, true)
+	_ = engine.Settle(t.Context(), payment(1800), got, rules.Result{Outcome: rules.NotSigned})
+	fails(records, false)
+	for range 3 {
+		h.Sweep(t.Context())
+	}
+	if state := h.ticket(t, id).State; state != approval.StateApproved {
+		t.Errorf("it is %s", state)
+	}
+	got = decide(t, engine, payment(1800))
+	if got.Verdict != rules.Approve || got.Ticket != id {
+		t.Fatalf("%+v", got)
+	}
+	if err := engine.Settle(t.Context(), payment(1800), got, rules.Result{Outcome: rules.Unknown}); err != nil {
+		t.Error(err)
+	}
+	for range 3 { // it may have been signed now: nothing is taken back
+		h.Sweep(t.Context())
+	}
+	if got := decide(t, engine, payment(1800)); got.Verdict == rules.Approve && got.Ticket == id {
+		t.Errorf("used twice: %+v", got)
+	}
+}
+
+// TestVoidIsToldOnce: that a ticket has ended since the policy was changed while its use was in
+// doubt is on record, and once.
+func TestVoidIsToldOnce(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"keep", "settle"} {
+		for _, makes := range []bool{true, false} {
+			var records *blindRecords
+			h, id, hold := readyToUse(t, func(h *house, c *approval.Config) {
+				records = &blindRecords{Records: h.records}
+				c.Records = records
+			})
+			if end == "settle" {
+				if err := hold.Keep(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				h.policy = after
 			}
-			got := decide(t, engine, payment(1800))
-			if got.Verdict != rules.Approve {
-				t.Fatalf("%+v", got)
+			records.broken, records.makes = true, makes
+			var err error
+			if end == "keep" {
+				err = hold.Keep(t.Context())
+			} else {
+				err = hold.Settle(t.Context(), payment(5), rules.Result{Outcome: rules.NotSigned})
 			}
-			fails(records, true)
-			_ = engine.Settle(t.Context(), payment(1800), got, rules.Result{Outcome: rules.NotSigned})
-			fails(records, false)
+			if err == nil {
+				t.Fatal("kept without a store")
+			}
+			h.policy = after
+			_, _ = h.Void(t.Context(), before) // it can't be read now
+			records.broken = false
 			for range 3 {
 				h.Sweep(t.Context())
 			}
-			if state := h.ticket(t, id).State; state != approval.StateApproved {
-				t.Errorf("it is %s", state)
+			told := 0
+			for _, what := range h.journal.told() {
+				if what == string(approval.WhatVoid) {
+					told++
+				}
 			}
-			got = decide(t, engine, payment(1800))
-			if got.Verdict != rules.Approve || got.Ticket != id {
-				t.Fatalf("%+v", got)
+			if state := h.ticket(t, id).State; state != approval.StateVoid || told != 1 || h.used(t) != 0 {
+				t.Errorf("%s, stored %v: %s, told %d times, and %d is used: %v", end, makes, state, told, h.used(t), h.journal.told())
 			}
-			if err := engine.Settle(t.Context(), payment(1800), got, rules.Result{Outcome: rules.Unknown}); err != nil {
-				t.Error(err)
-			}
-			for range 3 { // it may have been signed now: nothing is taken back
-				h.Sweep(t.Context())
-			}
-			if got := decide(t, engine, payment(1800)); got.Verdict == rules.Approve && got.Ticket == id {
-				t.Errorf("used twice: %+v", got)
-			}
-		})
+		}
 	}
 }

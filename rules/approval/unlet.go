@@ -53,8 +53,7 @@ func (q *Queue) takeBackUse(ctx context.Context, e *entry) error {
 	if u == nil {
 		return nil
 	}
-	if bytes.Equal(e.raw, u.raw) {
-		r := e.now()
+	if r := e.now(); bytes.Equal(e.raw, u.raw) && r.State == StateUsed {
 		r.Holds = u.holds
 		if err := q.unuse(ctx, e, r); err != nil {
 			q.cfg.Logger.WarnContext(ctx, "Use of a ticket not taken back", "ticket", e.content.ID, "error", err)

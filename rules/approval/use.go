@@ -31,6 +31,7 @@ func (e *entry) using() bool {
 type use struct {
 	queue *Queue
 	entry *entry
+	kept  *unlet // what was kept, nil before
 }
 
 // Drop leaves the approval to another request.
@@ -84,12 +85,14 @@ func (u *use) keep(ctx context.Context) error {
 		return err
 	}
 	r.State = StateUsed
-	if raw, err := q.store(ctx, e, r); err != nil {
+	raw, err := q.store(ctx, e, r)
+	if err != nil {
 		if e.doubtful() {
 			e.unlets(&unlet{raw, before})
 		}
 		return errors.Join(err, q.giveBackLater(ctx, e, more))
 	}
+	u.kept = &unlet{raw, r.Holds}
 	if err := q.giveBack(ctx, before...); err != nil {
 		q.cfg.Logger.DebugContext(ctx, "What was held anew counts from before as well", "ticket", e.content.ID, "error", err)
 	}
@@ -130,6 +133,13 @@ func (u *use) Settle(ctx context.Context, _ *rules.Request, result rules.Result)
 	if result.Outcome == rules.Unknown {
 		return nil // a signature may exist: what is held goes on counting
 	}
+	if result.Outcome == rules.NotSigned {
+		err := u.back(ctx)
+		if err != nil { // the sweep tries again
+			e.unlets(u.kept)
+		}
+		return err
+	}
 	if err := e.enter(ctx); err != nil {
 		return err
 	}
@@ -141,14 +151,6 @@ func (u *use) Settle(ctx context.Context, _ *rules.Request, result rules.Result)
 	if r.State != StateUsed {
 		return fmt.Errorf("ticket %s is %s", e.content.ID, r.State)
 	}
-	if result.Outcome == rules.NotSigned {
-		used := &unlet{e.raw, r.Holds}
-		err := q.unuse(ctx, e, r)
-		if err != nil { // the sweep tries again
-			e.unlets(used)
-		}
-		return err
-	}
 	var failures []error
 	for _, id := range r.Holds {
 		failures = append(failures, q.commit(ctx, id))
@@ -159,6 +161,23 @@ func (u *use) Settle(ctx context.Context, _ *rules.Request, result rules.Result)
 		q.cfg.Logger.WarnContext(ctx, "Ticket stays in use", "ticket", e.content.ID, "error", err)
 	}
 	return errors.Join(failures...)
+}
+
+// back leaves the approval to another request: nothing was signed by it.
+func (u *use) back(ctx context.Context) error {
+	q, e := u.queue, u.entry
+	if err := e.enter(ctx); err != nil {
+		return err
+	}
+	defer e.leave()
+	if err := q.settleDoubt(ctx, e); err != nil {
+		return err
+	}
+	r := e.now()
+	if r.State != StateUsed {
+		return fmt.Errorf("ticket %s is %s", e.content.ID, r.State)
+	}
+	return q.unuse(ctx, e, r)
 }
 
 // shared is the use of an approval that an equal request has used at the same time:

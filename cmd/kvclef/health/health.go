@@ -130,7 +130,7 @@ func handler(cfg Config, addr string) http.Handler {
 		if cfg.TLS != nil && cfg.TLS.NamesCallers() {
 			// Whoever keeps a connection open may have lost the right to it: the authority may
 			// have been taken out, and the certificate may have expired.
-			if _, err := cfg.TLS.Principal(r); err != nil {
+			if err := cfg.TLS.Certified(r); err != nil {
 				extapi.LogDenied(refused, r, err)
 				extapi.Deny(w, r, err)
 				return

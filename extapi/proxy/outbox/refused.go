@@ -260,13 +260,14 @@ func putOff(refused []refusedTx, nonce uint64, why error, now time.Time) {
 }
 
 // over reports whether a refused transaction need not be looked for any more: its nonce has
-// been used for so long since a node was asked that did not know it, that it is another one's.
+// been used for so long since a node was asked that did not know it, that it is another one's. Now is
+// from before the node was asked this time.
 func (r *refusedTx) over(now time.Time, seen standing) bool {
 	switch {
 	case r.nonce >= seen.mined || now.Before(r.used): // in a pool alone, or the clock went back
 		r.used = time.Time{}
 	case r.used.IsZero():
-		if now.Sub(r.asked) < againUntold { // it was asked for now
+		if !r.asked.Before(now) {
 			r.used = now
 		}
 	default:

@@ -28,6 +28,7 @@ func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) (foun
 	if len(below) == 0 {
 		return false, nil
 	}
+	now := o.cfg.Clock()
 	known, err := o.knowsRefused(ctx, below, seen)
 	if err != nil && len(seen.users) == 0 { // else the one of which it is known is told at least
 		return false, err
@@ -39,7 +40,6 @@ func (o *Outbox) checkRefused(ctx context.Context, l *lane, seen standing) (foun
 	for _, r := range forgotten {
 		below, known = append(below, r), append(known, true)
 	}
-	now := o.cfg.Clock()
 	for i, r := range below {
 		if !known[i] {
 			if !r.over(now, seen) {
