@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/kvclef/kvclef/backend/keyvault"
+	"github.com/kvclef/kvclef/extapi"
 	"github.com/kvclef/kvclef/rules"
 )
 
@@ -29,4 +30,18 @@ func (m *keyMaker) NewAccount(ctx context.Context) (rules.Account, error) {
 		return rules.Account{}, asVaultError(err)
 	}
 	return ruleAccount(account), nil
+}
+
+// keyMaker returns what makes keys for account_new, nil when that is off.
+func (s *signing) keyMaker() (extapi.KeyMaker, error) {
+	name := s.cfg.AccountNew.Vault
+	if name == "" {
+		return nil, nil
+	}
+	for i, vault := range s.vaults {
+		if vault.Name() == name {
+			return &keyMaker{vault: vault, prefix: s.cfg.AccountNew.Prefix, hsm: s.cfg.Vaults[i].HSM}, nil
+		}
+	}
+	return nil, usagef("account_new.vault: no vault is called %q", name)
 }

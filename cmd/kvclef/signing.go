@@ -344,20 +344,6 @@ func (s *signing) serverConfig() (extapi.ServerConfig, error) {
 	return listen, err
 }
 
-// keyMaker returns what makes keys for account_new, nil when that is off.
-func (s *signing) keyMaker() (extapi.KeyMaker, error) {
-	name := s.cfg.AccountNew.Vault
-	if name == "" {
-		return nil, nil
-	}
-	for i, vault := range s.vaults {
-		if vault.Name() == name {
-			return &keyMaker{vault: vault, prefix: s.cfg.AccountNew.Prefix, hsm: s.cfg.Vaults[i].HSM}, nil
-		}
-	}
-	return nil, usagef("account_new.vault: no vault is called %q", name)
-}
-
 func bigIDs(ids []uint64) []*big.Int {
 	numbers := make([]*big.Int, len(ids))
 	for i, id := range ids {

@@ -207,6 +207,14 @@ func (r *stuckRecords) ChangeRecords(ctx context.Context, changes ...rules.Chang
 	return r.blindRecords.ChangeRecords(ctx, changes...)
 }
 
+// boardPasses lets bob pass a limit of 1000 wei a day.
+const boardPasses = `approvals:
+  board: {threshold: 1, of: [bob], wait: 0s, expires: 3h}
+lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
+rules:
+  - {id: small, effect: allow, match: {principal: [local], to: friends, plain: true}, over_limit: {approvals: board}, limits: [{id: day, measure: value, max: "1000 wei", window: 24h}]}
+`
+
 // TestUseTakenBack: a use that is stored, and by which nothing was signed, is taken back as
 // soon as the store takes that, and what the ticket holds is given back in the end. Who asks
 // meanwhile is not told that it was used.
@@ -215,12 +223,7 @@ func TestUseTakenBack(t *testing.T) {
 	h := newHouse(t, nil)
 	records := &stuckRecords{blindRecords: &blindRecords{Records: h.records}}
 	h.open(t, func(c *approval.Config) { c.Records = records })
-	engine := h.loaded(t, `approvals:
-  board: {threshold: 1, of: [bob], wait: 0s, expires: 3h}
-lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
-rules:
-  - {id: small, effect: allow, match: {principal: [local], to: friends, plain: true}, over_limit: {approvals: board}, limits: [{id: day, measure: value, max: "1000 wei", window: 24h}]}
-`)
+	engine := h.loaded(t, boardPasses)
 	id := decide(t, engine, payment(1800)).Ticket
 	if err := h.vote(t, id, "bob", true); err != nil {
 		t.Fatal(err)
@@ -344,12 +347,7 @@ func notSettled(t *testing.T, fails func(*stuckRecords, bool), shared bool) {
 			c.Shared = h.records
 		}
 	})
-	engine := h.loaded(t, `approvals:
-  board: {threshold: 1, of: [bob], wait: 0s, expires: 3h}
-lists: {friends: ["0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]}
-rules:
-  - {id: small, effect: allow, match: {principal: [local], to: friends, plain: true}, over_limit: {approvals: board}, limits: [{id: day, measure: value, max: "1000 wei", window: 24h}]}
-`)
+	engine := h.loaded(t, boardPasses)
 	id := decide(t, engine, payment(1800)).Ticket
 	if err := h.vote(t, id, "bob", true); err != nil {
 		t.Fatal(err)

@@ -134,37 +134,28 @@ func (u *use) Settle(ctx context.Context, _ *rules.Request, result rules.Result)
 		return nil // a signature may exist: what is held goes on counting
 	}
 	if result.Outcome == rules.NotSigned {
-		err := u.back(ctx)
+		err := u.settle(ctx, func(r record) error { return q.unuse(ctx, e, r) })
 		if err != nil { // the sweep tries again
 			e.unlets(u.kept)
 		}
 		return err
 	}
-	if err := e.enter(ctx); err != nil {
-		return err
-	}
-	defer e.leave()
-	if err := q.settleDoubt(ctx, e); err != nil {
-		return err
-	}
-	r := e.now()
-	if r.State != StateUsed {
-		return fmt.Errorf("ticket %s is %s", e.content.ID, r.State)
-	}
-	var failures []error
-	for _, id := range r.Holds {
-		failures = append(failures, q.commit(ctx, id))
-	}
-	r.State, r.Holds = StateSigned, nil
-	if err := q.change(ctx, e, r); err != nil {
-		// It is used, which is as good: nobody uses it again.
-		q.cfg.Logger.WarnContext(ctx, "Ticket stays in use", "ticket", e.content.ID, "error", err)
-	}
-	return errors.Join(failures...)
+	return u.settle(ctx, func(r record) error {
+		var failures []error
+		for _, id := range r.Holds {
+			failures = append(failures, q.commit(ctx, id))
+		}
+		r.State, r.Holds = StateSigned, nil
+		if err := q.change(ctx, e, r); err != nil {
+			// It is used, which is as good: nobody uses it again.
+			q.cfg.Logger.WarnContext(ctx, "Ticket stays in use", "ticket", e.content.ID, "error", err)
+		}
+		return errors.Join(failures...)
+	})
 }
 
-// back leaves the approval to another request: nothing was signed by it.
-func (u *use) back(ctx context.Context) error {
+// settle ends the use of a ticket that is used, in its turn.
+func (u *use) settle(ctx context.Context, end func(record) error) error {
 	q, e := u.queue, u.entry
 	if err := e.enter(ctx); err != nil {
 		return err
@@ -177,7 +168,7 @@ func (u *use) back(ctx context.Context) error {
 	if r.State != StateUsed {
 		return fmt.Errorf("ticket %s is %s", e.content.ID, r.State)
 	}
-	return q.unuse(ctx, e, r)
+	return end(r)
 }
 
 // shared is the use of an approval that an equal request has used at the same time:

@@ -25,6 +25,11 @@ func (n noReceipts) CallContext(ctx context.Context, result any, method string, 
 }
 
 func (n noReceipts) BatchCallContext(ctx context.Context, calls []rpc.BatchElem) error {
+	return oneByOne(ctx, n, calls)
+}
+
+// oneByOne has a node answer a batch as it answers single calls.
+func oneByOne(ctx context.Context, n Node, calls []rpc.BatchElem) error {
 	for i := range calls {
 		calls[i].Error = n.CallContext(ctx, calls[i].Result, calls[i].Method, calls[i].Args...)
 	}
@@ -116,10 +121,7 @@ func (n noLookup) CallContext(ctx context.Context, result any, method string, pa
 }
 
 func (n noLookup) BatchCallContext(ctx context.Context, calls []rpc.BatchElem) error {
-	for i := range calls {
-		calls[i].Error = n.CallContext(ctx, calls[i].Result, calls[i].Method, calls[i].Args...)
-	}
-	return nil
+	return oneByOne(ctx, n, calls)
 }
 
 // TestLookupsThatFail: a node that refuses to show transactions is asked once for each block
